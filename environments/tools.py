@@ -1,0 +1,52 @@
+"""Tools: JSON-Schema functions, and what is wrong with a call to one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jsonschema
+
+from environments.types import Action
+
+NOTHING: Mapping[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
+"""The schema of a tool without arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A function that the policy may call.
+
+    parameters: a JSON Schema (draft 2020-12) of type "object", as OpenAI's `tools` take it.
+    """
+
+    name: str
+    description: str
+    parameters: Mapping[str, Any]
+
+
+GIVE_UP = Tool("give_up", "End the task without an answer.", NOTHING)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Why a call was refused. kind: "malformed", "unknown_tool" or "bad_arguments"."""
+
+    kind: str
+    message: str
+
+
+def violation(action: Action, tools: Sequence[Tool]) -> Violation | None:
+    """What is wrong with `action`, said so that the policy can mend it; None if nothing is."""
+    if not action.tool:
+        return Violation("malformed", action.error)
+    tool = next((tool for tool in tools if tool.name == action.tool), None)
+    if tool is None:
+        names = ", ".join(tool.name for tool in tools)
+        return Violation("unknown_tool", f"no tool named {action.tool!r}; the tools are: {names}")
+    error = jsonschema.exceptions.best_match(
+        jsonschema.Draft202012Validator(tool.parameters).iter_errors(dict(action.arguments))
+    )
+    if error is None:
+        return None
+    where = f" in {error.json_path[2:]!r}" if error.path else ""
+    return Violation("bad_arguments", f"bad arguments for {tool.name}{where}: {error.message}")

@@ -1,0 +1,14 @@
+"""Run untrusted queries and code. Knows nothing of tasks."""
+
+from sandbox.errors import SandboxError, TreegraftError
+from sandbox.queries import Comparison, QueryError, QueryLimits, QueryResult, QueryWorker
+
+__all__ = [
+    "Comparison",
+    "QueryError",
+    "QueryLimits",
+    "QueryResult",
+    "QueryWorker",
+    "SandboxError",
+    "TreegraftError",
+]
