@@ -1,0 +1,1 @@
+"""Questions over SQLite databases, in BIRD's and Spider's layouts. The environments: `env`."""

@@ -1,0 +1,18 @@
+"""Rewrite every bundled database and its descriptions: `python -m environments.sql.bundled`."""
+
+from pathlib import Path
+
+from environments.sql.bundled import DATABASES
+from environments.sql.bundled.build import write
+
+
+def main(data: Path) -> None:
+    """Write `data/<split>_databases/<db_id>/` for every database."""
+    for split, sources in DATABASES.items():
+        for source in sources:
+            path = write(source, data / f"{split}_databases")
+            print(f"{path} {path.stat().st_size} bytes")
+
+
+if __name__ == "__main__":
+    main(Path(__file__).parents[1] / "data")
