@@ -1,0 +1,1 @@
+"""Explore many tasks, keep their trees, export rows: the `engine` command."""

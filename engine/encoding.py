@@ -1,0 +1,83 @@
+"""Trees as plain values and back: the one place that knows how a tree is written down."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from environments.types import Action, Step, Task
+from search.tree import Call, Node, Tree
+from search.usage import Usage
+
+
+def dumps(value: Any) -> str:
+    """JSON as the store writes it: one line, every character as it is."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def node_to_dict(node: Node) -> dict[str, Any]:
+    step, action = node.step, node.step.action
+    return {
+        "id": node.id,
+        "parent": node.parent,
+        "call": node.call,
+        "tool": action.tool,
+        "arguments": dict(action.arguments),
+        "thought": action.thought,
+        "error": action.error,
+        "observation": step.observation,
+        "reward": step.reward,
+        "terminated": step.terminated,
+        "truncated": step.truncated,
+        "info": dict(step.info),
+    }
+
+
+def node_from_dict(row: Mapping[str, Any]) -> Node:
+    action = Action(row["tool"], row["arguments"], row["thought"], row["error"])
+    step = Step(
+        action,
+        row["observation"],
+        row["reward"],
+        bool(row["terminated"]),
+        bool(row["truncated"]),
+        row["info"],
+    )
+    return Node(row["id"], row["parent"], step, row["call"])
+
+
+def call_to_list(call: Call) -> list[Any]:
+    used = call.usage
+    counts = [used.calls, used.prompt_tokens, used.completion_tokens, used.cached_tokens, used.usd]
+    return [call.state, call.request, *counts]
+
+
+def call_from_list(row: list[Any]) -> Call:
+    return Call(row[0], row[1], Usage(*row[2:]))
+
+
+def task_to_dict(task: Task) -> dict[str, Any]:
+    """The public part: neither `secret` nor `details`, which may hold paths."""
+    return {
+        "id": task.id,
+        "prompt": task.prompt,
+        "group": task.group,
+        "split": task.split,
+        "tags": dict(task.tags),
+    }
+
+
+def task_from_dict(row: Mapping[str, Any]) -> Task:
+    return Task(row["id"], row["prompt"], tags=row["tags"], group=row["group"], split=row["split"])
+
+
+def tree_to_dict(tree: Tree) -> dict[str, Any]:
+    """All of a tree, JSON only; equal for equal trees, whatever machine and hour made them."""
+    return {
+        "task": task_to_dict(tree.task),
+        "source": tree.source,
+        "stopped": tree.stopped,
+        "repeats": tree.repeats,
+        "closed": {str(state): reason for state, reason in sorted(tree.closed.items())},
+        "calls": [call_to_list(call) for call in tree.calls],
+        "nodes": [node_to_dict(node) for node in tree.nodes],
+    }

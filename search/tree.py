@@ -1,0 +1,126 @@
+"""The search tree: a flat, append-only list of nodes, each naming its parent.
+
+Nothing here acts: no policy, no environment, no I/O.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from environments.types import Step, Task, Trajectory
+from search.usage import Usage
+
+if TYPE_CHECKING:
+    import networkx
+
+ROOT = 0
+"""Id of the start state, which has no node: no step led to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request to the policy.
+
+    state: the node it was made in, or ROOT.   request: the journal's key of it, "" where there
+    is no journal.   usage: what it cost when it was paid.
+    """
+
+    state: int
+    request: str
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A visited state.
+
+    id: 1, 2, 3, ... in the order visited.   parent: a smaller id, or ROOT.
+    call: index in `Tree.calls` of the request that proposed `step`; -1 where nobody was asked.
+    """
+
+    id: int
+    parent: int
+    step: Step
+    call: int = -1
+
+
+@dataclass(slots=True)
+class Tree:
+    """All that a search of `task` visited.
+
+    source: who proposed: a model's name, or "demonstration".
+    calls: every request, those that only brought repeats included.
+    repeats: proposals dropped because a sibling had the same action.
+    closed: states that were given up before they had `width` children, and why: "repeats"
+        (nothing new was proposed) or "pruned" (backtracked over).
+    stopped: why the search ended: "solved", "exhausted", "calls", "tokens", "usd", or "budget"
+        (the run's; such a tree is searched on when the run is resumed).
+    """
+
+    task: Task
+    source: str = ""
+    nodes: list[Node] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    repeats: int = 0
+    closed: dict[int, str] = field(default_factory=dict)
+    stopped: str = ""
+    _children: dict[int, list[int]] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        for node in self.nodes:
+            self._children.setdefault(node.parent, []).append(node.id)
+
+    @property
+    def usage(self) -> Usage:
+        """What all requests of this tree cost."""
+        return sum((call.usage for call in self.calls), Usage())
+
+    def add(self, parent: int, step: Step, call: int = -1) -> Node:
+        node = Node(len(self.nodes) + 1, parent, step, call)
+        self.nodes.append(node)
+        self._children.setdefault(parent, []).append(node.id)
+        return node
+
+    def node(self, id: int) -> Node:
+        """The node called `id`, which is not ROOT."""
+        if id == ROOT:
+            raise KeyError("the start state has no node")
+        return self.nodes[id - 1]
+
+    def children(self, id: int) -> list[Node]:
+        """The children of node `id` or of ROOT, in the order visited."""
+        return [self.nodes[child - 1] for child in self._children.get(id, ())]
+
+    def lineage(self, id: int) -> list[Node]:
+        """The nodes from below the start state to node `id`, oldest first; none for ROOT."""
+        nodes: list[Node] = []
+        while id != ROOT:
+            nodes.append(self.node(id))
+            id = nodes[-1].parent
+        return nodes[::-1]
+
+    def path(self, id: int) -> tuple[Step, ...]:
+        """The steps from the start state to node `id`, oldest first."""
+        return tuple(node.step for node in self.lineage(id))
+
+    def leaves(self) -> Iterator[Node]:
+        """Every node whose path has ended, in the order found."""
+        return (node for node in self.nodes if node.step.ended)
+
+    def winners(self) -> list[Node]:
+        """The leaves that solved the task, in the order found."""
+        return [node for node in self.leaves() if node.step.solved]
+
+    def trajectories(self) -> Iterator[Trajectory]:
+        """Every ended path, successes and failures, in the order found."""
+        return (Trajectory(self.task, self.path(leaf.id)) for leaf in self.leaves())
+
+    @property
+    def solved(self) -> bool:
+        return any(node.step.solved for node in self.nodes)
+
+    def to_networkx(self) -> "networkx.DiGraph[int]":
+        """The tree as a networkx graph: see `search.graph.to_networkx`."""
+        from search.graph import to_networkx
+
+        return to_networkx(self)
