@@ -120,7 +120,7 @@ class ToolEnv(gymnasium.Env[str, Action], ABC):
         """Go back to a saved state, of this task or of another.
 
         Raises:
-            sandbox.SandboxError: the state is lost; the search replays the path instead.
+            sandbox.StateLost: the state is gone; the search replays the path instead.
         """
         if self.task is not snapshot.task:
             self.task = snapshot.task

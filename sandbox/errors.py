@@ -11,3 +11,7 @@ class TreegraftError(Exception):
 
 class SandboxError(TreegraftError):
     """The sandbox itself failed (start, transport). What the agent's code does is a result."""
+
+
+class StateLost(SandboxError):
+    """A saved state is gone (evicted, killed); whoever holds the path to it can replay it."""

@@ -53,6 +53,7 @@ class Tree:
     repeats: proposals dropped because a sibling had the same action.
     closed: states that were given up before they had `width` children, and why: "repeats"
         (nothing new was proposed) or "pruned" (backtracked over).
+    replayed: states whose snapshot was lost, rebuilt by playing their path again.
     stopped: why the search ended: "solved", "exhausted", "calls", "tokens", "usd", or "budget"
         (the run's; such a tree is searched on when the run is resumed).
     """
@@ -63,6 +64,7 @@ class Tree:
     calls: list[Call] = field(default_factory=list)
     repeats: int = 0
     closed: dict[int, str] = field(default_factory=dict)
+    replayed: list[int] = field(default_factory=list)
     stopped: str = ""
     _children: dict[int, list[int]] = field(default_factory=dict, repr=False, compare=False)
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from environments.base import Snapshot, ToolEnv
 from environments.types import Action, Step, Task
+from sandbox.errors import StateLost
 from search.limits import Limits
 from search.policy import BudgetSpent, Policy
 from search.tree import ROOT, Call, Node, Tree
@@ -110,7 +111,7 @@ class Walk:
 
     def _play(self, at: int, action: Action) -> Step:
         if self._here != at:
-            self.env.restore(self._saved[at])
+            self._go_to(at)
         observation, reward, terminated, truncated, info = self.env.step(action)
         self._here = len(self.tree.nodes) + 1
         if not (terminated or truncated):
@@ -119,3 +120,33 @@ class Walk:
             else:
                 self._saved[self._here] = self.env.snapshot()
         return Step(action, observation, float(reward), terminated, truncated, info)
+
+    def _go_to(self, at: int) -> None:
+        """Make `at` the environment's state; a lost snapshot is rebuilt from the path.
+
+        Raises:
+            StateLost: the path, played again, brought something else.
+        """
+        way = self.tree.lineage(at)
+        begin = len(way)
+        while not self._restored(way[begin - 1].id if begin else ROOT):
+            begin -= 1
+        for node in way[begin:]:
+            observation, *_ = self.env.step(node.step.action)
+            if observation != node.step.observation:
+                raise StateLost(f"{self.tree.task.id}: state {node.id} cannot be rebuilt")
+        if begin < len(way):
+            self.tree.replayed.append(at)
+            self._saved[at] = self.env.snapshot()
+
+    def _restored(self, at: int) -> bool:
+        """Whether `at` could be gone back to; the start state always can."""
+        try:
+            if at in self._saved:
+                self.env.restore(self._saved[at])
+                return True
+        except StateLost:
+            del self._saved[at]
+        if at == ROOT:
+            self.env.reset(options={"task": self.tree.task})
+        return at == ROOT

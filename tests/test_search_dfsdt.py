@@ -1,6 +1,7 @@
 """DFSDT's semantics, on trees small enough to be written down."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.encoding import tree_to_dict
-from environments import Action
+from environments import Action, Outcome
+from sandbox.errors import StateLost
 from search import ROOT, BudgetSpent, Limits, Tree, dfsdt, react
 from tests.fakes import Arms, ArmsEnv, go
 
@@ -183,6 +185,39 @@ async def test_react_stops_at_the_first_success_unless_told_otherwise():
     once = await react(ArmsEnv(), TASK, Arms(script=win * 2), Limits(width=2))
     twice = await react(ArmsEnv(), TASK, Arms(script=win * 2), Limits(width=2, solved=2))
     assert (len(once.winners()), len(twice.winners())) == (1, 2)
+
+
+class Forgetful(ArmsEnv):
+    """Loses every snapshot but the start state's, or that one too; `drifts`: replays differ."""
+
+    loses_start = drifts = False
+    steps = 0
+
+    def act(self, action: Action) -> Outcome:
+        self.steps += 1
+        outcome = super().act(action)
+        return replace(outcome, observation=f"{self.steps}") if self.drifts else outcome
+
+    def load(self, state: tuple[int, ...]) -> None:
+        if state or self.loses_start:
+            raise StateLost("evicted")
+        super().load(state)
+
+
+@pytest.mark.parametrize("loses_start", [False, True])
+async def test_a_lost_snapshot_is_replayed_and_the_tree_says_so(loses_start):
+    env = Forgetful()
+    env.loses_start = loses_start
+    tree, whole = await dfsdt(env, TASK, Arms(), Limits()), await search(Arms(), Limits())
+    assert [node.step for node in tree.nodes] == [node.step for node in whole.nodes]
+    assert tree.replayed == [2, 1, 5, 9, 8, 12] and whole.replayed == []
+
+
+async def test_a_state_that_cannot_be_replayed_is_an_error():
+    env = Forgetful()
+    env.drifts = True
+    with pytest.raises(StateLost, match="cannot be rebuilt"):
+        await dfsdt(env, TASK, Arms(), Limits())
 
 
 async def test_snapshots_are_released():
