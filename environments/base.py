@@ -57,6 +57,8 @@ class ToolEnv(gymnasium.Env[str, Action], ABC):
     tools: tuple[Tool, ...] = (GIVE_UP,)
     instructions: str = ""
     """What every policy is told before any task: the rules of this world."""
+    sandboxed: bool = False
+    """Whether `sandbox` is used: whether the agent's code or queries run anywhere."""
 
     def __init__(
         self, *, data: str | None = None, split: str | None = None, sandbox: str = "auto"

@@ -1,0 +1,205 @@
+"""SQL environments: the agent explores a read-only database and answers with one query.
+
+Reward is BIRD's execution accuracy (arXiv:2305.03111, section 4; its evaluator compares
+`set(predicted rows) == set(gold rows)`); `info["strict"]` of an answer is the stricter label: equal
+as multisets, and in order where the gold query orders its result.
+
+Limitation: the restore law holds as far as the queries themselves are deterministic; those that
+ask for the clock, or come close to the time limit, are not.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from environments.base import Outcome, ToolEnv
+from environments.errors import DataError
+from environments.sql import formats
+from environments.sql.gold import is_ordered, tables_of
+from environments.sql.mistakes import wrong_queries
+from environments.sql.schema import Schema
+from environments.sql.text import result_text
+from environments.tools import GIVE_UP, NOTHING, Tool
+from environments.types import Action, Task
+from sandbox import Comparison, QueryError, QueryWorker
+
+SHOWN_ROWS = 20
+SHOWN_CELL = 60
+"""Rows and characters of a cell that `run_sql` shows."""
+
+EMPTY_QUERY = "SELECT NULL WHERE 0"
+
+
+def _text_argument(name: str, description: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {name: {"type": "string", "description": description}},
+        "required": [name],
+        "additionalProperties": False,
+    }
+
+
+LIST_TABLES = Tool("list_tables", "List the tables of the database.", NOTHING)
+DESCRIBE_TABLE = Tool(
+    "describe_table",
+    "Show a table's columns, types, keys and some rows.",
+    _text_argument("table", "name of the table"),
+)
+RUN_SQL = Tool(
+    "run_sql",
+    "Run one SQLite SELECT statement and show its first rows.",
+    _text_argument("sql", "the query"),
+)
+ANSWER = Tool(
+    "answer",
+    "Submit the final query. This ends the task.",
+    _text_argument("sql", "the query whose result answers the question"),
+)
+
+
+class SqlEnv(ToolEnv):
+    """What the SQL environments share; a subclass says where its tasks come from."""
+
+    sandboxed = True
+    tools = (LIST_TABLES, DESCRIBE_TABLE, RUN_SQL, ANSWER, GIVE_UP)
+    instructions = (
+        "You answer a question about a SQLite database. Look at the tables first: list_tables, "
+        "then describe_table for each table that you need. Try your query with run_sql and read "
+        "the rows. Then call answer with one SELECT statement whose result is the answer: only "
+        "the columns that are asked for, in that order. The database cannot be changed. You can "
+        "answer once. Call give_up only if there is no way."
+    )
+
+    def __init__(
+        self, *, data: str | None = None, split: str | None = None, sandbox: str = "auto"
+    ) -> None:
+        super().__init__(data=data, split=split, sandbox=sandbox)
+        self._worker: QueryWorker | None = None
+
+    def close(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
+        super().close()
+
+    @property
+    def worker(self) -> QueryWorker:
+        """One for the environment's life; it may read the data's folder, and starts when used."""
+        if self._worker is None:
+            folder = formats.data_folder(self.data)
+            self._worker = QueryWorker(self.sandbox, folders=[folder])
+        return self._worker
+
+    def _schema(self, task: Task) -> Schema:
+        return Schema(self.worker, task.details["database"])
+
+    def act(self, action: Action) -> Outcome:
+        assert self.task is not None
+        match action.tool:
+            case "list_tables":
+                return Outcome("tables: " + ", ".join(self._schema(self.task).tables()))
+            case "describe_table":
+                return self._describe(self.task, action.arguments["table"])
+            case "run_sql":
+                return self._run(self.task, action.arguments["sql"])
+            case _:
+                return self._answer(self.task, action.arguments["sql"])
+
+    def _describe(self, task: Task, wanted: str) -> Outcome:
+        schema = self._schema(task)
+        table = schema.find(wanted)
+        if table is None:
+            names = ", ".join(schema.tables())
+            message = f"error: no table named {wanted[:100]!r}; the tables are: {names}"
+            return Outcome(message, info={"error": "unknown_table"})
+        return Outcome(schema.describe(table))
+
+    def _run(self, task: Task, sql: str) -> Outcome:
+        database = task.details["database"]
+        found = self.worker.query(database, sql, max_rows=SHOWN_ROWS, max_cell=SHOWN_CELL)
+        if found.error is not None:
+            return Outcome(f"error: {found.error.message}", info={"error": _kind(found.error)})
+        return Outcome(result_text(found), info={"rows": found.total})
+
+    def _answer(self, task: Task, sql: str) -> Outcome:
+        """The observation never tells of the gold query: the policy's text may be trained on."""
+        found = self._compare(task, sql)
+        ordered = is_ordered(task.secret["sql"])
+        info: dict[str, Any] = {"strict": found.list_equal if ordered else found.bag_equal}
+        suspect = _suspicion(found)
+        if suspect:
+            info["suspect"] = suspect
+        if found.left_error is not None:
+            info["error"] = _kind(found.left_error)
+            return Outcome(f"error: {found.left_error.message}", terminated=True, info=info)
+        info["rows"] = found.left_rows
+        return Outcome("answer submitted", float(found.set_equal), terminated=True, info=info)
+
+    def solution(self, task: Task) -> list[Action]:
+        gold = task.secret["sql"]
+        steps = [_step(LIST_TABLES, "Let me see which tables there are.")]
+        for table in tables_of(gold, self._schema(task).tables()):
+            thought = f"The table {table} may hold what I need."
+            steps.append(_step(DESCRIBE_TABLE, thought, table=table))
+        steps.append(_step(RUN_SQL, "I can write the query now and try it.", sql=gold))
+        steps.append(_step(ANSWER, "The rows answer the question.", sql=gold))
+        return steps
+
+    def mistakes(self, task: Task, action: Action) -> list[Action]:
+        if action.tool == DESCRIBE_TABLE.name:
+            return self._wrong_tables(task, action.arguments["table"])
+        if action.tool not in (RUN_SQL.name, ANSWER.name):
+            return []
+        wrong = wrong_queries(action.arguments["sql"], self._schema(task).columns())
+        return [
+            Action(action.tool, {"sql": sql}, action.thought)
+            for sql in wrong
+            if not self._compare(task, sql).set_equal  # right by chance: no mistake
+        ]
+
+    def _compare(self, task: Task, sql: str) -> Comparison:
+        return self.worker.compare(task.details["database"], sql, task.secret["sql"])
+
+    def _wrong_tables(self, task: Task, table: str) -> list[Action]:
+        known = self._schema(task).tables()
+        needed = [name.lower() for name in (table, *tables_of(task.secret["sql"], known))]
+        invented = table[:-1] if table.endswith("s") else f"{table}s"
+        names = [name for name in known if name.lower() not in needed]
+        if invented.lower() not in (name.lower() for name in known):
+            names.append(invented)
+        return [
+            _step(DESCRIBE_TABLE, f"The table {name} may hold what I need.", table=name)
+            for name in names
+        ]
+
+    def noop(self, task: Task) -> list[Action]:
+        return [_step(ANSWER, sql=EMPTY_QUERY)]
+
+
+class BirdEnv(SqlEnv):
+    """Tasks in BIRD's layout; our own bundled ones where there is no `data`."""
+
+    def load_tasks(self) -> Sequence[Task]:
+        return formats.bird_tasks(formats.data_folder(self.data), self.split)
+
+
+class SpiderEnv(SqlEnv):
+    """Tasks in Spider's layout."""
+
+    def load_tasks(self) -> Sequence[Task]:
+        if self.data is None:
+            raise DataError("spider has no bundled tasks: give its folder with --data DIR")
+        return formats.spider_tasks(formats.data_folder(self.data), self.split)
+
+
+def _step(tool: Tool, thought: str = "", **arguments: str) -> Action:
+    return Action(tool.name, arguments, thought)
+
+
+def _kind(error: QueryError) -> str:
+    return "sql_error" if error.kind == "sql" else error.kind
+
+
+def _suspicion(found: Comparison) -> str:
+    """Why the gold query itself cannot be trusted; "" if nothing speaks against it."""
+    if found.right_error is not None:
+        return f"the gold query fails ({_kind(found.right_error)}): {found.right_error.message}"
+    return "the gold query returns no rows" if found.right_rows == 0 else ""

@@ -1,0 +1,40 @@
+"""What can be read off a gold query without running it. SQLite's dialect, by sqlglot."""
+
+import re
+from collections.abc import Iterable
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+
+def parse(sql: str) -> exp.Expression | None:
+    """The query's tree; None where sqlglot cannot read it."""
+    try:
+        found = sqlglot.parse_one(sql, read="sqlite")
+    except (SqlglotError, RecursionError):
+        return None
+    return found if isinstance(found, exp.Expression) else None
+
+
+def is_ordered(sql: str) -> bool:
+    """Whether the whole result is ordered: an ORDER BY outside every parenthesis."""
+    tree = parse(sql)
+    if tree is not None:
+        return tree.args.get("order") is not None
+    bare = re.sub(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"", "", sql)
+    while (inner := re.sub(r"\([^()]*\)", "", bare)) != bare:
+        bare = inner
+    return re.search(r"\border\s+by\b", bare, re.IGNORECASE) is not None
+
+
+def tables_of(sql: str, known: Iterable[str]) -> list[str]:
+    """Those of the tables `known` that `sql` reads, as spelled there, in order of appearance."""
+    by_name = {name.lower(): name for name in known}
+    tree = parse(sql)
+    if tree is not None:
+        nodes = sorted(tree.find_all(exp.Table), key=lambda node: node.this.meta.get("start", 0))
+        names = [node.name.lower() for node in nodes]
+    else:
+        names = re.findall(r"\w+", sql.lower())
+    return [by_name[name] for name in dict.fromkeys(names) if name in by_name]

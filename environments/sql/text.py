@@ -1,0 +1,52 @@
+"""Rows as text for a language model: aligned, bounded, and few tokens."""
+
+from collections.abc import Sequence
+
+from sandbox import QueryResult
+
+MAX_LINE = 800
+MAX_TEXT = 4000
+"""Characters; of a line, and of all the lines of a table."""
+
+Cell = None | int | float | str
+
+
+def cell_text(value: Cell) -> str:
+    """One cell on one line; text that could be taken for NULL or for nothing is quoted."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, str):
+        if value in ("", "NULL"):
+            return f"'{value}'"
+        return value.replace("\\", "\\\\").replace("\r", "\\r").replace("\n", "\\n")
+    return str(value)
+
+
+def table_text(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> tuple[str, int]:
+    """Aligned lines, column names first, and how many rows they hold (bounded by MAX_TEXT)."""
+    grid = [[cell_text(name) for name in columns]]
+    grid += [[cell_text(value) for value in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
+    lines: list[str] = []
+    room = MAX_TEXT
+    for cells in grid:
+        line = " | ".join(map(str.ljust, cells, widths)).rstrip()
+        if len(line) > MAX_LINE:
+            line = line[:MAX_LINE] + "..."
+        room -= len(line) + 1
+        if lines and room < 0:
+            break
+        lines.append(line)
+    return "\n".join(lines), len(lines) - 1
+
+
+def result_text(result: QueryResult) -> str:
+    """What `run_sql` shows of a result that is no error."""
+    table, shown = table_text(result.columns, result.rows)
+    least = "at least " if result.more else ""
+    rows = "row" if result.total == 1 else "rows"
+    if result.total == 0:
+        return f"{table}\n(no rows)"
+    if shown == result.total:
+        return f"{table}\n({result.total} {rows})"
+    return f"{table}\n({least}{result.total} {rows}, the first {shown} shown)"
