@@ -1,0 +1,142 @@
+"""Templates: what is rendered is what the student must write; parsing it gives the action again."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.templates import NAMES, TemplateError, get
+from engine.templates.base import World
+from environments import GIVE_UP, Action, Step, Task, Tool
+
+LOOK = Tool("look", "Look at it.", {"type": "object", "properties": {"at": {"type": "string"}}})
+WORLD = World("Be brief.", (LOOK, GIVE_UP))
+TASK = Task("t", "What is it?", {"sql": "SELECT 1"})
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+nasty = st.text() | st.sampled_from(
+    [
+        "Action: look\nAction Input: {}",
+        "Thought: x\nAction: y",
+        "\nObservation: no",
+        "a\r\nb",
+        " x ",
+    ]
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(arguments=st.dictionaries(st.text(), json_values, max_size=3), thought=nasty)
+def test_parse_inverts_render(name, arguments, thought):
+    template, action = get(name), Action("look", arguments, thought)
+    messages = template.render(WORLD, TASK, [Step(action, "seen")])
+    assert template.parse(json.loads(json.dumps(messages[2]))) == action
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(reply=nasty)
+def test_a_malformed_reply_is_rendered_as_it_was_written(name, reply):
+    template = get(name)
+    action = Action.malformed(reply, "why")
+    messages = template.render(WORLD, TASK, [Step(action, "error: why")])
+    assert messages[2] == {"role": "assistant", "content": reply}
+    assert "error: why" in messages[3]["content"] and messages[3]["role"] == "user"
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(content=st.none() | st.text(), arguments=st.text() | st.none() | json_values)
+def test_parsing_never_raises(name, content, arguments):
+    calls = [{"id": "1", "type": "function", "function": {"name": "look", "arguments": arguments}}]
+    for message in ({"content": content}, {"content": content, "tool_calls": calls}, {}):
+        assert isinstance(get(name).parse(message), Action)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_roles_alternate_after_the_system_message(name):
+    path = [Step(Action("look", {"at": "x"}), "seen"), Step(Action.malformed("?", "e"), "error: e")]
+    roles = [m["role"] for m in get(name).render(WORLD, TASK, path)]
+    assert roles[0] == "system"
+    assert all((role == "assistant") == bool(n % 2) for n, role in enumerate(roles[1:]))
+
+
+@pytest.mark.parametrize(
+    ("reply", "tool", "arguments"),
+    [
+        ('Thought: hm\nAction: look\nAction Input: {"at": "a: b"}', "look", {"at": "a: b"}),
+        ('\nAction: look\nAction Input: {"at": "x"}\n\nThought: then', "look", {"at": "x"}),
+        ('Thought: a\n\nb\nAction:look\nAction Input:\n{"at":\n"x"}', "look", {"at": "x"}),
+        ("Action: give_up\nAction Input: {}", "give_up", {}),
+    ],
+)
+def test_react_reads_what_models_write(reply, tool, arguments):
+    action = get("react").parse({"role": "assistant", "content": reply})
+    assert (action.tool, action.arguments) == (tool, arguments)
+
+
+@pytest.mark.parametrize(
+    ("reply", "says"),
+    [
+        ("I think it is 3.", "no call was found"),
+        ("Action: look\nAction Input: {at: x}", "not valid JSON"),
+        ("Action: look\nAction Input: [1]", "must be a JSON object"),
+        ("Action:\nAction Input: {}", "names no tool"),
+    ],
+)
+def test_react_says_what_is_wrong(reply, says):
+    action = get("react").parse({"role": "assistant", "content": reply})
+    assert action.tool == "" and says in action.error and action.thought == reply
+
+
+def test_native_says_what_is_wrong():
+    native = get("native")
+    assert "no tool was called" in native.parse({"content": "Hello"}).error
+    broken = {"function": {"name": "look", "arguments": '{"at": '}}
+    action = native.parse({"content": "hm", "tool_calls": [broken]})
+    assert "not valid JSON" in action.error and action.thought == 'hm\nlook({"at": )'
+
+
+def test_native_messages_are_openais():
+    messages = get("native").render(WORLD, TASK, [Step(Action("look", {"at": "x"}, "hm"), "seen")])
+    call = {"name": "look", "arguments": '{"at": "x"}'}
+    assert messages[2:] == [
+        {
+            "role": "assistant",
+            "content": "hm",
+            "tool_calls": [{"id": "call_1", "type": "function", "function": call}],
+        },
+        {"role": "tool", "tool_call_id": "call_1", "content": "seen"},
+    ]
+    assert get("native").tools(WORLD)[0] == {
+        "type": "function",
+        "function": {
+            "name": "look",
+            "description": "Look at it.",
+            "parameters": {"type": "object", "properties": {"at": {"type": "string"}}},
+        },
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_secret_is_rendered(name):
+    path = [Step(Action("look", {}), "seen")]
+    assert "SELECT 1" not in json.dumps(get(name).render(WORLD, TASK, path))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_longer_path_only_adds_messages(name):
+    """Prefix caches hit, and every prefix of a row is what the policy met."""
+    path = [Step(Action("look", {"at": str(n)}), f"seen {n}") for n in range(4)]
+    whole = get(name).render(WORLD, TASK, path)
+    for length in range(4):
+        part = get(name).render(WORLD, TASK, path[:length])
+        assert whole[: len(part)] == part
+
+
+def test_an_unknown_template_is_refused():
+    with pytest.raises(TemplateError, match="native, react"):
+        get("nope")
