@@ -78,6 +78,7 @@ def tree_to_dict(tree: Tree) -> dict[str, Any]:
         "stopped": tree.stopped,
         "repeats": tree.repeats,
         "closed": {str(state): reason for state, reason in sorted(tree.closed.items())},
+        "replayed": tree.replayed,
         "calls": [call_to_list(call) for call in tree.calls],
         "nodes": [node_to_dict(node) for node in tree.nodes],
     }

@@ -1,0 +1,1 @@
+"""From trees to training rows: paths, pairs, filters, checks, formats."""

@@ -1,0 +1,85 @@
+"""Which paths of a tree are worth a row."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from environments.types import Action, Step
+from search.tree import Node, Tree
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What a path must be to become a row.
+
+    min_reward: in [0, 1]. The default keeps full successes only: training on paths of reward
+        over 2/3 is markedly worse (AgentTuning, arXiv:2310.12823, table 5).
+    per_task: at most so many paths a task, shortest first; None: all.
+    loops: keep paths in which the same action brought the same observation twice.
+    give_ups: keep paths that end in a give-up.
+    near_duplicates: keep paths whose actions are those of another path of the task but for
+        case, blanks and punctuation.
+    """
+
+    min_reward: float = 1.0
+    per_task: int | None = None
+    loops: bool = False
+    give_ups: bool = False
+    near_duplicates: bool = False
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of paths and rows: written, and dropped by reason.
+
+    seen: hashes of the rows written, so that equal rows of several runs are one.
+    """
+
+    rows: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    seen: set[bytes] = field(default_factory=set)
+
+
+def kept(tree: Tree, wanted: Filter, counts: Counts) -> Iterator[Node]:
+    """The leaves whose paths pass, shortest path first; the others are counted."""
+    seen: set[tuple[str, ...]] = set()
+    number = 0
+    for leaf in sorted(tree.leaves(), key=lambda leaf: (len(tree.lineage(leaf.id)), leaf.id)):
+        path = tree.path(leaf.id)
+        reason = fault(path, wanted)
+        likeness = tuple(_likeness(step.action) for step in path)
+        if not reason and likeness in seen and not wanted.near_duplicates:
+            reason = "duplicate"
+        if not reason and wanted.per_task is not None and number >= wanted.per_task:
+            reason = "per_task"
+        if reason:
+            counts.dropped[reason] += 1
+            continue
+        seen.add(likeness)
+        number += 1
+        yield leaf
+
+
+def fault(path: tuple[Step, ...], wanted: Filter) -> str:
+    """Why a path is no row, in one word; "" where it is one."""
+    last = path[-1]
+    if last.info.get("gave_up") and not wanted.give_ups:
+        return "gave_up"
+    if last.reward < wanted.min_reward:
+        return "reward"
+    if last.truncated and wanted.min_reward > 0:
+        return "truncated"
+    if not wanted.loops and loops(path):
+        return "loop"
+    return ""
+
+
+def loops(path: tuple[Step, ...]) -> bool:
+    """Whether the same action brought the same observation twice."""
+    seen = {(step.action.key, step.observation) for step in path}
+    return len(seen) < len(path)
+
+
+def _likeness(action: Action) -> str:
+    return " ".join(re.findall(r"\w+|[<>=!*/+%-]+", action.key.casefold()))

@@ -1,0 +1,113 @@
+"""Rows as dicts: SFT rows from paths, DPO rows from branchings.
+
+Columns are what TRL, `datasets` and OpenAI's fine-tuning take (design: one row a trajectory, not
+one a turn). The observation that ends an episode is left out: nothing is written after it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from engine.rows.paths import Counts, Filter, fault, kept
+from engine.templates.base import Message, Template, World
+from environments.types import Step
+from search.tree import Node, Tree
+
+Pairs = Literal["step", "trajectory"]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """Renders paths of one run.
+
+    run: its folder's name, first part of the rows' `id`.   env: for the rows' `env` column.
+    """
+
+    run: str
+    env: str
+    world: World
+    template: Template
+
+    def messages(self, tree: Tree, path: tuple[Step, ...]) -> list[Message]:
+        """The conversation of `path`, up to and with its last assistant message."""
+        messages = self.template.render(self.world, tree.task, path)
+        while path and messages[-1]["role"] != "assistant":
+            messages.pop()
+        return messages
+
+    def sft(self, tree: Tree, wanted: Filter, counts: Counts) -> Iterator[Row]:
+        """One row for each path that passes: origin, reward, messages, tools."""
+        for leaf in kept(tree, wanted, counts):
+            yield {
+                **self._origin(tree, leaf),
+                "reward": leaf.step.reward,
+                "messages": self.messages(tree, tree.path(leaf.id)),
+                "tools": self.template.tools(self.world),
+            }
+
+    def dpo(self, tree: Tree, wanted: Filter, counts: Counts, pairs: Pairs) -> Iterator[Row]:
+        """One row for each failed sibling along each path that passes.
+
+        "step" pairs hold one action each, as in TP-LLaMA (arXiv:2406.07115, section 4.2);
+        "trajectory" pairs hold all that follows, to the end of either path.
+        """
+        done: set[tuple[int, int]] = set()
+        for leaf in kept(tree, wanted, counts):
+            for good in tree.lineage(leaf.id):
+                for bad in _failed_siblings(tree, good, wanted):
+                    if pairs == "trajectory" or (good.id, bad.id) not in done:
+                        done.add((good.id, bad.id))
+                        yield self._pair(tree, leaf, good, bad, pairs)
+
+    def _pair(self, tree: Tree, leaf: Node, good: Node, bad: Node, pairs: Pairs) -> Row:
+        before = tree.path(good.parent)
+        prompt = self.template.render(self.world, tree.task, before)
+        loser = _last_leaf(tree, bad)
+        chosen, rejected = (good, bad) if pairs == "step" else (leaf, loser)
+        start = len(prompt)
+        return {
+            **self._origin(tree, leaf),
+            "prompt": prompt,
+            "chosen": self.messages(tree, tree.path(chosen.id))[start:],
+            "rejected": self.messages(tree, tree.path(rejected.id))[start:],
+            "tools": self.template.tools(self.world),
+            "pair_kind": pairs,
+            "depth": len(before),
+            "chosen_reward": leaf.step.reward,
+            "rejected_reward": loser.step.reward,
+        }
+
+    def _origin(self, tree: Tree, leaf: Node) -> Row:
+        return {
+            "id": f"{self.run}/{tree.task.id}/{leaf.id}",
+            "env": self.env,
+            "source": tree.source,
+            "split": tree.task.split,
+            "group": tree.task.group,
+        }
+
+
+def _failed_siblings(tree: Tree, good: Node, wanted: Filter) -> Iterator[Node]:
+    """Siblings of `good` that led nowhere: every path through them has ended, and none passes.
+
+    A sibling below which something is still open might have succeeded; it makes no pair.
+    """
+    for sibling in tree.children(good.parent):
+        below = list(_subtree(tree, sibling))
+        ended = [node for node in below if node.step.ended]
+        open_ends = [n for n in below if not n.step.ended and not tree.children(n.id)]
+        passes = any(not fault(tree.path(node.id), wanted) for node in ended)
+        if sibling.id != good.id and ended and not passes and not open_ends:
+            yield sibling
+
+
+def _subtree(tree: Tree, node: Node) -> Iterator[Node]:
+    yield node
+    for child in tree.children(node.id):
+        yield from _subtree(tree, child)
+
+
+def _last_leaf(tree: Tree, node: Node) -> Node:
+    """The ended node that the search came to last below `node`, or `node` itself."""
+    return [below for below in _subtree(tree, node) if below.step.ended][-1]
