@@ -140,3 +140,13 @@ def test_a_longer_path_only_adds_messages(name):
 def test_an_unknown_template_is_refused():
     with pytest.raises(TemplateError, match="native, react"):
         get("nope")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_half_a_surrogate_pair_in_arguments_becomes_a_replacement_character(name):
+    """JSON's escapes can hold it; UTF-8, and so the store and every file of rows, cannot."""
+    arguments = r'{"at": "x\ud83d", "n\udc00": [1]}'
+    called = {"function": {"name": "look", "arguments": arguments}}
+    text = f"Action: look\nAction Input: {arguments}"
+    action = get(name).parse({"content": text, "tool_calls": [called]})
+    assert action.arguments == {"at": "x\ufffd", "n\ufffd": [1]}

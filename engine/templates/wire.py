@@ -32,4 +32,19 @@ def arguments_of(text: str) -> tuple[dict[str, Any], str]:
         return {}, f"the arguments are not valid JSON ({error})"
     if not isinstance(value, dict):
         return {}, "the arguments must be a JSON object"
-    return value, ""
+    return mended(value), ""
+
+
+def mended(value: Any) -> Any:
+    """`value` with each half of a surrogate pair that stands alone replaced by U+FFFD.
+
+    Python's strings and JSON's escapes can hold them; UTF-8, and so most servers, files and
+    tokenizers, cannot.
+    """
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, Mapping):
+        return {mended(name): mended(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [mended(inner) for inner in value]
+    return value

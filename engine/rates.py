@@ -1,0 +1,93 @@
+"""How many requests are under way at once: additive increase, multiplicative decrease (AIMD).
+
+The rule is TCP's congestion avoidance (Jacobson 1988): what a server can take is not known and
+changes, so it is found by asking for a little more until it complains, then for half.
+"""
+
+import asyncio
+from collections import deque
+
+
+class Limiter:
+    """Lets at most `limit` requests run at once; first come, first served.
+
+        async with limiter as sent:
+            ...
+            limiter.cut(sent, pause)  # the server complains
+            limiter.grow()  # the server is content
+
+    maximum: the most at once, where it also starts.
+    cooldown: seconds after a cut in which no second one is made.
+    Belongs to one event loop at a time.
+    """
+
+    def __init__(self, maximum: int, *, cooldown: float = 1.0) -> None:
+        if maximum < 1:
+            raise ValueError(f"at least one request must be allowed at once, not {maximum}")
+        self.maximum = maximum
+        self.active = 0
+        self.cuts = 0
+        self._limit = float(maximum)
+        self._cooldown = cooldown
+        self._cut_at = float("-inf")
+        self._paused_until = float("-inf")
+        self._queue: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def limit(self) -> int:
+        """How many may run at once now, in [1, maximum]."""
+        return int(self._limit)
+
+    async def __aenter__(self) -> int:
+        """Wait for a turn. The value says when: how many cuts had been made."""
+        if not self._queue and self._free():
+            self.active += 1
+            return self.cuts
+        turn = asyncio.get_running_loop().create_future()
+        self._queue.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.active -= 1  # the turn was given and is not taken: the next may have it
+            self._serve()
+            raise
+        return self.cuts
+
+    async def __aexit__(self, *_: object) -> None:
+        self.active -= 1
+        self._serve()
+
+    def grow(self) -> None:
+        """Note a success: a full round of them allows one request more at once."""
+        self._limit = min(self.maximum, self._limit + 1 / self._limit)
+        self._serve()
+
+    def cut(self, sent: int, pause: float = 0.0) -> None:
+        """Note a refusal (429, 5xx) of a request whose turn came after `sent` cuts.
+
+        Halves the limit once a burst: a request sent before the latest cut says nothing about
+        the limit since.   pause: seconds for which the server wants no request at all.
+        """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if now + pause > max(now, self._paused_until):
+            self._paused_until = now + pause
+            loop.call_later(pause, self._serve)
+        if sent == self.cuts and now - self._cut_at >= self._cooldown:
+            self._limit = max(1.0, self._limit / 2)
+            self._cut_at = now
+            self.cuts += 1
+
+    def _free(self) -> bool:
+        if self.active >= int(self._limit):
+            return False
+        return asyncio.get_running_loop().time() >= self._paused_until
+
+    def _serve(self) -> None:
+        """Give free turns to those who wait, longest first."""
+        while self._queue and (self._queue[0].done() or self._free()):
+            turn = self._queue.popleft()
+            if not turn.done():
+                self.active += 1
+                turn.set_result(None)
