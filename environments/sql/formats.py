@@ -73,14 +73,13 @@ def _bird_task(path: Path, index: int, record: dict[str, Any], databases: Path) 
     evidence = optional_text(path, index, record, "evidence").strip()
     hint = f"\nHint: {evidence}" if evidence else ""
     database = databases / group / f"{group}.sqlite"
+    difficulty = optional_text(path, index, record, "difficulty")
     return Task(
         id=f"bird-{path.stem}-{record.get('question_id', index)}",
         prompt=f"{question}{hint}\nDatabase: {group}",
         secret={"sql": text_field(path, index, record, "SQL")},
-        details={
-            "database": existing_database(path, index, database),
-            "difficulty": optional_text(path, index, record, "difficulty"),
-        },
+        details={"database": existing_database(path, index, database)},
+        tags={"difficulty": difficulty} if difficulty else {},
         group=group,
         split=path.stem,
     )
@@ -118,7 +117,7 @@ def _spider_task(
         id=task_id,
         prompt=f"{question}\nDatabase: {group}",
         secret={"sql": text_field(path, index, record, "query")},
-        details={"database": existing_database(path, index, database), "difficulty": ""},
+        details={"database": existing_database(path, index, database)},
         group=group,
         split=split,
     )

@@ -1,0 +1,66 @@
+"""The progress line of a run: solved, failed, calls, tokens, dollars, tasks a minute."""
+
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from environments import Task
+from search import Tree
+from search.usage import Usage
+
+
+class Bar:
+    """Draws on standard error where it is a terminal; says failures in a line each, always."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("exploring"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[counts]}"),
+            TimeRemainingColumn(),
+            console=console,
+            disable=not console.is_terminal,
+        )
+        self._id = self._bar.add_task("", counts="")
+        self._solved = self._failed = 0
+        self._usage = Usage()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._bar.stop()
+
+    def begin(self, total: int, done: int) -> None:
+        self._bar.update(self._id, total=total, completed=done)
+
+    def tree(self, tree: Tree) -> None:
+        self._solved += tree.solved
+        self._usage += tree.usage
+        self._advance()
+
+    def failure(self, task: Task, error: Exception) -> None:
+        self._failed += 1
+        self._console.print(
+            f"{task.id}: {error}", style="red", markup=False, highlight=False, soft_wrap=True
+        )
+        self._advance()
+
+    def _advance(self) -> None:
+        used = self._usage
+        speed = self._bar.tasks[0].speed or 0.0
+        counts = (
+            f"solved {self._solved}  failed {self._failed}  calls {used.calls}  "
+            f"tokens {used.tokens}  ${used.usd:.2f}  {speed * 60:.0f}/min"
+        )
+        self._bar.update(self._id, advance=1, counts=counts)

@@ -1,0 +1,72 @@
+"""A tree as a person reads it in a terminal, and as GraphML."""
+
+from pathlib import Path
+
+import networkx
+from rich.text import Text
+from rich.tree import Tree as Branches
+
+from search.graph import status, to_networkx
+from search.tree import ROOT, Node, Tree
+
+_COLOURS = {"solved": "green", "failed": "red", "gave_up": "yellow", "cut": "magenta"}
+_WIDEST = 100  # characters of an action or an observation
+
+
+def branches(tree: Tree) -> Branches:
+    """The tree for rich: a line a node with id, status, reward, action, tokens, observation."""
+    used = tree.usage
+    head = Text(f"{tree.task.id}  ", "bold")
+    head.append(
+        f"{'solved' if tree.solved else 'not solved'}, stopped: {tree.stopped}, by {tree.source}, "
+        f"{len(tree.nodes)} nodes, {used.calls} calls, {used.tokens} tokens"
+    )
+    top = Branches(head)
+    top.add(Text(tree.task.prompt, "italic"))
+    _grow(top, tree, ROOT)
+    return top
+
+
+def _grow(branch: Branches, tree: Tree, at: int) -> None:
+    """Iterative, so that a path may be deeper than Python's stack."""
+    waiting = [(branch, child) for child in reversed(tree.children(at))]
+    while waiting:
+        above, node = waiting.pop()
+        here = above.add(_line(tree, node))
+        waiting += [(here, child) for child in reversed(tree.children(node.id))]
+
+
+def _line(tree: Tree, node: Node) -> Text:
+    step, word = node.step, status(node)
+    action = step.action.key if step.action.tool else f"malformed: {step.action.thought}"
+    line = Text(f"{node.id} ", "dim")
+    line.append(f"{word} ", _COLOURS.get(word, "default"))
+    if step.ended:
+        line.append(f"r={step.reward:g} ")
+    line.append(_short(action), "cyan")
+    if node.call >= 0:
+        usage = tree.calls[node.call].usage
+        line.append(f"  [{usage.prompt_tokens}+{usage.completion_tokens} tokens]", "dim")
+    if node.id in tree.closed:
+        line.append(f"  closed: {tree.closed[node.id]}", "yellow")
+    line.append(f"\n{_short(step.observation)}", "dim")
+    return line
+
+
+def _short(text: str) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"
+
+
+def write_graphml(tree: Tree, file: Path) -> None:
+    """Write `tree` for graph tools. Characters that XML cannot hold become "?"."""
+    graph = to_networkx(tree)
+    for _, attributes in graph.nodes(data=True):
+        for key, value in attributes.items():
+            if isinstance(value, str):
+                attributes[key] = "".join(c if _in_xml(c) else "?" for c in value)
+    networkx.write_graphml(graph, file)
+
+
+def _in_xml(c: str) -> bool:
+    return c in "\t\n\r" or " " <= c <= "\ud7ff" or "\ue000" <= c <= "\ufffd" or c > "\uffff"

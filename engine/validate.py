@@ -1,0 +1,73 @@
+"""Are the tasks themselves sound? Plays every task's gold solution, and a no-op.
+
+372 of BIRD's 9,428 training queries fail their own evaluation: a task that its own solution does
+not solve, or that doing nothing solves, teaches and measures nonsense.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.tasks import same_data
+from environments import Action, Step, Task, ToolEnv
+from sandbox import SandboxError
+
+
+@dataclass(frozen=True, slots=True)
+class Unsound:
+    """A task to keep out.
+
+    kind: "fails" (the solution earns less than 1.0), "errors" (it runs into an error), "suspect"
+    (the environment doubts it: an empty gold answer), "noop" (doing nothing earns 1.0), "sandbox".
+    """
+
+    task: str
+    group: str
+    kind: str
+    reason: str
+
+
+def validate(env: ToolEnv, tasks: Sequence[Task]) -> Iterator[tuple[Task, Unsound | None]]:
+    """Each task, with what is wrong with it or None."""
+    for task in tasks:
+        try:
+            found = _examine(env, task)
+        except SandboxError as error:
+            found = ("sandbox", str(error))
+        yield task, Unsound(task.id, task.group, *found) if found else None
+
+
+def _examine(env: ToolEnv, task: Task) -> tuple[str, str] | None:
+    last = _play(env, task, env.solution(task))
+    if last.info.get("suspect"):
+        return "suspect", str(last.info["suspect"])
+    if last.info.get("error"):
+        return "errors", last.observation
+    if not last.solved:
+        return "fails", f"the solution earns {last.reward:g}"
+    if _play(env, task, env.noop(task)).solved:
+        return "noop", "doing nothing earns 1.0"
+    return None
+
+
+def _play(env: ToolEnv, task: Task, actions: Sequence[Action]) -> Step:
+    """The last step of playing `actions` on `task`."""
+    env.reset(options={"task": task})
+    for action in actions:
+        observation, reward, terminated, truncated, info = env.step(action)
+        step = Step(action, observation, reward, terminated, truncated, info)
+        if step.ended:
+            break
+    return step
+
+
+def write_quarantine(file: Path, found: Sequence[Unsound], data: str | None) -> None:
+    """Write the file that `engine explore` honours: task ids with reasons."""
+    content: dict[str, Any] = {
+        "data": same_data(data),
+        "tasks": {one.task: f"{one.kind}: {one.reason}" for one in found},
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")

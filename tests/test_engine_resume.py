@@ -1,0 +1,151 @@
+"""kill -9, again and again: nothing is lost, nothing is paid twice but what was in flight."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+TASKS, KILLS, CONCURRENCY = 40, 5, 8
+
+
+@contextmanager
+def chat_server(log: Path) -> Iterator[str]:
+    command = [sys.executable, "-m", "tests.chat_server", "--log", str(log), "--latency", "0.03"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        try:
+            yield f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
+        finally:
+            process.kill()
+
+
+def explore(out: Path, base_url: str, *more: str) -> list[str]:
+    flags = (
+        f"--env bird --split train --limit {TASKS} --teacher player --base-url {base_url} "
+        f"--concurrency {CONCURRENCY} --depth 6 --out {out}"
+    )
+    return [sys.executable, "-m", "engine", "explore", *flags.split(), *more]
+
+
+def received(log: Path) -> Counter[str]:
+    """How often the server received each request."""
+    return Counter(log.read_text().splitlines())
+
+
+def wait_for_requests(log: Path, number: int) -> None:
+    deadline = time.monotonic() + 60
+    while received(log).total() < number:
+        assert time.monotonic() < deadline, "the engine sends nothing"
+        time.sleep(0.005)
+
+
+def engine(*arguments: str) -> str:
+    command = [sys.executable, "-m", "engine", *arguments]
+    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[str, Path, str, Counter[str]]]:
+    """The server's address, its log; the trees and the requests of a run nobody disturbed."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    with chat_server(folder / "log") as base_url:
+        subprocess.run(explore(folder / "run", base_url), cwd=ROOT, check=True, capture_output=True)
+        trees = engine("show", str(folder / "run"), "--json")
+        assert len(trees.splitlines()) == TASKS
+        yield base_url, folder / "log", trees, received(folder / "log")
+
+
+def test_a_killed_run_ends_as_if_nothing_had_happened(undisturbed, tmp_path):
+    base_url, log, trees, needed = undisturbed
+    before = received(log)
+    random, out = Random(0), tmp_path / "run"
+    for _ in range(KILLS):
+        some = random.randint(1, needed.total() // (KILLS + 1))
+        with subprocess.Popen(explore(out, base_url), cwd=ROOT, stderr=subprocess.PIPE) as process:
+            wait_for_requests(log, received(log).total() + some)
+            process.kill()
+        assert process.returncode == -signal.SIGKILL, "the run was over before it was killed"
+    subprocess.run(explore(out, base_url), cwd=ROOT, check=True, capture_output=True)
+    assert engine("show", str(out), "--json") == trees
+    sent = received(log) - before
+    assert sent.keys() == needed.keys()
+    twice = sent.total() - needed.total()
+    assert 0 <= twice <= KILLS * CONCURRENCY, f"{twice} requests were paid twice"
+
+
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(undisturbed, tmp_path):
+    base_url, log, trees, needed = undisturbed
+    before, out = received(log), tmp_path / "run"
+    with subprocess.Popen(
+        explore(out, base_url), cwd=ROOT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_for_requests(log, before.total() + 30)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "run the same command to go on" in said and "Traceback" not in said
+    subprocess.run(explore(out, base_url), cwd=ROOT, check=True, capture_output=True)
+    assert engine("show", str(out), "--json") == trees
+    # What was in flight was awaited and kept: nothing was paid twice.
+    assert received(log) - before == needed
+
+
+def test_the_runs_budget_stops_it_and_a_larger_one_goes_on(undisturbed, tmp_path):
+    base_url, log, trees, _ = undisturbed
+    before, out = received(log).total(), tmp_path / "run"
+    for _ in range(2):  # the second command finds the budget spent
+        command = explore(out, base_url, "--max-calls", "50")
+        stopped = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert stopped.returncode == 1 and "budget is spent" in stopped.stderr
+        assert received(log).total() - before == 50
+    subprocess.run(explore(out, base_url), cwd=ROOT, check=True, capture_output=True)
+    assert engine("show", str(out), "--json") == trees
+
+
+def test_nothing_is_left_running(undisturbed, tmp_path):
+    """The query workers of a killed engine end with it."""
+    base_url, log, *_ = undisturbed
+    with subprocess.Popen(explore(tmp_path / "run", base_url), cwd=ROOT) as process:
+        wait_for_requests(log, received(log).total() + 30)
+        process.kill()
+    deadline = time.monotonic() + 2
+    while workers := _workers():
+        assert time.monotonic() < deadline, workers
+        time.sleep(0.05)
+
+
+def _workers() -> list[str]:
+    """Command lines of the query workers whose parent is gone."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                command = (entry / "cmdline").read_text().replace("\0", " ")
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except (OSError, ValueError):
+                continue
+            if "query_worker" in command and not _is_pytest(parent):
+                found.append(command)
+    return found
+
+
+def _is_pytest(pid: int) -> bool:
+    while pid > 1:
+        if pid == os.getpid():
+            return True
+        try:
+            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError):
+            return False
+    return False
