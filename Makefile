@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check bench docs clean
 
 demo: $(STAMP)  ## the whole loop, no key: explore, export, train, evaluate
 	bash examples/demo.sh
@@ -20,6 +20,9 @@ check: $(STAMP)  ## formatting, lint, types, import rule
 
 bench: $(STAMP)  ## every benchmark; each prints a ratio
 	for program in benchmarks/*.py; do $(BIN)/python $$program || exit 1; done
+
+docs: $(STAMP)  ## the commands' reference, from their own help
+	$(BIN)/python docs/reference.py
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -39,7 +39,7 @@ def env() -> Iterator[ToolEnv]:
 
 
 def task_for(database: Path, gold: str) -> Task:
-    return Task("t", "?", {"sql": gold}, {"database": str(database), "difficulty": ""}, "shop")
+    return Task("t", "?", {"sql": gold}, {"database": str(database)}, group="shop")
 
 
 def answer(

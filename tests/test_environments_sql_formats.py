@@ -41,7 +41,8 @@ def test_bird_record(tmp_path: Path) -> None:
     assert task.prompt == "How many?\nHint: all of them\nDatabase: shop"
     assert task.secret == {"sql": RECORD["SQL"]}
     database = str(tmp_path / "dev_databases" / "shop" / "shop.sqlite")
-    assert task.details == {"database": database, "difficulty": "simple"}
+    assert task.details == {"database": database}
+    assert task.tags == {"difficulty": "simple"}
 
 
 def test_birds_train_records_have_no_id_or_difficulty(tmp_path: Path) -> None:

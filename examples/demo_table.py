@@ -1,0 +1,49 @@
+"""Prints what `examples/demo.sh` came to: python examples/demo_table.py runs/demo"""
+
+import json
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from engine.stats import stats
+from engine.store import Store
+from trainer.evaluate import read
+from trainer.metrics import Rate
+
+
+def percent(rate: Rate) -> str:
+    low, high = rate.interval
+    return (
+        f"{100 * rate.value:.1f} % ({rate.hits}/{rate.total}; {100 * low:.0f} to {100 * high:.0f})"
+    )
+
+
+def main(out: Path) -> None:
+    with Store.open(out / "explore") as store:
+        explored = stats(store)
+    rows = {
+        kind: len((out / f"{kind}.jsonl").read_text("utf-8").splitlines())
+        for kind in ("sft", "dpo")
+    }
+    trained = json.loads((out / "sft.json").read_text("utf-8"))
+    before, after = read(out / "before"), read(out / "after")
+    table = Table("", "before", "after", title="Treegraft's demo: held-out databases")
+    table.add_row("trees", str(explored.trees), "")
+    table.add_row("solved by the teacher", str(explored.solved), "")
+    table.add_row("SFT rows, DPO pairs", f"{rows['sft']}, {rows['dpo']}", "")
+    table.add_row("SFT rows trained on", "", str(trained["used"]))
+    table.add_section()
+    table.add_row("solve rate (95 %)", percent(before.solved), percent(after.solved))
+    table.add_row("valid-action rate", percent(before.valid), percent(after.valid))
+    Console().print(table)
+    if after.solved.interval[0] <= before.solved.value:
+        print(
+            "The student did not improve beyond chance. What it would take: more rows (explore "
+            "with a model on real data), more epochs, or a larger student."
+        )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,55 @@
+"""What several test files share and takes seconds to make."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from trainer.rendering import Renderer
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> "PreTrainedTokenizerBase":
+    """The embedded student's own tokenizer and chat template."""
+    from transformers import AutoTokenizer
+
+    from trainer.student import resolve
+
+    return AutoTokenizer.from_pretrained(resolve("smollm2"))
+
+
+@pytest.fixture(scope="session")
+def renderer(tokenizer: "PreTrainedTokenizerBase") -> "Renderer":
+    from trainer.rendering import Renderer
+
+    return Renderer(tokenizer)
+
+
+@pytest.fixture(scope="session")
+def tiny(tokenizer: "PreTrainedTokenizerBase", tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama of two small layers, randomly initialised, with the student's tokenizer."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        initializer_range=0.2,
+        bos_token_id=1,
+        eos_token_id=2,
+        pad_token_id=2,
+        tie_word_embeddings=True,
+    )
+    folder = tmp_path_factory.mktemp("tiny")
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

@@ -1,0 +1,121 @@
+"""Rates of hand-made trees, intervals against published figures, tables."""
+
+import json
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from environments import Action, Step, Task
+from search import Call, Tree, Usage
+from trainer.metrics import Rate, Report, measure, paired, wilson
+from trainer.report import table
+
+
+def tree(id: str, *steps: Step, group: str = "shop", difficulty: str = "simple") -> Tree:
+    made = Tree(Task(id, "?", group=group, tags={"difficulty": difficulty}), "student")
+    at = 0
+    for step in steps:
+        made.calls.append(Call(at, "", Usage(1, 100, 10)))
+        at = made.add(at, step, len(made.calls) - 1).id
+    return made
+
+
+def look(table: str = "a", thought: str = "") -> Step:
+    return Step(Action("look", {"table": table}, thought), "rows")
+
+
+def wrong(kind: str) -> Step:
+    return Step(Action("look", {"x": kind}), "error", info={"error": kind})
+
+
+def answer(reward: float, **info: object) -> Step:
+    return Step(Action("answer", {}), "", reward, terminated=True, info=info)
+
+
+TREES = [
+    tree("1", look(), look(thought="again"), answer(1.0, strict=True)),
+    tree("2", wrong("malformed"), wrong("sql"), answer(1.0, strict=False), difficulty="hard"),
+    tree("3", wrong("unknown_tool"), wrong("bad_arguments"), answer(0.0), group="bank"),
+    tree("4", Step(Action("give_up", {}), "", terminated=True, info={"gave_up": True})),
+]
+
+
+def test_what_a_run_comes_to() -> None:
+    report = measure("run", TREES, failed=["5"])
+    assert report.solved == Rate(2, 5)
+    assert report.strict == Rate(1, 5)
+    assert report.valid == Rate(7, 10)  # the SQL error called a tool as its schema allows
+    assert report.format_errors == Rate(1, 10)
+    assert report.repeated == Rate(1, 10)
+    assert report.gave_up == Rate(1, 5)
+    assert (report.failed, report.steps_per_task, report.tokens_per_task) == (1, 2.5, 275.0)
+    assert report.groups == {"bank": Rate(0, 1), "shop": Rate(2, 3)}
+    assert report.tags == {"difficulty=hard": Rate(1, 1), "difficulty=simple": Rate(1, 3)}
+    assert report.outcomes == {"1": True, "2": True, "3": False, "4": False, "5": False}
+
+
+def test_a_world_without_a_stricter_grade_has_no_strict_rate() -> None:
+    assert measure("run", [tree("1", answer(1.0))]).strict is None
+
+
+def test_a_report_goes_to_json_and_back() -> None:
+    report = measure("run", TREES, failed=["5"])
+    assert Report.from_dict(json.loads(json.dumps(report.to_dict()))) == report
+    assert report.to_dict()["solved"]["interval"] == [0.1176, 0.7693]
+
+
+@pytest.mark.parametrize(
+    ("hits", "total", "low", "high"),
+    # Newcombe 1998, Statist. Med. 17:857, table I, method 3
+    [
+        (81, 263, 0.2553, 0.3662),
+        (15, 148, 0.0624, 0.1605),
+        (0, 20, 0.0, 0.1611),
+        (1, 29, 0.0061, 0.1718),
+    ],
+)
+def test_wilson_as_published(hits: int, total: int, low: float, high: float) -> None:
+    assert wilson(hits, total) == pytest.approx((low, high), abs=5e-5)
+
+
+def outcomes(both: int, gained: int, lost: int, neither: int) -> tuple[dict[str, bool], ...]:
+    pairs = (
+        [(True, True)] * both
+        + [(False, True)] * gained
+        + [(True, False)] * lost
+        + [(False, False)] * neither
+    )
+    before = {str(n): pair[0] for n, pair in enumerate(pairs)}
+    after = {str(n): pair[1] for n, pair in enumerate(pairs)}
+    return before, after
+
+
+def test_paired_difference_as_published() -> None:
+    """Newcombe 1998, Statist. Med. 17:2635, table III, method 10: 36, 12, 2 and 0 of 50."""
+    before, after = outcomes(36, 12, 2, 0)
+    assert paired(before, after) == pytest.approx((0.2, 0.0569, 0.3404), abs=1e-4)
+
+
+def test_paired_difference_turns_with_the_order() -> None:
+    before, after = outcomes(5, 9, 2, 14)
+    there, back = paired(before, after), paired(after, before)
+    assert there is not None
+    assert back == pytest.approx((-there[0], -there[2], -there[1]))
+
+
+def test_other_tasks_are_not_paired() -> None:
+    assert paired({"1": True}, {"2": True}) is None
+    assert paired({}, {}) is None
+
+
+def test_runs_stand_side_by_side() -> None:
+    before = measure("before", [tree(str(n), answer(0.0)) for n in range(20)])
+    after = measure("after", [tree(str(n), answer(float(n < 12))) for n in range(20)])
+    console = Console(width=160, record=True, file=StringIO())
+    console.print(table([before, after]))
+    shown = console.export_text()
+    assert "60.0 % [39, 78] (12/20)" in shown
+    low, high = (round(100 * bound) for bound in paired(before.outcomes, after.outcomes)[1:])
+    assert f"+60.0 [{low:+d}, {high:+d}]" in shown
+    assert low > 20

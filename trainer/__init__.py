@@ -1,0 +1,1 @@
+"""Learn from rows and measure the result: the `trainer` command."""

@@ -1,0 +1,52 @@
+"""What this machine computes well in."""
+
+import os
+from pathlib import Path
+
+
+def share_cores() -> None:
+    """Let waiting threads sleep instead of spin; call it before torch is imported.
+
+    One other busy process makes a decoding step 4 times slower with OpenMP's default (385 against
+    92 ms, 2 cores), and 1.4 times with this (132 ms); alone it costs some 10 %. The user's own
+    OMP_WAIT_POLICY wins.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def device() -> str:
+    """ "cuda" where there is one, else "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def fast_bf16() -> bool:
+    """Whether bfloat16 is faster than float32 here: on CPUs with AMX or AVX-512 BF16 (x86), BF16
+    (Arm), and GPUs since Ampere. Elsewhere it is emulated, and slower."""
+    if device() == "cuda":
+        import torch
+
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    try:
+        flags = set(Path("/proc/cpuinfo").read_text("utf-8").split())
+    except OSError:  # not Linux
+        return False
+    return bool(flags & {"amx_bf16", "avx512_bf16", "bf16"})
+
+
+def keep_memory() -> None:
+    """Let freed memory stay with this process (glibc only; elsewhere nothing happens).
+
+    A training step on CPU frees and takes the same large buffers again and again; giving each back
+    to the system and having it zeroed anew costs 10 to 15 % of the step.
+    """
+    import ctypes
+
+    trim, mmap = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return
+    mallopt(mmap, 32 << 20)  # the most that it takes
+    mallopt(trim, 1 << 30)
