@@ -130,6 +130,12 @@ def test_a_turn_that_does_not_go_on_gets_a_sequence_of_its_own() -> None:
     ]
 
 
+def test_half_a_character_drops_the_row(renderer: Renderer) -> None:
+    rows = [Row(1, dialogue(["\ud800", "a"]), []), Row(2, dialogue(["one", "\udfff"]), [])]
+    made = prepare(renderer, rows, max_length=150)
+    assert made.dropped == {"the text holds half of a surrogate pair": 2}
+
+
 # Templates other than the student's own
 
 

@@ -40,6 +40,9 @@ ROWS = [
 ]
 
 
+BATCH = {"per_device_train_batch_size": 2, "gradient_accumulation_steps": 1}
+
+
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
     file = tmp_path / "rows.jsonl"
@@ -49,7 +52,7 @@ def rows(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def options(tiny: Path, rows: Path, tmp_path: Path) -> Options:
-    return Options(str(tiny), rows, tmp_path / "out", max_length=256, bf16=False)
+    return Options(str(tiny), rows, tmp_path / "out", max_length=256, bf16=False, **BATCH)
 
 
 def batches(options: Options, *, rows: Path) -> Iterator[tuple[Any, dict[str, torch.Tensor]]]:

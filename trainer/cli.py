@@ -67,10 +67,10 @@ def sft(
     ] = -1,
     per_device_train_batch_size: Annotated[
         int, typer.Option("--per_device_train_batch_size", min=1, help="Rows at once.")
-    ] = 2,
+    ] = 1,
     gradient_accumulation_steps: Annotated[
         int, typer.Option("--gradient_accumulation_steps", min=1, help="Batches a step.")
-    ] = 4,
+    ] = 8,
     max_length: Annotated[
         int, typer.Option("--max_length", min=1, help="Tokens; longer rows are dropped.")
     ] = 2048,

@@ -33,20 +33,3 @@ def fast_bf16() -> bool:
     except OSError:  # not Linux
         return False
     return bool(flags & {"amx_bf16", "avx512_bf16", "bf16"})
-
-
-def keep_memory() -> None:
-    """Let freed memory stay with this process (glibc only; elsewhere nothing happens).
-
-    A training step on CPU frees and takes the same large buffers again and again; giving each back
-    to the system and having it zeroed anew costs 10 to 15 % of the step.
-    """
-    import ctypes
-
-    trim, mmap = -1, -3  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD of malloc.h
-    try:
-        mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):
-        return
-    mallopt(mmap, 32 << 20)  # the most that it takes
-    mallopt(trim, 1 << 30)

@@ -78,8 +78,13 @@ class Renderer:
         """Token ids of what `render` wrote; marked control tokens become plain text.
 
         Raises:
-            RowError: it holds marks and this tokenizer cannot be cut at control tokens.
+            RowError: it is not Unicode text; or it holds marks and this tokenizer cannot be cut
+                at control tokens.
         """
+        try:
+            rendered.encode()
+        except UnicodeEncodeError as error:  # JSON can write one; no tokenizer takes it
+            raise RowError("the text holds half of a surrogate pair") from error
         if _MARK not in rendered:
             return list(self.tokenizer(rendered, add_special_tokens=False)["input_ids"])
         if not self._cuts_cleanly:
