@@ -5,14 +5,13 @@ Modules are imported inside the commands, so that `engine --help` answers at onc
 
 import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
-from sandbox.errors import TreegraftError
+from engine.cli_cache import cache
+from engine.terminal import guarded, resumable, say
 
 if TYPE_CHECKING:
     from engine.config import Config
@@ -25,7 +24,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-cache = typer.Typer(help="The journal of paid replies.", no_args_is_help=True)
 app.add_typer(cache, name="cache")
 
 Env = Annotated[
@@ -39,9 +37,6 @@ Limit = Annotated[int | None, typer.Option(min=1, help="At most so many tasks.")
 Sandbox = Annotated[str, typer.Option(help="What runs the agent's queries: auto, or a backend.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Run = Annotated[Path, typer.Argument(help="A run's folder.")]
-JournalFile = Annotated[
-    Path, typer.Option("--journal", help="The journal's file.", show_default=True)
-]
 
 
 @app.command()
@@ -290,71 +285,6 @@ def validate(
     for one in found:
         print(f"{one.task}\t{one.group}\t{one.kind}\t{one.reason}")
     say(f"{report['sound']} of {len(tasks)} tasks are sound; the others are in {file}")
-
-
-@cache.command("list")
-def cache_list(
-    journal: JournalFile = Path("runs/journal.db"),
-    model: Annotated[str | None, typer.Option(help="Only this model's.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 20,
-    json_: Json = False,
-) -> None:
-    """List paid replies."""
-    from dataclasses import asdict
-
-    from engine.cache import entries, totals
-
-    found = entries(journal, model=model, limit=limit)
-    whole = totals(journal)
-    if json_:
-        print(json.dumps({"totals": asdict(whole), "entries": [asdict(e) for e in found]}))
-        return
-    for entry in found:
-        print("\t".join(str(value) for value in asdict(entry).values()))
-    say(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in asdict(whole).items()))
-
-
-@cache.command("prune")
-def cache_prune(
-    journal: JournalFile = Path("runs/journal.db"),
-    older_than_days: Annotated[float | None, typer.Option(min=0, help="Only older ones.")] = None,
-    model: Annotated[str | None, typer.Option(help="Only this model's.")] = None,
-    base_url: Annotated[str | None, typer.Option(help="Only this endpoint's.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every reply.")] = False,
-) -> None:
-    """Delete paid replies; a run that is resumed pays for them again."""
-    from engine.cache import prune
-    from engine.errors import UsageError
-
-    if not all_ and older_than_days is None and model is None and base_url is None:
-        raise UsageError("say what to delete: --older-than-days, --model, --base-url or --all")
-    number = prune(journal, older_than_days=older_than_days, model=model, base_url=base_url)
-    say(f"{number} replies deleted from {journal}")
-
-
-def say(text: str) -> None:
-    """A line for the person at the terminal; standard output is for results."""
-    print(text, file=sys.stderr)
-
-
-@contextmanager
-def resumable() -> Iterator[None]:
-    """Around work that the same command goes on with after Ctrl-C."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        say("stopped; nothing is lost: run the same command to go on")
-        raise typer.Exit(130) from None
-
-
-def guarded(application: Any) -> int:
-    """Run a typer application; what a user can mend is one line and exit code 2."""
-    try:
-        application()
-    except TreegraftError as error:
-        say(f"error: {error}")
-        return 2
-    return 0
 
 
 def main() -> None:

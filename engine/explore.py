@@ -29,7 +29,7 @@ from engine.teacher import Teacher
 from engine.templates import get as get_template
 from engine.templates.base import World
 from environments import Task, ToolEnv
-from sandbox import SandboxError
+from sandbox import SandboxError, TreegraftError
 from search import Policy, PolicyError, Tree, dfsdt, react
 from search.usage import Usage
 from search.walk import in_thread
@@ -111,12 +111,28 @@ async def explore(
             # One thread for each environment at work, and some to spare.
             pool = ThreadPoolExecutor(concurrency + 4, thread_name_prefix="environment")
             asyncio.get_running_loop().set_default_executor(pool)
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(concurrency, len(tasks) - len(done))):
-                    group.create_task(explorer.work(work))
+            with _one_line():
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(min(concurrency, len(tasks) - len(done))):
+                        group.create_task(explorer.work(work))
             return summary
         finally:
             lead.close()
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Of a group of errors that a user can mend (a full disk), raise one; defects pass whole."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        mendable, defects = group.split(TreegraftError)
+        if mendable is None or defects is not None:
+            raise
+        first: Exception = mendable
+        while isinstance(first, ExceptionGroup):
+            first = first.exceptions[0]
+        raise first from group
 
 
 def policy(config: Config, env: ToolEnv, chat: Chat | None) -> Policy:

@@ -16,7 +16,7 @@ from engine.explore import Summary, explore
 from engine.stats import stats
 from engine.store import FILE, Store
 from engine.tasks import read_ids, read_quarantine, select
-from environments import Action, Outcome, Step, Task
+from environments import Action, DataError, Outcome, Step, Task
 from sandbox import SandboxError
 from search import Limits, Tree, dfsdt
 from tests.fakes import Arms, ArmsEnv
@@ -46,6 +46,10 @@ class Broken(ManyArms):
 
 class Buggy(ManyArms):
     trouble = {"arms-3": ZeroDivisionError("our fault")}
+
+
+class Unmade(ManyArms):
+    trouble = {f"arms-{n}": DataError("mend arms.json") for n in range(8)}
 
 
 MANY = f"{__name__}:ManyArms"
@@ -127,6 +131,11 @@ def test_a_defect_stops_the_run_and_keeps_what_was_done(tmp_path):
         run(tmp_path, config(f"{__name__}:Buggy"))
     assert caught.group_contains(ZeroDivisionError)
     assert trees(tmp_path)
+
+
+def test_what_a_user_can_mend_stops_the_run_with_one_error(tmp_path):
+    with pytest.raises(DataError, match="mend"):
+        run(tmp_path, config(f"{__name__}:Unmade"))
 
 
 def test_the_store_holds_no_secret(tmp_path):

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.cli import guarded, say
+from engine.terminal import guarded, resumable, say
 from trainer.errors import TrainerError
 
 app = typer.Typer(
@@ -181,7 +181,8 @@ def eval_(
             for name, value in locals().items()
             if name in Evaluation.__dataclass_fields__
         }
-        reports.append(evaluate(Evaluation(**wanted), out))
+        with resumable():
+            reports.append(evaluate(Evaluation(**wanted), out))
     elif not reports:
         raise TrainerError("say what to measure: --env and --model, or runs to --compare")
     if json_:

@@ -1,0 +1,35 @@
+"""What the commands say to a person, and how they end."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+from sandbox.errors import TreegraftError
+
+
+def say(text: str) -> None:
+    """A line for the person at the terminal; standard output is for results."""
+    print(text, file=sys.stderr)
+
+
+@contextmanager
+def resumable() -> Iterator[None]:
+    """Around work that the same command goes on with after Ctrl-C."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        say("stopped; nothing is lost: run the same command to go on")
+        raise typer.Exit(130) from None
+
+
+def guarded(application: Any) -> int:
+    """Run a typer application; what a user can mend is one line and exit code 2."""
+    try:
+        application()
+    except TreegraftError as error:
+        say(f"error: {error}")
+        return 2
+    return 0
