@@ -10,7 +10,7 @@ from rich.table import Table
 from engine.stats import stats
 from engine.store import Store
 from trainer.evaluate import read
-from trainer.metrics import Rate
+from trainer.metrics import Rate, paired
 
 
 def percent(rate: Rate) -> str:
@@ -38,10 +38,12 @@ def main(out: Path) -> None:
     table.add_row("solve rate (95 %)", percent(before.solved), percent(after.solved))
     table.add_row("valid-action rate", percent(before.valid), percent(after.valid))
     Console().print(table)
-    if after.solved.interval[0] <= before.solved.value:
+    change = paired(before.outcomes, after.outcomes)
+    if change is None or change[1] <= 0:
         print(
-            "The student did not improve beyond chance. What it would take: more rows (explore "
-            "with a model on real data), more epochs, or a larger student."
+            "At this size the change of the solve rate may still be chance (the 95 % interval of "
+            "the paired difference holds 0). What it would take: more rows, longer ones too, and "
+            "more epochs; a larger student; more held-out tasks."
         )
 
 
