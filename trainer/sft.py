@@ -4,7 +4,7 @@ The output directory holds a model that transformers (or vLLM) loads as it is: w
 merged one, and the adapter by itself in `adapter/`. Beside it: the tokenizer,
 `training_log.jsonl` and `treegraft_sft.json`, the resolved options.
 
-Limits: one process; DeepSpeed, weights and packing come with issue 7.
+Limits: one process; no DeepSpeed, per-token weights or packing yet.
 """
 
 import json
