@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from engine.cli_cache import cache
-from engine.terminal import guarded, resumable, say
+from engine.terminal import Json, guarded, resumable, say
 
 if TYPE_CHECKING:
     from engine.config import Config
@@ -35,7 +35,6 @@ Data = Annotated[
 Split = Annotated[str | None, typer.Option(help="Which split: train, dev, test.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most so many tasks.")]
 Sandbox = Annotated[str, typer.Option(help="What runs the agent's queries: auto, or a backend.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 Run = Annotated[Path, typer.Argument(help="A run's folder.")]
 
 

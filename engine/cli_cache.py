@@ -6,14 +6,13 @@ from typing import Annotated
 
 import typer
 
-from engine.terminal import say
+from engine.terminal import Json, say
 
 cache = typer.Typer(help="The journal of paid replies.", no_args_is_help=True)
 
 JournalFile = Annotated[
     Path, typer.Option("--journal", help="The journal's file.", show_default=True)
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
 @cache.command("list")

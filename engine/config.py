@@ -70,6 +70,11 @@ class Config:
         )
 
     @property
+    def env_options(self) -> dict[str, Any]:
+        """For `environments.make`."""
+        return {"data": self.data, "split": self.split, "sandbox": self.sandbox}
+
+    @property
     def sampling(self) -> dict[str, Any]:
         """Parameters of every request. The seed is one: another seed asks for other replies."""
         return {

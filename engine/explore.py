@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import environments
 from engine.chat import Chat
@@ -99,7 +99,7 @@ async def explore(
     """
     told = progress or Silent()
     with _locked(run), Store.create(run) as store:
-        make_env = partial(environments.make, config.env, **_options(config))
+        make_env = partial(environments.make, config.env, **config.env_options)
         lead = make_env()
         try:
             _claim(store, config, lead)
@@ -206,10 +206,6 @@ class _Explorer:
             siblings=self.config.siblings,
             backtrack=self.config.backtrack,
         )
-
-
-def _options(config: Config) -> dict[str, Any]:
-    return {"data": config.data, "split": config.split, "sandbox": config.sandbox}
 
 
 def _claim(store: Store, config: Config, env: ToolEnv) -> None:

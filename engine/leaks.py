@@ -20,7 +20,7 @@ Fingerprint = tuple[int, str]
 def fingerprints(secret: Mapping[str, Any]) -> list[Fingerprint]:
     """One for each text, of `SHORTEST` words or more, anywhere in `secret`."""
     found = []
-    for text in _texts(secret):
+    for text in texts(secret):
         words = _words(text)
         if len(words) >= SHORTEST:
             found.append((len(words), _digest(words)))
@@ -37,15 +37,16 @@ def holds(text: str, marks: Iterable[Fingerprint]) -> bool:
     )
 
 
-def _texts(value: Any) -> Iterable[str]:
+def texts(value: Any) -> Iterable[str]:
+    """Every string among the values of `value`: mappings, lists and what is in them."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for item in value.values():
-            yield from _texts(item)
+            yield from texts(item)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            yield from _texts(item)
+            yield from texts(item)
 
 
 def _words(text: str) -> list[str]:

@@ -111,9 +111,7 @@ def _tasks(config: Config, selection: Selection) -> list[Task]:
     default = quarantine_file(config.env, config.split)
     file = selection.quarantine or (default if default.exists() else None)
     bad = read_quarantine(file, config.data) if file else {}
-    env = environments.make(
-        config.env, data=config.data, split=config.split, sandbox=config.sandbox
-    )
+    env = environments.make(config.env, **config.env_options)
     try:
         only = read_ids(selection.only)
         tasks = select(env.tasks, only=only, limit=selection.limit, quarantined=bad)

@@ -1,13 +1,15 @@
-"""What the commands say to a person, and how they end."""
+"""What the commands share: the --json flag, what they say to a person, and how they end."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
 from sandbox.errors import TreegraftError
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
 def say(text: str) -> None:

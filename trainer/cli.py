@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.terminal import guarded, resumable, say
+from engine.terminal import Json, guarded, resumable, say
 from trainer.errors import TrainerError
 
 app = typer.Typer(
@@ -22,8 +22,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
 def _defaults(context: typer.Context, file: Path | None) -> Path | None:

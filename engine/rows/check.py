@@ -1,10 +1,9 @@
 """What no row may hold. A row that fails stops the export before anything is written."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Iterable
 
 from engine.errors import LeakError
-from engine.leaks import Fingerprint, holds
+from engine.leaks import Fingerprint, holds, texts
 from engine.rows.render import Row
 from engine.teacher import DIVERSITY
 
@@ -25,7 +24,7 @@ def check(row: Row, secret_marks: Iterable[Fingerprint]) -> None:
             continue
         written_by_agent = False
         for number, message in enumerate([*row.get("prompt", []), *row[column]]):
-            text = "\n".join(_texts(message))
+            text = "\n".join(texts(message))
             if DIVERSITY in text:
                 raise LeakError(f"row {row['id']}, {column}[{number}]: holds a search prompt")
             if holds(text, marks):
@@ -35,14 +34,3 @@ def check(row: Row, secret_marks: Iterable[Fingerprint]) -> None:
                         f"row {row['id']}, {column}[{number}] ({message['role']}): holds the "
                         "task's secret"
                     )
-
-
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        for item in value.values():
-            yield from _texts(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from _texts(item)

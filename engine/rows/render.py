@@ -94,11 +94,13 @@ def _failed_siblings(tree: Tree, good: Node, wanted: Filter) -> Iterator[Node]:
     A sibling below which something is still open might have succeeded; it makes no pair.
     """
     for sibling in tree.children(good.parent):
+        if sibling.id == good.id:
+            continue
         below = list(_subtree(tree, sibling))
         ended = [node for node in below if node.step.ended]
         open_ends = [n for n in below if not n.step.ended and not tree.children(n.id)]
         passes = any(not fault(tree.path(node.id), wanted) for node in ended)
-        if sibling.id != good.id and ended and not passes and not open_ends:
+        if ended and not passes and not open_ends:
             yield sibling
 
 
