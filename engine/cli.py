@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, get_args
 import typer
 
 from engine.cli_cache import cache
-from engine.terminal import Json, guarded, resumable, say
+from engine.cli_sandbox import sandbox as sandbox_commands
+from engine.terminal import Json, Unsafe, confirmed, guarded, resumable, say
 
 if TYPE_CHECKING:
     from engine.config import Config
@@ -25,6 +26,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(cache, name="cache")
+app.add_typer(sandbox_commands, name="sandbox")
 
 Env = Annotated[
     str, typer.Option(help="A registered environment (bird, spider), or module:Class of your own.")
@@ -34,7 +36,9 @@ Data = Annotated[
 ]
 Split = Annotated[str | None, typer.Option(help="Which split: train, dev, test.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="At most so many tasks.")]
-Sandbox = Annotated[str, typer.Option(help="What runs the agent's queries: auto, or a backend.")]
+Sandbox = Annotated[
+    str, typer.Option(help="What confines the agent: auto, docker, bubblewrap, ...")
+]
 Run = Annotated[Path, typer.Argument(help="A run's folder.")]
 
 
@@ -88,6 +92,7 @@ def explore(
     concurrency: Annotated[int, typer.Option(min=1, help="Tasks at once, at most.")] = 8,
     seed: Annotated[int, typer.Option(help="Of sampling and of mistakes.")] = 0,
     sandbox: Sandbox = "auto",
+    unsafe: Unsafe = False,
     journal: Annotated[
         Path | None,
         typer.Option(help="Where paid replies are kept.", show_default="journal.db beside --out"),
@@ -102,7 +107,7 @@ def explore(
         env=env,
         data=data,
         split=split,
-        sandbox=sandbox,
+        sandbox=confirmed(sandbox, unsafe),
         teacher=teacher,
         base_url=base_url,
         template=template,
@@ -260,6 +265,7 @@ def validate(
         typer.Option(help="Where to write.", show_default="runs/quarantine-ENV-SPLIT.json"),
     ] = None,
     sandbox: Sandbox = "auto",
+    unsafe: Unsafe = False,
     json_: Json = False,
 ) -> None:
     """Play every task's own solution and a no-op; write down the tasks that are unsound."""
@@ -270,7 +276,7 @@ def validate(
     from engine.validate import validate, write_quarantine
 
     file = quarantine or quarantine_file(env, split)
-    world = environments.make(env, data=data, split=split, sandbox=sandbox)
+    world = environments.make(env, data=data, split=split, sandbox=confirmed(sandbox, unsafe))
     try:
         tasks = select(world.tasks, limit=limit)
         found = [unsound for _, unsound in validate(world, tasks) if unsound]

@@ -19,7 +19,8 @@ from engine.progress import Bar
 from engine.store import FILE, Store
 from engine.tasks import quarantine_file, read_ids, read_quarantine, select
 from environments import Task
-from sandbox.launch import choose
+from sandbox.check import choose
+from sandbox.sweep import sweep
 from search.usage import Usage
 
 TYPICAL = Usage(1, prompt_tokens=1500, completion_tokens=100)  # a request, for the estimate
@@ -117,7 +118,9 @@ def _tasks(config: Config, selection: Selection) -> list[Task]:
         tasks = select(env.tasks, only=only, limit=selection.limit, quarantined=bad)
         left_out = sum(task.id in bad for task in env.tasks)
         if env.sandboxed:
-            print(f"sandbox: {choose(config.sandbox)}", file=sys.stderr)
+            sweep()
+            choice = choose(config.sandbox)
+            print(f"sandbox: {choice.backend.name} ({choice.why})", file=sys.stderr)
     finally:
         env.close()
     if left_out:

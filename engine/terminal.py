@@ -7,14 +7,31 @@ from typing import Annotated, Any
 
 import typer
 
-from sandbox.errors import TreegraftError
+from sandbox.errors import SandboxError, TreegraftError
 
+Unsafe = Annotated[
+    bool, typer.Option(help="Allow --sandbox process, which confines nothing.", show_default=False)
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
 def say(text: str) -> None:
     """A line for the person at the terminal; standard output is for results."""
     print(text, file=sys.stderr)
+
+
+def confirmed(sandbox: str, unsafe: bool) -> str:
+    """The sandbox to use.
+
+    Raises:
+        SandboxError: one that confines nothing, without the user's own word for it.
+    """
+    if sandbox == "process" and not unsafe:
+        raise SandboxError(
+            "--sandbox process confines nothing: agent code could read and change your files; "
+            "add --unsafe if that is what you want"
+        )
+    return sandbox
 
 
 @contextmanager

@@ -13,11 +13,15 @@ from types import TracebackType
 from typing import Any, Self
 
 from sandbox import query_worker
+from sandbox.check import choose
 from sandbox.errors import SandboxError
-from sandbox.launch import INTERPRETER, LineProcess, choose, command
+from sandbox.program import Channel, Program
+from sandbox.protocol import Quota
 
 START_SECONDS = 60.0
 """How long a worker may take to start: generous, for a loaded machine."""
+PIDS = 16
+"""Processes and threads of a worker; it needs two."""
 CLIENT_GRACE = 1.0
 """Seconds past the deadline (and past the worker's own kernel timer) when we kill the worker."""
 
@@ -103,12 +107,12 @@ class QueryWorker:
         self.limits = limits or QueryLimits()
         self._sandbox = sandbox
         self._folders = {Path(folder).resolve() for folder in folders}
-        self._process: LineProcess | None = None
+        self._process: Channel | None = None
 
     @property
     def pid(self) -> int | None:
-        """The worker's process group; None while there is none."""
-        return self._process.pid if self._process else None
+        """The worker's process group; None while there is none, or where it has none of ours."""
+        return getattr(self._process, "pid", None)
 
     def query(
         self,
@@ -194,12 +198,12 @@ class QueryWorker:
             self.close()  # interrupted, it would answer the next query with this one's rows
             raise
 
-    def _receive(self, process: LineProcess, seconds: float) -> dict[str, Any]:
+    def _receive(self, process: Channel, seconds: float) -> dict[str, Any]:
         line = process.receive(seconds, 8 * self.limits.reply_bytes)
         reply: dict[str, Any] = json.loads(line)
         return reply
 
-    def _death(self, process: LineProcess) -> tuple[str, str]:
+    def _death(self, process: Channel) -> tuple[str, str]:
         """What killed the worker: its own timer, or else something that we cannot know."""
         status = process.ended()
         self.close()
@@ -210,20 +214,27 @@ class QueryWorker:
     def _overtime(self) -> str:
         return query_worker.overtime(self.limits.seconds)
 
-    def _ready(self, database: Path) -> LineProcess:
+    def _ready(self, database: Path) -> Channel:
         """The worker, able to read `database`."""
-        if not any(database.is_relative_to(folder) for folder in self._folders):
-            self._folders.add(database.parent)
+        folders = self._folders
+        if not any(database.is_relative_to(folder) for folder in folders):
+            folders = folders | {database.parent}
             self.close()
         if self._process is None:
-            self._process = self._start()
+            self._process = self._start(folders)
+            self._folders = folders
         return self._process
 
-    def _start(self) -> LineProcess:
-        program = os.path.realpath(query_worker.__file__)
-        argv = [INTERPRETER, "-I", "-S", "-B", program, json.dumps(asdict(self.limits))]
-        kind = choose(self._sandbox)
-        process = LineProcess(command(kind, argv, [program, *sorted(self._folders)]))
+    def _start(self, folders: set[Path]) -> Channel:
+        source = Path(query_worker.__file__).resolve()
+        program = Program(
+            "query worker",
+            ("-I", "-S", "-B", str(source), json.dumps(asdict(self.limits))),
+            (source, *sorted(folders)),
+            Quota(memory_bytes=self.limits.address_space_bytes, pids=PIDS),
+        )
+        backend = choose(self._sandbox).backend
+        process = backend.start(program)
         try:
             self._receive(process, START_SECONDS)
         except (EOFError, TimeoutError) as error:
@@ -231,6 +242,6 @@ class QueryWorker:
             complaint = process.complaint()
             process.kill()
             raise SandboxError(
-                f"the query worker did not start ({kind}): {complaint or error}"
+                f"the query worker did not start ({backend.name}): {complaint or error}"
             ) from error
         return process

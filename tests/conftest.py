@@ -1,5 +1,6 @@
 """What several test files share and takes seconds to make."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from trainer.rendering import Renderer
+
+
+# What is not about sandboxes uses the one that starts fastest; those tests name theirs.
+os.environ.setdefault("TREEGRAFT_SANDBOX", "bubblewrap")
 
 
 @pytest.fixture(scope="session")

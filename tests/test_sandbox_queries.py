@@ -17,7 +17,12 @@ from pathlib import Path
 import pytest
 
 from sandbox import QueryLimits, QueryWorker, SandboxError, query_worker
-from sandbox.launch import INTERPRETER, LineProcess, bubblewrap_works, command
+from sandbox.backends import BACKENDS
+from sandbox.backends.bubblewrap import Bubblewrap
+from sandbox.backends.host import INTERPRETER
+from sandbox.channel import PipeChannel
+from sandbox.program import Program
+from tests.sandboxes import require
 
 FLOOD = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT "
 ONE_OPCODE = (
@@ -70,6 +75,7 @@ SELECT 1; DELETE FROM item
 @pytest.fixture(scope="module")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("db with space?#%") / "shop.sqlite"
+    path.parent.chmod(0o755)  # for the user that a container runs as
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE item (id INTEGER PRIMARY KEY, name TEXT, price REAL, b BLOB)")
     rows = [(1, "ink", 2.5, b"\x00\xff"), (2, None, 3.0, None), (3, "", 2.5, b"")]
@@ -80,24 +86,19 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(
-    scope="module",
-    params=[
-        "process",
-        pytest.param(
-            "bubblewrap",
-            marks=pytest.mark.skipif(not bubblewrap_works(), reason="no bubblewrap here"),
-        ),
-    ],
-)
+@pytest.fixture(scope="module", params=list(BACKENDS))
 def worker(request: pytest.FixtureRequest) -> Iterator[QueryWorker]:
-    with QueryWorker(request.param) as made:
+    require(request.param)
+    with QueryWorker(request.param, QueryLimits(seconds=1.0)) as made:
         yield made
 
 
-@pytest.mark.skipif("CI" not in os.environ, reason="outside CI a backend may be missing")
-def test_ci_has_every_backend() -> None:
-    assert bubblewrap_works()
+@pytest.fixture(scope="module", params=["process", "bubblewrap", "landlock"])
+def child(request: pytest.FixtureRequest) -> Iterator[QueryWorker]:
+    """A worker that is a process group of this machine."""
+    require(request.param)
+    with QueryWorker(request.param) as made:
+        yield made
 
 
 def answers(worker: QueryWorker, database: Path) -> bool:
@@ -269,7 +270,7 @@ def test_the_worker_is_one_process_until_it_dies(database: Path) -> None:
             pids.add(worker.pid)
         return pids
 
-    worker = QueryWorker(limits=QueryLimits(seconds=0.2))
+    worker = QueryWorker("bubblewrap", limits=QueryLimits(seconds=0.2))
     first = asyncio.run(through_threads(worker))  # asyncio's threads have ended by now
     assert answers(worker, database) and first == {worker.pid}
     error = worker.query(database, ONE_OPCODE).error
@@ -284,7 +285,7 @@ def test_the_worker_is_one_process_until_it_dies(database: Path) -> None:
 
 def test_the_kernel_ends_a_query_that_no_one_watches(database: Path) -> None:
     limits = json.dumps(asdict(QueryLimits(seconds=0.2)))
-    process = LineProcess([INTERPRETER, "-I", "-S", query_worker.__file__, limits])
+    process = PipeChannel([INTERPRETER, "-I", "-S", query_worker.__file__, limits])
     try:
         assert b"ready" in process.receive(30, 1000)
         request = {"op": "query", "database": str(database), "sql": ONE_OPCODE}
@@ -297,6 +298,7 @@ def test_the_kernel_ends_a_query_that_no_one_watches(database: Path) -> None:
 
 
 def test_reading_a_wal_database_leaves_no_files(worker: QueryWorker, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
     path = tmp_path / "wal.sqlite"
     connection = sqlite3.connect(path)
     connection.execute("PRAGMA journal_mode = WAL")
@@ -306,21 +308,22 @@ def test_reading_a_wal_database_leaves_no_files(worker: QueryWorker, tmp_path: P
     assert os.listdir(tmp_path) == ["wal.sqlite"]
 
 
-def test_a_worker_that_was_killed_is_a_result(worker: QueryWorker, database: Path) -> None:
-    assert answers(worker, database) and worker.pid
-    os.killpg(worker.pid, signal.SIGKILL)
-    error = worker.query(database, "SELECT 1").error
+def test_a_worker_that_was_killed_is_a_result(child: QueryWorker, database: Path) -> None:
+    assert answers(child, database) and child.pid
+    os.killpg(child.pid, signal.SIGKILL)
+    error = child.query(database, "SELECT 1").error
     assert error is not None and error.kind == "died"
-    assert answers(worker, database)
+    assert answers(child, database)
 
 
 def test_trouble_that_is_not_the_querys_is_an_error(tmp_path: Path, worker: QueryWorker) -> None:
+    tmp_path.chmod(0o755)
     with pytest.raises(SandboxError, match="no database"):
         worker.query(tmp_path / "none.sqlite", "SELECT 1")
     (tmp_path / "text.sqlite").write_text("this is no database, whatever its name may say " * 99)
     with pytest.raises(SandboxError, match="cannot open database"):
         worker.query(tmp_path / "text.sqlite", "SELECT 1")
-    with pytest.raises(SandboxError, match="use one of auto, bubblewrap, process"):
+    with pytest.raises(SandboxError, match="use one of auto, docker, bubblewrap"):
         QueryWorker("submarine").query(tmp_path / "text.sqlite", "SELECT 1")
     with pytest.raises(SandboxError, match="did not start"):
         QueryWorker("process", QueryLimits(address_space_bytes=1 << 20)).query(
@@ -328,10 +331,10 @@ def test_trouble_that_is_not_the_querys_is_an_error(tmp_path: Path, worker: Quer
         )
 
 
-@pytest.mark.skipif(not bubblewrap_works(), reason="no bubblewrap here")
 def test_bubblewrap_shows_python_and_the_folders_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    require("bubblewrap")
     monkeypatch.setenv("OPENAI_API_KEY", "secret")
     (tmp_path / "seen.txt").write_text("seen")
     program = (
@@ -341,8 +344,8 @@ def test_bubblewrap_shows_python_and_the_folders_only(
         "try: open(sys.argv[1], 'w')\n"
         "except OSError as error: print(error.strerror)"
     )
-    argv = [INTERPRETER, "-I", "-S", "-c", program, str(tmp_path / "seen.txt")]
-    process = LineProcess(command("bubblewrap", argv, [tmp_path]))
+    arguments = ("-I", "-S", "-c", program, str(tmp_path / "seen.txt"))
+    process = Bubblewrap().start(Program("look", arguments, (tmp_path,)))
     try:
         assert process.receive(20, 1000) == b"seen 65534 False False False 1"
         assert process.receive(20, 1000) == b"Read-only file system"
@@ -379,9 +382,9 @@ def alive(group: int) -> bool:
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="needs Linux's /proc")
 @pytest.mark.parametrize("sql", ["", ONE_OPCODE, f"{FLOOD} count(*) FROM n"])
-def test_nothing_outlives_a_killed_engine(worker: QueryWorker, database: Path, sql: str) -> None:
+def test_nothing_outlives_a_killed_engine(child: QueryWorker, database: Path, sql: str) -> None:
     engine = subprocess.Popen(
-        [sys.executable, "-c", ENGINE, worker._sandbox, str(database), sql],
+        [sys.executable, "-c", ENGINE, child._sandbox, str(database), sql],
         stdout=subprocess.PIPE,
         cwd=Path(__file__).parent.parent,
     )

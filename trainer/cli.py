@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.terminal import Json, guarded, resumable, say
+from engine.terminal import Json, Unsafe, confirmed, guarded, resumable, say
 from trainer.errors import TrainerError
 
 app = typer.Typer(
@@ -155,7 +155,8 @@ def eval_(
         typer.Option(min=1, help="Tasks at once.", show_default="32 here, 8 of an endpoint"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,
-    sandbox: Annotated[str, typer.Option(help="What runs the agent's queries.")] = "auto",
+    sandbox: Annotated[str, typer.Option(help="What confines the agent.")] = "auto",
+    unsafe: Unsafe = False,
     out: Annotated[
         Path | None, typer.Option(help="The run's folder; the same command resumes it.")
     ] = None,
@@ -172,6 +173,7 @@ def eval_(
     if env:
         if not model or out is None:
             raise TrainerError("--env needs --model and --out")
+        confirmed(sandbox, unsafe)
         if not base_url:
             _prepare_torch()
         wanted: dict[str, Any] = {

@@ -1,0 +1,82 @@
+"""`engine sandbox`: what confines agent code here, its image, and what is left of dead runs."""
+
+import json
+from typing import Annotated
+
+import typer
+
+from engine.terminal import Json, say
+
+sandbox = typer.Typer(help="What confines the agent's code and queries.", no_args_is_help=True)
+
+
+@sandbox.command("check")
+def sandbox_check(json_: Json = False) -> None:
+    """Try every backend; exit 1 if none of those that confine works."""
+    from dataclasses import asdict
+
+    from sandbox.backends import BACKENDS, CONFINING
+    from sandbox.check import check
+
+    reports = [check(name) for name in BACKENDS]
+    if json_:
+        print(json.dumps([asdict(found) | {"works": found.works} for found in reports]))
+    else:
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table("backend", "works", "files", "start", "step", "branch", "why not")
+        for found in reports:
+            times = (found.start_ms, found.step_ms, found.branch_ms)
+            shown = [f"{time:.1f} ms" if found.works else "" for time in times]
+            works = "yes" if found.works else "no"
+            table.add_row(found.name, works, found.files, *shown, found.trouble)
+        Console().print(table)
+    if not any(found.works for found in reports if found.name in CONFINING):
+        raise typer.Exit(1)
+
+
+@sandbox.command("build")
+def sandbox_build(
+    packages: Annotated[
+        str, typer.Option(help="What it holds besides the standard library: a,b==1.2.")
+    ] = "",
+    offline: Annotated[
+        bool, typer.Option(help="From this machine's own Python; else only where no registry is.")
+    ] = False,
+    json_: Json = False,
+) -> None:
+    """Build the Docker image now, and not at the first use."""
+    from sandbox.backends.docker import Docker
+
+    chosen = [package for package in packages.split(",") if package.strip()]
+    tag = Docker(chosen, True if offline else None).build()
+    if json_:
+        print(json.dumps({"image": tag}))
+    else:
+        say(f"the image is {tag}")
+
+
+@sandbox.command("gc")
+def sandbox_gc(
+    images: Annotated[bool, typer.Option(help="Remove the sandbox images, too.")] = False,
+    json_: Json = False,
+) -> None:
+    """Remove containers and folders whose engine is gone; every engine does so when it starts."""
+    from sandbox.backends.docker import Docker
+    from sandbox.errors import SandboxError
+    from sandbox.sweep import sweep
+
+    swept = sweep()
+    removed = Docker().remove_images() if images else ()
+    found = {
+        "containers": list(swept.containers),
+        "folders": [str(folder) for folder in swept.folders],
+        "images": list(removed),
+    }
+    if json_:
+        print(json.dumps(found))
+    else:
+        say(", ".join(f"{len(gone)} {name}" for name, gone in found.items()) + " removed")
+    if swept.trouble:
+        raise SandboxError(swept.trouble)

@@ -1,0 +1,137 @@
+"""How many sandboxes may be open at once: as many as the machine's memory holds, not more.
+
+Every sandbox reserves the memory that its quota allows it; those that do not fit wait in line,
+first come, first served, so that a large one is not overtaken for ever.
+
+Limitation: the line is this process's. Two engines on one machine do not know of each other.
+"""
+
+import functools
+import threading
+from collections import deque
+from pathlib import Path
+
+from sandbox.errors import SandboxError
+
+SHARE = 0.8
+"""How much of the memory that is free at first use may be reserved."""
+CGROUP_ROOT = Path("/sys/fs/cgroup")
+
+
+class Slot:
+    """Memory that is reserved until it is released."""
+
+    def __init__(self, admission: "Admission", memory_bytes: int) -> None:
+        self.memory_bytes = memory_bytes
+        self._admission = admission
+        self._held = True
+
+    def release(self) -> None:
+        """Give it back. Twice is fine, from two threads too."""
+        with self._admission.changed:
+            if self._held:
+                self._held = False
+                self._admission.reserved -= self.memory_bytes
+                self._admission.changed.notify_all()
+
+
+class Admission:
+    """A line for `capacity` bytes of memory. Threads share it."""
+
+    def __init__(self, capacity: int) -> None:
+        self.capacity = capacity
+        self.reserved = 0
+        self.changed = threading.Condition()
+        self._line: deque[object] = deque()
+
+    def admit(self, memory_bytes: int, seconds: float) -> Slot:
+        """Reserve `memory_bytes`, after everybody who came earlier.
+
+        Raises:
+            SandboxError: it can never fit, or did not within `seconds`.
+        """
+        if memory_bytes > self.capacity:
+            raise SandboxError(
+                f"a sandbox of {mib(memory_bytes)} does not fit: sandboxes may take "
+                f"{mib(self.capacity)} on this machine; ask for less, or free memory"
+            )
+        place = object()
+        with self.changed:
+            self._line.append(place)
+            try:
+                if not self.changed.wait_for(lambda: self._turn(place, memory_bytes), seconds):
+                    raise SandboxError(
+                        f"no memory for another sandbox within {seconds:g} s ({mib(self.reserved)} "
+                        f"of {mib(self.capacity)} are reserved); open fewer at once"
+                    )
+                self.reserved += memory_bytes
+                return Slot(self, memory_bytes)
+            finally:
+                self._line.remove(place)
+                self.changed.notify_all()  # the next in line may fit as well
+
+    def _turn(self, place: object, memory_bytes: int) -> bool:
+        return self._line[0] is place and self.reserved + memory_bytes <= self.capacity
+
+
+def admit(memory_bytes: int, seconds: float) -> Slot:
+    """Reserve memory of this machine; blocks until there is some.
+
+    Raises:
+        SandboxError: it can never fit, or did not within `seconds`.
+    """
+    with _measuring:  # `cache` alone would let two first callers have a line each
+        line = machine()
+    return line.admit(memory_bytes, seconds)
+
+
+_measuring = threading.Lock()
+
+
+@functools.cache
+def machine() -> Admission:
+    """This process's line. The capacity is measured once: later, our own sandboxes take it."""
+    return Admission(int(SHARE * min(available_bytes(), cgroup_bytes())))
+
+
+def available_bytes() -> int:
+    """MemAvailable: what the kernel could give without swapping."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) << 10
+    raise SandboxError("the kernel does not say how much memory is available; mount /proc")
+
+
+def cgroup_bytes(membership: str | None = None, root: Path = CGROUP_ROOT) -> int:
+    """The smallest limit on the memory of this process's cgroup and those above it.
+
+    membership: /proc/self/cgroup's text.   root: where the hierarchies are mounted.
+    A huge number where there is no limit.
+    """
+    smallest = 1 << 62
+    for line in (membership or Path("/proc/self/cgroup").read_text()).splitlines():
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            folder, name = root, "memory.max"
+        elif "memory" in controllers.split(","):
+            folder, name = root / "memory", "memory.limit_in_bytes"
+        else:
+            continue
+        group = folder / path.lstrip("/")
+        while group.is_relative_to(folder):
+            smallest = min(smallest, limit(group / name))
+            group = group.parent
+    return smallest
+
+
+def limit(file: Path) -> int:
+    """The number in the file; a huge one if it says "max", or is not there."""
+    try:
+        text = file.read_text().strip()
+    except OSError:  # inside a container, the path is the host's
+        return 1 << 62
+    return 1 << 62 if text == "max" else int(text)
+
+
+def mib(size: int) -> str:
+    return f"{size >> 20} MiB"

@@ -1,0 +1,95 @@
+"""Run a program in namespaces of its own, by bubblewrap: nothing to install but one small program.
+
+What holds here: no network, no other processes, no files but the system's libraries and commands,
+Python and what the program may read, all of it read-only; no capability outside, an empty
+environment. Memory and processors are not bounded by the kernel here: the supervisor watches the
+one, nobody the other.
+
+Started by root, the supervisor leaves root for a user namespace by itself (supervisor.confine).
+"""
+
+import functools
+import os
+import subprocess
+from pathlib import Path
+
+from sandbox.backends.host import COMMANDS, INTERPRETER, LIBRARIES, PYTHON, environment
+from sandbox.channel import PipeChannel
+from sandbox.program import HOME, Program, arguments_inside, inside
+
+SHARED_MEMORY = 16 << 20
+"""Bytes of /dev/shm, which is emptied after every step."""
+
+
+class Bubblewrap:
+    name = "bubblewrap"
+    mounts = True
+    families: tuple[str, ...] = ("AF_UNIX", "AF_INET", "AF_INET6")
+
+    def inside(self, path: Path, program: Program) -> str:
+        """Where a path of `program.read_only` is inside."""
+        return inside(path, program)
+
+    def unavailable(self) -> str:
+        """Why it cannot be used on this machine, in one line; "" if nothing speaks against it."""
+        return _unavailable()
+
+    def start(self, program: Program) -> PipeChannel:
+        """Start `program`. Raises SandboxError: it cannot be started."""
+        argv = command(program)
+        if not program.branches:
+            return PipeChannel(argv)
+        return PipeChannel(argv, environment(HOME), home=HOME, alone=True)
+
+
+@functools.cache
+def _unavailable() -> str:
+    check = command(Program("check", ("-I", "-S", "-c", "import json, sqlite3")))
+    try:
+        done = subprocess.run(check, env={}, capture_output=True, timeout=20, check=False)
+    except FileNotFoundError:
+        return "bwrap is not installed; install the package bubblewrap"
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return f"bwrap does not start: {error}"
+    complaint = done.stderr.decode(errors="replace").strip().partition("\n")[0]
+    return f"bwrap does not start: {complaint}" if done.returncode else ""
+
+
+def command(program: Program) -> list[str]:
+    """The command line that runs `program`."""
+    options = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
+    options += ["--unshare-cgroup-try", "--hostname", "sandbox"]
+    for path in (*LIBRARIES, *PYTHON):
+        options += [*_parents(path), "--ro-bind-try", path, path]
+    options += _room_for_nodes(program) if program.branches else _least()
+    for source in program.read_only:
+        target = inside(source, program)
+        options += [*_parents(target), "--ro-bind", str(source), target]
+    ending = ["--remount-ro", "/", "--chdir", "/", "--"]
+    return ["bwrap", *options, *ending, INTERPRETER, *arguments_inside(program)]
+
+
+def _parents(path: str) -> list[str]:
+    """Else bubblewrap makes them with the modes they have outside, where one may be closed."""
+    folders = [str(folder) for folder in reversed(Path(path).parents) if folder != Path("/")]
+    return [option for folder in folders for option in ("--dir", folder)]
+
+
+def _least() -> list[str]:
+    """Not --as-pid-1: pid 1 of a namespace does not die of its own timer's signal."""
+    return ["--unshare-user", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"]
+
+
+def _room_for_nodes(program: Program) -> list[str]:
+    options = ["--as-pid-1", "--proc", "/proc", "--dev", "/dev"]
+    options += ["--size", str(SHARED_MEMORY), "--perms", "1777", "--tmpfs", "/dev/shm"]
+    options += ["--remount-ro", "/dev"]
+    options += ["--size", str(program.quota.disk_bytes), "--perms", "1777", "--tmpfs", HOME]
+    options += ["--dir", f"{HOME}-layers"]
+    options += ["--symlink", "node/work", "/work", "--symlink", "node/tmp", "/tmp"]
+    for path in COMMANDS:
+        options += ["--ro-bind-try", path, path]
+    if os.geteuid():
+        return [*options, "--unshare-user", "--uid", "65534", "--gid", "65534"]
+    # To become nobody in a user namespace that nobody owns, root has to map both.
+    return [*options, "--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]

@@ -1,0 +1,204 @@
+"""Run a program in a Docker container that has no network, no privilege and no way to write.
+
+What holds here: network none, a read-only root, no capability, no-new-privileges, an unprivileged
+user, Docker's own seccomp profile, and bounds on memory (swap included), processes, processors,
+files and their number. The program is pid 1 and is spoken to over the attached streams, attached
+before the start, so that its standard input closes when the engine dies; the container then removes
+itself. No command is ever run in a container that runs.
+
+Limitations: the kernel is the host's. A folder that may be read is bound without the file systems
+mounted beneath it, since older daemons would leave those writable. Docker adds HOSTNAME to the
+environment; its writable /dev/shm is emptied by the supervisor after every step.
+"""
+
+import os
+import stat
+import threading
+import uuid
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sandbox import daemon, image
+from sandbox.backends.docker_channel import DockerChannel, remove
+from sandbox.errors import SandboxError
+from sandbox.owner import LABEL, owner
+from sandbox.program import HOME, Program, arguments_inside, inside
+from sandbox.protocol import Quota
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+START_SECONDS = 60.0
+"""How long each request of a start may take on a loaded machine."""
+USER = 65534
+SHM_BYTES = 1 << 20
+OPEN_FILES = 4096
+ENVIRONMENT = {
+    "PYTHONHASHSEED": "0",
+    "PYTHONUTF8": "1",
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+    "HOME": "/work",
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+}
+
+
+class Docker:
+    """Starts programs in containers of the sandbox image. Threads may share it.
+
+    packages: what the image holds besides the standard library, as pip would be told.
+    offline: True: the image is made of this machine's Python; None: where no registry answers.
+    """
+
+    name = "docker"
+    mounts = False  # Docker's seccomp profile refuses user namespaces
+    families: tuple[str, ...] = ("AF_UNIX", "AF_INET", "AF_INET6")
+
+    def __init__(self, packages: Iterable[str] = (), offline: bool | None = None) -> None:
+        self._packages = tuple(packages)
+        self._offline = offline
+        self._tag = ""
+        self._lock = threading.Lock()
+
+    def inside(self, path: Path, program: Program) -> str:
+        """Where a path of `program.read_only` is inside."""
+        return inside(path, program)
+
+    def unavailable(self) -> str:
+        """Why it cannot be used on this machine, in one line; "" if nothing speaks against it."""
+        return daemon.unavailable()
+
+    def build(self) -> str:
+        """The tag of the image, which is built if it is not there. Raises SandboxError."""
+        with daemon.connected(START_SECONDS) as client:
+            return self._image(client)
+
+    def remove_images(self) -> tuple[str, ...]:
+        """Remove every sandbox image that no container uses; their tags. Raises SandboxError."""
+        with daemon.connected(START_SECONDS) as client:
+            return image.remove_all(client)
+
+    def start(self, program: Program) -> DockerChannel:
+        """Start `program`; the image is built if it is not there.
+
+        Raises:
+            SandboxError: it cannot be started; the message says what to do.
+        """
+        for path in program.read_only:
+            require_readable(path)
+        container = f"treegraft-{uuid.uuid4().hex[:16]}"
+        try:
+            with daemon.connected(START_SECONDS) as client:
+                self._create(client, container, program)
+                channel = DockerChannel(container, HOME if program.branches else "", START_SECONDS)
+                try:
+                    client.api.start(container)
+                except BaseException:
+                    channel.kill()
+                    raise
+        except BaseException:
+            remove(container)
+            raise
+        return channel
+
+    def _create(self, client: "DockerClient", container: str, program: Program) -> None:
+        from docker.errors import ImageNotFound
+
+        options = container_options(client, program) | {"name": container}
+        try:
+            client.api.create_container(self._image(client), **options)
+        except ImageNotFound:  # deleted since we looked
+            with self._lock:
+                self._tag = ""
+            client.api.create_container(self._image(client), **options)
+
+    def _image(self, client: "DockerClient") -> str:
+        with self._lock:  # one thread builds, the others wait for it
+            if not self._tag:
+                self._tag = image.ensure(client, self._packages, self._offline)
+            return self._tag
+
+
+def container_options(client: "DockerClient", program: Program) -> dict[str, Any]:
+    """What `docker.APIClient.create_container` is told, besides image and name."""
+    return {
+        "command": ["python3", *arguments_inside(program)],
+        "hostname": "sandbox",
+        "user": f"{USER}:{USER}",
+        "stdin_open": True,
+        "environment": ENVIRONMENT,
+        "working_dir": "/",
+        "stop_signal": "SIGKILL",
+        "labels": {LABEL: owner(), "treegraft.program": program.name},
+        "use_config_proxy": False,  # those, with passwords, do not belong into the environment
+        "host_config": client.api.create_host_config(
+            network_mode="none",
+            read_only=True,
+            cap_drop=["ALL"],
+            security_opt=["no-new-privileges:true"],
+            ipc_mode="private",
+            init=False,
+            auto_remove=True,
+            log_config=log_nothing(),
+            mounts=[bind(path, inside(path, program)) for path in program.read_only],
+            tmpfs={HOME: files_options(program.quota)} if program.branches else {},
+            **bounds(program.quota),
+        ),
+    }
+
+
+def bounds(quota: Quota) -> dict[str, Any]:
+    """The part of the host config that follows from the quota."""
+    from docker.types import Ulimit
+
+    hard = {"core": 0, "nofile": OPEN_FILES, "fsize": quota.disk_bytes}
+    return {
+        "mem_limit": quota.memory_bytes,
+        "memswap_limit": quota.memory_bytes,  # of both together: no swap
+        "pids_limit": quota.pids,
+        "nano_cpus": int(min(quota.cpus, os.cpu_count() or 1) * 1e9),
+        "shm_size": SHM_BYTES,
+        "oom_score_adj": 500,  # where the machine itself runs out, the engine should survive
+        "ulimits": [Ulimit(name=name, soft=value, hard=value) for name, value in hard.items()],
+    }
+
+
+def files_options(quota: Quota) -> str:
+    """Of the tmpfs that holds all nodes' files; it counts as memory, and may take half of it."""
+    size = quota.memory_bytes // 2
+    inodes = quota.inodes * max(1, size // quota.disk_bytes)
+    return f"rw,exec,nosuid,nodev,size={size},nr_inodes={inodes},mode=1777"
+
+
+def log_nothing() -> Any:
+    from docker.types import LogConfig
+
+    return LogConfig(type="none")
+
+
+def bind(source: Path, target: str) -> Any:
+    from docker.types import Mount
+
+    mount = Mount(target, str(source), type="bind", read_only=True, propagation="rprivate")
+    mount["BindOptions"]["NonRecursive"] = True
+    return mount
+
+
+def require_readable(path: Path) -> None:
+    """Refuse what the unprivileged user inside could not open.
+
+    Raises:
+        SandboxError: it is not there, or its mode keeps others out.
+    """
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        raise SandboxError(f"the sandbox cannot read {path}: {error.strerror}") from error
+    folder = stat.S_ISDIR(mode)
+    needed = 0o5 if folder else 0o4
+    if mode & needed != needed:
+        change = "o+rx" if folder else "o+r"
+        raise SandboxError(
+            f"the sandbox's user may not read {path}; allow it with `chmod {change} {path}`"
+        )

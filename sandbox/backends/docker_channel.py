@@ -1,0 +1,218 @@
+"""The host's end of a program in a container: its attached streams, its end, its removal."""
+
+import contextlib
+import http.client
+import json
+import select
+import struct
+import time
+
+from sandbox import daemon
+from sandbox.errors import SandboxError
+
+FRAME = struct.Struct(">BxxxL")
+"""Before each piece of an attached stream: which of the streams, and how many bytes follow."""
+STDERR = 2
+COMPLAINT_BYTES = 2000
+HELD_BYTES = 64 << 20
+"""What a program may write while it does not read; one that writes more is taken for broken."""
+SEND_SECONDS = 60.0
+"""How long a program may leave its standard input full."""
+END_SECONDS = 2.0
+"""Between the end of the output and the news that the container is gone."""
+REMOVE_SECONDS = 15.0
+
+
+class Streams:
+    """Takes an attached stream apart: lines of standard output, the end of standard error."""
+
+    def __init__(self) -> None:
+        self.complaint = b""
+        self._frames = bytearray()
+        self._output = bytearray()
+        self._searched = 0
+
+    def __len__(self) -> int:
+        """Bytes of standard output that are held."""
+        return len(self._output)
+
+    def feed(self, data: bytes) -> None:
+        self._frames += data
+        while len(self._frames) >= FRAME.size:
+            stream, size = FRAME.unpack_from(self._frames)
+            end = FRAME.size + size
+            if len(self._frames) < end:
+                return
+            piece = bytes(self._frames[FRAME.size : end])
+            del self._frames[:end]
+            if stream == STDERR:
+                self.complaint = (self.complaint + piece)[-COMPLAINT_BYTES:]
+            else:
+                self._output += piece
+
+    def line(self) -> bytes | None:
+        """The next whole line, without its newline; None if there is none yet."""
+        end = self._output.find(b"\n", self._searched)
+        if end < 0:
+            self._searched = len(self._output)
+            return None
+        line = bytes(self._output[:end])
+        del self._output[: end + 1]
+        self._searched = 0
+        return line
+
+
+class Exit:
+    """A request, made before the start, that the daemon answers once the container is gone.
+
+    Asked afterwards, the daemon may have forgotten a container that removes itself.
+    """
+
+    def __init__(self, container: str, seconds: float) -> None:
+        """Raises OSError, http.client.HTTPException: the daemon is gone."""
+        self._status: int | None = None
+        self._connection = http.client.HTTPConnection("docker")
+        self._connection.sock = self._stream = daemon.dial(seconds)
+        try:
+            self._connection.request("POST", f"/containers/{container}/wait?condition=removed")
+            self._response = self._connection.getresponse()  # the headers come before the end
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def status(self, seconds: float) -> int | None:
+        """The exit status; None if the container is not gone within `seconds`, or the daemon is."""
+        if self._status is None and self._stream.fileno() >= 0:
+            waiting = select.poll()
+            waiting.register(self._stream, select.POLLIN)
+            if waiting.poll(seconds * 1000):
+                with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
+                    self._status = int(json.loads(self._response.read())["StatusCode"])
+        return self._status
+
+    def close(self) -> None:
+        self._response.close()
+        self._connection.close()
+
+
+class DockerChannel:
+    """Speaks with a program in a container. One owner at a time."""
+
+    alone = True
+
+    def __init__(self, container: str, home: str, seconds: float) -> None:
+        """Attach to a container that has been made and not yet started.
+
+        Raises:
+            OSError, http.client.HTTPException: no such container, or the daemon is gone.
+        """
+        self.home = home
+        self.container = container
+        self._streams = Streams()
+        self._stream = daemon.attach(container, seconds)
+        try:
+            self._exit = Exit(container, seconds)
+        except BaseException:
+            self._stream.close()
+            raise
+        self._stream.setblocking(False)
+
+    def send(self, line: bytes) -> None:
+        """Write `line` and a newline. Raises OSError: the program is gone, or does not read.
+
+        What the program writes meanwhile is taken in: else both could wait for the other.
+        """
+        rest = memoryview(line + b"\n")
+        deadline = time.monotonic() + SEND_SECONDS
+        while rest:
+            ready = self._wait(select.POLLIN | select.POLLOUT, deadline)
+            if ready & ~select.POLLOUT and not self._take():
+                raise BrokenPipeError("the container ended")
+            if len(self._streams) > HELD_BYTES:
+                raise BrokenPipeError("the program writes without reading")
+            if ready & select.POLLOUT:
+                with contextlib.suppress(BlockingIOError):
+                    rest = rest[self._stream.send(rest) :]
+
+    def receive(self, seconds: float, max_bytes: int) -> bytes:
+        """The next line, without its newline.
+
+        Raises:
+            TimeoutError: none came within `seconds`.
+            EOFError: the program is gone, or the line is longer than `max_bytes`.
+        """
+        deadline = time.monotonic() + seconds
+        while (line := self._streams.line()) is None:
+            if len(self._streams) > max_bytes:
+                raise EOFError("the reply is too long")
+            try:
+                self._wait(select.POLLIN, deadline)
+                alive = self._take()
+            except ConnectionError:
+                alive = False
+            if not alive:
+                raise EOFError("the container ended")
+        if len(line) > max_bytes:
+            raise EOFError("the reply is too long")
+        return line
+
+    def ended(self) -> int | None:
+        """The exit status of a program whose output ended; None if it lives on nevertheless."""
+        return self._exit.status(END_SECONDS)
+
+    def complaint(self) -> str:
+        """The last of what the program wrote to standard error, for an error message."""
+        with contextlib.suppress(OSError):
+            while self._wait(select.POLLIN, 0.0) and self._take():
+                pass
+        return self._streams.complaint.decode(errors="replace").strip()
+
+    def kill(self) -> None:
+        """Remove the container and wait until it is gone. Twice is fine.
+
+        A daemon that is gone cannot be asked; the program ends as its standard input closes.
+        """
+        if self._stream.fileno() < 0:
+            return
+        remove(self.container)
+        self._exit.status(REMOVE_SECONDS)
+        self._exit.close()
+        self._stream.close()
+
+    def _wait(self, events: int, deadline: float) -> int:
+        """Which of `events` the stream is ready for. Raises TimeoutError: none, by `deadline`."""
+        if self._stream.fileno() < 0:
+            raise BrokenPipeError("the container was removed")
+        waiting = select.poll()
+        waiting.register(self._stream, events)
+        ready = waiting.poll(max(0.0, deadline - time.monotonic()) * 1000)
+        if not ready:
+            raise TimeoutError
+        return ready[0][1]
+
+    def _take(self) -> bool:
+        """Take in what came; False at the end of the stream."""
+        try:
+            data = self._stream.recv(1 << 16)
+        except BlockingIOError:
+            return True
+        self._streams.feed(data)
+        return bool(data)
+
+
+def remove(container: str) -> bool:
+    """Remove a container, running or not; False if it cannot be told that it went.
+
+    One that is being removed, or is not there, went.
+    """
+    from docker.errors import APIError
+
+    try:
+        with daemon.connected(REMOVE_SECONDS) as client:
+            try:
+                client.api.remove_container(container, force=True, v=True)
+            except APIError as error:
+                return error.status_code in (404, 409)
+    except SandboxError:
+        return False
+    return True

@@ -1,0 +1,27 @@
+"""What the backends that use this machine's own Python share."""
+
+import os
+import sys
+
+INTERPRETER = os.path.realpath(sys.executable)
+"""The real Python: a virtual environment's is a link that leads nowhere inside a sandbox."""
+
+PYTHON = (sys.base_prefix, os.path.dirname(INTERPRETER))
+LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
+COMMANDS = ("/bin", "/usr/bin")
+
+ENVIRONMENT = {
+    "PATH": f"{os.path.dirname(INTERPRETER)}:/usr/local/bin:/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+    "PYTHONHASHSEED": "0",
+    "PYTHONUTF8": "1",
+}
+"""The whole of it: nothing of ours reaches agent code. The same hashes in every run."""
+
+
+def environment(home: str) -> dict[str, str]:
+    """home: the nodes' directory, or "" for a program that has none."""
+    if not home:
+        return {}
+    return ENVIRONMENT | {"HOME": f"{home}/work", "TMPDIR": f"{home}/tmp"}

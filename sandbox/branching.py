@@ -1,0 +1,326 @@
+"""The sandbox that branches, as the host sees it: nodes by name, and their replay.
+
+The supervisor keeps as many nodes as its quota allows. What it evicted, or lost with its death, is
+rebuilt here from the nearest living ancestor: this side knows the code of every node and a digest
+of what came of it, and a replay that goes another way is a result ("lost"), never a silent
+difference. A node whose fork would not be true (threads, ...) is branched in the same way: its code
+is run again, and the child's code after it in the same process.
+"""
+
+import hashlib
+import itertools
+import json
+import os
+import signal
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from sandbox.connection import Connection
+from sandbox.errors import SandboxError
+from sandbox.program import Backend
+from sandbox.protocol import ROOT, Limits, Quota, Result, Stat
+from sandbox.supervisor.wire import binary, text
+
+GRACE_SECONDS = 30.0
+"""How much longer than the step's own limit the supervisor may take to answer."""
+LOST = Result(why="lost", output="this state cannot be rebuilt: its replay went another way")
+DEFAULT = Limits()
+
+
+class _Lost(Exception):
+    """The supervisor does not have the node any more, or the node does not answer."""
+
+
+class _Diverged(Exception):
+    """A replay brought something else than the first time."""
+
+
+@dataclass(slots=True)
+class _Record:
+    """What it takes to make a node again.
+
+    parent: its name; None of the root.   codes: with limits, and a digest of what came of each.
+    name: the supervisor's name of the living node; "" while there is none.
+    dropped: whether it is remembered for its children's sake only.
+    """
+
+    parent: str | None
+    codes: list[tuple[str, Limits, str]] = field(default_factory=list)
+    marks: tuple[str, ...] = ()
+    name: str = ""
+    children: int = 0
+    dropped: bool = False
+
+
+class BranchingSandbox:
+    """`sandbox.protocol.Sandbox` over any backend.
+
+    prelude: code of ours that the root interpreter runs first.   read_only: what may be read
+    inside; see `inside`.
+    """
+
+    def __init__(
+        self,
+        backend: Backend,
+        quota: Quota | None = None,
+        prelude: str = "",
+        read_only: Sequence[Path] = (),
+    ) -> None:
+        self._supervisor = Connection(backend, quota or Quota(), tuple(read_only))
+        self._prelude = prelude
+        self._files: dict[str, bytes] = {}
+        self._records = {ROOT: _Record(None)}
+        self._ids = itertools.count(1)
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Of the running sandbox: "files" ("overlay" or "copy"), "python", "seccomp"."""
+        return self._supervisor.facts
+
+    def start(self) -> None:
+        """Start it now, and not at the first use; waits while the machine's memory is taken."""
+        if self._supervisor.open:
+            return
+        self._supervisor.start(self._prelude)
+        for path, data in self._files.items():
+            self._send_file(path, data)
+        self._records[ROOT].name = ROOT
+
+    def inside(self, path: Path) -> str:
+        """Where a path of `read_only` is for the code that runs in nodes."""
+        return self._supervisor.backend.inside(path, self._supervisor.program)
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file into the root's working directory; only before the first step.
+
+        Raises:
+            ValueError: there are nodes already, or the path leads out of the directory.
+        """
+        if len(self._records) > 1:
+            raise ValueError("put() comes before the first step")
+        if path.startswith("/") or ".." in Path(path).parts or not Path(path).parts:
+            raise ValueError(f"{path!r} is not a path below the working directory")
+        self._files[path] = data
+        if self._supervisor.open:
+            self._send_file(path, data)
+
+    def step(self, parent: str, node: str, code: str, limits: Limits = DEFAULT) -> Result:
+        """Run `code` in a fork of `parent`, which becomes `node`; see `sandbox.protocol`."""
+        record = self._record(parent)
+        in_place = node == parent
+        if in_place and (parent == ROOT or record.children):
+            raise ValueError(f"{parent!r} cannot go on in place: it has children, or is the root")
+        if not in_place and node in self._records:
+            raise ValueError(f"there is a node {node!r} already")
+        try:
+            name, result = (self._go_on if in_place else self._branch)(parent, code, limits)
+        except _Diverged:
+            return LOST
+        if result.ok:
+            if not in_place:
+                record.children += 1
+                record = self._records[node] = _Record(parent)
+            record.codes.append((code, limits, _digest(result)))
+            record.name, record.marks = name, result.marks
+        return result
+
+    def judge(self, leaf: str, code: str, limits: Limits = DEFAULT) -> Result:
+        """Run `code` in a fork of the untouched root that has the files of `leaf`."""
+        request = {"op": "judge", "code": code, "limits": asdict(limits)}
+        try:
+            return _result(self._with_living(leaf, "leaf", request, limits))
+        except _Diverged:
+            return LOST
+
+    def get(self, node: str, path: str, max_bytes: int = 1 << 20) -> bytes:
+        """A regular file of the node's working directory; see `sandbox.protocol`."""
+        request = {"op": "get", "path": path, "max_bytes": max_bytes}
+        try:
+            reply = self._with_living(node, "node", request, DEFAULT)
+        except _Diverged as error:
+            raise SandboxError("the files are lost: their replay went another way") from error
+        if "absent" in reply:
+            raise FileNotFoundError(reply["absent"])
+        return binary(reply["data"])
+
+    def drop(self, node: str) -> None:
+        """Free a node; its children live on. One that is not there is nothing to free."""
+        record = self._records.get(node)
+        if record is None or record.parent is None:
+            return
+        self._drop_name(record.name)
+        record.name, record.dropped = "", True
+        self._forget(node, record)
+
+    def stat(self) -> Stat:
+        """What is held now."""
+        self.start()
+        reply = self._supervisor.ask({"op": "stat"}, GRACE_SECONDS)
+        known = {node: record for node, record in self._records.items() if not record.dropped}
+        alive = {record.name: node for node, record in known.items() if record.name}
+        return Stat(
+            alive=tuple(alive.values()),
+            evicted=tuple(node for node, record in known.items() if not record.name),
+            node_bytes={alive[name]: size for name, size in reply["bytes"].items()},
+            pids=reply["pids"],
+            files=reply["files"],
+        )
+
+    def close(self) -> None:
+        """End every process and remove every file of it. Twice is fine; a step starts it again."""
+        self._supervisor.close()
+        for record in self._records.values():
+            record.name = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _record(self, node: str) -> _Record:
+        record = self._records[node]
+        if record.dropped:
+            raise KeyError(node)
+        return record
+
+    def _forget(self, node: str, record: _Record) -> None:
+        """A dropped node is remembered while a child may have to be rebuilt through it."""
+        while record.dropped and not record.children and record.parent is not None:
+            del self._records[node]
+            node, record = record.parent, self._records[record.parent]
+            record.children -= 1
+
+    def _branch(self, parent: str, code: str, limits: Limits) -> tuple[str, Result]:
+        """The supervisor's name of a new node: the state of `parent`, then `code`."""
+        record = self._records[parent]
+        if record.marks:
+            name = self._again(parent)
+            return name, self._step(name, name, code, limits)
+        name = f"n{next(self._ids)}"
+        try:
+            return name, self._step(self._living(parent), name, code, limits)
+        except _Lost:
+            record.name = ""
+        try:
+            return name, self._step(self._living(parent), name, code, limits)
+        except _Lost as error:
+            raise _Diverged from error
+
+    def _go_on(self, node: str, code: str, limits: Limits) -> tuple[str, Result]:
+        name = self._living(node)
+        return name, self._step(name, name, code, limits)
+
+    def _living(self, node: str) -> str:
+        """The supervisor's name of a node, which is rebuilt if need be."""
+        if not self._supervisor.open:
+            self.close()
+            self.start()
+        record = self._records[node]
+        if not record.name:
+            record.name = self._again(node)
+        return record.name
+
+    def _again(self, node: str) -> str:
+        """A second process in the state of `node`, childless and registered nowhere.
+
+        Raises:
+            _Diverged: it came out another.
+        """
+        record = self._records[node]
+        assert record.parent is not None
+        name = ""
+        for code, limits, digest in record.codes:
+            if name:
+                result = self._step(name, name, code, limits)
+            else:
+                name, result = self._branch(record.parent, code, limits)
+                self._drop_again(self._records[record.parent])
+            if _digest(result) != digest:
+                self._drop_name(name)
+                raise _Diverged
+        return name
+
+    def _drop_again(self, record: _Record) -> None:
+        """What was dropped and came back for a child's sake."""
+        if record.dropped:
+            self._drop_name(record.name)
+            record.name = ""
+
+    def _with_living(
+        self, node: str, key: str, request: dict[str, Any], limits: Limits
+    ) -> dict[str, Any]:
+        record = self._record(node)
+        try:
+            return self._request(request | {key: self._living(node)}, limits)
+        except _Lost:
+            record.name = ""
+        try:
+            return self._request(request | {key: self._living(node)}, limits)
+        except _Lost as error:
+            raise _Diverged from error
+
+    def _step(self, parent: str, name: str, code: str, limits: Limits) -> Result:
+        request = {"op": "step", "parent": parent, "node": name, "code": code}
+        return _result(self._request(request | {"limits": asdict(limits)}, limits))
+
+    def _request(self, request: dict[str, Any], limits: Limits) -> dict[str, Any]:
+        """Raises _Lost."""
+        try:
+            reply = self._supervisor.ask(request, limits.seconds + GRACE_SECONDS)
+        except BaseException:
+            if not self._supervisor.open:
+                self.close()  # no node lives any more
+            raise
+        evicted = set(reply.get("evicted", ()))
+        for record in self._records.values() if evicted else ():
+            if record.name in evicted:
+                record.name = ""
+        if "lost" in reply:
+            raise _Lost
+        return reply
+
+    def _send_file(self, path: str, data: bytes) -> None:
+        request = {"op": "put", "path": path, "data": text(data)}
+        self._supervisor.ask(request, GRACE_SECONDS)
+
+    def _drop_name(self, name: str) -> None:
+        if name and self._supervisor.open:
+            self._supervisor.ask({"op": "drop", "node": name}, GRACE_SECONDS)
+
+
+def _result(reply: dict[str, Any]) -> Result:
+    return Result(
+        why=reply["why"],
+        output=reply["output"],
+        truncated=reply["truncated"],
+        value=reply["value"],
+        exception=reply["exception"],
+        status=_status(reply["status"]),
+        marks=tuple(reply["marks"]),
+        timings=reply["seconds"],
+    )
+
+
+def _digest(result: Result) -> str:
+    """Of what the agent saw."""
+    seen = [result.why, result.output, result.truncated, result.value, result.exception]
+    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+
+
+def _status(status: int | None) -> str:
+    """How a process ended, from waitpid's number."""
+    if status is None:
+        return ""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        return f"signal {number} ({signal.strsignal(number)})"
+    return f"exit code {os.WEXITSTATUS(status)}"

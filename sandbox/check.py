@@ -1,0 +1,189 @@
+"""Whether a backend does here what it promises: tried, not believed.
+
+Each promise is put to the test by code that runs in a sandbox of that backend and tries to break
+it. `choose` takes the first that keeps them all.
+"""
+
+import functools
+import itertools
+import os
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox.backends import BACKENDS, CONFINING
+from sandbox.branching import BranchingSandbox
+from sandbox.errors import SandboxError
+from sandbox.program import Backend
+from sandbox.protocol import ROOT, Limits, Quota, Result
+
+KINDS = ("auto", *BACKENDS)
+QUOTA = Quota(memory_bytes=256 << 20, disk_bytes=16 << 20)
+LIMITS = Limits(seconds=10.0)
+VARIABLE = "TREEGRAFT_SANDBOX"
+EVERYWHERE = ("standard library", "branches apart", "time limit")
+"""What even "process" promises."""
+CANARY = "TREEGRAFT_CANARY"
+
+READ_HOST = "open({path!r}).read()"
+WRITE_HOST = "open({path!r}, 'w').write('broken')"
+SEE_ENVIRONMENT = "import os; {name!r} in os.environ"
+CONNECT = """
+import socket
+with socket.create_connection(("127.0.0.1", {port}), timeout=2):
+    pass
+"""
+SIGNAL_US = "import os; os.kill({pid}, 0)"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a self-check found.
+
+    broken: the promises that were not kept; () of a backend that may be used.
+    unavailable: why it could not be tried at all; "" if it was.
+    start_ms, step_ms, branch_ms: of one start, a step in place, a fork with a step.
+    """
+
+    name: str
+    unavailable: str = ""
+    broken: tuple[str, ...] = ()
+    files: str = ""
+    python: str = ""
+    start_ms: float = 0.0
+    step_ms: float = 0.0
+    branch_ms: float = 0.0
+
+    @property
+    def works(self) -> bool:
+        return not self.unavailable and not self.broken
+
+    @property
+    def trouble(self) -> str:
+        """Why it may not be used, in one line."""
+        if self.unavailable:
+            return self.unavailable
+        return "does not keep: " + ", ".join(self.broken) if self.broken else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The backend to use.   why: what led to it, in one line, for the user."""
+
+    backend: Backend
+    why: str
+
+
+def choose(kind: str = "auto") -> Choice:
+    """The backend that `kind` comes to here.
+
+    "auto" is the strongest that passes its self-check, unless the environment variable
+    TREEGRAFT_SANDBOX names another. Never "process": that confines nothing, and must be named.
+
+    Raises:
+        SandboxError: no such kind, or it does not work here.
+    """
+    return _choose(os.environ.get(VARIABLE, kind) if kind == "auto" else kind)
+
+
+@functools.cache
+def _choose(kind: str) -> Choice:
+    if kind not in KINDS:
+        raise SandboxError(f"no sandbox {kind!r}; use one of {', '.join(KINDS)}")
+    if kind == "process":
+        return Choice(BACKENDS[kind](), "as asked for; it confines nothing")
+    refused: list[str] = []
+    for name in CONFINING if kind == "auto" else (kind,):
+        report = check(name)
+        if report.works:
+            return Choice(BACKENDS[name](), "; ".join(["its self-check passed", *refused]))
+        refused.append(f"{name}: {report.trouble}")
+    raise SandboxError(f"no sandbox works here ({'; '.join(refused)}); see `engine sandbox check`")
+
+
+@functools.cache
+def check(name: str) -> Report:
+    """Try the backend `name`; once a process."""
+    backend = BACKENDS[name]()
+    unavailable = backend.unavailable()
+    if unavailable:
+        return Report(name, unavailable)
+    try:
+        with _on_host() as bait, BranchingSandbox(backend, QUOTA) as sandbox:
+            return _try(name, sandbox, bait)
+    except SandboxError as error:
+        return Report(name, str(error))
+
+
+def _try(name: str, sandbox: BranchingSandbox, bait: "Bait") -> Report:
+    started = time.perf_counter()
+    sandbox.start()
+    start = time.perf_counter() - started
+    broken = [promise for promise, kept in _promises(sandbox, bait) if not kept]
+    if name == "process":
+        broken = [promise for promise in broken if promise in EVERYWHERE]
+    sandbox.step(ROOT, "clock", "1")
+    step, branch = _milliseconds(sandbox, "clock", "clock"), _milliseconds(sandbox, ROOT, "fork")
+    return Report(
+        name,
+        broken=tuple(broken),
+        files=sandbox.facts["files"],
+        python=sandbox.facts["python"],
+        start_ms=start * 1e3,
+        step_ms=step,
+        branch_ms=branch,
+    )
+
+
+def _milliseconds(sandbox: BranchingSandbox, parent: str, node: str) -> float:
+    started = time.perf_counter()
+    sandbox.step(parent, node, "1")
+    return (time.perf_counter() - started) * 1e3
+
+
+def _promises(sandbox: BranchingSandbox, bait: "Bait") -> Iterator[tuple[str, bool]]:
+    """What a backend promises, and whether it is so."""
+    names = itertools.count()
+
+    def run(code: str, parent: str = ROOT) -> Result:
+        return sandbox.step(parent, f"check-{next(names)}", code, LIMITS)
+
+    yield "standard library", run("import sqlite3, subprocess").exception is None
+    sandbox.step(ROOT, "a", "x = 1; open('mark', 'w').write('a')")
+    run("x = 2; open('mark', 'w').write('b')", "a")
+    yield "branches apart", run("x, open('mark').read()", "a").value == "(1, 'a')"
+    yield "time limit", sandbox.step(ROOT, "b", "while True: pass", Limits(0.2)).why == "timeout"
+    yield "host files closed", run(READ_HOST.format(path=bait.path)).exception is not None
+    run(WRITE_HOST.format(path=bait.path))
+    yield "host files unchanged", Path(bait.path).read_text() == "secret"
+    yield "network closed", run(CONNECT.format(port=bait.port)).exception is not None
+    yield "environment empty", run(SEE_ENVIRONMENT.format(name=CANARY)).value == "False"
+    yield "engine out of reach", run(SIGNAL_US.format(pid=os.getpid())).exception is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Bait:
+    """path: of a file, port: that listens on loopback; nothing inside may reach them."""
+
+    path: str
+    port: int
+
+
+@contextmanager
+def _on_host() -> Iterator[Bait]:
+    """With a variable in the environment, which nothing inside may see."""
+    with (
+        tempfile.NamedTemporaryFile("w+") as file,
+        socket.create_server(("127.0.0.1", 0)) as server,
+    ):
+        file.write("secret")
+        file.flush()
+        os.environ[CANARY] = "secret"
+        try:
+            yield Bait(file.name, server.getsockname()[1])
+        finally:
+            del os.environ[CANARY]

@@ -1,0 +1,129 @@
+"""The host's end of one supervisor: start it, ask it, end it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import sandbox.supervisor
+from sandbox.admission import Slot, admit
+from sandbox.errors import SandboxError
+from sandbox.program import Backend, Channel, Program
+from sandbox.protocol import Quota
+
+START_SECONDS = 60.0
+WAIT_SECONDS = 600.0
+"""How long a start waits for the memory that other sandboxes hold."""
+MAX_REPLY = 64 << 20
+"""Bytes of one reply."""
+
+SOURCE = Path(sandbox.supervisor.__file__).resolve().parent
+BOOTSTRAP = """
+import importlib.util, sys
+path = sys.argv.pop()
+places = {"submodule_search_locations": [path]}
+spec = importlib.util.spec_from_file_location("supervisor", path + "/__init__.py", **places)
+sys.modules["supervisor"] = importlib.util.module_from_spec(spec)
+sys.path.insert(0, "")
+import supervisor.main
+supervisor.main.main()
+"""
+"""Imports the supervisor's folder as a package, without its parent on any path."""
+
+
+def program(quota: Quota, read_only: tuple[Path, ...] = ()) -> Program:
+    """The supervisor. Not -I, which would ignore PYTHONHASHSEED: the environment is ours anyway."""
+    arguments = ("-P", "-s", "-B", "-c", BOOTSTRAP, str(SOURCE))
+    return Program("supervisor", arguments, (SOURCE, *read_only), quota, branches=True)
+
+
+class Connection:
+    """Ends as a whole with the first trouble: what a broken supervisor holds cannot be trusted."""
+
+    def __init__(self, backend: Backend, quota: Quota, read_only: tuple[Path, ...]) -> None:
+        self.backend, self.quota = backend, quota
+        self.program = program(quota, read_only)
+        self.facts: dict[str, Any] = {}
+        self._channel: Channel | None = None
+        self._slot: Slot | None = None
+
+    @property
+    def open(self) -> bool:
+        return self._channel is not None
+
+    def start(self, prelude: str) -> None:
+        """Start the supervisor and its root interpreter, which runs `prelude`.
+
+        Raises:
+            SandboxError: it cannot be started, or no memory became free.
+        """
+        self._slot = admit(self.quota.memory_bytes, WAIT_SECONDS)
+        try:
+            self._channel = self.backend.start(self.program)
+            settings = self._settings(self._channel) | {"prelude": prelude}
+            self.facts = self._exchange(settings, START_SECONDS, "did not start")["ready"]
+        except BaseException:
+            self.close()
+            raise
+
+    def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
+        """The reply to `request`.
+
+        Raises:
+            SandboxError: the supervisor is gone, silent for `seconds`, or refuses.
+        """
+        return self._exchange(request, seconds, "ended")
+
+    def close(self) -> None:
+        """End everything in it. Twice is fine."""
+        if self._channel is not None:
+            self._channel.kill()
+            self._channel = None
+        if self._slot is not None:
+            self._slot.release()
+            self._slot = None
+
+    def _exchange(self, request: dict[str, Any], seconds: float, trouble: str) -> dict[str, Any]:
+        channel, name = self._channel, self.backend.name
+        assert channel is not None
+        try:
+            channel.send(json.dumps(request).encode())
+            reply: dict[str, Any] = json.loads(channel.receive(seconds, MAX_REPLY))
+        except TimeoutError as error:
+            self.close()
+            raise SandboxError(f"the {name} sandbox did not answer in {seconds:g} s") from error
+        except (OSError, EOFError) as error:
+            channel.ended()
+            complaint = channel.complaint().rpartition("\n")[2]
+            self.close()
+            raise SandboxError(f"the {name} sandbox {trouble}: {complaint or error}") from error
+        except BaseException:
+            self.close()  # interrupted, it would answer the next request with this one's reply
+            raise
+        for word in ("failed", "refused"):
+            if word in reply:
+                raise SandboxError(f"the {name} sandbox {word}: {reply[word]}")
+        return reply
+
+    def _settings(self, channel: Channel) -> dict[str, Any]:
+        """What the supervisor is told in its first line."""
+        quota = self.quota
+        return {
+            "home": channel.home,
+            "alone": channel.alone,
+            "mounts": self.backend.mounts,
+            "families": self.backend.families,
+            "nodes": quota.nodes,
+            "held_bytes": quota.memory_bytes // 2,
+            "disk_bytes": quota.disk_bytes,
+            "inodes": quota.inodes,
+            "lifetime": quota.lifetime,
+            "limits": {
+                "AS": max(2 << 30, 2 * quota.memory_bytes),
+                "CORE": 0,
+                "FSIZE": quota.disk_bytes,
+                "NOFILE": 1024,
+                "NPROC": quota.pids,
+                "MEMLOCK": 64 << 10,
+                "MSGQUEUE": 0,
+            },
+        }

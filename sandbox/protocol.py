@@ -1,0 +1,139 @@
+"""The contract: what every sandbox that branches promises. `sandbox.branching` keeps it.
+
+A sandbox holds a tree of **nodes**. A node is a live Python interpreter with its own files; `ROOT`
+is there from the start. `step(parent, node, code)` forks the parent's interpreter and files, runs
+the code in the fork, and stops it: nothing of it runs between two steps. What the code does to
+itself is a `Result`; trouble of the sandbox is a `sandbox.SandboxError`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+ROOT = "root"
+"""The name of the node that every other descends from; no agent code ever runs in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one step may use.
+
+    seconds: of wall clock.   output_bytes: kept of what it writes, half from each end.
+    flood_bytes: written before it is killed.   value_chars: kept of the value's repr.
+    memory_bytes: resident, of all the step's processes together.
+    """
+
+    seconds: float = 10.0
+    output_bytes: int = 64 << 10
+    flood_bytes: int = 64 << 20
+    value_chars: int = 20_000
+    memory_bytes: int = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What one sandbox may use in all; the engine opens as many as the machine's memory holds.
+
+    memory_bytes: of all its processes and files.   disk_bytes, inodes: of a node's files.
+    pids: processes and threads, idle nodes included.   cpus: cores, where the backend can say so.
+    nodes: interpreters kept alive; the least recently used ones over it are evicted.
+    lifetime: seconds after which the sandbox ends by itself, whatever becomes of the engine.
+    """
+
+    memory_bytes: int = 512 << 20
+    disk_bytes: int = 64 << 20
+    inodes: int = 16_384
+    pids: int = 256
+    cpus: float = 1.0
+    nodes: int = 64
+    lifetime: float = 6 * 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a step.
+
+    why: "" if the code ran to its end (an exception of its own included), else "timeout", "died",
+        "flood", "memory", or, of a node that had to be rebuilt, "lost" (its replay went another
+        way).  Then there is no such node, and the parent is as it was.
+    output: standard output and error, in the order written, undecodable bytes replaced.
+    truncated: bytes left out of its middle.
+    value: repr of the last expression, if the code ends in one that is not None.
+    exception: the traceback of what the code raised.
+    status: of a death, as the shell would say it ("exit code 3", "signal 11").
+    marks: why a fork of this node would not be true: "threads", "wal" (SQLite's write-ahead log),
+        "mmap", "files" (too many to keep). Such a node is branched by replay.
+    timings: seconds, by part ("fork", "files", "run", "sweep").
+    """
+
+    why: str = ""
+    output: str = ""
+    truncated: int = 0
+    value: str | None = None
+    exception: str | None = None
+    status: str = ""
+    marks: tuple[str, ...] = ()
+    timings: Mapping[str, float] = field(default_factory=dict, compare=False)
+
+    @property
+    def ok(self) -> bool:
+        return not self.why
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """What a sandbox holds.
+
+    alive: nodes with an interpreter.   evicted: those that a step would rebuild by replay.
+    node_bytes: private memory by node, an upper bound.   pids: processes in the sandbox.
+    files: how nodes share files, "overlay" or "copy".
+    """
+
+    alive: tuple[str, ...]
+    evicted: tuple[str, ...]
+    node_bytes: Mapping[str, int]
+    pids: int
+    files: str
+
+
+class Sandbox(Protocol):
+    """Not to be used by two threads at once. Every method may raise `sandbox.SandboxError`."""
+
+    def start(self) -> None:
+        """Start it now, and not at the first use; waits while the machine's memory is taken."""
+
+    def put(self, path: str, data: bytes) -> None:
+        """Write a file into the root's working directory; only before the first step."""
+
+    def step(self, parent: str, node: str, code: str, limits: Limits = Limits()) -> Result:
+        """Run `code` in a fork of `parent`, which becomes `node`.
+
+        With `node == parent` nothing is forked and the node itself goes on: cheaper, and only for
+        a node without children that is not the root.
+
+        Raises:
+            KeyError: no such parent.   ValueError: `node` exists, or cannot go on in place.
+        """
+
+    def judge(self, leaf: str, code: str, limits: Limits = Limits()) -> Result:
+        """Run `code` in a fork of the untouched root that has the files of `leaf`.
+
+        Nothing that the agent did to its own interpreter is in that fork, and nothing of the
+        verdict remains: what `code` reveals is never seen by a node.
+        """
+
+    def get(self, node: str, path: str, max_bytes: int = 1 << 20) -> bytes:
+        """A regular file of the node's working directory; links are not followed.
+
+        Raises:
+            FileNotFoundError: there is no such regular file, or it is larger than `max_bytes`.
+        """
+
+    def drop(self, node: str) -> None:
+        """Free a node; its children live on. One that is not there is nothing to free."""
+
+    def stat(self) -> Stat:
+        """What is held now."""
+
+    def close(self) -> None:
+        """End every process and remove every file of it. Twice is fine."""

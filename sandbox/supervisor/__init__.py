@@ -1,0 +1,15 @@
+"""The supervisor: a tree of forked interpreters, inside whatever confines them.
+
+Standard library only, and the same files in every backend. It is pid 1 where there is a pid
+namespace, runs no agent code itself, and believes nothing that a node says: what a node reports is
+an observation, and everything else (which process it is, whether it stopped, how much it holds) is
+read from the kernel.
+
+main          requests of the host, one at a time
+nodes         fork a node, run code in it, keep it stopped, evict it
+interpreter   the node's side: untrusted from the first line of agent code on
+processes     stop, kill, measure processes
+files         a node's files as copies          overlay     as layers of an overlay file system
+confine       user, capabilities, resource limits, system calls (seccomp)
+wire          messages with the host and with the nodes
+"""

@@ -1,0 +1,256 @@
+"""A node's files, kept as copies: works everywhere, and costs what has changed.
+
+`home` shows the files of one node at a time. What is kept of a node lies where no node can reach
+it: small files in the supervisor's memory, large ones in files without a name (in memory where
+`home` is, else on its file system, so that Btrfs and XFS share the blocks). A file that did not
+change is kept once for all nodes: same inode, size and change time, which no process can set;
+and the same bytes, where it was looked at so soon after its change that the clock may not tell.
+
+Limits: hard links come back as separate files, sockets and device nodes not at all; extended
+attributes and owners are not kept.
+"""
+
+import contextlib
+import os
+import stat
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .walking import copy, reading, remove, walk
+
+SMALL = 64 << 10
+"""Bytes of a file that is kept in memory."""
+TICK = 20_000_000
+"""Nanoseconds within which two changes may bear the same change time (twice a tick at 100 Hz)."""
+FOLDERS = ("work", "tmp")
+"""What `home` holds at first."""
+
+Kept = Any
+"""What a `Files` has put away of a node; opaque to all others."""
+
+
+class Full(Exception):
+    """A node's files cannot be kept."""
+
+
+class Files(Protocol):
+    """How a node gets the files of its parent."""
+
+    name: str
+    held: int
+    """Bytes put away."""
+
+    def first(self) -> Kept:
+        """The root's files: what `home` holds at the start."""
+
+    def show(self, kept: Kept) -> None:
+        """Let `home` hold these files; nothing done to them afterwards harms `kept`."""
+
+    def resume(self, kept: Kept) -> None:
+        """As `show`, for the node itself, which goes on; `kept` is given up."""
+
+    def keep(self) -> Kept:
+        """Put away what `home` holds. Raises Full: there is too much of it."""
+
+    def free(self, kept: Kept) -> None:
+        """Give up what `keep` or `first` returned."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Blob:
+    """The contents of a file: in memory, or in the nameless file `descriptor`."""
+
+    data: bytes = b""
+    descriptor: int = -1
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A file, directory, symbolic link (to `target`) or FIFO.
+
+    stamp: inode, size and change time of a file when it was looked at.
+    sure: whether another change would have brought another stamp.
+    """
+
+    mode: int
+    modified: int
+    target: str = ""
+    blob: Blob | None = None
+    stamp: tuple[int, int, int] = (0, 0, 0)
+    sure: bool = False
+
+
+Copy = Mapping[str, Entry]
+"""By path relative to home; a directory stands before what is in it."""
+
+
+class Copies:
+    """in_memory: whether home is, and so everything has to be."""
+
+    name = "copy"
+
+    def __init__(self, home: str, most_bytes: int, most_files: int, in_memory: bool) -> None:
+        self._home, self._most_bytes, self._most_files = home, most_bytes, most_files
+        self._in_memory = in_memory
+        self._shown: Copy = {}
+        self._users: dict[Blob, int] = {}
+        self.held = 0
+
+    def first(self) -> Copy:
+        for folder in FOLDERS:
+            os.makedirs(os.path.join(self._home, folder), exist_ok=True)
+        return self.keep()
+
+    def keep(self) -> Copy:
+        entries: dict[str, Entry] = {}
+        left = self._most_bytes
+        try:
+            for path, seen in walk(self._home):
+                left -= seen.st_size + 256
+                if left < 0 or len(entries) >= self._most_files:
+                    raise Full("the files are too many, or too large")
+                entry = self._entry(path, seen)
+                if entry is not None:
+                    entries[path] = entry
+        except OSError as error:
+            self.free(entries)
+            raise Full(str(error)) from error
+        except Full:
+            self.free(entries)
+            raise
+        self._shown = entries
+        return entries
+
+    def show(self, kept: Copy) -> None:
+        there = self._clear_for(kept)
+        self._shown = {
+            path: there.get(path) or self._make(path, wanted) for path, wanted in kept.items()
+        }
+        # Last, since making what is in a directory needs its mode and changes its time.
+        for path, wanted in reversed(list(kept.items())):
+            if stat.S_ISDIR(wanted.mode):
+                os.chmod(self._at(path), stat.S_IMODE(wanted.mode))
+                os.utime(self._at(path), ns=(wanted.modified, wanted.modified))
+
+    def resume(self, kept: Copy) -> None:
+        self.show(kept)
+        self.free(kept)
+
+    def free(self, kept: Copy) -> None:
+        for entry in kept.values():
+            if entry.blob is None:
+                continue
+            self._users[entry.blob] -= 1
+            if not self._users[entry.blob]:
+                del self._users[entry.blob]
+                self.held -= entry.blob.size
+                if entry.blob.descriptor >= 0:
+                    os.close(entry.blob.descriptor)
+
+    def _at(self, path: str) -> str:
+        return os.path.join(self._home, path)
+
+    def _clear_for(self, kept: Copy) -> dict[str, Entry]:
+        """Remove what differs from `kept`; what is left, as it is now."""
+        try:
+            found = list(walk(self._home))
+        except OSError:  # too deep to be walked: nothing of it was kept
+            found = []
+            for name in os.listdir(self._home):
+                remove(self._at(name), self._home)
+        left: dict[str, Entry] = {}
+        for path, seen in reversed(found):
+            wanted, shown = kept.get(path), self._shown.get(path)
+            if wanted and stat.S_ISDIR(wanted.mode) and stat.S_ISDIR(seen.st_mode):
+                left[path] = wanted
+            elif wanted and shown and wanted.blob is shown.blob and self._same(path, shown, seen):
+                left[path] = shown
+            else:
+                remove(self._at(path), self._home)
+        return left
+
+    def _same(self, path: str, known: Entry, seen: os.stat_result) -> bool:
+        """Whether the file at `path` still is what it was when it became `known`."""
+        if known.blob is None or known.mode != seen.st_mode or known.stamp != _stamp(seen):
+            return False
+        return known.sure or self._holds(path, known.blob)
+
+    def _holds(self, path: str, blob: Blob) -> bool:
+        with reading(self._at(path)) as descriptor:
+            at = 0
+            while data := os.pread(descriptor, 1 << 20, at):
+                if data != _slice(blob, at, len(data)):
+                    return False
+                at += len(data)
+        return at == blob.size
+
+    def _entry(self, path: str, seen: os.stat_result) -> Entry | None:
+        """What is now at `path`, with a share in its contents."""
+        mode, modified = seen.st_mode, seen.st_mtime_ns
+        if stat.S_ISLNK(mode):
+            return Entry(mode, modified, target=os.readlink(self._at(path)))
+        if not stat.S_ISREG(mode):
+            return Entry(mode, modified) if stat.S_ISDIR(mode) or stat.S_ISFIFO(mode) else None
+        sure = time.time_ns() - seen.st_ctime_ns > TICK
+        known = self._shown.get(path)
+        if known and known.blob in self._users and self._same(path, known, seen):
+            blob = known.blob
+        else:
+            blob = self._put_away(path, seen)
+        assert blob is not None
+        if blob not in self._users:
+            self.held += blob.size
+        self._users[blob] = self._users.get(blob, 0) + 1
+        return Entry(mode, modified, blob=blob, stamp=_stamp(seen), sure=sure)
+
+    def _put_away(self, path: str, seen: os.stat_result) -> Blob:
+        with reading(self._at(path)) as source:
+            if seen.st_size <= SMALL:
+                return Blob(data=os.read(source, SMALL), size=seen.st_size)
+            blob = Blob(descriptor=self._nameless(), size=seen.st_size)
+            copy(source, blob.descriptor)
+        return blob
+
+    def _nameless(self) -> int:
+        if self._in_memory:
+            return os.memfd_create("kept", os.MFD_CLOEXEC)
+        return os.open(self._home, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+
+    def _make(self, path: str, wanted: Entry) -> Entry:
+        """Make it anew: with an inode to which no descriptor of another branch leads."""
+        full, mode = self._at(path), stat.S_IMODE(wanted.mode)
+        if wanted.blob is not None:
+            return self._write(full, wanted, wanted.blob)
+        if stat.S_ISLNK(wanted.mode):
+            os.symlink(wanted.target, full)
+        elif stat.S_ISDIR(wanted.mode):
+            os.mkdir(full, 0o700)
+        else:
+            os.mkfifo(full, mode)
+        return wanted
+
+    def _write(self, full: str, wanted: Entry, blob: Blob) -> Entry:
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+        descriptor = os.open(full, flags, 0o600)
+        with contextlib.closing(os.fdopen(descriptor, "wb", buffering=0)) as file:
+            if blob.descriptor >= 0:
+                copy(blob.descriptor, descriptor)
+            else:
+                file.write(blob.data)
+            os.fchmod(descriptor, stat.S_IMODE(wanted.mode))
+            os.utime(descriptor, ns=(wanted.modified, wanted.modified))
+            made = os.fstat(descriptor)
+        return Entry(wanted.mode, wanted.modified, blob=blob, stamp=_stamp(made))
+
+
+def _stamp(seen: os.stat_result) -> tuple[int, int, int]:
+    return seen.st_ino, seen.st_size, seen.st_ctime_ns
+
+
+def _slice(blob: Blob, at: int, length: int) -> bytes:
+    if blob.descriptor < 0:
+        return blob.data[at : at + length]
+    return os.pread(blob.descriptor, length, at)

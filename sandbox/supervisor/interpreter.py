@@ -1,0 +1,201 @@
+"""The node's side: an interpreter that forks and runs code when it is told to.
+
+From the first line of agent code on, everything in this process may be the agent's: nothing here
+guards anything. It keeps what a fork would otherwise lose, so that an honest program cannot tell a
+branch from the first way: the state of `random`, the working directory, and the open files, of
+which each branch gets descriptions of its own.
+"""
+
+import ast
+import builtins
+import contextlib
+import io
+import linecache
+import os
+import random
+import signal
+import socket
+import stat
+import sys
+import threading
+import traceback
+from typing import Any, NoReturn
+
+from .wire import Gone, Link, Message
+
+MAX_CODE = 64 << 20
+TRACEBACK_CHARS = 16_000
+EPHEMERAL = ("socket:", "pipe:", "anon_inode:")
+"""Descriptors that the branches of a node would share, and so disturb each other."""
+
+_fork, _exit, _setsid = os.fork, os._exit, os.setsid
+_dup2, _close, _waitpid = os.dup2, os.close, os.waitpid
+
+
+class Interpreter:
+    """home: the directory whose files are the node's."""
+
+    def __init__(self, end: socket.socket, home: str) -> None:
+        self._link = Link(end, MAX_CODE)
+        self._home = home
+        self._place = os.path.join(home, "work")
+        self._files: list[tuple[int, str, int, int]] = []
+        self._cells = -1  # the prelude is step 0
+        self._children: list[int] = []
+        self.world: dict[str, Any] = {"__name__": "__main__", "__builtins__": builtins}
+
+    def serve(self) -> NoReturn:
+        """Obey until the supervisor closes the link."""
+        while True:
+            try:
+                message, descriptors = self._link.obey()
+            except Gone:
+                _exit(0)
+            match message["op"]:
+                case "fork":
+                    self._branch(descriptors)
+                case "run":
+                    self._run(message, descriptors)
+                case "reap":
+                    self._link.send({"pid": message["pid"], "status": _ended(message["pid"])})
+
+    def _branch(self, descriptors: list[int]) -> None:
+        """Fork; the child goes on over the link that came with the message."""
+        state = random.getstate()
+        child = _fork()
+        if child:
+            for descriptor in descriptors:
+                _close(descriptor)
+            self._children = [pid for pid in self._children if _reap(pid) == 0] + [child]
+            return
+        self._children = []
+        self._link.close()
+        self._link = Link(socket.socket(fileno=descriptors[0]), MAX_CODE)
+        random.setstate(state)  # CPython seeds `random` anew in a forked child
+        _setsid()  # as a group of our parent's session we would get SIGHUP when that dies
+        self._link.send({"ready": True})
+
+    def _run(self, message: Message, descriptors: list[int]) -> None:
+        _dup2(descriptors[0], 1)
+        _dup2(descriptors[0], 2)
+        _close(descriptors[0])
+        self._return_to_place()
+        value, exception = self._execute(message["code"], message["value_chars"])
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(BaseException):
+                stream.flush()
+        marks = self._look_around()
+        self._link.send({"value": value, "exception": exception, "marks": marks})
+
+    def _execute(self, code: str, value_chars: int) -> tuple[str | None, str | None]:
+        self._cells += 1
+        name = f"<step {self._cells}>"
+        linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
+        value = None
+        try:
+            # Not by ast.parse, which would be a frame in the traceback of a SyntaxError.
+            tree = compile(code, name, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
+            assert isinstance(tree, ast.Module)
+            last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+            exec(compile(tree, name, "exec", dont_inherit=True), self.world)
+            if isinstance(last, ast.Expr):
+                found = eval(compile(ast.Expression(last.value), name, "eval"), self.world)
+                value = None if found is None else repr(found)[:value_chars]
+        except BaseException as error:  # noqa: BLE001  (whatever the agent raised is its observation)
+            return None, _told(error)
+        return value, None
+
+    def _return_to_place(self) -> None:
+        """Stand where the node stood, and have its open files as descriptions of our own."""
+        for place in (self._place, os.path.join(self._home, "work"), "/"):
+            with contextlib.suppress(OSError):
+                os.chdir(place)
+                break
+        for descriptor, path, flags, position in self._files:
+            try:
+                again = os.open(path, flags)
+            except OSError:
+                _close(descriptor)
+                continue
+            with contextlib.suppress(OSError):
+                os.lseek(again, position, os.SEEK_SET)
+            _dup2(again, descriptor, os.get_inheritable(descriptor))
+            _close(again)
+
+    def _look_around(self) -> list[str]:
+        """Note place and open files; which of what is here would not survive a fork."""
+        marks = set()
+        with contextlib.suppress(OSError):
+            self._place = os.getcwd()
+        self._files = []
+        for name in os.listdir("/proc/self/fd"):
+            descriptor = int(name)
+            if descriptor < 3 or descriptor == self._link.socket.fileno():
+                continue
+            try:
+                target = os.readlink(f"/proc/self/fd/{name}")
+            except OSError:
+                continue  # of the listing itself
+            if target.startswith(EPHEMERAL):
+                marks.add("descriptors")
+            elif target.startswith(self._home + "/"):
+                self._note(descriptor, target)
+                if target.endswith("-wal"):
+                    marks.add("wal")
+        if threading.active_count() > 1:
+            marks.add("threads")
+        if "mmap" in sys.modules and _shares_memory():
+            marks.add("mmap")
+        return sorted(marks)
+
+    def _note(self, descriptor: int, path: str) -> None:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISREG(mode) or stat.S_ISDIR(mode):
+            with open(f"/proc/self/fdinfo/{descriptor}") as info:
+                fields = dict(line.split(":", 1) for line in info if ":" in line)
+            flags = int(fields["flags"], 8) & ~(os.O_CREAT | os.O_EXCL | os.O_TRUNC)
+            self._files.append((descriptor, path, flags, int(fields["pos"])))
+
+
+def _told(error: BaseException) -> str:
+    """The traceback without our own frames, cut in the middle."""
+    try:
+        own = error.__traceback__
+        told = traceback.format_exception(type(error), error, own.tb_next if own else None)
+        text = "".join(told)
+    except BaseException:  # noqa: BLE001  (its __str__ is the agent's code too)
+        text = f"{type(error).__name__} (which cannot be shown)\n"
+    if len(text) > TRACEBACK_CHARS:
+        half = TRACEBACK_CHARS // 2
+        text = f"{text[:half]}\n... {len(text) - 2 * half} characters left out ...\n{text[-half:]}"
+    return text
+
+
+def _shares_memory() -> bool:
+    with open("/proc/self/maps") as maps:
+        permissions = (line.split(" ", 2)[1] for line in maps)
+        return any("w" in these and "s" in these for these in permissions)
+
+
+def _reap(pid: int) -> int:
+    """0 while the child `pid` lives."""
+    try:
+        return _waitpid(pid, os.WNOHANG)[0]
+    except ChildProcessError:
+        return pid
+
+
+def _ended(pid: int) -> int | None:
+    """How the child `pid`, which is dead or dying, ended, as waitpid tells it."""
+    try:
+        return _waitpid(pid, 0)[1]
+    except ChildProcessError:
+        return None
+
+
+def prepare() -> None:
+    """What every interpreter needs before the first fork."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)

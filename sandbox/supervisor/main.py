@@ -1,0 +1,239 @@
+"""The supervisor's requests, one at a time, until the engine closes our standard input.
+
+First comes one line of settings; then requests, each answered by one line.
+"""
+
+import os
+import platform
+import socket
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from . import confine, files, interpreter, overlay, seccomp
+from .nodes import Lost, Node, Nodes, Run
+from .output import Output
+from .processes import Processes
+from .walking import find, reading
+from .wire import Gone, Host, Link, Message, binary, pair, text
+
+ROOT = "root"
+SHARED_MEMORY = "/dev/shm"
+START_LIMITS = {"seconds": 60.0, "flood_bytes": 1 << 20, "value_chars": 0}
+
+
+class Refused(Exception):
+    """The request makes no sense here; the engine is told why."""
+
+
+class Supervisor:
+    def __init__(self, host: Host, settings: dict[str, Any]) -> None:
+        """Raises Refused: the root interpreter cannot be started."""
+        self._host, self._settings = host, settings
+        self._ends_at = time.monotonic() + settings["lifetime"]
+        self._home: str = settings["home"]
+        shared = (SHARED_MEMORY,) if settings["alone"] else ()
+        processes = Processes(settings["alone"])
+        self._nodes = Nodes(processes, self._files(), host.reading, shared)
+        self._root = self._start_root()
+        self._operations: dict[str, Callable[[Message], Message]] = {
+            "step": self._step,
+            "judge": self._judge,
+            "put": self._put,
+            "get": self._get,
+            "drop": self._drop,
+            "stat": self._stat,
+        }
+
+    def serve(self) -> None:
+        """Until the engine is gone, or our time is up. Raises Gone then."""
+        facts = {"files": self._nodes.files.name, "python": platform.python_version()}
+        self._host.send({"ready": facts | {"seccomp": seccomp.SUPPORTED}})
+        while True:
+            request = self._host.receive(self._ends_at - time.monotonic())
+            try:
+                reply = self._operations[request["op"]](request)
+            except (Refused, OSError) as error:
+                reply = {"refused": str(error)}
+            except Lost as lost:
+                reply = {"lost": lost.args[0], "evicted": self._forget(lost.args[0])}
+            self._host.send(reply)
+
+    def _files(self) -> files.Files:
+        """Layers if mounting is allowed, else copies."""
+        most_bytes, most_files = self._settings["disk_bytes"], self._settings["inodes"]
+        if self._settings["mounts"]:
+            try:
+                confine.leave_for_own_namespace()
+                confine.hide()
+                return overlay.Overlay(self._home, most_bytes, most_files)
+            except OSError:
+                os.chdir("/")
+        in_memory = os.path.ismount(self._home)
+        return files.Copies(self._home, most_bytes, most_files, in_memory)
+
+    def _start_root(self) -> Node:
+        kept = self._nodes.files.first()
+        self._nodes.files.resume(kept)
+        link, theirs = pair()
+        pid = os.fork()
+        if not pid:
+            self._be_root(theirs, link)
+        theirs.close()
+        root = Node(ROOT, link, pid, kept=None)
+        self._nodes.add(root)
+        output = Output(4096)
+        limits = START_LIMITS | {"memory_bytes": self._settings["held_bytes"]}
+        run = self._nodes.run(root, self._settings["prelude"], limits, output)
+        if run.why or run.reply.get("exception"):
+            said = run.reply.get("exception") or output.text()[0]
+            raise Refused(f"the sandbox's first program failed ({run.why}): {said}")
+        self._nodes.settle_in(root, run)
+        return root
+
+    def _be_root(self, theirs: socket.socket, link: Link) -> NoReturn:
+        """In the child: the interpreter from which all others descend."""
+        link.close()
+        for descriptor in (self._host.reading, self._host.writing):
+            os.close(descriptor)
+        confine.become_node(self._settings["limits"], self._settings["families"])
+        os.chdir(os.path.join(self._home, "work"))
+        seccomp.guard_signals(os.getpid() + 1)
+        interpreter.prepare()
+        interpreter.Interpreter(theirs, self._home).serve()
+
+    def _node(self, name: str) -> Node:
+        try:
+            return self._nodes.by_name[name]
+        except KeyError:
+            raise Lost(name) from None
+
+    def _forget(self, name: str) -> list[str]:
+        """Of a node that does not answer nothing more is expected; the root has to."""
+        node = self._nodes.by_name.get(name)
+        if node is self._root:
+            raise Gone
+        if node is not None:
+            self._nodes.drop(node)
+        self._nodes.processes.sweep(self._nodes.pids())
+        return [name]
+
+    def _step(self, request: Message) -> Message:
+        parent = self._node(request["parent"])
+        evicted = self._keep_bounds(parent)
+        started = time.monotonic()
+        in_place = request["node"] == parent.name
+        evicted += self._nodes.show(parent, resume=in_place)
+        shown = time.monotonic()
+        node = parent if in_place else self._nodes.fork(parent, request["node"])
+        seconds = {"files": shown - started, "fork": time.monotonic() - shown}
+        run, output = self._run(node, request)
+        run.seconds |= seconds
+        if not run.why:
+            self._nodes.settle_in(node, run)
+            evicted += self._keep_bounds(node)
+        elif in_place:
+            evicted.append(node.name)
+        return _told(run, output) | {"marks": list(node.marks), "evicted": evicted}
+
+    def _judge(self, request: Message) -> Message:
+        evicted = self._nodes.show(self._node(request["leaf"]))
+        judge = self._nodes.fork(self._root, "")
+        run, output = self._run(judge, request)
+        if not run.why:
+            self._nodes.drop(judge)
+        self._nodes.processes.sweep(self._nodes.pids())
+        return _told(run, output) | {"marks": [], "evicted": evicted}
+
+    def _run(self, node: Node, request: Message) -> tuple[Run, Output]:
+        output = Output(request["limits"]["output_bytes"])
+        return self._nodes.run(node, request["code"], request["limits"], output), output
+
+    def _keep_bounds(self, spared: Node) -> list[str]:
+        """Evict until the quota is kept; the root and `spared` stay."""
+        most_nodes, most_bytes = self._settings["nodes"], self._settings["held_bytes"]
+        return self._nodes.evict(most_nodes, most_bytes, {ROOT, spared.name})
+
+    def _put(self, request: Message) -> Message:
+        if len(self._nodes.by_name) > 1:
+            raise Refused("files can be put only before the first step")
+        self._nodes.show(self._root)
+        path = os.path.join(self._home, "work", request["path"])
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(binary(request["data"]))
+        kept = self._nodes.files.keep()
+        self._nodes.files.free(self._root.kept)
+        self._root.kept = kept
+        return {}
+
+    def _get(self, request: Message) -> Message:
+        evicted = self._nodes.show(self._node(request["node"]))
+        try:
+            path = find(os.path.join(self._home, "work"), request["path"])
+            with reading(path) as descriptor:
+                data = os.read(descriptor, request["max_bytes"] + 1)
+        except OSError as error:
+            return {"absent": str(error), "evicted": evicted}
+        if len(data) > request["max_bytes"]:
+            too_large = f"{request['path']} is larger than {request['max_bytes']} bytes"
+            return {"absent": too_large, "evicted": evicted}
+        return {"data": text(data), "evicted": evicted}
+
+    def _drop(self, request: Message) -> Message:
+        node = self._nodes.by_name.get(request["node"])
+        if node is not None and node is not self._root:
+            self._nodes.drop(node)
+        return {}
+
+    def _stat(self, _: Message) -> Message:
+        nodes = self._nodes.by_name.values()
+        return {
+            "bytes": {node.name: node.private for node in nodes},
+            "held": self._nodes.files.held,
+            "pids": self._nodes.processes.living(),
+            "files": self._nodes.files.name,
+        }
+
+
+def _told(run: Run, output: Output) -> Message:
+    """For the engine. What the node sent is looked at for its kind: it may send anything."""
+    told, missing = output.text()
+    value, exception = run.reply.get("value"), run.reply.get("exception")
+    return {
+        "why": run.why,
+        "output": told,
+        "truncated": missing,
+        "value": value if isinstance(value, str) else None,
+        "exception": exception if isinstance(exception, str) else None,
+        "status": run.status,
+        "seconds": run.seconds,
+    }
+
+
+def main() -> NoReturn:
+    """The exit status is 0 when the engine closed our standard input."""
+    host = _take_over_streams()
+    settings = host.receive(60.0)
+    if not settings["alone"]:
+        confine.adopt_orphans()
+    confine.hide()
+    try:
+        Supervisor(host, settings).serve()
+    except (Refused, OSError) as error:
+        host.send({"failed": str(error)})
+    except Gone:
+        pass
+    finally:
+        Processes(settings["alone"]).end()
+        os._exit(0)
+
+
+def _take_over_streams() -> Host:
+    """Standard streams become /dev/null, so that no node inherits the way to the engine."""
+    host = Host(os.dup(0), os.dup(1))
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1):
+        os.dup2(null, descriptor)
+    os.close(null)
+    return host

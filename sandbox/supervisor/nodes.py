@@ -1,0 +1,271 @@
+"""Nodes: fork one, run code in it, keep it stopped, evict it. One runs at a time.
+
+Whatever a node does to itself (hangs, dies, floods, grows, forks, runs on after its reply) costs
+that node and nothing else. Threads of other programs on the machine aside, nothing but the one
+node and its children can run during a step, and nothing at all between two.
+"""
+
+import contextlib
+import os
+import select
+import signal
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .files import Files, Full, Kept
+from .output import Output
+from .processes import Processes, look, send
+from .walking import remove
+from .wire import Gone, Link, Message, pair
+
+TICK = 0.02
+"""Seconds between two looks at a running node's memory."""
+ANSWER_SECONDS = 10.0
+"""How long a node that is asked to fork may take: its own code plays no part in an honest one."""
+
+
+class Lost(Exception):
+    """A node does not answer, or is no more. args: its name."""
+
+
+@dataclass(slots=True)
+class Node:
+    """marks: why a fork of it would not be true.   private: bytes, an upper bound."""
+
+    name: str
+    link: Link
+    pid: int
+    kept: Kept
+    parent: "Node | None" = None
+    marks: tuple[str, ...] = ()
+    private: int = 0
+    used: float = field(default_factory=time.monotonic)
+
+
+@dataclass(slots=True)
+class Run:
+    """What came of a node's code, and how long each part took."""
+
+    why: str = ""
+    reply: Message = field(default_factory=dict)
+    status: int | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+class Nodes:
+    """control: a descriptor whose hang-up means that the engine is gone.
+    shared: folders that nodes can write besides their own, emptied after every step."""
+
+    def __init__(
+        self, processes: Processes, files: Files, control: int, shared: tuple[str, ...] = ()
+    ) -> None:
+        self.processes, self.files, self._shared = processes, files, shared
+        self._control = control
+        self.by_name: dict[str, Node] = {}
+        self._unkept: Node | None = None
+
+    def pids(self) -> set[int]:
+        return {node.pid for node in self.by_name.values()}
+
+    def add(self, node: Node) -> None:
+        """Register a node that has answered, and stop it."""
+        self.by_name[node.name] = node
+        self.processes.stop([node.pid])
+
+    def show(self, node: Node, *, resume: bool = False) -> list[str]:
+        """Let `home` hold the node's files; names of nodes that are lost by that.
+
+        resume: whether it is the node itself that goes on with them.
+
+        Raises:
+            Lost: its files were not kept, and others have been shown since.
+        """
+        if node is self._unkept:
+            return []
+        gone = [self._unkept] if self._unkept else []
+        self._unkept = None
+        for other in gone:
+            self.drop(other)
+        if node.kept is None:
+            raise Lost(node.name)
+        if resume:
+            self.files.resume(node.kept)
+            node.kept = None
+        else:
+            self.files.show(node.kept)
+        return [other.name for other in gone]
+
+    def fork(self, parent: Node, name: str) -> Node:
+        """A running child of `parent`, which is stopped again; not registered yet.
+
+        Raises:
+            Lost: the parent does not answer as it should.
+        """
+        link, theirs = pair()
+        try:
+            send(parent.pid, signal.SIGCONT)
+            parent.link.send({"op": "fork"}, (theirs.fileno(),))
+            pid = link.sender(ANSWER_SECONDS)
+            link.receive(ANSWER_SECONDS)
+        except (Gone, OSError) as error:
+            link.close()
+            raise Lost(parent.name) from error
+        finally:
+            theirs.close()
+            self.processes.stop([parent.pid])
+        if pid in self.pids() or pid <= 0:
+            link.close()
+            raise Lost(parent.name)
+        parent.used = time.monotonic()
+        return Node(name, link, pid, kept=None, parent=parent)
+
+    def run(self, node: Node, code: str, limits: Mapping[str, Any], output: Output) -> Run:
+        """Run code in a node; afterwards it and everything it started is stopped or dead."""
+        run = Run()
+        reading, writing = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(reading, False)
+        started = time.monotonic()
+        try:
+            send(node.pid, signal.SIGCONT)
+            request = {"op": "run", "code": code, "value_chars": limits["value_chars"]}
+            node.link.send(request, (writing,))
+            os.close(writing)
+            writing = -1
+            run.reply = self._attend(node, reading, limits, output)
+        except _Ended as ended:
+            run.why = ended.why
+        except (Gone, OSError):
+            run.why = "died"
+        finally:
+            if writing >= 0:
+                os.close(writing)
+        run.seconds["run"] = time.monotonic() - started
+        self._settle(node, run, output, reading)
+        return run
+
+    def _attend(
+        self, node: Node, reading: int, limits: Mapping[str, Any], output: Output
+    ) -> Message:
+        """The node's reply; meanwhile its output is drained, its time and memory are watched."""
+        idle = self.pids() - {node.pid}
+        now = time.monotonic()
+        deadline, look_again = now + limits["seconds"], now + TICK
+        waiting = select.poll()
+        waiting.register(node.link.socket, select.POLLIN)
+        waiting.register(reading, select.POLLIN)
+        waiting.register(self._control, 0)  # hang-up only
+        while True:
+            until = min(deadline, look_again) - now
+            ready = {descriptor for descriptor, _ in waiting.poll(max(0.0, until) * 1000 + 1)}
+            if self._control in ready:
+                raise SystemExit
+            if reading in ready and not output.drain(reading):
+                waiting.unregister(reading)
+            if output.total > limits["flood_bytes"]:
+                raise _Ended("flood")
+            if node.link.socket.fileno() in ready:
+                message = node.link.take()
+                if message is not None:
+                    return message
+            now = time.monotonic()
+            if now >= deadline:
+                raise _Ended("timeout")
+            if now >= look_again:
+                look_again = now + TICK
+                if self.processes.running(idle) > limits["memory_bytes"]:
+                    raise _Ended("memory")
+
+    def _settle(self, node: Node, run: Run, output: Output, reading: int) -> None:
+        """Stop the node, or end it if it failed; end everything else that it started."""
+        started = time.monotonic()
+        if run.why:
+            send(node.pid, signal.SIGKILL)
+            run.status = self._how_it_ended(node)
+            self.by_name.pop(node.name, None)
+            node.link.close()
+        awake = set() if run.why else {node.pid}
+        if not self.processes.sweep(self.pids() | awake, awake):
+            raise SystemExit("processes of a node will not die")
+        for folder in self._shared:
+            for name in os.listdir(folder):
+                remove(os.path.join(folder, name), folder)
+        with contextlib.suppress(OSError):
+            output.drain(reading)
+        os.close(reading)
+        run.seconds["sweep"] = time.monotonic() - started
+
+    def _how_it_ended(self, node: Node) -> int | None:
+        """Its exit status, which only its parent can ask for; None if that one does not say."""
+        if node.parent is None or node.parent.name not in self.by_name:
+            return None
+        try:
+            send(node.parent.pid, signal.SIGCONT)
+            node.parent.link.send({"op": "reap", "pid": node.pid})
+            while (told := node.parent.link.receive(1.0)).get("pid") != node.pid:
+                pass  # an answer that came too late for an earlier question
+            status = told.get("status")
+        except (Gone, OSError):
+            return None
+        finally:
+            self.processes.stop([node.parent.pid])
+        return status if isinstance(status, int) else None
+
+    def settle_in(self, node: Node, run: Run) -> None:
+        """Register a node whose code ran to its end, with its files and what it weighs."""
+        started = time.monotonic()
+        marks = run.reply.get("marks")
+        found = {str(mark)[:20] for mark in marks[:8]} if isinstance(marks, list) else set()
+        seen = look(node.pid)
+        if seen is None:
+            raise Lost(node.name)
+        if seen.threads > 1:
+            found.add("threads")
+        node.private = seen.private
+        try:
+            kept = self.files.keep()
+        except Full:
+            kept, found = None, found | {"files"}
+            self._unkept = node
+        node.kept, node.marks = kept, tuple(sorted(found))
+        node.used = time.monotonic()
+        self.by_name[node.name] = node
+        run.seconds["files"] = run.seconds.get("files", 0.0) + time.monotonic() - started
+
+    def drop(self, node: Node) -> None:
+        """What its children share with it lives on in them."""
+        self.by_name.pop(node.name, None)
+        send(node.pid, signal.SIGKILL)
+        node.link.close()
+        heirs = [child for child in self.by_name.values() if child.parent is node]
+        for child in heirs:
+            child.parent = None
+        if heirs:
+            heirs[0].private += node.private
+        if node.kept is not None:
+            self.files.free(node.kept)
+
+    def evict(self, most_nodes: int, most_bytes: int, spare: set[str]) -> list[str]:
+        """Drop the least recently used until what is left keeps to the bounds; their names."""
+        gone: list[str] = []
+        by_age = sorted(self.by_name.values(), key=lambda node: node.used)
+        for node in by_age:
+            if len(self.by_name) <= most_nodes and self.weight() <= most_bytes:
+                break
+            if node.name not in spare:
+                self.drop(node)
+                gone.append(node.name)
+        return gone
+
+    def weight(self) -> int:
+        """Bytes of memory that the nodes hold, an upper bound."""
+        return sum(node.private for node in self.by_name.values()) + self.files.held
+
+
+class _Ended(Exception):
+    """We ended a run. why: as in Result.why."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why

@@ -1,0 +1,214 @@
+"""A node's files, kept as layers of an overlay file system: a branch costs one mount.
+
+Each node writes into a layer of its own, a tmpfs of bounded size, above the layers of its
+ancestors. All of it is mounted where only the supervisor can go: the layers' directory is covered
+by an empty mount, and reached through our working directory.
+
+Before a child may run, its parent's layers must be out of reach of what it inherits (open files,
+the working directory): the parent's overlay is made read-only as a whole, or, where something
+holds a file open for writing, its topmost layer is copied and the copy kept.
+
+Needs the right to mount, in a user namespace of its own (Linux 5.11). Inode numbers may differ
+between a node and its children.
+"""
+
+import contextlib
+import ctypes
+import os
+import shutil
+import stat
+from dataclasses import dataclass
+
+from .files import FOLDERS, Full
+from .walking import copy, reading, walk
+
+NOSUID, NODEV, READ_ONLY, REMOUNT, DETACH = 2, 4, 1, 32, 2
+MAX_LAYERS = 100
+"""Above which a node's layers are copied into one; the kernel takes 500, and 4 kB of options."""
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def mount(kind: str, target: str, flags: int, options: str) -> None:
+    """Raises OSError."""
+    done = _libc.mount(
+        kind.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()
+    )
+    if done:
+        number = ctypes.get_errno()
+        raise OSError(number, f"mount {kind}: {os.strerror(number)}")
+
+
+def unmount(target: str) -> None:
+    """Raises OSError."""
+    if _libc.umount2(target.encode(), DETACH):
+        number = ctypes.get_errno()
+        raise OSError(number, f"unmount: {os.strerror(number)}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layers:
+    """Names of layers, the topmost first."""
+
+    names: tuple[str, ...]
+
+
+class Overlay:
+    """layer_bytes, layer_files: what a node may add."""
+
+    name = "overlay"
+
+    def __init__(self, home: str, layer_bytes: int, layer_files: int) -> None:
+        """Raises OSError: mounting is not allowed here."""
+        self._home = home
+        self._options = f"size={layer_bytes},nr_inodes={layer_files},mode=755"
+        self._users: dict[str, int] = {}
+        self._sizes: dict[str, int] = {}
+        self._count = self.held = 0
+        _go_into_hiding(home)
+        top = self._layer()
+        os.setxattr(top, "user.overlay.probe", b"")  # tmpfs can since Linux 6.6
+        for folder in FOLDERS:
+            os.mkdir(f"{top}/files/{folder}", 0o755)
+        self._shown: tuple[str, ...] = (top,)
+        """Layers that home shows, the topmost first; in use as long as it does."""
+        self._use(self._shown)
+        self._mount()
+
+    def first(self) -> Layers:
+        return self.keep()
+
+    def show(self, kept: Layers) -> None:
+        self._replace((self._layer(), *kept.names))
+
+    def resume(self, kept: Layers) -> None:
+        top = kept.names[0]
+        if self._shown == kept.names and self._users[top] == 2:  # by home and by `kept`
+            mount("overlay", self._home, REMOUNT | NOSUID | NODEV, "")
+        else:
+            self.show(kept)
+        self.free(kept)
+
+    def keep(self) -> Layers:
+        """What home shows stays readable there, and changes no more."""
+        if not self._freeze():  # something is open for writing
+            self._replace((self._copied(f"{self._shown[0]}/files"), *self._shown[1:]))
+            self._freeze()
+        if len(self._shown) > MAX_LAYERS:
+            self._replace((self._copied(self._home),))
+            self._freeze()
+        top = self._shown[0]
+        self.held -= self._sizes.pop(top, 0)
+        self._sizes[top] = _used(top)
+        self.held += self._sizes[top]
+        self._use(self._shown)
+        return Layers(self._shown)
+
+    def free(self, kept: Layers) -> None:
+        for name in kept.names:
+            self._users[name] -= 1
+            if not self._users[name]:
+                del self._users[name]
+                self.held -= self._sizes.pop(name, 0)
+                self._remove(name)
+
+    def _use(self, names: tuple[str, ...]) -> None:
+        for name in names:
+            self._users[name] = self._users.get(name, 0) + 1
+
+    def _freeze(self) -> bool:
+        try:
+            mount("overlay", self._home, REMOUNT | READ_ONLY | NOSUID | NODEV, "")
+        except OSError:
+            return False
+        return True
+
+    def _replace(self, names: tuple[str, ...]) -> None:
+        """Show other layers."""
+        self._use(names)
+        unmount(self._home)
+        self.free(Layers(self._shown))
+        self._shown = names
+        self._mount()
+
+    def _mount(self) -> None:
+        top, *below = self._shown
+        lower = ":".join(f"{name}/files" for name in below) or "nothing"
+        options = f"lowerdir={lower},upperdir={top}/files,workdir={top}/scratch,userxattr"
+        mount("overlay", self._home, NOSUID | NODEV, options)
+
+    def _layer(self) -> str:
+        self._count += 1
+        name = f"{self._count:x}"
+        os.mkdir(name)
+        mount("tmpfs", name, NOSUID | NODEV, self._options)
+        os.mkdir(f"{name}/files", 0o755)
+        os.mkdir(f"{name}/scratch")
+        return name
+
+    def _remove(self, name: str) -> None:
+        unmount(name)
+        os.rmdir(name)
+
+    def _copied(self, source: str) -> str:
+        """A new layer with what `source` holds. Raises Full."""
+        fresh = self._layer()
+        try:
+            _copy_layer(source, f"{fresh}/files")
+        except Full:
+            self._remove(fresh)
+            raise
+        return fresh
+
+
+def _go_into_hiding(home: str) -> None:
+    """Make a directory that only our working directory leads to the working directory."""
+    place = f"{home}-layers"
+    os.makedirs(place, exist_ok=True)
+    mount("tmpfs", place, NOSUID | NODEV, "size=1m,mode=700")
+    os.mkdir(f"{place}/nothing")
+    inside = os.open(place, os.O_DIRECTORY | os.O_CLOEXEC)
+    mount("tmpfs", place, NOSUID | NODEV | READ_ONLY, "size=4k,mode=000")
+    os.fchdir(inside)  # by number: the path stops at the cover from now on
+    os.close(inside)
+
+
+def _used(layer: str) -> int:
+    found = os.statvfs(layer)
+    return (found.f_blocks - found.f_bfree) * found.f_frsize
+
+
+def _copy_layer(source: str, target: str) -> None:
+    """With whiteouts and the marks of opaque directories. Raises Full."""
+    try:
+        _copy_marks(source, target)
+        for path, seen in walk(source):
+            there, here = f"{source}/{path}", f"{target}/{path}"
+            if stat.S_ISDIR(seen.st_mode):
+                os.mkdir(here, stat.S_IMODE(seen.st_mode) | 0o700)
+                _copy_marks(there, here)
+            elif stat.S_ISLNK(seen.st_mode):
+                os.symlink(os.readlink(there), here)
+            elif stat.S_ISREG(seen.st_mode):
+                _copy_file(there, here, seen)
+            else:
+                os.mknod(here, seen.st_mode, seen.st_rdev)
+    except OSError as error:
+        raise Full(str(error)) from error
+
+
+def _copy_file(source: str, target: str, seen: os.stat_result) -> None:
+    with reading(source) as reader:
+        writer = os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            copy(reader, writer)
+        finally:
+            os.close(writer)
+    shutil.copystat(source, target)
+
+
+def _copy_marks(source: str, target: str) -> None:
+    for name in os.listxattr(source):
+        if name.startswith("user.overlay."):
+            with contextlib.suppress(OSError):
+                os.setxattr(target, name, os.getxattr(source, name))

@@ -1,0 +1,153 @@
+"""Stop, kill and measure processes, by what the kernel says of them.
+
+In a pid namespace of our own every process but us is below us, and `kill(-1)` stops them all at
+once, those that fork meanwhile included. Without one, they are found as descendants: orphans are
+adopted by us (confine.adopt_orphans), so none gets away, but each pass may miss what is just being
+forked, so passes are made until none finds anything new.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from typing import NamedTuple
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+PASSES = 1000
+"""Over the processes before we give up on a fork bomb."""
+STOPPED, DEAD = "Tt", "ZX"
+
+
+class Process(NamedTuple):
+    """state: one letter, as in proc(5).   faults: pages that it touched or copied by itself.
+    resident: bytes."""
+
+    state: str
+    threads: int
+    faults: int
+    resident: int
+
+    @property
+    def private(self) -> int:
+        """An upper bound, in bytes, of what this process shares with no ancestor."""
+        return min(self.faults * PAGE, self.resident)
+
+
+def look(pid: int) -> Process | None:
+    """None if there is no such process."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return Process(
+        state=fields[0].decode(),
+        threads=int(fields[17]),
+        faults=int(fields[7]),
+        resident=int(fields[21]) * PAGE,
+    )
+
+
+def others() -> list[int]:
+    """Every process of our pid namespace but ourselves."""
+    us = os.getpid()
+    return [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != us]
+
+
+def descendants() -> list[int]:
+    found: list[int] = []
+    rest = [os.getpid()]
+    while rest:
+        children = list(_children(rest.pop()))
+        found += children
+        rest += children
+    return found
+
+
+def _children(pid: int) -> Iterator[int]:
+    with contextlib.suppress(OSError):
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with (
+                contextlib.suppress(OSError),
+                open(f"/proc/{pid}/task/{task}/children", "rb") as file,
+            ):
+                yield from map(int, file.read().split())
+
+
+class Processes:
+    """Those below us.  alone: whether we are in a pid namespace of our own."""
+
+    def __init__(self, alone: bool) -> None:
+        self._alone = alone
+        self.list: Callable[[], list[int]] = others if alone else descendants
+
+    def stop(self, pids: Iterable[int]) -> None:
+        """Stop processes and wait until they stand still."""
+        for pid in pids:
+            send(pid, signal.SIGSTOP)
+            while (seen := look(pid)) and seen.state not in STOPPED + DEAD:
+                time.sleep(0)
+
+    def sweep(self, keep: Collection[int], awake: Collection[int] = ()) -> bool:
+        """Stop everything, and kill what is not among `keep`. False: something will not die.
+
+        awake: those of `keep` that are not known to be stopped.
+        """
+        for _ in range(PASSES):
+            self._stop_all()
+            strangers = [pid for pid in self.list() if pid not in keep and _lives(pid)]
+            for pid in strangers:
+                send(pid, signal.SIGKILL)
+            self.reap()
+            if not strangers:
+                self.stop(awake)
+                return True
+            if len(strangers) > 1:
+                time.sleep(0.001)
+        return False
+
+    def end(self) -> None:
+        """Kill everything below us."""
+        for _ in range(PASSES):
+            self._stop_all()
+            living = [pid for pid in self.list() if _lives(pid)]
+            if not living:
+                return
+            for pid in living:
+                send(pid, signal.SIGKILL)
+            self.reap()
+            time.sleep(0.001)
+
+    def living(self) -> int:
+        """How many there are, zombies aside."""
+        return sum(_lives(pid) for pid in self.list())
+
+    def running(self, idle: Collection[int]) -> int:
+        """Resident bytes of all that is not idle, pages that several share counted each time."""
+        return sum(seen.resident for pid in self.list() if pid not in idle and (seen := look(pid)))
+
+    def reap(self) -> None:
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+
+    def _stop_all(self) -> None:
+        if self._alone:
+            send(-1, signal.SIGSTOP)
+            return
+        seen: set[int] = set()
+        while new := set(self.list()) - seen:
+            for pid in new:
+                send(pid, signal.SIGSTOP)
+            seen |= new
+
+
+def send(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.kill(pid, number)
+
+
+def _lives(pid: int) -> bool:
+    seen = look(pid)
+    return seen is not None and seen.state not in DEAD

@@ -1,0 +1,117 @@
+"""Walk, copy and remove files that may be hostile: too deep, unreadable, links, pipes.
+
+To be used while no process can change them. We own all of them.
+"""
+
+import contextlib
+import os
+import stat
+from collections.abc import Iterator
+
+READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+def walk(top: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Paths below `top`, relative to it, a directory before what is in it; links not followed.
+
+    Directories that may not be read are made readable.
+    Raises OSError: they are nested deeper than a path can say.
+    """
+    rest = [""]
+    while rest:
+        folder = rest.pop()
+        for name, seen in _listing(os.path.join(top, folder)):
+            path = os.path.join(folder, name)
+            yield path, seen
+            if stat.S_ISDIR(seen.st_mode):
+                rest.append(path)
+
+
+def _listing(folder: str) -> list[tuple[str, os.stat_result]]:
+    if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+        os.chmod(folder, 0o700)
+    with os.scandir(folder) as found:
+        return sorted((entry.name, entry.stat(follow_symlinks=False)) for entry in found)
+
+
+@contextlib.contextmanager
+def reading(path: str) -> Iterator[int]:
+    """A descriptor of the regular file `path`, whatever its mode. Raises OSError: it is none."""
+    try:
+        descriptor = os.open(path, READ)
+    except PermissionError:
+        mode = stat.S_IMODE(os.lstat(path).st_mode)
+        os.chmod(path, 0o600, follow_symlinks=True)
+        descriptor = os.open(path, READ)
+        os.fchmod(descriptor, mode)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise FileNotFoundError(f"{path} is not a regular file")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def copy(source: int, target: int) -> None:
+    """The whole file, from one descriptor to another; blocks are shared where they can be."""
+    size, done, share = os.fstat(source).st_size, 0, True
+    while done < size:
+        try:
+            if share:
+                moved = os.copy_file_range(source, target, size - done, done, done)
+            else:
+                moved = os.sendfile(target, source, done, size - done)
+        except OSError:
+            if not share:
+                raise
+            share = False
+            os.lseek(target, done, os.SEEK_SET)
+            continue
+        if not moved:
+            return
+        done += moved
+
+
+def remove(path: str, aside: str) -> None:
+    """Whatever is at `path`; `aside`: an existing directory on the same file system, for our use.
+
+    Directories are moved up before they are emptied, so that no depth is too deep.
+    """
+    if not stat.S_ISDIR(os.lstat(path).st_mode):
+        os.unlink(path)
+        return
+    pending, count = [path], 0
+    while pending:
+        folder = pending.pop()
+        os.chmod(folder, 0o700)
+        descriptor = os.open(folder, READ | os.O_DIRECTORY)
+        try:
+            for name in os.listdir(descriptor):
+                try:
+                    os.unlink(name, dir_fd=descriptor)
+                except IsADirectoryError:
+                    count += 1
+                    os.chmod(name, 0o700, dir_fd=descriptor)
+                    moved = os.path.join(aside, f".removed-{os.getpid()}-{count}")
+                    os.rename(name, moved, src_dir_fd=descriptor)
+                    pending.append(moved)
+        finally:
+            os.close(descriptor)
+        os.rmdir(folder)
+
+
+def find(top: str, path: str) -> str:
+    """`path` below `top`, no component of which is a link that leads elsewhere.
+
+    Raises:
+        FileNotFoundError: it leads out of `top`, through a link, or nowhere.
+    """
+    parts = [part for part in path.split("/") if part not in ("", ".")]
+    if ".." in parts or path.startswith("/") or not parts:
+        raise FileNotFoundError(f"{path!r} is not a path below the working directory")
+    full = top
+    for part in parts:
+        full = os.path.join(full, part)
+        if os.path.islink(full):
+            raise FileNotFoundError(f"{path!r} leads through a symbolic link")
+    return full

@@ -1,0 +1,166 @@
+"""Messages: JSON lines with the host, length-prefixed JSON with the nodes.
+
+A node is untrusted: its messages are bounded in length, read under a deadline, and brought without
+descriptors (an ancillary buffer that is not offered is closed by the kernel).
+"""
+
+import base64
+import json
+import os
+import select
+import socket
+import struct
+import time
+from typing import Any
+
+HEADER = struct.Struct("!I")
+CREDENTIALS = struct.Struct("3i")
+MAX_REPLY = 1 << 20
+"""Bytes of one message from a node."""
+
+Message = dict[str, Any]
+
+
+class Gone(Exception):
+    """The other side closed, or sent something that is no message."""
+
+
+class Host:
+    """The engine's side, over two descriptors that no node inherits."""
+
+    def __init__(self, reading: int, writing: int) -> None:
+        self.reading, self.writing = reading, writing
+        self._buffer = bytearray()
+
+    def receive(self, seconds: float) -> Message:
+        """The next request. Raises Gone: the engine is gone, or silent for `seconds`."""
+        deadline = time.monotonic() + seconds
+        waiting = select.poll()
+        waiting.register(self.reading, select.POLLIN)
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched)) < 0:
+            searched = len(self._buffer)
+            if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                raise Gone
+            data = os.read(self.reading, 1 << 20)
+            if not data:
+                raise Gone
+            self._buffer += data
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        message: Message = json.loads(line)
+        return message
+
+    def send(self, message: Message) -> None:
+        rest = memoryview(json.dumps(message).encode() + b"\n")
+        while rest:
+            rest = rest[os.write(self.writing, rest) :]
+
+
+class Link:
+    """One end of the socket between supervisor and node."""
+
+    def __init__(self, end: socket.socket, max_bytes: int = MAX_REPLY) -> None:
+        """max_bytes: of one message from the other side."""
+        self.socket = end
+        self._max_bytes = max_bytes
+        self._buffer = bytearray()
+
+    def send(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
+        data = json.dumps(message).encode()
+        framed = HEADER.pack(len(data)) + data
+        sent = socket.send_fds(self.socket, [framed], descriptors) if descriptors else 0
+        self.socket.sendall(framed[sent:])
+
+    def take(self) -> Message | None:
+        """What has come, without waiting; None while it is not a whole message.
+
+        Raises:
+            Gone: the node closed its end, or what it sent is no message.
+        """
+        try:
+            while (message := self._whole()) is None:
+                data = self.socket.recv(65536, socket.MSG_DONTWAIT)
+                if not data:
+                    raise Gone
+                self._buffer += data
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            raise Gone from error
+        return message
+
+    def receive(self, seconds: float) -> Message:
+        """The next message. Raises Gone: none came within `seconds`, or none will."""
+        deadline = time.monotonic() + seconds
+        waiting = select.poll()
+        waiting.register(self.socket, select.POLLIN)
+        while (message := self.take()) is None:
+            if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                raise Gone
+        return message
+
+    def sender(self, seconds: float) -> int:
+        """The process that sent the first message of this link, as the kernel knows it.
+
+        Needs SO_PASSCRED. Raises Gone: none came within `seconds`.
+        """
+        waiting = select.poll()
+        waiting.register(self.socket, select.POLLIN)
+        if not waiting.poll(seconds * 1000):
+            raise Gone
+        data, notes, _, _ = self.socket.recvmsg(65536, socket.CMSG_SPACE(CREDENTIALS.size))
+        self._buffer += data
+        for level, kind, value in notes:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
+                return int(CREDENTIALS.unpack(value[: CREDENTIALS.size])[0])
+        raise Gone
+
+    def obey(self) -> tuple[Message, list[int]]:
+        """The node's side: the supervisor's next message and the descriptors that came with it."""
+        descriptors: list[int] = []
+        while (message := self._whole()) is None:
+            data, found, _, _ = socket.recv_fds(self.socket, 65536, 4, socket.MSG_CMSG_CLOEXEC)
+            if not data:
+                raise Gone
+            descriptors += found
+            self._buffer += data
+        return message, descriptors
+
+    def close(self) -> None:
+        self.socket.close()
+
+    def _whole(self) -> Message | None:
+        if len(self._buffer) < HEADER.size:
+            return None
+        (length,) = HEADER.unpack_from(self._buffer)
+        end = HEADER.size + length
+        if length > self._max_bytes:
+            raise Gone
+        if len(self._buffer) < end:
+            return None
+        data = bytes(self._buffer[HEADER.size : end])
+        del self._buffer[:end]
+        try:
+            message = json.loads(data)
+        except (ValueError, RecursionError) as error:
+            raise Gone from error
+        if not isinstance(message, dict):
+            raise Gone
+        return message
+
+
+def pair() -> tuple[Link, socket.socket]:
+    """The supervisor's link to a node to be, and the node's end."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+    ours.settimeout(5.0)  # of sends to a node that does not read
+    return Link(ours), theirs
+
+
+def text(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def binary(data: str) -> bytes:
+    return base64.b64decode(data)
