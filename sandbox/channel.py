@@ -116,10 +116,8 @@ class PipeChannel:
     def kill(self) -> None:
         """End the child with all that it started, and wait for it. Twice is fine."""
         if self._child.returncode is None:
-            if self.home and not self.alone and self._child.stdin is not None:
-                # Only the supervisor itself finds all of its descendants.
-                self._child.stdin.close()
-                self.ended()
+            if self.home and not self.alone:
+                self._let_it_end()
             if self._child.returncode is None:
                 # Not yet waited for, so the group's number cannot be another's.
                 os.killpg(self._child.pid, 9)
@@ -128,6 +126,14 @@ class PipeChannel:
             if stream is not None:
                 stream.close()
         self._discard()
+
+    def _let_it_end(self) -> None:
+        """Without a pid namespace, only the program itself finds all of its descendants."""
+        assert self._child.stdin is not None
+        self._child.stdin.close()
+        if self.ended() is None:
+            self._child.terminate()
+            self.ended()
 
     def _discard(self) -> None:
         if self._scratch is not None:

@@ -119,7 +119,8 @@ class Sandbox(Protocol):
         """Run `code` in a fork of the untouched root that has the files of `leaf`.
 
         Nothing that the agent did to its own interpreter is in that fork, and nothing of the
-        verdict remains: what `code` reveals is never seen by a node.
+        verdict remains: what `code` reveals is never seen by a node. It imports no module from the
+        leaf's files, unless it puts their directory on `sys.path` itself.
         """
 
     def get(self, node: str, path: str, max_bytes: int = 1 << 20) -> bytes:

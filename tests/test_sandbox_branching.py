@@ -168,6 +168,8 @@ def test_the_judge_sees_the_files_and_nothing_else(box: BranchingSandbox) -> Non
         start, "'secret' in globals(), open('f').read(), open('g', 'w').write('verdict')"
     )
     assert found.value == "(False, 'mine', 7)"
+    planted = grow(box, "for n in ('unittest', 'csv'): open(n + '.py', 'w').write('1/0')")
+    assert box.judge(planted, "import csv, unittest; csv.reader.__name__").value == "'reader'"
     with pytest.raises(FileNotFoundError):
         box.get(start, "g")
 

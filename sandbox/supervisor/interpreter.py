@@ -80,6 +80,8 @@ class Interpreter:
         _dup2(descriptors[0], 2)
         _close(descriptors[0])
         self._return_to_place()
+        if message["judge"]:  # else a file of the agent's could stand for a module
+            sys.path.remove("")
         value, exception = self._execute(message["code"], message["value_chars"])
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(BaseException):

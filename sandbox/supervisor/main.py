@@ -5,9 +5,10 @@ First comes one line of settings; then requests, each answered by one line.
 
 import os
 import platform
+import signal
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from . import confine, files, interpreter, overlay, seccomp
@@ -134,20 +135,22 @@ class Supervisor:
             evicted += self._keep_bounds(node)
         elif in_place:
             evicted.append(node.name)
-        return _told(run, output) | {"marks": list(node.marks), "evicted": evicted}
+        told = _told(run, output, request["limits"])
+        return told | {"marks": list(node.marks), "evicted": evicted}
 
     def _judge(self, request: Message) -> Message:
         evicted = self._nodes.show(self._node(request["leaf"]))
         judge = self._nodes.fork(self._root, "")
-        run, output = self._run(judge, request)
+        run, output = self._run(judge, request, judge=True)
         if not run.why:
             self._nodes.drop(judge)
         self._nodes.processes.sweep(self._nodes.pids())
-        return _told(run, output) | {"marks": [], "evicted": evicted}
+        return _told(run, output, request["limits"]) | {"marks": [], "evicted": evicted}
 
-    def _run(self, node: Node, request: Message) -> tuple[Run, Output]:
+    def _run(self, node: Node, request: Message, judge: bool = False) -> tuple[Run, Output]:
         output = Output(request["limits"]["output_bytes"])
-        return self._nodes.run(node, request["code"], request["limits"], output), output
+        run = self._nodes.run(node, request["code"], request["limits"], output, judge)
+        return run, output
 
     def _keep_bounds(self, spared: Node) -> list[str]:
         """Evict until the quota is kept; the root and `spared` stay."""
@@ -196,19 +199,23 @@ class Supervisor:
         }
 
 
-def _told(run: Run, output: Output) -> Message:
+def _told(run: Run, output: Output, limits: Mapping[str, Any]) -> Message:
     """For the engine. What the node sent is looked at for its kind: it may send anything."""
     told, missing = output.text()
-    value, exception = run.reply.get("value"), run.reply.get("exception")
     return {
         "why": run.why,
         "output": told,
         "truncated": missing,
-        "value": value if isinstance(value, str) else None,
-        "exception": exception if isinstance(exception, str) else None,
+        "value": _text_of(run.reply, "value", limits["value_chars"]),
+        "exception": _text_of(run.reply, "exception", interpreter.TRACEBACK_CHARS + 100),
         "status": run.status,
         "seconds": run.seconds,
     }
+
+
+def _text_of(reply: Message, key: str, most: int) -> str | None:
+    found = reply.get(key)
+    return found[:most] if isinstance(found, str) else None
 
 
 def main() -> NoReturn:
@@ -216,7 +223,7 @@ def main() -> NoReturn:
     host = _take_over_streams()
     settings = host.receive(60.0)
     if not settings["alone"]:
-        confine.adopt_orphans()
+        _leave_a_keeper()
     confine.hide()
     try:
         Supervisor(host, settings).serve()
@@ -227,6 +234,28 @@ def main() -> NoReturn:
     finally:
         Processes(settings["alone"]).end()
         os._exit(0)
+
+
+def _leave_a_keeper() -> None:
+    """Go on as a child of a process that ends whatever we leave behind, however we end.
+
+    Without a pid namespace nobody else would: idle nodes are stopped, and notice nothing.
+    """
+    confine.adopt_orphans()
+    supervisor = os.fork()
+    if not supervisor:
+        confine.adopt_orphans()
+        return
+    os.closerange(0, 256)
+    processes = Processes(alone=False)
+
+    def end(*_: object) -> NoReturn:
+        processes.end()
+        os._exit(0)
+
+    signal.signal(signal.SIGTERM, end)
+    os.waitpid(supervisor, 0)
+    end()
 
 
 def _take_over_streams() -> Host:

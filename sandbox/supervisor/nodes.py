@@ -121,15 +121,26 @@ class Nodes:
         parent.used = time.monotonic()
         return Node(name, link, pid, kept=None, parent=parent)
 
-    def run(self, node: Node, code: str, limits: Mapping[str, Any], output: Output) -> Run:
-        """Run code in a node; afterwards it and everything it started is stopped or dead."""
+    def run(
+        self,
+        node: Node,
+        code: str,
+        limits: Mapping[str, Any],
+        output: Output,
+        judge: bool = False,
+    ) -> Run:
+        """Run code in a node; afterwards it and everything it started is stopped or dead.
+
+        judge: whether it is a verdict, which imports nothing from the node's files.
+        """
         run = Run()
         reading, writing = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(reading, False)
         started = time.monotonic()
         try:
             send(node.pid, signal.SIGCONT)
-            request = {"op": "run", "code": code, "value_chars": limits["value_chars"]}
+            request = {"op": "run", "code": code, "judge": judge}
+            request["value_chars"] = limits["value_chars"]
             node.link.send(request, (writing,))
             os.close(writing)
             writing = -1
@@ -227,6 +238,8 @@ class Nodes:
             kept = self.files.keep()
         except Full:
             kept, found = None, found | {"files"}
+            if self._unkept is not None and self._unkept is not node:
+                self.drop(self._unkept)
             self._unkept = node
         node.kept, node.marks = kept, tuple(sorted(found))
         node.used = time.monotonic()
