@@ -29,7 +29,7 @@ app.add_typer(cache, name="cache")
 app.add_typer(sandbox_commands, name="sandbox")
 
 Env = Annotated[
-    str, typer.Option(help="A registered environment (bird, spider), or module:Class of your own.")
+    str, typer.Option(help="A registered environment (bird, spider, database), or module:Class.")
 ]
 Data = Annotated[
     str | None, typer.Option(help="Folder of the task data.", show_default="the bundled tasks")
@@ -38,6 +38,10 @@ Split = Annotated[str | None, typer.Option(help="Which split: train, dev, test."
 Limit = Annotated[int | None, typer.Option(min=1, help="At most so many tasks.")]
 Sandbox = Annotated[
     str, typer.Option(help="What confines the agent: auto, docker, bubblewrap, ...")
+]
+Db = Annotated[
+    str | None,
+    typer.Option(help="For --env database: postgres://user:password@host:port/database."),
 ]
 Run = Annotated[Path, typer.Argument(help="A run's folder.")]
 
@@ -93,6 +97,7 @@ def explore(
     seed: Annotated[int, typer.Option(help="Of sampling and of mistakes.")] = 0,
     sandbox: Sandbox = "auto",
     unsafe: Unsafe = False,
+    db: Db = None,
     journal: Annotated[
         Path | None,
         typer.Option(help="Where paid replies are kept.", show_default="journal.db beside --out"),
@@ -108,6 +113,7 @@ def explore(
         data=data,
         split=split,
         sandbox=confirmed(sandbox, unsafe),
+        options=_given(db=db),
         teacher=teacher,
         base_url=base_url,
         template=template,
@@ -266,6 +272,7 @@ def validate(
     ] = None,
     sandbox: Sandbox = "auto",
     unsafe: Unsafe = False,
+    db: Db = None,
     json_: Json = False,
 ) -> None:
     """Play every task's own solution and a no-op; write down the tasks that are unsound."""
@@ -276,7 +283,9 @@ def validate(
     from engine.validate import validate, write_quarantine
 
     file = quarantine or quarantine_file(env, split)
-    world = environments.make(env, data=data, split=split, sandbox=confirmed(sandbox, unsafe))
+    world = environments.make(
+        env, data=data, split=split, sandbox=confirmed(sandbox, unsafe), db=db
+    )
     try:
         tasks = select(world.tasks, limit=limit)
         found = [unsound for _, unsound in validate(world, tasks) if unsound]
@@ -290,6 +299,11 @@ def validate(
     for one in found:
         print(f"{one.task}\t{one.group}\t{one.kind}\t{one.reason}")
     say(f"{report['sound']} of {len(tasks)} tasks are sound; the others are in {file}")
+
+
+def _given(**options: str | None) -> dict[str, str]:
+    """The environment's own options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def main() -> None:

@@ -1,11 +1,12 @@
 """What a run is: two commands with the same `Config` are one run, and the second resumes it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
 from engine.errors import UsageError
 from engine.templates.registry import NAMES as TEMPLATES
+from environments.sql.postgres_server import public_url
 from search.dfsdt import Siblings
 from search.limits import Limits
 
@@ -18,6 +19,7 @@ class Config:
     run's budget) is an argument of `engine.explore.explore` instead.
 
     env, data, split, sandbox: as `environments.make` takes them.
+    options: what this environment takes besides, by name ("db", ...).
     teacher: a model's name, or "demonstration".   base_url: its endpoint; "" for OpenAI's.
     template: how tasks and paths become messages.
     search, siblings, backtrack: see `search.dfsdt`; siblings and backtrack are not for "react".
@@ -29,6 +31,7 @@ class Config:
     data: str | None = None
     split: str | None = None
     sandbox: str = "auto"
+    options: Mapping[str, Any] = field(default_factory=dict)
     teacher: str = "demonstration"
     base_url: str = ""
     template: str = "native"
@@ -72,7 +75,8 @@ class Config:
     @property
     def env_options(self) -> dict[str, Any]:
         """For `environments.make`."""
-        return {"data": self.data, "split": self.split, "sandbox": self.sandbox}
+        given = {"data": self.data, "split": self.split, "sandbox": self.sandbox}
+        return {**given, **self.options}
 
     @property
     def sampling(self) -> dict[str, Any]:
@@ -84,17 +88,36 @@ class Config:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """What a run keeps: passwords in addresses are left out."""
+        public = {name: without_password(value) for name, value in self.options.items()}
+        return asdict(self) | {"options": public}
 
     def difference(self, stored: Mapping[str, Any]) -> str:
         """What differs from a stored config, said as flags; "" where nothing does."""
-        mine = self.to_dict()
-        names = [field.name for field in fields(self)]
-        changed = [name for name in names if mine[name] != stored.get(name, mine[name])]
+        mine, theirs = _flat(self.to_dict()), _flat(stored)
+        optional = {name for name in (*mine, *theirs) if name not in Config.__dataclass_fields__}
+        defaults = dict.fromkeys(optional)
+        mine = defaults | mine
+        theirs = defaults | theirs
         return ", ".join(
-            f"--{name.replace('_', '-')} was {stored[name]!r} and is {mine[name]!r}"
-            for name in changed
+            f"--{name.replace('_', '-')} was {theirs[name]!r} and is {value!r}"
+            for name, value in mine.items()
+            if value != theirs.get(name, value)
         )
+
+
+def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    """With the environment's options beside the others, as on the command line."""
+    return {name: value for name, value in config.items() if name != "options"} | dict(
+        config.get("options") or {}
+    )
+
+
+def without_password(value: Any) -> Any:
+    """An address without its password; whatever else as it is."""
+    if isinstance(value, str) and "://" in value:
+        return public_url(value)
+    return value
 
 
 def one_of(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -1,7 +1,9 @@
 """From the name on the command line to an environment."""
 
 import importlib
+import inspect
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,6 +16,7 @@ NAMESPACE = "treegraft"
 
 ENTRY_POINTS = {
     "bird": "environments.sql.env:BirdEnv",
+    "database": "environments.sql.writable:DatabaseEnv",
     "spider": "environments.sql.env:SpiderEnv",
 }
 """Short names; strings, so that importing this package imports no environment."""
@@ -33,17 +36,29 @@ def register_all() -> None:
 def make(name: str, **options: Any) -> ToolEnv:
     """The environment called `name`: a registered short name, or `module:Class` of the user's own.
 
-    options: `data`, `split`, `sandbox`, as `ToolEnv.__init__` takes them; None means the default.
+    options: `data`, `split`, `sandbox`, as `ToolEnv.__init__` takes them, and what else the
+        environment takes (`db`); None means the default.
 
     Raises:
         UnknownEnvironment: no such name, module or class.
         DataError: the data is missing or malformed.
     """
     given = {key: value for key, value in options.items() if value is not None}
+    _require_known(name, given)
     if name in ENTRY_POINTS:
         # make()'s wrappers hide snapshot and restore.
         return cast(ToolEnv, gymnasium.make(f"{NAMESPACE}/{name}-v0", **given).unwrapped)
     return load_class(name)(**given)
+
+
+def _require_known(name: str, given: Mapping[str, Any]) -> None:
+    """Refuse options that this environment does not take."""
+    parameters = inspect.signature(load_class(ENTRY_POINTS.get(name, name))).parameters
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
+        return
+    for option in given:
+        if option not in parameters:
+            raise UnknownEnvironment(f"the environment {name} takes no --{option}; leave it out")
 
 
 def load_class(name: str) -> type[ToolEnv]:

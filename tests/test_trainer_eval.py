@@ -10,7 +10,7 @@ import pytest
 
 from tests.chat_server import ChatServer
 
-KEYPAD = ["--env", "examples.keypad:KeypadEnv", "--sandbox", "process"]
+KEYPAD = ["--env", "examples.keypad:KeypadEnv", "--sandbox", "process", "--unsafe"]
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -157,6 +157,9 @@ def eval_(
     seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,
     sandbox: Annotated[str, typer.Option(help="What confines the agent.")] = "auto",
     unsafe: Unsafe = False,
+    db: Annotated[
+        str | None, typer.Option(help="For --env database: postgres://user:password@host:port/db.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The run's folder; the same command resumes it.")
     ] = None,
@@ -174,6 +177,7 @@ def eval_(
         if not model or out is None:
             raise TrainerError("--env needs --model and --out")
         confirmed(sandbox, unsafe)
+        options = {"db": db} if db else {}
         if not base_url:
             _prepare_torch()
         wanted: dict[str, Any] = {

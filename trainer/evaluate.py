@@ -4,11 +4,11 @@ The model is in this process (`LocalChat`), or behind any OpenAI-compatible endp
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.config import Config
 from engine.session import Means, Selection, run
@@ -33,7 +33,7 @@ class Evaluation:
     model: a directory, a hub id or "smollm2", in this process; with base_url, the endpoint's name
     of it.   depth: steps a task.   max_tokens: of a reply.
     concurrency: tasks at once; None for as many as the model in this process generates for, or 8
-    of an endpoint.
+    of an endpoint.   options: what the environment takes besides, by name.
     """
 
     env: str
@@ -50,6 +50,7 @@ class Evaluation:
     concurrency: int | None = None
     seed: int = 0
     sandbox: str = "auto"
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def evaluate(wanted: Evaluation, out: Path) -> Report:
@@ -95,6 +96,7 @@ def _config(wanted: Evaluation) -> Config:
         data=wanted.data,
         split=wanted.split,
         sandbox=wanted.sandbox,
+        options=wanted.options,
         teacher=wanted.model,
         base_url=wanted.base_url,
         template=wanted.template,

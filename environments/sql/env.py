@@ -15,7 +15,7 @@ from environments.base import Outcome, ToolEnv
 from environments.errors import DataError
 from environments.sql import formats
 from environments.sql.gold import is_ordered, tables_of
-from environments.sql.mistakes import wrong_queries
+from environments.sql.mistakes import wrong_queries, wrong_tables
 from environments.sql.schema import Schema
 from environments.sql.text import result_text
 from environments.tools import GIVE_UP, NOTHING, Tool
@@ -29,7 +29,8 @@ SHOWN_CELL = 60
 EMPTY_QUERY = "SELECT NULL WHERE 0"
 
 
-def _text_argument(name: str, description: str) -> dict[str, Any]:
+def text_argument(name: str, description: str) -> dict[str, Any]:
+    """The schema of a tool that takes one text."""
     return {
         "type": "object",
         "properties": {name: {"type": "string", "description": description}},
@@ -42,17 +43,17 @@ LIST_TABLES = Tool("list_tables", "List the tables of the database.", NOTHING)
 DESCRIBE_TABLE = Tool(
     "describe_table",
     "Show a table's columns, types, keys and some rows.",
-    _text_argument("table", "name of the table"),
+    text_argument("table", "name of the table"),
 )
 RUN_SQL = Tool(
     "run_sql",
     "Run one SQLite SELECT statement and show its first rows.",
-    _text_argument("sql", "the query"),
+    text_argument("sql", "the query"),
 )
 ANSWER = Tool(
     "answer",
     "Submit the final query. This ends the task.",
-    _text_argument("sql", "the query whose result answers the question"),
+    text_argument("sql", "the query whose result answers the question"),
 )
 
 
@@ -116,7 +117,7 @@ class SqlEnv(ToolEnv):
         database = task.details["database"]
         found = self.worker.query(database, sql, max_rows=SHOWN_ROWS, max_cell=SHOWN_CELL)
         if found.error is not None:
-            return Outcome(f"error: {found.error.message}", info={"error": _kind(found.error)})
+            return Outcome(f"error: {found.error.message}", info={"error": error_kind(found.error)})
         return Outcome(result_text(found), info={"rows": found.total})
 
     def _answer(self, task: Task, sql: str) -> Outcome:
@@ -128,19 +129,18 @@ class SqlEnv(ToolEnv):
         if suspect:
             info["suspect"] = suspect
         if found.left_error is not None:
-            info["error"] = _kind(found.left_error)
+            info["error"] = error_kind(found.left_error)
             return Outcome(f"error: {found.left_error.message}", terminated=True, info=info)
         info["rows"] = found.left_rows
         return Outcome("answer submitted", float(found.set_equal), terminated=True, info=info)
 
     def solution(self, task: Task) -> list[Action]:
         gold = task.secret["sql"]
-        steps = [_step(LIST_TABLES, "Let me see which tables there are.")]
+        steps = [call(LIST_TABLES, "Let me see which tables there are.")]
         for table in tables_of(gold, self._schema(task).tables()):
-            thought = f"The table {table} may hold what I need."
-            steps.append(_step(DESCRIBE_TABLE, thought, table=table))
-        steps.append(_step(RUN_SQL, "I can write the query now and try it.", sql=gold))
-        steps.append(_step(ANSWER, "The rows answer the question.", sql=gold))
+            steps.append(look(table))
+        steps.append(call(RUN_SQL, "I can write the query now and try it.", sql=gold))
+        steps.append(call(ANSWER, "The rows answer the question.", sql=gold))
         return steps
 
     def mistakes(self, task: Task, action: Action) -> list[Action]:
@@ -160,18 +160,11 @@ class SqlEnv(ToolEnv):
 
     def _wrong_tables(self, task: Task, table: str) -> list[Action]:
         known = self._schema(task).tables()
-        needed = [name.lower() for name in (table, *tables_of(task.secret["sql"], known))]
-        invented = table[:-1] if table.endswith("s") else f"{table}s"
-        names = [name for name in known if name.lower() not in needed]
-        if invented.lower() not in (name.lower() for name in known):
-            names.append(invented)
-        return [
-            _step(DESCRIBE_TABLE, f"The table {name} may hold what I need.", table=name)
-            for name in names
-        ]
+        needed = {table, *tables_of(task.secret["sql"], known)}
+        return [look(name) for name in wrong_tables(table, known, needed)]
 
     def noop(self, task: Task) -> list[Action]:
-        return [_step(ANSWER, sql=EMPTY_QUERY)]
+        return [call(ANSWER, sql=EMPTY_QUERY)]
 
 
 class BirdEnv(SqlEnv):
@@ -190,16 +183,25 @@ class SpiderEnv(SqlEnv):
         return formats.spider_tasks(formats.data_folder(self.data), self.split)
 
 
-def _step(tool: Tool, thought: str = "", **arguments: str) -> Action:
+def call(tool: Tool, thought: str = "", **arguments: str) -> Action:
+    """A step of a solution, or of a mistake."""
     return Action(tool.name, arguments, thought)
 
 
-def _kind(error: QueryError) -> str:
+def look(table: str) -> Action:
+    """The step that describes a table."""
+    return call(DESCRIBE_TABLE, f"The table {table} may hold what I need.", table=table)
+
+
+def error_kind(error: QueryError) -> str:
+    """The word for `info["error"]`."""
     return "sql_error" if error.kind == "sql" else error.kind
 
 
 def _suspicion(found: Comparison) -> str:
     """Why the gold query itself cannot be trusted; "" if nothing speaks against it."""
     if found.right_error is not None:
-        return f"the gold query fails ({_kind(found.right_error)}): {found.right_error.message}"
+        return (
+            f"the gold query fails ({error_kind(found.right_error)}): {found.right_error.message}"
+        )
     return "the gold query returns no rows" if found.right_rows == 0 else ""

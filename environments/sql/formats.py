@@ -48,15 +48,16 @@ def bird_tasks(folder: Path, split: str | None) -> list[Task]:
     splits = sorted(p.stem for p in folder.glob("*.json") if not p.stem.endswith("_tables"))
     chosen = pick_split(folder, split, splits)
     path = folder / f"{chosen}.json"
-    databases = _bird_databases(folder, chosen)
+    databases = bird_databases(folder, chosen)
     tasks = [
         _bird_task(path, index, record, databases)
         for index, record in enumerate(read_records(path))
     ]
-    return _distinct(path, tasks)
+    return distinct(path, tasks)
 
 
-def _bird_databases(folder: Path, split: str) -> Path:
+def bird_databases(folder: Path, split: str) -> Path:
+    """The folder of a split's databases: its own, else the only one there is."""
     own = folder / f"{split}_databases"
     if own.is_dir():
         return own
@@ -123,7 +124,8 @@ def _spider_task(
     )
 
 
-def _distinct(path: Path, tasks: list[Task]) -> list[Task]:
+def distinct(path: Path, tasks: list[Task]) -> list[Task]:
+    """`tasks`, of the file `path`; raises DataError where two have one id."""
     seen: set[str] = set()
     for index, task in enumerate(tasks):
         if task.id in seen:

@@ -1,4 +1,4 @@
-"""What can be read off a gold query without running it. SQLite's dialect, by sqlglot."""
+"""What can be read off a gold query without running it, by sqlglot."""
 
 import re
 from collections.abc import Iterable
@@ -8,18 +8,18 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 
-def parse(sql: str) -> exp.Expression | None:
+def parse(sql: str, dialect: str = "sqlite") -> exp.Expression | None:
     """The query's tree; None where sqlglot cannot read it."""
     try:
-        found = sqlglot.parse_one(sql, read="sqlite")
+        found = sqlglot.parse_one(sql, read=dialect)
     except (SqlglotError, RecursionError):
         return None
     return found if isinstance(found, exp.Expression) else None
 
 
-def is_ordered(sql: str) -> bool:
+def is_ordered(sql: str, dialect: str = "sqlite") -> bool:
     """Whether the whole result is ordered: an ORDER BY outside every parenthesis."""
-    tree = parse(sql)
+    tree = parse(sql, dialect)
     if tree is not None:
         return tree.args.get("order") is not None
     bare = re.sub(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"", "", sql)
@@ -28,10 +28,10 @@ def is_ordered(sql: str) -> bool:
     return re.search(r"\border\s+by\b", bare, re.IGNORECASE) is not None
 
 
-def tables_of(sql: str, known: Iterable[str]) -> list[str]:
+def tables_of(sql: str, known: Iterable[str], dialect: str = "sqlite") -> list[str]:
     """Those of the tables `known` that `sql` reads, as spelled there, in order of appearance."""
     by_name = {name.lower(): name for name in known}
-    tree = parse(sql)
+    tree = parse(sql, dialect)
     if tree is not None:
         nodes = sorted(tree.find_all(exp.Table), key=lambda node: node.this.meta.get("start", 0))
         names = [node.name.lower() for node in nodes]

@@ -4,12 +4,14 @@ A query is edited token by token, not written anew from its tree: mistakes spell
 manner would teach a student to tell right from wrong by the spelling.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain, zip_longest
 
 from sqlglot import TokenType
 
 from environments.sql.tokens import FILTERS, NAMES, Edit, Query, tokenize
+
+Maker = Callable[[Query], Iterator[Edit]]
 
 OTHER_COMPARISON = {
     TokenType.GT: ">=",
@@ -22,15 +24,28 @@ OTHER_AGGREGATE = {"count": "sum", "sum": "count", "avg": "sum", "max": "min", "
 
 
 def wrong_queries(sql: str, columns: Mapping[str, Sequence[str]]) -> list[str]:
-    """Variants of `sql`, likely first, kinds taking turns; each differs from it and the others.
+    """Variants of the query `sql`, likely first; each differs from it and the others.
 
     columns: names of columns by lower-case name of table.
     """
+    return variants(sql, columns, MAKERS)
+
+
+def wrong_tables(table: str, known: Sequence[str], needed: Collection[str]) -> list[str]:
+    """Tables that one may look at in the place of `table`, the last one an invented name."""
+    seen, lower = {name.lower() for name in needed}, {name.lower() for name in known}
+    invented = table[:-1] if table.endswith("s") else f"{table}s"
+    names = [name for name in known if name.lower() not in seen]
+    return names if invented.lower() in lower else [*names, invented]
+
+
+def variants(sql: str, columns: Mapping[str, Sequence[str]], makers: Sequence[Maker]) -> list[str]:
+    """`sql` after one edit of each maker's, the makers taking turns."""
     query = tokenize(sql, columns)
     if query is None:
         return []
     found: dict[str, None] = {}
-    turns = zip_longest(*(make(query) for make in MAKERS))
+    turns = zip_longest(*(make(query) for make in makers))
     for start, end, text in filter(None, chain.from_iterable(turns)):
         wrong = (sql[:start] + text + sql[end:]).strip()
         if wrong.split() != sql.split():
@@ -54,11 +69,12 @@ def other_column(query: Query) -> Iterator[Edit]:
         place = [name.lower() for name in names].index(token.text.lower()) if names else 0
         for other in (*names[place + 1 :], *names[:place]):
             if other.lower() not in selected:
-                yield query.instead(index, _quoted(other, query.sql[token.start]))
+                yield query.instead(index, quoted(other, query.sql[token.start]))
                 break
 
 
-def _quoted(name: str, quote: str) -> str:
+def quoted(name: str, quote: str) -> str:
+    """A name as the one is quoted that begins with `quote`."""
     if quote in '"`':
         return f"{quote}{name}{quote}"
     if quote == "[":
@@ -136,7 +152,7 @@ def other_order(query: Query) -> Iterator[Edit]:
             yield query.without(index, query.after_clause(index))
 
 
-MAKERS: tuple[Callable[[Query], Iterator[Edit]], ...] = (
+MAKERS: tuple[Maker, ...] = (
     other_column,
     dropped_filter,
     other_condition,

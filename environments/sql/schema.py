@@ -5,10 +5,11 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from environments.errors import DataError
 from environments.sql.text import Cell, table_text
-from sandbox import QueryWorker, SandboxError
+from sandbox import QueryResult, SandboxError
 
 SAMPLE_ROWS = 3
 SAMPLE_CELL = 40
@@ -21,11 +22,18 @@ TABLES = (
 )
 
 
+class Queries(Protocol):
+    """What runs a query: a `QueryWorker`, or an editor in whose state the query is run."""
+
+    def query(self, database: str, sql: str, *, max_rows: int, max_cell: int) -> QueryResult:
+        """As `QueryWorker.query`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Schema:
     """Reads the schema of one database through a worker."""
 
-    worker: QueryWorker
+    worker: Queries
     database: str
 
     def tables(self) -> list[str]:

@@ -14,6 +14,8 @@ FILTERS = {TokenType.WHERE, TokenType.HAVING}
 CLAUSES = FILTERS | {
     TokenType.SELECT,
     TokenType.FROM,
+    TokenType.SET,
+    TokenType.VALUES,
     TokenType.ON,
     TokenType.GROUP_BY,
     TokenType.ORDER_BY,

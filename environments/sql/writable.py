@@ -1,0 +1,241 @@
+"""Tasks that change a database: the agent edits its own copy, and its final state is graded.
+
+As in AgentBench's DB task (Liu et al. 2023, arXiv:2308.03688): after `submit` every table must hold
+what the gold statements leave on an untouched copy. `info["strict"]` of a submission is the
+stricter label: types, keys and indexes are equal too.
+
+Limitation: the restore law holds as far as the statements are deterministic; those that store the
+clock are not, and a task whose gold statements do cannot be graded.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from environments.base import Outcome, ToolEnv
+from environments.sql.edit_tasks import BUNDLED_EDITS, edit_tasks
+from environments.sql.editing import Editor, Layout, Ran, Trial, Unreadable
+from environments.sql.env import (
+    DESCRIBE_TABLE,
+    LIST_TABLES,
+    SHOWN_CELL,
+    SHOWN_ROWS,
+    call,
+    error_kind,
+    look,
+    text_argument,
+)
+from environments.sql.formats import BUNDLED, data_folder
+from environments.sql.gold import tables_of
+from environments.sql.mistakes import wrong_tables
+from environments.sql.text import result_text
+from environments.sql.wrong_writes import wrong_writes
+from environments.tools import GIVE_UP, NOTHING, Tool
+from environments.types import Action, Task
+
+RUN_SQL = Tool(
+    "run_sql",
+    "Run one SQL statement: SELECT, INSERT, UPDATE, DELETE, or CREATE, DROP or ALTER of a table,"
+    " index or view. Shows the first rows, or how many were changed.",
+    text_argument("sql", "the statement"),
+)
+SUBMIT = Tool("submit", "Submit the database as it is now. This ends the task.", NOTHING)
+
+LASTING = ("denied", "sql", "too_big")
+"""Kinds of errors that come again; a busy machine brings the others."""
+
+DIALECTS = {"sqlite": "SQLite", "postgres": "Postgres"}
+
+
+class DatabaseEnv(ToolEnv):
+    """Tasks of `environments.sql.edit_tasks`; our own bundled ones where there is no `data`."""
+
+    sandboxed = True
+    tools = (LIST_TABLES, DESCRIBE_TABLE, RUN_SQL, SUBMIT, GIVE_UP)
+    instructions = (
+        "You are asked to change a {dialect} database. Look at the tables first: list_tables, then "
+        "describe_table for each table that you need. Change the data with run_sql, one statement "
+        "a call, and nothing that you are not asked to change. Every change is kept; there are no "
+        "transactions. Look at the result with SELECT. Then call submit: the whole database is "
+        "compared with what it should be. You can submit once. Call give_up only if there is no "
+        "way."
+    )
+
+    def __init__(
+        self,
+        *,
+        data: str | None = None,
+        split: str | None = None,
+        sandbox: str = "auto",
+        db: str | None = None,
+    ) -> None:
+        """
+        db: the URL of a Postgres server that holds the tasks' databases under their `db_id`; None
+            for SQLite files beside the tasks. It may hold a password: it is kept nowhere else.
+
+        Raises:
+            DataError: `db` is no such URL, or psycopg is not installed.
+        """
+        super().__init__(data=data, split=split, sandbox=sandbox)
+        self._files = db is None
+        self.sandboxed = self._files
+        self._editor = self._make_editor(db)
+        self._tried: dict[tuple[str, tuple[str, ...]], Trial] = {}
+        dialect = DIALECTS[self._editor.dialect]
+        self.instructions = self.instructions.format(dialect=dialect)
+
+    def _make_editor(self, db: str | None) -> Editor:
+        if db is not None:
+            from environments.sql.postgres_editor import PostgresEditor
+
+            return PostgresEditor(db)
+        from environments.sql.sqlite_editor import SqliteEditor
+
+        return SqliteEditor(self.sandbox, BUNDLED if self.data is None else data_folder(self.data))
+
+    def load_tasks(self) -> Sequence[Task]:
+        folder = BUNDLED_EDITS if self.data is None else data_folder(self.data)
+        return edit_tasks(folder, self.split, files=self._files)
+
+    def begin(self, task: Task) -> None:
+        self._editor.open(task.details["database"])
+
+    def act(self, action: Action) -> Outcome:
+        assert self.task is not None
+        match action.tool:
+            case "list_tables":
+                return Outcome("tables: " + ", ".join(self._editor.layout()))
+            case "describe_table":
+                return self._describe(action.arguments["table"])
+            case "run_sql":
+                return self._run(action.arguments["sql"])
+            case _:
+                return self._submit(self.task)
+
+    def _describe(self, wanted: str) -> Outcome:
+        tables = list(self._editor.layout())
+        name = wanted.strip().strip('"`[]').lower()
+        table = next((table for table in tables if table.lower() == name), None)
+        if table is None:
+            message = f"error: no table named {wanted[:100]!r}; the tables are: {', '.join(tables)}"
+            return Outcome(message, info={"error": "unknown_table"})
+        return Outcome(self._editor.describe(table))
+
+    def _run(self, sql: str) -> Outcome:
+        ran = self._editor.run(sql, max_rows=SHOWN_ROWS, max_cell=SHOWN_CELL)
+        if ran.result.error is not None:
+            message = f"error: {ran.result.error.message}"
+            return Outcome(message, info={"error": error_kind(ran.result.error)})
+        info = {"rows": ran.result.total} if ran.result.columns else {}
+        if ran.changed is not None:
+            info["changed"] = ran.changed
+        return Outcome(_seen(ran), info=info)
+
+    def _submit(self, task: Task) -> Outcome:
+        """The observation never tells what is wrong: the policy's text may be trained on."""
+        gold = self._gold(task)
+        info: dict[str, Any] = {"strict": False}
+        suspect = self._suspicion(task, gold)
+        if suspect:
+            info["suspect"] = suspect
+        try:
+            state = self._editor.state()
+        except Unreadable as error:
+            info["error"] = "unreadable"
+            return Outcome(f"error: the database cannot be read: {error}", 0.0, True, info=info)
+        info["strict"] = state == gold.state
+        right = gold.state is not None and state.content == gold.state.content
+        return Outcome("database submitted", float(right), terminated=True, info=info)
+
+    def _gold(self, task: Task) -> Trial:
+        return self._trial(task, tuple(task.secret["statements"]))
+
+    def _trial(self, task: Task, statements: tuple[str, ...]) -> Trial:
+        """What statements leave on an untouched copy; tried once, if it is not for want of time."""
+        key = task.details["database"], statements
+        found = self._tried.get(key)
+        if found is None:
+            found = self._editor.trial(*key)
+            if found.error is None or found.error.kind in LASTING:
+                self._tried[key] = found
+        return found
+
+    def _suspicion(self, task: Task, gold: Trial) -> str:
+        """Why the gold statements cannot be trusted; "" if nothing speaks against them."""
+        if gold.error is not None:
+            return f"the gold statements fail ({error_kind(gold.error)}): {gold.error.message}"
+        before = self._trial(task, ()).state
+        same = (
+            before is not None and gold.state is not None and before.content == gold.state.content
+        )
+        return "the gold statements change nothing" if same else ""
+
+    def solution(self, task: Task) -> list[Action]:
+        steps = [call(LIST_TABLES, "Let me see which tables there are.")]
+        steps += [look(table) for table in self._needed(task)]
+        for sql in task.secret["statements"]:
+            steps.append(call(RUN_SQL, "This is the change that I am asked for.", sql=sql))
+        return [*steps, call(SUBMIT, "The database is as it should be.")]
+
+    def _needed(self, task: Task) -> list[str]:
+        """The tables that the gold statements name."""
+        known = list(self._layout(task))
+        dialect = self._editor.dialect
+        named = [tables_of(sql, known, dialect) for sql in task.secret["statements"]]
+        return list(dict.fromkeys(table for tables in named for table in tables))
+
+    def _layout(self, task: Task) -> Layout:
+        return self._editor.fresh_layout(task.details["database"])
+
+    def mistakes(self, task: Task, action: Action) -> list[Action]:
+        if action.tool == DESCRIBE_TABLE.name:
+            needed = {action.arguments["table"], *self._needed(task)}
+            known = list(self._layout(task))
+            return [look(n) for n in wrong_tables(action.arguments["table"], known, needed)]
+        if action.tool == RUN_SQL.name:
+            return self._wrong_statements(task, action)
+        return []
+
+    def _wrong_statements(self, task: Task, action: Action) -> list[Action]:
+        gold: tuple[str, ...] = tuple(task.secret["statements"])
+        sql = action.arguments["sql"]
+        if sql not in gold:
+            return []
+        place = gold.index(sql)
+        columns = {table.lower(): names for table, names in self._layout(task).items()}
+        wrong = [
+            call(RUN_SQL, action.thought, sql=other)
+            for other in wrong_writes(sql, columns)
+            if self._differs(task, (*gold[:place], other, *gold[place + 1 :]))
+        ]
+        if place and self._differs(task, gold[:place]):  # the rest is forgotten
+            wrong.append(call(SUBMIT, "The database is as it should be."))
+        return wrong
+
+    def _differs(self, task: Task, statements: tuple[str, ...]) -> bool:
+        """Whether they leave another state than the gold ones: else they are no mistake."""
+        left, gold = self._trial(task, statements).state, self._gold(task).state
+        return left is None or gold is None or left.content != gold.content
+
+    def noop(self, task: Task) -> list[Action]:
+        return [call(SUBMIT)]
+
+    def save(self) -> Any:
+        return self._editor.save()
+
+    def load(self, state: Any) -> None:
+        self._editor.back(state)
+
+    def free(self, state: Any) -> None:
+        self._editor.free(state)
+
+    def close(self) -> None:
+        self._editor.close()
+        super().close()
+
+
+def _seen(ran: Ran) -> str:
+    """What `run_sql` shows of a statement that is no error."""
+    lines = [result_text(ran.result)] if ran.result.columns else []
+    if ran.changed is not None:
+        lines.append(f"{ran.changed} {'row' if ran.changed == 1 else 'rows'} changed")
+    return "\n".join(lines) or "done"
