@@ -7,6 +7,7 @@ difference. A node whose fork would not be true (threads, ...) is branched in th
 is run again, and the child's code after it in the same process.
 """
 
+import functools
 import hashlib
 import itertools
 import json
@@ -129,7 +130,7 @@ class BranchingSandbox:
 
     def judge(self, leaf: str, code: str, limits: Limits = DEFAULT) -> Result:
         """Run `code` in a fork of the untouched root that has the files of `leaf`."""
-        request = {"op": "judge", "code": code, "limits": asdict(limits)}
+        request = {"op": "judge", "code": code, "limits": _told(limits)}
         try:
             return _result(self._with_living(leaf, "leaf", request, limits))
         except _Diverged:
@@ -270,7 +271,7 @@ class BranchingSandbox:
 
     def _step(self, parent: str, name: str, code: str, limits: Limits) -> Result:
         request = {"op": "step", "parent": parent, "node": name, "code": code}
-        return _result(self._request(request | {"limits": asdict(limits)}, limits))
+        return _result(self._request(request | {"limits": _told(limits)}, limits))
 
     def _request(self, request: dict[str, Any], limits: Limits) -> dict[str, Any]:
         """Raises _Lost."""
@@ -295,6 +296,11 @@ class BranchingSandbox:
     def _drop_name(self, name: str) -> None:
         if name and self._supervisor.open:
             self._supervisor.ask({"op": "drop", "node": name}, GRACE_SECONDS)
+
+
+@functools.cache
+def _told(limits: Limits) -> dict[str, Any]:
+    return asdict(limits)
 
 
 def _result(reply: dict[str, Any]) -> Result:

@@ -54,8 +54,8 @@ class Result:
     """What came of a step.
 
     why: "" if the code ran to its end (an exception of its own included), else "timeout", "died",
-        "flood", "memory", or, of a node that had to be rebuilt, "lost" (its replay went another
-        way).  Then there is no such node, and the parent is as it was.
+        "flood" (of output, or of processes), "memory", or, of a node that had to be rebuilt, "lost"
+        (its replay went another way).  Then there is no such node, and the parent is as it was.
     output: standard output and error, in the order written, undecodable bytes replaced.
     truncated: bytes left out of its middle.
     value: repr of the last expression, if the code ends in one that is not None.

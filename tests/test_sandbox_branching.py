@@ -246,6 +246,26 @@ def test_evicted_nodes_are_rebuilt_from_the_nearest_that_lives() -> None:
         assert box.judge(nodes[1], "open('f').read()").value == "'0'"
 
 
+@pytest.mark.parametrize("name", ["bubblewrap", "docker"])
+def test_where_the_kernel_refuses_a_fork_others_are_evicted_for_it(name: str) -> None:
+    with sandbox(name, Quota(memory_bytes=256 << 20, pids=12)) as box:
+        nodes = [grow(box, f"x = {at}") for at in range(24)]
+        assert len(box.stat().alive) < 12
+        assert [see(box, node, "x") for node in nodes[:3]] == ["0", "1", "2"]
+
+
+def test_sandboxes_do_not_count_each_others_processes() -> None:
+    boxes = [sandbox("docker", Quota(memory_bytes=128 << 20, pids=24)) for _ in range(4)]
+    try:
+        for box in boxes:
+            for at in range(12):
+                grow(box, f"x = {at}")
+            assert len(box.stat().alive) == 13
+    finally:
+        for box in boxes:
+            box.close()
+
+
 def test_memory_evicts_too() -> None:
     with sandbox("bubblewrap", Quota(memory_bytes=128 << 20)) as box:
         nodes = [grow(box, f"x = bytes([{at}]) * (20 << 20)") for at in range(1, 6)]

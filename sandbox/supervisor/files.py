@@ -96,6 +96,8 @@ class Copies:
         self._home, self._most_bytes, self._most_files = home, most_bytes, most_files
         self._in_memory = in_memory
         self._shown: Copy = {}
+        self._resumed: list[Copy] = []
+        """Given up by a node that goes on; kept until its next state has its share of the blobs."""
         self._users: dict[Blob, int] = {}
         self.held = 0
 
@@ -122,9 +124,11 @@ class Copies:
             self.free(entries)
             raise
         self._shown = entries
+        self._free_resumed()
         return entries
 
     def show(self, kept: Copy) -> None:
+        self._free_resumed()
         there = self._clear_for(kept)
         self._shown = {
             path: there.get(path) or self._make(path, wanted) for path, wanted in kept.items()
@@ -136,8 +140,13 @@ class Copies:
                 os.utime(self._at(path), ns=(wanted.modified, wanted.modified))
 
     def resume(self, kept: Copy) -> None:
-        self.show(kept)
-        self.free(kept)
+        if kept is not self._shown:
+            self.show(kept)
+        self._resumed.append(kept)
+
+    def _free_resumed(self) -> None:
+        while self._resumed:
+            self.free(self._resumed.pop())
 
     def free(self, kept: Copy) -> None:
         for entry in kept.values():

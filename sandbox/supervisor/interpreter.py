@@ -62,7 +62,12 @@ class Interpreter:
     def _branch(self, descriptors: list[int]) -> None:
         """Fork; the child goes on over the link that came with the message."""
         state = random.getstate()
-        child = _fork()
+        try:
+            child = _fork()
+        except OSError as error:
+            _close(descriptors[0])
+            self._link.send({"unable": str(error)})
+            return
         if child:
             for descriptor in descriptors:
                 _close(descriptor)

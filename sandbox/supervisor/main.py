@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from . import confine, files, interpreter, overlay, seccomp
-from .nodes import Lost, Node, Nodes, Run
+from .nodes import Lost, Node, Nodes, NoRoom, Run
 from .output import Output
 from .processes import Processes
 from .walking import find, reading
@@ -33,9 +33,10 @@ class Supervisor:
         self._host, self._settings = host, settings
         self._ends_at = time.monotonic() + settings["lifetime"]
         self._home: str = settings["home"]
+        self._limits: dict[str, int] = settings["limits"]
         shared = (SHARED_MEMORY,) if settings["alone"] else ()
         processes = Processes(settings["alone"])
-        self._nodes = Nodes(processes, self._files(), host.reading, shared)
+        self._nodes = Nodes(processes, self._files(), host.reading, settings["pids"], shared)
         self._root = self._start_root()
         self._operations: dict[str, Callable[[Message], Message]] = {
             "step": self._step,
@@ -66,6 +67,8 @@ class Supervisor:
         if self._settings["mounts"]:
             try:
                 confine.leave_for_own_namespace()
+                # Only here: elsewhere all of our user's processes on the machine would count.
+                self._limits["NPROC"] = self._settings["pids"]
                 confine.hide()
                 return overlay.Overlay(self._home, most_bytes, most_files)
             except OSError:
@@ -97,7 +100,7 @@ class Supervisor:
         link.close()
         for descriptor in (self._host.reading, self._host.writing):
             os.close(descriptor)
-        confine.become_node(self._settings["limits"], self._settings["families"])
+        confine.become_node(self._limits, self._settings["families"])
         os.chdir(os.path.join(self._home, "work"))
         seccomp.guard_signals(os.getpid() + 1)
         interpreter.prepare()
@@ -126,7 +129,7 @@ class Supervisor:
         in_place = request["node"] == parent.name
         evicted += self._nodes.show(parent, resume=in_place)
         shown = time.monotonic()
-        node = parent if in_place else self._nodes.fork(parent, request["node"])
+        node = parent if in_place else self._fork(parent, request["node"], evicted)
         seconds = {"files": shown - started, "fork": time.monotonic() - shown}
         run, output = self._run(node, request)
         run.seconds |= seconds
@@ -140,12 +143,25 @@ class Supervisor:
 
     def _judge(self, request: Message) -> Message:
         evicted = self._nodes.show(self._node(request["leaf"]))
-        judge = self._nodes.fork(self._root, "")
+        judge = self._fork(self._root, "", evicted)
         run, output = self._run(judge, request, judge=True)
         if not run.why:
             self._nodes.drop(judge)
         self._nodes.processes.sweep(self._nodes.pids())
         return _told(run, output, request["limits"]) | {"marks": [], "evicted": evicted}
+
+    def _fork(self, parent: Node, name: str, evicted: list[str]) -> Node:
+        """A child of `parent`; where the kernel refuses, half of the others are evicted for it."""
+        try:
+            return self._nodes.fork(parent, name)
+        except NoRoom:
+            half = len(self._nodes.by_name) // 2
+            evicted += self._nodes.evict(half, self._settings["held_bytes"], {ROOT, parent.name})
+            self._nodes.processes.sweep(self._nodes.pids())
+        try:
+            return self._nodes.fork(parent, name)
+        except NoRoom as refusal:
+            raise Refused(f"no process can be started: {refusal.args[0]}") from refusal
 
     def _run(self, node: Node, request: Message, judge: bool = False) -> tuple[Run, Output]:
         output = Output(request["limits"]["output_bytes"])

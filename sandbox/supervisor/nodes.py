@@ -30,6 +30,10 @@ class Lost(Exception):
     """A node does not answer, or is no more. args: its name."""
 
 
+class NoRoom(Exception):
+    """The kernel refuses another process. args: its words."""
+
+
 @dataclass(slots=True)
 class Node:
     """marks: why a fork of it would not be true.   private: bytes, an upper bound."""
@@ -56,13 +60,19 @@ class Run:
 
 class Nodes:
     """control: a descriptor whose hang-up means that the engine is gone.
+    most_pids: processes that a step may have at once, where the kernel does not count them.
     shared: folders that nodes can write besides their own, emptied after every step."""
 
     def __init__(
-        self, processes: Processes, files: Files, control: int, shared: tuple[str, ...] = ()
+        self,
+        processes: Processes,
+        files: Files,
+        control: int,
+        most_pids: int,
+        shared: tuple[str, ...] = (),
     ) -> None:
         self.processes, self.files, self._shared = processes, files, shared
-        self._control = control
+        self._control, self._most_pids = control, most_pids
         self.by_name: dict[str, Node] = {}
         self._unkept: Node | None = None
 
@@ -102,15 +112,18 @@ class Nodes:
 
         Raises:
             Lost: the parent does not answer as it should.
+            NoRoom: the parent is well, and cannot fork.
         """
         link, theirs = pair()
         try:
             send(parent.pid, signal.SIGCONT)
             parent.link.send({"op": "fork"}, (theirs.fileno(),))
+            theirs.close()
             pid = link.sender(ANSWER_SECONDS)
             link.receive(ANSWER_SECONDS)
         except (Gone, OSError) as error:
             link.close()
+            self._require_able(parent)
             raise Lost(parent.name) from error
         finally:
             theirs.close()
@@ -120,6 +133,13 @@ class Nodes:
             raise Lost(parent.name)
         parent.used = time.monotonic()
         return Node(name, link, pid, kept=None, parent=parent)
+
+    def _require_able(self, parent: Node) -> None:
+        """Raises NoRoom: the parent says that it could not fork."""
+        with contextlib.suppress(Gone):
+            said = parent.link.receive(1.0).get("unable")
+            if isinstance(said, str):
+                raise NoRoom(said[:200])
 
     def run(
         self,
@@ -185,8 +205,15 @@ class Nodes:
                 raise _Ended("timeout")
             if now >= look_again:
                 look_again = now + TICK
-                if self.processes.running(idle) > limits["memory_bytes"]:
-                    raise _Ended("memory")
+                self._watch(idle, limits["memory_bytes"])
+
+    def _watch(self, idle: set[int], most_bytes: int) -> None:
+        """Raises _Ended: what runs is too large, or too much of it runs."""
+        processes, memory = self.processes.running(idle)
+        if memory > most_bytes:
+            raise _Ended("memory")
+        if processes > self._most_pids:
+            raise _Ended("flood")
 
     def _settle(self, node: Node, run: Run, output: Output, reading: int) -> None:
         """Stop the node, or end it if it failed; end everything else that it started."""

@@ -37,8 +37,11 @@ class Process(NamedTuple):
 def look(pid: int) -> Process | None:
     """None if there is no such process."""
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+        descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fields = os.read(descriptor, 4096).rpartition(b")")[2].split()
+        finally:
+            os.close(descriptor)
     except OSError:
         return None
     return Process(
@@ -87,7 +90,7 @@ class Processes:
         for pid in pids:
             send(pid, signal.SIGSTOP)
             while (seen := look(pid)) and seen.state not in STOPPED + DEAD:
-                time.sleep(0)
+                os.sched_yield()
 
     def sweep(self, keep: Collection[int], awake: Collection[int] = ()) -> bool:
         """Stop everything, and kill what is not among `keep`. False: something will not die.
@@ -123,9 +126,10 @@ class Processes:
         """How many there are, zombies aside."""
         return sum(_lives(pid) for pid in self.list())
 
-    def running(self, idle: Collection[int]) -> int:
-        """Resident bytes of all that is not idle, pages that several share counted each time."""
-        return sum(seen.resident for pid in self.list() if pid not in idle and (seen := look(pid)))
+    def running(self, idle: Collection[int]) -> tuple[int, int]:
+        """How many are not idle, and their resident bytes, shared pages counted each time."""
+        busy = [seen for pid in self.list() if pid not in idle and (seen := look(pid))]
+        return len(busy), sum(seen.resident for seen in busy)
 
     def reap(self) -> None:
         with contextlib.suppress(ChildProcessError):

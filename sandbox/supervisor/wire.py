@@ -14,6 +14,7 @@ import time
 from typing import Any
 
 HEADER = struct.Struct("!I")
+TIMEVAL = struct.Struct("ll")
 CREDENTIALS = struct.Struct("3i")
 MAX_REPLY = 1 << 20
 """Bytes of one message from a node."""
@@ -42,7 +43,7 @@ class Host:
             searched = len(self._buffer)
             if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
                 raise Gone
-            data = os.read(self.reading, 1 << 20)
+            data = os.read(self.reading, 1 << 16)
             if not data:
                 raise Gone
             self._buffer += data
@@ -70,7 +71,8 @@ class Link:
         data = json.dumps(message).encode()
         framed = HEADER.pack(len(data)) + data
         sent = socket.send_fds(self.socket, [framed], descriptors) if descriptors else 0
-        self.socket.sendall(framed[sent:])
+        if sent < len(framed):
+            self.socket.sendall(framed[sent:])
 
     def take(self) -> Message | None:
         """What has come, without waiting; None while it is not a whole message.
@@ -154,7 +156,8 @@ def pair() -> tuple[Link, socket.socket]:
     """The supervisor's link to a node to be, and the node's end."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-    ours.settimeout(5.0)  # of sends to a node that does not read
+    # Of sends to a node that does not read. Not settimeout, which polls before each call.
+    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, TIMEVAL.pack(5, 0))
     return Link(ours), theirs
 
 
