@@ -62,6 +62,7 @@ class Interpreter:
     def _branch(self, descriptors: list[int]) -> None:
         """Fork; the child goes on over the link that came with the message."""
         state = random.getstate()
+        self._children = [pid for pid in self._children if _reap(pid) == 0]
         try:
             child = _fork()
         except OSError as error:
@@ -71,7 +72,7 @@ class Interpreter:
         if child:
             for descriptor in descriptors:
                 _close(descriptor)
-            self._children = [pid for pid in self._children if _reap(pid) == 0] + [child]
+            self._children.append(child)
             return
         self._children = []
         self._link.close()

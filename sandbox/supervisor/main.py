@@ -157,7 +157,7 @@ class Supervisor:
         except NoRoom:
             half = len(self._nodes.by_name) // 2
             evicted += self._nodes.evict(half, self._settings["held_bytes"], {ROOT, parent.name})
-            self._nodes.processes.sweep(self._nodes.pids())
+            self._nodes.reap_dropped()
         try:
             return self._nodes.fork(parent, name)
         except NoRoom as refusal:

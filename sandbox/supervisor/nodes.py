@@ -36,7 +36,8 @@ class NoRoom(Exception):
 
 @dataclass(slots=True)
 class Node:
-    """marks: why a fork of it would not be true.   private: bytes, an upper bound."""
+    """marks: why a fork of it would not be true.   private: bytes, an upper bound.
+    dropped: process numbers of children that were killed since."""
 
     name: str
     link: Link
@@ -46,6 +47,7 @@ class Node:
     marks: tuple[str, ...] = ()
     private: int = 0
     used: float = field(default_factory=time.monotonic)
+    dropped: list[int] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -238,17 +240,27 @@ class Nodes:
         """Its exit status, which only its parent can ask for; None if that one does not say."""
         if node.parent is None or node.parent.name not in self.by_name:
             return None
-        try:
-            send(node.parent.pid, signal.SIGCONT)
-            node.parent.link.send({"op": "reap", "pid": node.pid})
-            while (told := node.parent.link.receive(1.0)).get("pid") != node.pid:
-                pass  # an answer that came too late for an earlier question
-            status = told.get("status")
-        except (Gone, OSError):
-            return None
-        finally:
-            self.processes.stop([node.parent.pid])
+        status = self._reap(node.parent, node.pid).get("status")
         return status if isinstance(status, int) else None
+
+    def _reap(self, parent: Node, pid: int) -> Message:
+        """What the parent says of a dead child, which is then no process any more."""
+        try:
+            send(parent.pid, signal.SIGCONT)
+            parent.link.send({"op": "reap", "pid": pid})
+            while (told := parent.link.receive(1.0)).get("pid") != pid:
+                pass  # an answer that came too late for an earlier question
+            return told
+        except (Gone, OSError):
+            return {}
+        finally:
+            self.processes.stop([parent.pid])
+
+    def reap_dropped(self) -> None:
+        """Dropped nodes count as processes until their parents asked how they ended."""
+        for node in list(self.by_name.values()):
+            while node.dropped:
+                self._reap(node, node.dropped.pop())
 
     def settle_in(self, node: Node, run: Run) -> None:
         """Register a node whose code ran to its end, with its files and what it weighs."""
@@ -278,6 +290,8 @@ class Nodes:
         self.by_name.pop(node.name, None)
         send(node.pid, signal.SIGKILL)
         node.link.close()
+        if node.parent is not None:
+            node.parent.dropped.append(node.pid)
         heirs = [child for child in self.by_name.values() if child.parent is node]
         for child in heirs:
             child.parent = None
