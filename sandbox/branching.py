@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from sandbox.connection import Connection
 from sandbox.errors import SandboxError
-from sandbox.program import Backend
+from sandbox.program import HOME, Backend
 from sandbox.protocol import ROOT, Limits, Quota, Result, Stat
 from sandbox.supervisor.wire import binary, text
 
@@ -36,7 +36,7 @@ class _Lost(Exception):
 
 
 class _Diverged(Exception):
-    """A replay brought something else than the first time."""
+    """A replay brought something else than the first time, or would bring nothing new."""
 
 
 @dataclass(slots=True)
@@ -124,7 +124,7 @@ class BranchingSandbox:
             if not in_place:
                 record.children += 1
                 record = self._records[node] = _Record(parent)
-            record.codes.append((code, limits, _digest(result)))
+            record.codes.append((code, limits, _digest(result, self._supervisor.home)))
             record.name, record.marks = name, result.marks
         return result
 
@@ -245,7 +245,7 @@ class BranchingSandbox:
             else:
                 name, result = self._branch(record.parent, code, limits)
                 self._drop_again(self._records[record.parent])
-            if _digest(result) != digest:
+            if _digest(result, self._supervisor.home) != digest:
                 self._drop_name(name)
                 raise _Diverged
         return name
@@ -274,7 +274,7 @@ class BranchingSandbox:
         return _result(self._request(request | {"limits": _told(limits)}, limits))
 
     def _request(self, request: dict[str, Any], limits: Limits) -> dict[str, Any]:
-        """Raises _Lost."""
+        """Raises _Lost, _Diverged."""
         try:
             reply = self._supervisor.ask(request, limits.seconds + GRACE_SECONDS)
         except BaseException:
@@ -286,7 +286,7 @@ class BranchingSandbox:
             if record.name in evicted:
                 record.name = ""
         if "lost" in reply:
-            raise _Lost
+            raise _Diverged if reply["hung"] else _Lost
         return reply
 
     def _send_file(self, path: str, data: bytes) -> None:
@@ -316,17 +316,19 @@ def _result(reply: dict[str, Any]) -> Result:
     )
 
 
-def _digest(result: Result) -> str:
-    """Of what the agent saw."""
+def _digest(result: Result, home: str) -> str:
+    """Of what the agent saw; where `home` is may differ from one start to the next."""
     seen = [result.why, result.output, result.truncated, result.value, result.exception]
-    return hashlib.sha256(json.dumps(seen).encode()).hexdigest()
+    text = json.dumps(seen, ensure_ascii=False).replace(home, HOME)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def _status(status: int | None) -> str:
     """How a process ended, from waitpid's number."""
-    if status is None:
+    if status is None or not 0 <= status <= 0xFFFF:  # a node's parent says it, and may say anything
         return ""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        return f"signal {number} ({signal.strsignal(number)})"
+        known = number in signal.valid_signals()
+        return f"signal {number} ({signal.strsignal(number)})" if known else f"signal {number}"
     return f"exit code {os.WEXITSTATUS(status)}"

@@ -8,8 +8,10 @@ Limitation: a child that is made by `fork` without `exec` (multiprocessing's "fo
 our end of the pipe open, so an idle program lives as long as that child does.
 """
 
+import contextlib
 import os
 import select
+import signal
 import subprocess
 import tempfile
 import time
@@ -43,9 +45,10 @@ class PipeChannel:
             SandboxError: it cannot be started.
         """
         self.home, self.alone, self._scratch = home, alone, scratch
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  (never blocks the child, unlike a pipe)
         self._buffer = b""
+        self._closed = False
         try:
+            self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  (never blocks, unlike a pipe)
             self._child = subprocess.Popen(
                 argv,
                 stdin=subprocess.PIPE,
@@ -56,10 +59,13 @@ class PipeChannel:
                 start_new_session=True,
                 bufsize=0,
             )
+            self._life = os.pidfd_open(self._child.pid)
         except OSError as error:
-            self._stderr.close()
             self._discard()
             raise SandboxError(f"cannot start {Path(argv[0]).name}: {error}") from error
+        except BaseException:
+            self._discard()
+            raise
 
     @property
     def pid(self) -> int:
@@ -87,13 +93,18 @@ class PipeChannel:
         assert self._child.stdout is not None
         deadline = time.monotonic() + seconds
         waiting = select.poll()
-        waiting.register(self._child.stdout, select.POLLIN)
+        output = self._child.stdout.fileno()
+        waiting.register(output, select.POLLIN)
+        waiting.register(self._life, select.POLLIN)
         while b"\n" not in self._buffer:
             if len(self._buffer) > max_bytes:
                 raise EOFError("the reply is too long")
-            if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            ready = waiting.poll(max(0.0, deadline - time.monotonic()) * 1000)
+            if not ready:
                 raise TimeoutError
-            data = os.read(self._child.stdout.fileno(), 65536)
+            if all(descriptor != output for descriptor, _ in ready):
+                raise EOFError("the process ended")  # though a child of it holds its output open
+            data = os.read(output, 65536)
             if not data:
                 raise EOFError("the process ended")
             self._buffer += data
@@ -102,10 +113,14 @@ class PipeChannel:
 
     def ended(self) -> int | None:
         """The exit status of a child whose output ended; None if it lives on nevertheless."""
-        try:
-            return self._child.wait(timeout=END_SECONDS)
-        except subprocess.TimeoutExpired:
+        waiting = select.poll()
+        waiting.register(self._life, select.POLLIN)
+        if not waiting.poll(END_SECONDS * 1000):
             return None
+        # Not reaped: until `kill`, its number and its group's are no one else's.
+        how = os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOWAIT)
+        assert how is not None
+        return how.si_status if how.si_code == os.CLD_EXITED else -how.si_status
 
     def complaint(self) -> str:
         """The last of what the child wrote to stderr, for an error message."""
@@ -115,17 +130,30 @@ class PipeChannel:
 
     def kill(self) -> None:
         """End the child with all that it started, and wait for it. Twice is fine."""
-        if self._child.returncode is None:
-            if self.home and not self.alone:
-                self._let_it_end()
-            if self._child.returncode is None:
-                # Not yet waited for, so the group's number cannot be another's.
-                os.killpg(self._child.pid, 9)
-                self._child.wait()
+        if self._closed:
+            return
+        self._closed = True
+        if self.home and not self.alone:
+            self._let_it_end()
+        below = [os.pidfd_open(pid) for pid in self._children()] if self.alone else []
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._child.pid, signal.SIGKILL)
+        self._child.wait()
+        for life in below:  # pid 1 of the namespace is gone when everything in it is
+            select.select([life], [], [], END_SECONDS)
+            os.close(life)
+        os.close(self._life)
         for stream in (self._child.stdin, self._child.stdout, self._stderr):
             if stream is not None:
                 stream.close()
         self._discard()
+
+    def _children(self) -> list[int]:
+        pid = self._child.pid
+        try:
+            return list(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+        except OSError:
+            return []
 
     def _let_it_end(self) -> None:
         """Without a pid namespace, only the program itself finds all of its descendants."""

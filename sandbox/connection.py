@@ -50,6 +50,12 @@ class Connection:
     def open(self) -> bool:
         return self._channel is not None
 
+    @property
+    def home(self) -> str:
+        """The nodes' directory, in the program's eyes."""
+        assert self._channel is not None
+        return self._channel.home
+
     def start(self, prelude: str) -> None:
         """Start the supervisor and its root interpreter, which runs `prelude`.
 

@@ -13,6 +13,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from sandbox.errors import SandboxError
+
 LABEL = "treegraft.owner"
 """The label of containers; its value is `owner()`."""
 PATTERN = r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9a-f]+"
@@ -55,9 +57,25 @@ def boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
 
 
-def scratch() -> Path:
-    """A new folder of mode 0700 that `sandbox.sweep` removes if we do not live to do it."""
-    return Path(tempfile.mkdtemp(prefix=f"treegraft-{owner()}-"))
+def scratch(*folders: str) -> Path:
+    """A new folder of mode 0700 that `sandbox.sweep` removes if we do not live to do it.
+
+    folders: to make in it.
+
+    Raises:
+        SandboxError: there is no room for it.
+    """
+    made: Path | None = None
+    try:
+        made = Path(tempfile.mkdtemp(prefix=f"treegraft-{owner()}-"))
+        for folder in folders:
+            (made / folder).mkdir()
+    except OSError as error:
+        if made is not None:
+            discard(made)
+        place = tempfile.gettempdir()
+        raise SandboxError(f"cannot make a folder in {place}: {error.strerror}") from error
+    return made
 
 
 def discard(folder: Path) -> bool:

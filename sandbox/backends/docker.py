@@ -11,6 +11,7 @@ mounted beneath it, since older daemons would leave those writable. Docker adds 
 environment; its writable /dev/shm is emptied by the supervisor after every step.
 """
 
+import atexit
 import os
 import stat
 import threading
@@ -42,6 +43,17 @@ ENVIRONMENT = {
     "HOME": "/work",
     "PATH": "/usr/local/bin:/usr/bin:/bin",
 }
+
+
+UNSURE: set[str] = set()
+"""Containers whose start was interrupted: the daemon may make one after we had it removed."""
+
+
+@atexit.register
+def forget_unsure() -> None:
+    """Remove them again."""
+    while UNSURE:
+        remove(UNSURE.pop())
 
 
 class Docker:
@@ -87,6 +99,7 @@ class Docker:
         """
         for path in program.read_only:
             require_readable(path)
+        forget_unsure()
         container = f"treegraft-{uuid.uuid4().hex[:16]}"
         try:
             with daemon.connected(START_SECONDS) as client:
@@ -99,6 +112,7 @@ class Docker:
                     raise
         except BaseException:
             remove(container)
+            UNSURE.add(container)
             raise
         return channel
 

@@ -48,9 +48,8 @@ class Landlock:
         place: Path | None = None
         home = ""
         if program.branches:
-            place = scratch()
+            place = scratch("node")
             home = str(place / "node")
-            (place / "node").mkdir()
             rules["write"].append(home)
             rules["read"].append("/proc")
         argv = [INTERPRETER, "-I", "-S", "-B", wrapper, json.dumps(rules), INTERPRETER]

@@ -30,7 +30,6 @@ class Process:
         argv = [INTERPRETER, *program.arguments]
         if not program.branches:
             return PipeChannel(argv)
-        place = scratch()
+        place = scratch("node")
         home = str(place / "node")
-        (place / "node").mkdir()
         return PipeChannel(argv, environment(home), home=home, scratch=place)

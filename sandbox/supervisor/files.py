@@ -171,11 +171,18 @@ class Copies:
             for name in os.listdir(self._home):
                 remove(self._at(name), self._home)
         left: dict[str, Entry] = {}
+        locked = _locked()
         for path, seen in reversed(found):
             wanted, shown = kept.get(path), self._shown.get(path)
             if wanted and stat.S_ISDIR(wanted.mode) and stat.S_ISDIR(seen.st_mode):
                 left[path] = wanted
-            elif wanted and shown and wanted.blob is shown.blob and self._same(path, shown, seen):
+            elif (
+                wanted
+                and shown
+                and wanted.blob is shown.blob
+                and seen.st_ino not in locked
+                and self._same(path, shown, seen)
+            ):
                 left[path] = shown
             else:
                 remove(self._at(path), self._home)
@@ -253,6 +260,12 @@ class Copies:
             os.utime(descriptor, ns=(wanted.modified, wanted.modified))
             made = os.fstat(descriptor)
         return Entry(wanted.mode, wanted.modified, blob=blob, stamp=_stamp(made))
+
+
+def _locked() -> set[int]:
+    """Inodes that a stopped node may hold a lock on: a branch needs a file of its own there."""
+    with open("/proc/locks") as locks:
+        return {int(line.split()[-3].rpartition(":")[2]) for line in locks if "->" not in line}
 
 
 def _stamp(seen: os.stat_result) -> tuple[int, int, int]:

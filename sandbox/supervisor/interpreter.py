@@ -88,6 +88,7 @@ class Interpreter:
         self._return_to_place()
         if message["judge"]:  # else a file of the agent's could stand for a module
             sys.path.remove("")
+            random.seed()  # else every node could foresee what it draws
         value, exception = self._execute(message["code"], message["value_chars"])
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(BaseException):

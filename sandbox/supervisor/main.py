@@ -15,7 +15,7 @@ from . import confine, files, interpreter, overlay, seccomp
 from .nodes import Lost, Node, Nodes, NoRoom, Run
 from .output import Output
 from .processes import Processes
-from .walking import find, reading
+from .walking import reading_beneath
 from .wire import Gone, Host, Link, Message, binary, pair, text
 
 ROOT = "root"
@@ -36,7 +36,9 @@ class Supervisor:
         self._limits: dict[str, int] = settings["limits"]
         shared = (SHARED_MEMORY,) if settings["alone"] else ()
         processes = Processes(settings["alone"])
-        self._nodes = Nodes(processes, self._files(), host.reading, settings["pids"], shared)
+        self._nodes = Nodes(
+            processes, self._files(), host.reading, self._ends_at, settings["pids"], shared
+        )
         self._root = self._start_root()
         self._operations: dict[str, Callable[[Message], Message]] = {
             "step": self._step,
@@ -58,7 +60,8 @@ class Supervisor:
             except (Refused, OSError) as error:
                 reply = {"refused": str(error)}
             except Lost as lost:
-                reply = {"lost": lost.args[0], "evicted": self._forget(lost.args[0])}
+                reply = {"lost": lost.name, "hung": lost.hung}
+                reply["evicted"] = self._forget(lost.name)
             self._host.send(reply)
 
     def _files(self) -> files.Files:
@@ -97,14 +100,20 @@ class Supervisor:
 
     def _be_root(self, theirs: socket.socket, link: Link) -> NoReturn:
         """In the child: the interpreter from which all others descend."""
-        link.close()
-        for descriptor in (self._host.reading, self._host.writing):
-            os.close(descriptor)
-        confine.become_node(self._limits, self._settings["families"])
-        os.chdir(os.path.join(self._home, "work"))
-        seccomp.guard_signals(os.getpid() + 1)
-        interpreter.prepare()
-        interpreter.Interpreter(theirs, self._home).serve()
+        try:
+            link.close()
+            for descriptor in (self._host.reading, self._host.writing):
+                os.close(descriptor)
+            confine.become_node(self._limits, self._settings["families"])
+            os.chdir(os.path.join(self._home, "work"))
+            seccomp.guard_signals(os.getpid() + 1)
+            interpreter.prepare()
+            interpreter.Interpreter(theirs, self._home).serve()
+        except BaseException as error:
+            os.write(2, f"{error!r}\n".encode(errors="replace"))
+            raise
+        finally:
+            os._exit(1)  # what comes after belongs to the supervisor, not to a node
 
     def _node(self, name: str) -> Node:
         try:
@@ -189,10 +198,9 @@ class Supervisor:
     def _get(self, request: Message) -> Message:
         evicted = self._nodes.show(self._node(request["node"]))
         try:
-            path = find(os.path.join(self._home, "work"), request["path"])
-            with reading(path) as descriptor:
+            with reading_beneath(self._home, f"work/{request['path']}") as descriptor:
                 data = os.read(descriptor, request["max_bytes"] + 1)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return {"absent": str(error), "evicted": evicted}
         if len(data) > request["max_bytes"]:
             too_large = f"{request['path']} is larger than {request['max_bytes']} bytes"
@@ -231,7 +239,9 @@ def _told(run: Run, output: Output, limits: Mapping[str, Any]) -> Message:
 
 def _text_of(reply: Message, key: str, most: int) -> str | None:
     found = reply.get(key)
-    return found[:most] if isinstance(found, str) else None
+    if not isinstance(found, str):
+        return None
+    return found[:most].encode("utf-8", "replace").decode()  # half characters are none
 
 
 def main() -> NoReturn:

@@ -18,16 +18,23 @@ from .files import Files, Full, Kept
 from .output import Output
 from .processes import Processes, look, send
 from .walking import remove
-from .wire import Gone, Link, Message, pair
+from .wire import Gone, Link, Message, Silent, pair
 
 TICK = 0.02
 """Seconds between two looks at a running node's memory."""
-ANSWER_SECONDS = 10.0
+ANSWER_SECONDS = 5.0
 """How long a node that is asked to fork may take: its own code plays no part in an honest one."""
 
 
 class Lost(Exception):
-    """A node does not answer, or is no more. args: its name."""
+    """A node is no more, or does not answer.
+
+    hung: whether it was given its time: then it would be so again after a replay.
+    """
+
+    def __init__(self, name: str, hung: bool = False) -> None:
+        super().__init__(name)
+        self.name, self.hung = name, hung
 
 
 class NoRoom(Exception):
@@ -62,6 +69,7 @@ class Run:
 
 class Nodes:
     """control: a descriptor whose hang-up means that the engine is gone.
+    ends_at: when, by the monotonic clock, everything ends, a step under way included.
     most_pids: processes that a step may have at once, where the kernel does not count them.
     shared: folders that nodes can write besides their own, emptied after every step."""
 
@@ -70,11 +78,12 @@ class Nodes:
         processes: Processes,
         files: Files,
         control: int,
+        ends_at: float,
         most_pids: int,
         shared: tuple[str, ...] = (),
     ) -> None:
         self.processes, self.files, self._shared = processes, files, shared
-        self._control, self._most_pids = control, most_pids
+        self._control, self._ends_at, self._most_pids = control, ends_at, most_pids
         self.by_name: dict[str, Node] = {}
         self._unkept: Node | None = None
 
@@ -121,8 +130,12 @@ class Nodes:
             send(parent.pid, signal.SIGCONT)
             parent.link.send({"op": "fork"}, (theirs.fileno(),))
             theirs.close()
-            pid = link.sender(ANSWER_SECONDS)
-            link.receive(ANSWER_SECONDS)
+            deadline = time.monotonic() + ANSWER_SECONDS
+            pid = link.sender(deadline, self._control)
+            link.receive(deadline, self._control)
+        except Silent as error:
+            link.close()
+            raise Lost(parent.name, hung=True) from error
         except (Gone, OSError) as error:
             link.close()
             self._require_able(parent)
@@ -139,7 +152,7 @@ class Nodes:
     def _require_able(self, parent: Node) -> None:
         """Raises NoRoom: the parent says that it could not fork."""
         with contextlib.suppress(Gone):
-            said = parent.link.receive(1.0).get("unable")
+            said = self._soon(parent.link).get("unable")
             if isinstance(said, str):
                 raise NoRoom(said[:200])
 
@@ -184,7 +197,7 @@ class Nodes:
         """The node's reply; meanwhile its output is drained, its time and memory are watched."""
         idle = self.pids() - {node.pid}
         now = time.monotonic()
-        deadline, look_again = now + limits["seconds"], now + TICK
+        deadline, look_again = min(now + limits["seconds"], self._ends_at), now + TICK
         waiting = select.poll()
         waiting.register(node.link.socket, select.POLLIN)
         waiting.register(reading, select.POLLIN)
@@ -204,13 +217,14 @@ class Nodes:
                     return message
             now = time.monotonic()
             if now >= deadline:
-                raise _Ended("timeout")
+                raise _Ended("timeout") if deadline < self._ends_at else SystemExit
             if now >= look_again:
                 look_again = now + TICK
                 self._watch(idle, limits["memory_bytes"])
 
     def _watch(self, idle: set[int], most_bytes: int) -> None:
         """Raises _Ended: what runs is too large, or too much of it runs."""
+        self.processes.reap()  # zombies count as processes
         processes, memory = self.processes.running(idle)
         if memory > most_bytes:
             raise _Ended("memory")
@@ -248,13 +262,16 @@ class Nodes:
         try:
             send(parent.pid, signal.SIGCONT)
             parent.link.send({"op": "reap", "pid": pid})
-            while (told := parent.link.receive(1.0)).get("pid") != pid:
+            while (told := self._soon(parent.link)).get("pid") != pid:
                 pass  # an answer that came too late for an earlier question
             return told
         except (Gone, OSError):
             return {}
         finally:
             self.processes.stop([parent.pid])
+
+    def _soon(self, link: Link) -> Message:
+        return link.receive(time.monotonic() + 1.0, self._control)
 
     def reap_dropped(self) -> None:
         """Dropped nodes count as processes until their parents asked how they ended."""

@@ -3,7 +3,7 @@
 In a pid namespace of our own every process but us is below us, and `kill(-1)` stops them all at
 once, those that fork meanwhile included. Without one, they are found as descendants: orphans are
 adopted by us (confine.adopt_orphans), so none gets away, but each pass may miss what is just being
-forked, so passes are made until none finds anything new.
+forked. So what is found is killed at once, in passes without a pause, until none finds anything.
 """
 
 import contextlib
@@ -14,8 +14,10 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import NamedTuple
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
-PASSES = 1000
-"""Over the processes before we give up on a fork bomb."""
+SWEEP_SECONDS = 10.0
+"""After which we give up on a fork bomb."""
+STOP_SECONDS = 2.0
+"""How long a process may take to stop: in a system call that cannot be interrupted, say."""
 STOPPED, DEAD = "Tt", "ZX"
 
 
@@ -86,19 +88,26 @@ class Processes:
         self.list: Callable[[], list[int]] = others if alone else descendants
 
     def stop(self, pids: Iterable[int]) -> None:
-        """Stop processes and wait until they stand still."""
+        """Stop processes and wait until they stand still; one that does not is killed."""
         for pid in pids:
             send(pid, signal.SIGSTOP)
+            deadline = time.monotonic() + STOP_SECONDS
             while (seen := look(pid)) and seen.state not in STOPPED + DEAD:
                 os.sched_yield()
+                if time.monotonic() > deadline:
+                    send(pid, signal.SIGKILL)
+                    break
 
     def sweep(self, keep: Collection[int], awake: Collection[int] = ()) -> bool:
         """Stop everything, and kill what is not among `keep`. False: something will not die.
 
         awake: those of `keep` that are not known to be stopped.
         """
-        for _ in range(PASSES):
-            self._stop_all()
+        deadline = time.monotonic() + SWEEP_SECONDS
+        self.stop(awake)
+        while time.monotonic() < deadline:
+            if self._alone:
+                send(-1, signal.SIGSTOP)
             strangers = [pid for pid in self.list() if pid not in keep and _lives(pid)]
             for pid in strangers:
                 send(pid, signal.SIGKILL)
@@ -106,21 +115,13 @@ class Processes:
             if not strangers:
                 self.stop(awake)
                 return True
-            if len(strangers) > 1:
+            if self._alone and len(strangers) > 1:
                 time.sleep(0.001)
         return False
 
     def end(self) -> None:
         """Kill everything below us."""
-        for _ in range(PASSES):
-            self._stop_all()
-            living = [pid for pid in self.list() if _lives(pid)]
-            if not living:
-                return
-            for pid in living:
-                send(pid, signal.SIGKILL)
-            self.reap()
-            time.sleep(0.001)
+        self.sweep(())
 
     def living(self) -> int:
         """How many there are, zombies aside."""
@@ -135,16 +136,6 @@ class Processes:
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
-
-    def _stop_all(self) -> None:
-        if self._alone:
-            send(-1, signal.SIGSTOP)
-            return
-        seen: set[int] = set()
-        while new := set(self.list()) - seen:
-            for pid in new:
-                send(pid, signal.SIGSTOP)
-            seen |= new
 
 
 def send(pid: int, number: signal.Signals) -> None:

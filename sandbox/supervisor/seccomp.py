@@ -29,6 +29,11 @@ NUMBER, ARCH, ARGUMENT_0, ARGUMENT_1 = 0, 4, 16, 24
 """Offsets in struct seccomp_data; arguments are 64 bits wide, the low half first."""
 
 KILL_CALL, CLONE, CLONE3, SOCKET, FCNTL, IOCTL, PRLIMIT = 62, 56, 435, 41, 72, 16, 302
+PRCTL, PR_SET_DUMPABLE, SETPRIORITY, IOPRIO_SET = 157, 4, 141, 251
+SCHEDULING = (142, 144, 203, 314)
+"""sched_setparam, sched_setscheduler, sched_setaffinity, sched_setattr."""
+LAST_KNOWN = 462
+"""mseal, of Linux 6.10; what a later kernel adds, nobody has looked at."""
 SIGNALLING = (200, 234, 129, 297, 434)
 """tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_open."""
 NEW_NAMESPACES = 0x7E020000
@@ -51,6 +56,8 @@ DENIED = {
     "syslog": 103, "vhangup": 153, "iopl": 172, "ioperm": 173, "personality": 135,
     "lookup_dcookie": 212, "nfsservctl": 180, "modify_ldt": 154, "uselib": 134, "ustat": 136,
     "sysfs": 139, "_sysctl": 156, "mbind": 237, "set_mempolicy": 238, "migrate_pages": 256,
+    "shmget": 29, "shmat": 30, "shmctl": 31, "semget": 64, "semop": 65, "semctl": 66,
+    "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "semtimedop": 220,
     "move_pages": 279, "fanotify_init": 300, "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190,
 }  # fmt: skip
 
@@ -95,6 +102,8 @@ def deny_dangerous(families: Sequence[int]) -> None:
         (LOAD, 0, 0, NUMBER),
         (JUMP_GE, 0, 1, X32_BIT),
         _refuse(errno.ENOSYS),
+        (JUMP_GT, 0, 1, LAST_KNOWN),
+        _refuse(errno.ENOSYS),
     ]
     for call in DENIED.values():
         program += [(JUMP_EQ, 0, 1, call), _refuse()]
@@ -103,13 +112,18 @@ def deny_dangerous(families: Sequence[int]) -> None:
     program += _when(CLONE, [loaded, (JUMP_SET, 0, 1, NEW_NAMESPACES), _refuse()])
     program += _when(SOCKET, [loaded, *_unless_among(tuple(families), errno.EAFNOSUPPORT)])
     program += _when(IOCTL, [(LOAD, 0, 0, ARGUMENT_1), *_if_among((TIOCSTI, TIOCLINUX))])
+    second: Instruction = (LOAD, 0, 0, ARGUMENT_1)
+    # Else a node could let another branch write its memory.
+    visible = [loaded, (JUMP_EQ, 0, 3, PR_SET_DUMPABLE), second, (JUMP_EQ, 1, 0, 0), _refuse()]
+    program += _when(PRCTL, visible)
     _install([*program, (RETURN, 0, 0, ALLOW)])
 
 
 def guard_signals(pid: int) -> None:
     """Only processes numbered `pid` or higher, and groups led by them, may be signalled.
 
-    Also refused: being signalled for another (F_SETOWN and its kin), limits of other processes.
+    Also refused: being signalled for another (F_SETOWN and its kin), and limits, priorities and
+    processors of any process but the caller.
     """
     younger: list[Instruction] = [
         (JUMP_GE, 0, 1, pid),
@@ -130,7 +144,11 @@ def guard_signals(pid: int) -> None:
     program += _when(KILL_CALL, [loaded, *groups])
     for call in SIGNALLING:
         program += _when(call, [loaded, *younger])
-    program += _when(PRLIMIT, [loaded, *_unless_among((0,), errno.EPERM)])
+    for call in (PRLIMIT, *SCHEDULING):
+        program += _when(call, [loaded, *_unless_among((0,), errno.EPERM)])
+    for call, process in ((SETPRIORITY, 0), (IOPRIO_SET, 1)):
+        only = [loaded, *_unless_among((process,), errno.EPERM)]
+        program += _when(call, [*only, second, *_unless_among((0,), errno.EPERM)])
     program += _when(FCNTL, [second, *_if_among((F_SETOWN, F_SETSIG, F_SETOWN_EX))])
     program += _when(IOCTL, [second, *_if_among((FIOSETOWN, SIOCSPGRP))])
     _install([*program, (RETURN, 0, 0, ALLOW)])

@@ -35,21 +35,54 @@ def _listing(folder: str) -> list[tuple[str, os.stat_result]]:
 
 
 @contextlib.contextmanager
-def reading(path: str) -> Iterator[int]:
-    """A descriptor of the regular file `path`, whatever its mode. Raises OSError: it is none."""
+def reading(path: str, folder: int | None = None) -> Iterator[int]:
+    """A descriptor of the regular file `path`, whatever its mode; in the open directory `folder`.
+
+    Raises:
+        OSError: it is no regular file of ours.
+    """
+    named = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     try:
-        descriptor = os.open(path, READ)
-    except PermissionError:
-        mode = stat.S_IMODE(os.lstat(path).st_mode)
-        os.chmod(path, 0o600, follow_symlinks=True)
-        descriptor = os.open(path, READ)
-        os.fchmod(descriptor, mode)
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        mode = os.fstat(named).st_mode
+        if not stat.S_ISREG(mode):
             raise FileNotFoundError(f"{path} is not a regular file")
+        # By number: the name may have become another file's, the number has not.
+        this = f"/proc/self/fd/{named}"
+        try:
+            descriptor = os.open(this, READ & ~os.O_NOFOLLOW)
+        except PermissionError:
+            os.chmod(this, 0o600)
+            descriptor = os.open(this, READ & ~os.O_NOFOLLOW)
+            os.chmod(this, stat.S_IMODE(mode))
+    finally:
+        os.close(named)
+    try:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def reading_beneath(top: str, path: str) -> Iterator[int]:
+    """A descriptor of a regular file below `top`, no part of whose path is a link.
+
+    Raises:
+        OSError: there is none.   ValueError: a null character.
+    """
+    *folders, name = [part for part in path.split("/") if part not in ("", ".")]
+    if ".." in (*folders, name):
+        raise FileNotFoundError(f"{path!r} is not a path below the working directory")
+    flags = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+    place = os.open(top, flags & ~os.O_NOFOLLOW)
+    try:
+        for folder in folders:
+            below = os.open(folder, flags, dir_fd=place)
+            os.close(place)
+            place = below
+        with reading(name, place) as descriptor:
+            yield descriptor
+    finally:
+        os.close(place)
 
 
 def copy(source: int, target: int) -> None:
@@ -98,20 +131,3 @@ def remove(path: str, aside: str) -> None:
         finally:
             os.close(descriptor)
         os.rmdir(folder)
-
-
-def find(top: str, path: str) -> str:
-    """`path` below `top`, no component of which is a link that leads elsewhere.
-
-    Raises:
-        FileNotFoundError: it leads out of `top`, through a link, or nowhere.
-    """
-    parts = [part for part in path.split("/") if part not in ("", ".")]
-    if ".." in parts or path.startswith("/") or not parts:
-        raise FileNotFoundError(f"{path!r} is not a path below the working directory")
-    full = top
-    for part in parts:
-        full = os.path.join(full, part)
-        if os.path.islink(full):
-            raise FileNotFoundError(f"{path!r} leads through a symbolic link")
-    return full

@@ -26,6 +26,10 @@ class Gone(Exception):
     """The other side closed, or sent something that is no message."""
 
 
+class Silent(Gone):
+    """The other side does not answer in time."""
+
+
 class Host:
     """The engine's side, over two descriptors that no node inherits."""
 
@@ -92,31 +96,41 @@ class Link:
             raise Gone from error
         return message
 
-    def receive(self, seconds: float) -> Message:
-        """The next message. Raises Gone: none came within `seconds`, or none will."""
-        deadline = time.monotonic() + seconds
-        waiting = select.poll()
-        waiting.register(self.socket, select.POLLIN)
+    def receive(self, deadline: float, control: int) -> Message:
+        """The next message.
+
+        deadline: by the monotonic clock.   control: a descriptor whose hang-up ends the wait.
+
+        Raises:
+            Silent: none came in time.   Gone: none will.
+            SystemExit: control hung up.
+        """
         while (message := self.take()) is None:
-            if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
-                raise Gone
+            self._wait(deadline, control)
         return message
 
-    def sender(self, seconds: float) -> int:
+    def sender(self, deadline: float, control: int) -> int:
         """The process that sent the first message of this link, as the kernel knows it.
 
-        Needs SO_PASSCRED. Raises Gone: none came within `seconds`.
+        Needs SO_PASSCRED. Parameters and errors as for `receive`.
         """
-        waiting = select.poll()
-        waiting.register(self.socket, select.POLLIN)
-        if not waiting.poll(seconds * 1000):
-            raise Gone
+        self._wait(deadline, control)
         data, notes, _, _ = self.socket.recvmsg(65536, socket.CMSG_SPACE(CREDENTIALS.size))
         self._buffer += data
         for level, kind, value in notes:
             if level == socket.SOL_SOCKET and kind == socket.SCM_CREDENTIALS:
                 return int(CREDENTIALS.unpack(value[: CREDENTIALS.size])[0])
         raise Gone
+
+    def _wait(self, deadline: float, control: int) -> None:
+        waiting = select.poll()
+        waiting.register(self.socket, select.POLLIN)
+        waiting.register(control, 0)
+        ready = waiting.poll(max(0.0, deadline - time.monotonic()) * 1000)
+        if not ready:
+            raise Silent
+        if any(descriptor == control for descriptor, _ in ready):
+            raise SystemExit
 
     def obey(self) -> tuple[Message, list[int]]:
         """The node's side: the supervisor's next message and the descriptors that came with it."""

@@ -1,0 +1,97 @@
+"""A query worker under attack."""
+
+import hashlib
+import os
+import sqlite3
+import tempfile
+import time
+from pathlib import Path
+
+from sandbox import QueryLimits, QueryResult, QueryWorker, SandboxError
+from tests.attacks.attack import CONTAINED, NOT_RUN, OPEN, STOPPED, Outcome, Query, Trial
+from tests.attacks.bait import Bait
+
+LIMITS = QueryLimits(seconds=0.3)
+OVERTIME = 4.0
+REPLY_BYTES = 1 << 20
+"""More than this of what a query brought is a flood."""
+
+
+class SqlScene:
+    def __init__(self, backend: str, bait: Bait) -> None:
+        self.backend, self.bait = backend, bait
+        self._folder = tempfile.TemporaryDirectory(prefix="bait-sql-")
+        folder = Path(self._folder.name)
+        folder.chmod(0o755)
+        self._database = folder / "shop.sqlite"
+        self._other = bait.folder / "other.sqlite"
+        for path, text in ((self._database, "ink"), (self._other, bait.secret)):
+            make_database(path, text)
+        bait.files = bait.fingerprint()
+        self._print = self._fingerprint()
+        self._worker = QueryWorker(backend, LIMITS, [folder])
+
+    def attempt(self, attack: Query) -> Trial:
+        """Run the query and see what came of it."""
+        if attack.expected[self.backend] is NOT_RUN:
+            return Trial(NOT_RUN)
+        sql = attack.sql.replace("OTHER", str(self._other)).replace("FOLDER", self._folder.name)
+        sql = sql.replace("CANARY", self.bait.facts.canary)
+        started = time.monotonic()
+        try:
+            found = self._worker.query(self._database, sql, max_rows=50, max_cell=500)
+        except SandboxError as error:
+            return Trial(STOPPED, (f"the worker failed: {error}",))
+        took = time.monotonic() - started
+        broken = self._look_over(attack, found, took)
+        told = f"{found.error.kind}: {found.error.message}" if found.error else str(found.rows)
+        return Trial(self._outcome(found), tuple(broken), told[:200], took)
+
+    def close(self) -> list[str]:
+        """End the worker; what is left of it."""
+        pid = self._worker.pid
+        self._worker.close()
+        self._folder.cleanup()
+        return [f"process {pid} outlived the worker"] if pid and _alive(pid) else []
+
+    def _outcome(self, found: QueryResult) -> Outcome:
+        if self.bait.secret in str(found) or self._fingerprint() != self._print:
+            return OPEN
+        return STOPPED if found.error else CONTAINED
+
+    def _look_over(self, attack: Query, found: QueryResult, took: float) -> list[str]:
+        broken = []
+        if took > LIMITS.seconds + OVERTIME:
+            broken.append(f"it took {took:.1f} s")
+        if found.error and attack.kinds and found.error.kind not in attack.kinds:
+            broken.append(f"stopped as {found.error}")
+        if len(str(found)) > REPLY_BYTES:
+            broken.append("the result is a flood")
+        try:
+            answer = self._worker.query(self._database, "SELECT text FROM item")
+        except SandboxError as error:
+            return [*broken, f"the worker does not go on: {error}"]
+        if answer.rows != (("ink",),):
+            broken.append(f"the next query brings {answer}")
+        if changes := self.bait.changes():
+            broken.append(f"files outside were changed: {', '.join(changes)}")
+        return broken
+
+    def _fingerprint(self) -> dict[str, str]:
+        folder = Path(self._folder.name)
+        return {
+            name: hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            for name in sorted(os.listdir(folder))
+        }
+
+
+def make_database(path: Path, text: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE item (text TEXT)")
+    connection.execute("INSERT INTO item VALUES (?)", (text,))
+    connection.commit()
+    connection.close()
+
+
+def _alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()

@@ -1,0 +1,240 @@
+"""What a sandbox stands on is taken away: a typed error, and the next step works again."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from sandbox import daemon
+from sandbox.backends import BACKENDS
+from sandbox.backends.docker import Docker
+from sandbox.branching import BranchingSandbox
+from sandbox.errors import SandboxError
+from sandbox.owner import owner, start_time
+from tests import faults
+from tests.faults import LONG, SMALL, SPIN, gone, grow, know, wait_for
+from tests.private_docker import PrivateDocker
+from tests.sandboxes import require
+
+
+class Attempt:
+    """Something done in a thread of its own."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self._act = act
+        self._found: object = None
+        self._thread = threading.Thread(target=self._try)
+        self._thread.start()
+
+    def _try(self) -> None:
+        try:
+            self._found = self._act()
+        except BaseException as error:  # noqa: BLE001  (for the test to look at)
+            self._found = error
+
+    def ended(self, seconds: float) -> bool:
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def trouble(self, seconds: float = 10.0) -> str:
+        """The one line of the error that ended it within `seconds`."""
+        assert self.ended(seconds), f"it hangs, {seconds:g} s after the fault"
+        return one_line(self._found)
+
+
+class Busy(Attempt):
+    """A step that never ends."""
+
+    def __init__(self, box: BranchingSandbox) -> None:
+        self.mark = mark = faults.new_mark()
+        super().__init__(lambda: box.step("n3", f"busy-{mark}", SPIN.format(mark=mark), LONG))
+        wait_for(lambda: len(faults.marked(mark)) >= 3)
+
+
+def one_line(error: object) -> str:
+    assert isinstance(error, SandboxError), error
+    assert "\n" not in str(error) and str(error)
+    return str(error)
+
+
+def trouble(act: Callable[[], object]) -> str:
+    """The one line of the error that `act` raises."""
+    with pytest.raises(SandboxError) as caught:
+        act()
+    return one_line(caught.value)
+
+
+@pytest.fixture
+def docker_box() -> Iterator[BranchingSandbox]:
+    require("docker")
+    with BranchingSandbox(Docker(), SMALL) as box:
+        grow(box)
+        yield box
+    assert not faults.containers(owner())
+
+
+def kill_container() -> None:
+    with daemon.connected() as client:
+        client.api.kill(faults.containers(owner())[0])
+
+
+def remove_container() -> None:
+    with daemon.connected() as client:
+        client.api.remove_container(faults.containers(owner())[0], force=True)
+
+
+@pytest.mark.parametrize("end", [kill_container, remove_container])
+def test_a_container_killed_from_outside(
+    docker_box: BranchingSandbox, end: Callable[[], None]
+) -> None:
+    end()
+    assert "docker sandbox" in trouble(lambda: know(docker_box, "n3"))
+    assert know(docker_box, "n3") == "(3, '3')"
+    busy = Busy(docker_box)
+    end()
+    assert "docker sandbox" in busy.trouble()
+    gone(lambda: faults.marked(busy.mark))
+    assert know(docker_box, "n2") == "(2, '2')"
+
+
+KEEPER, SUPERVISOR = 0, 1
+"""Of the chain of processes from us to the root node: who only waits, and who serves."""
+
+
+def chain() -> list[int]:
+    """The processes that were started first, one below the other."""
+    found: list[int] = []
+    below = {os.getpid()}
+    while len(below) == 1:
+        found += below
+        below = set(faults.children(found[-1]))
+    return found[1:]
+
+
+@pytest.mark.parametrize("which", [KEEPER, SUPERVISOR])
+@pytest.mark.parametrize("name", ["bubblewrap", "landlock"])
+def test_a_killed_supervisor_takes_its_nodes_along(name: str, which: int) -> None:
+    """Without its keeper a sandbox may go on, and must end all the same."""
+    require(name)
+    with BranchingSandbox(BACKENDS[name](), SMALL) as box:
+        grow(box)
+        known = faults.descendants(os.getpid())
+        os.kill(chain()[which], signal.SIGKILL)
+        try:
+            know(box, "n3")
+        except SandboxError as error:
+            one_line(error)
+            gone(lambda: faults.living(known))
+        assert know(box, "n3") == "(3, '3')"
+        known |= faults.descendants(os.getpid())
+    gone(lambda: faults.living(known))
+
+
+@pytest.mark.parametrize("name", ["bubblewrap", "landlock"])
+def test_a_supervisor_killed_in_a_step_takes_everything_along(name: str) -> None:
+    require(name)
+    with BranchingSandbox(BACKENDS[name](), SMALL) as box:
+        grow(box)
+        supervisor, busy = chain()[SUPERVISOR], Busy(box)
+        known = faults.descendants(os.getpid())
+        os.kill(supervisor, signal.SIGKILL)
+        assert f"{name} sandbox" in busy.trouble()
+        gone(lambda: faults.living(known) or faults.marked(busy.mark))
+        assert know(box, "n3") == "(3, '3')"
+
+
+@pytest.mark.parametrize("name", ["bubblewrap", "landlock"])
+def test_a_stopped_supervisor_ends_with_its_sandbox(name: str) -> None:
+    require(name)
+    with BranchingSandbox(BACKENDS[name](), SMALL) as box:
+        grow(box)
+        known = faults.descendants(os.getpid())
+        os.kill(chain()[SUPERVISOR], signal.SIGSTOP)
+    gone(lambda: faults.living(known))
+
+
+def kill_half_way() -> set[tuple[int, int]]:
+    """Kill bwrap as soon as it has forked, before it lets its child go on; that child."""
+    while not (below := faults.children(os.getpid())):
+        pass
+    while not (inner := faults.children(below[0])):
+        pass
+    os.kill(below[0], signal.SIGKILL)
+    return {(inner[0], start_time(inner[0]))}
+
+
+def test_a_start_killed_half_way_ends() -> None:
+    require("bubblewrap")
+    hung, left = 0, 0
+    for _ in range(8):
+        with BranchingSandbox(BACKENDS["bubblewrap"](), SMALL) as box:
+            start = Attempt(box.start)
+            known = kill_half_way()
+            if not start.ended(5.0):
+                hung += 1
+                for pid in faults.living(known):
+                    os.kill(pid, signal.SIGKILL)
+                start.ended(60.0)
+                break
+        left += bool(faults.living(known))
+    assert not hung and not left, f"{hung} starts hung, {left} left a process"
+
+
+@pytest.fixture(scope="module")
+def private() -> Iterator[PrivateDocker]:
+    require("docker")
+    if why := PrivateDocker.unavailable():
+        (pytest.fail if "CI" in os.environ else pytest.skip)(why)
+    with PrivateDocker() as running:
+        yield running
+
+
+@pytest.fixture
+def private_box(
+    private: PrivateDocker, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[BranchingSandbox]:
+    private.start()
+    monkeypatch.setenv("DOCKER_HOST", private.address)
+    with BranchingSandbox(Docker(offline=True), SMALL) as box:
+        grow(box)
+        yield box
+    assert not faults.containers(owner())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_daemon_restarted_in_the_middle_of_a_step(
+    private: PrivateDocker, private_box: BranchingSandbox, number: signal.Signals
+) -> None:
+    busy = Busy(private_box)
+    stopped = time.monotonic()
+    private.stop(number)
+    told = busy.trouble(20.0)
+    print(f"{number.name}: told after {time.monotonic() - stopped:.2f} s: {told}")
+    assert "no Docker daemon runs" in trouble(lambda: know(private_box, "n3"))
+    private.start()  # one that was killed ends and removes its containers only now
+    gone(lambda: faults.marked(busy.mark) or faults.containers(owner()))
+    assert know(private_box, "n3") == "(3, '3')"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_daemon_restarted_between_two_steps(
+    private: PrivateDocker, private_box: BranchingSandbox, number: signal.Signals
+) -> None:
+    private.stop(number)
+    private.start()
+    trouble(lambda: know(private_box, "n3"))
+    assert know(private_box, "n3") == "(3, '3')"
+    assert len(faults.containers(owner())) == 1
+
+
+def test_a_deleted_image_is_built_again(private_box: BranchingSandbox) -> None:
+    private_box.close()
+    with daemon.connected() as client:
+        images = client.api.images()
+        assert images
+        for image in images:
+            client.api.remove_image(image["Id"], force=True)
+    assert know(private_box, "n3") == "(3, '3')"
