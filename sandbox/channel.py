@@ -157,11 +157,15 @@ class PipeChannel:
 
     def _let_it_end(self) -> None:
         """Without a pid namespace, only the program itself finds all of its descendants."""
-        assert self._child.stdin is not None
+        assert self._child.stdin is not None and self._child.stdout is not None
         self._child.stdin.close()
-        if self.ended() is None:
-            self._child.terminate()
-            self.ended()
+        # Not its exit, which may have been its keeper's alone.
+        output, deadline = self._child.stdout.fileno(), time.monotonic() + END_SECONDS
+        while (left := deadline - time.monotonic()) > 0:
+            if select.select([output], [], [], left)[0] and not os.read(output, 65536):
+                return
+        self._child.terminate()
+        self.ended()
 
     def _discard(self) -> None:
         if self._scratch is not None:

@@ -89,7 +89,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=list(BACKENDS))
 def worker(request: pytest.FixtureRequest) -> Iterator[QueryWorker]:
     require(request.param)
-    with QueryWorker(request.param, QueryLimits(seconds=1.0)) as made:
+    with QueryWorker(request.param, QueryLimits(seconds=0.6)) as made:
         yield made
 
 

@@ -148,7 +148,8 @@ class Interpreter:
             if target.startswith(EPHEMERAL):
                 marks.add("descriptors")
             elif target.startswith(self._home + "/"):
-                self._note(descriptor, target)
+                with contextlib.suppress(OSError):  # a thread has closed it since
+                    self._note(descriptor, target)
                 if target.endswith("-wal"):
                     marks.add("wal")
         if threading.active_count() > 1:
