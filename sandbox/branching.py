@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sandbox.connection import Connection
-from sandbox.errors import SandboxError
+from sandbox.errors import StateLost
 from sandbox.program import HOME, Backend
 from sandbox.protocol import ROOT, Limits, Quota, Result, Stat
 from sandbox.supervisor.wire import binary, text
@@ -142,7 +142,7 @@ class BranchingSandbox:
         try:
             reply = self._with_living(node, "node", request, DEFAULT)
         except _Diverged as error:
-            raise SandboxError("the files are lost: their replay went another way") from error
+            raise StateLost("the files are lost: their replay went another way") from error
         if "absent" in reply:
             raise FileNotFoundError(reply["absent"])
         return binary(reply["data"])

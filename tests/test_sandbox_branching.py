@@ -315,6 +315,13 @@ def test_leftovers_of_a_step_are_gone_before_the_next(strong: BranchingSandbox) 
     assert see(strong, node, "p.poll() is not None") == "True"
 
 
+def test_what_a_node_needs_itself_may_be_patched(box: BranchingSandbox) -> None:
+    code = (
+        "import json, os, random; json.dumps = json.loads = os.fork = os.dup2 = random.seed = None"
+    )
+    assert see(box, grow(box, code), "json.dumps, 6 * 7") == "(None, 42)"
+
+
 def test_a_prelude_runs_first_and_its_failure_is_told() -> None:
     with sandbox("bubblewrap", prelude="table = {'a': 1}") as box:
         assert see(box, ROOT, "table") == "{'a': 1}"

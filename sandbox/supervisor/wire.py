@@ -21,6 +21,8 @@ MAX_REPLY = 1 << 20
 
 Message = dict[str, Any]
 
+_dumps, _loads = json.dumps, json.loads  # agent code may put others in their place
+
 
 class Gone(Exception):
     """The other side closed, or sent something that is no message."""
@@ -53,11 +55,11 @@ class Host:
             self._buffer += data
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
-        message: Message = json.loads(line)
+        message: Message = _loads(line)
         return message
 
     def send(self, message: Message) -> None:
-        rest = memoryview(json.dumps(message).encode() + b"\n")
+        rest = memoryview(_dumps(message).encode() + b"\n")
         while rest:
             rest = rest[os.write(self.writing, rest) :]
 
@@ -72,7 +74,7 @@ class Link:
         self._buffer = bytearray()
 
     def send(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
-        data = json.dumps(message).encode()
+        data = _dumps(message).encode()
         framed = HEADER.pack(len(data)) + data
         sent = socket.send_fds(self.socket, [framed], descriptors) if descriptors else 0
         if sent < len(framed):
@@ -158,7 +160,7 @@ class Link:
         data = bytes(self._buffer[HEADER.size : end])
         del self._buffer[:end]
         try:
-            message = json.loads(data)
+            message = _loads(data)
         except (ValueError, RecursionError) as error:
             raise Gone from error
         if not isinstance(message, dict):
