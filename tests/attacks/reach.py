@@ -168,10 +168,10 @@ def answered(scene: Scene) -> bool:
 
 
 def supervisor_slowed(scene: Scene) -> bool:
-    """The supervisor has another priority or other processors than its start gave it."""
+    """The supervisor has the priority or the one processor that the attack gives it."""
     pid = scene.supervisor()
-    wanted = os.getpriority(os.PRIO_PROCESS, 0), os.sched_getaffinity(0)
-    return (os.getpriority(os.PRIO_PROCESS, pid), os.sched_getaffinity(pid)) != wanted
+    pinned = os.sched_getaffinity(pid) == {0} and (os.cpu_count() or 1) > 1
+    return pinned or os.getpriority(os.PRIO_PROCESS, pid) == 19
 
 
 def supervisor_holds(most: int) -> Reached:
