@@ -12,6 +12,18 @@ import typer
 
 from engine.cli_cache import cache
 from engine.cli_sandbox import sandbox as sandbox_commands
+from engine.flags import (
+    Data,
+    Db,
+    Env,
+    Format,
+    Limit,
+    Partial,
+    Run,
+    Sandbox,
+    Split,
+    given,
+)
 from engine.terminal import Json, Unsafe, confirmed, guarded, resumable, say
 
 if TYPE_CHECKING:
@@ -27,23 +39,6 @@ app = typer.Typer(
 )
 app.add_typer(cache, name="cache")
 app.add_typer(sandbox_commands, name="sandbox")
-
-Env = Annotated[
-    str, typer.Option(help="A registered environment (bird, spider, database), or module:Class.")
-]
-Data = Annotated[
-    str | None, typer.Option(help="Folder of the task data.", show_default="the bundled tasks")
-]
-Split = Annotated[str | None, typer.Option(help="Which split: train, dev, test.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="At most so many tasks.")]
-Sandbox = Annotated[
-    str, typer.Option(help="What confines the agent: auto, docker, bubblewrap, ...")
-]
-Db = Annotated[
-    str | None,
-    typer.Option(help="For --env database: postgres://user:password@host:port/database."),
-]
-Run = Annotated[Path, typer.Argument(help="A run's folder.")]
 
 
 @app.command()
@@ -98,6 +93,8 @@ def explore(
     sandbox: Sandbox = "auto",
     unsafe: Unsafe = False,
     db: Db = None,
+    format_: Format = None,
+    partial: Partial = False,
     journal: Annotated[
         Path | None,
         typer.Option(help="Where paid replies are kept.", show_default="journal.db beside --out"),
@@ -113,7 +110,7 @@ def explore(
         data=data,
         split=split,
         sandbox=confirmed(sandbox, unsafe),
-        options=_given(db=db),
+        options=given(db=db, format=format_, partial=partial or None),
         teacher=teacher,
         base_url=base_url,
         template=template,
@@ -273,6 +270,8 @@ def validate(
     sandbox: Sandbox = "auto",
     unsafe: Unsafe = False,
     db: Db = None,
+    format_: Format = None,
+    partial: Partial = False,
     json_: Json = False,
 ) -> None:
     """Play every task's own solution and a no-op; write down the tasks that are unsound."""
@@ -283,9 +282,9 @@ def validate(
     from engine.validate import validate, write_quarantine
 
     file = quarantine or quarantine_file(env, split)
-    world = environments.make(
-        env, data=data, split=split, sandbox=confirmed(sandbox, unsafe), db=db
-    )
+    options = given(db=db, format=format_, partial=partial or None)
+    options["sandbox"] = confirmed(sandbox, unsafe)
+    world = environments.make(env, data=data, split=split, **options)
     try:
         tasks = select(world.tasks, limit=limit)
         found = [unsound for _, unsound in validate(world, tasks) if unsound]
@@ -299,11 +298,6 @@ def validate(
     for one in found:
         print(f"{one.task}\t{one.group}\t{one.kind}\t{one.reason}")
     say(f"{report['sound']} of {len(tasks)} tasks are sound; the others are in {file}")
-
-
-def _given(**options: str | None) -> dict[str, str]:
-    """The environment's own options that were given."""
-    return {name: value for name, value in options.items() if value is not None}
 
 
 def main() -> None:

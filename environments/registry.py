@@ -17,6 +17,7 @@ NAMESPACE = "treegraft"
 ENTRY_POINTS = {
     "bird": "environments.sql.env:BirdEnv",
     "database": "environments.sql.writable:DatabaseEnv",
+    "python": "environments.python.env:PythonEnv",
     "spider": "environments.sql.env:SpiderEnv",
 }
 """Short names; strings, so that importing this package imports no environment."""

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from engine.flags import Data, Db, Limit, Sandbox, Split, given
 from engine.terminal import Json, Unsafe, confirmed, guarded, resumable, say
 from trainer.errors import TrainerError
 
@@ -138,11 +139,9 @@ def eval_(
     base_url: Annotated[
         str, typer.Option(help="An endpoint, instead of a model in this process.")
     ] = "",
-    data: Annotated[
-        str | None, typer.Option(help="Folder of the task data.", show_default="the bundled tasks")
-    ] = None,
-    split: Annotated[str | None, typer.Option(help="Which split: train, dev, test.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many tasks.")] = None,
+    data: Data = None,
+    split: Split = None,
+    limit: Limit = None,
     tasks: Annotated[str, typer.Option(help="Task ids, a,b,c; or @FILE of one id a line.")] = "",
     template: Annotated[str, typer.Option(help="How messages are written: native, react.")] = (
         "react"
@@ -155,10 +154,14 @@ def eval_(
         typer.Option(min=1, help="Tasks at once.", show_default="32 here, 8 of an endpoint"),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of sampling.")] = 0,
-    sandbox: Annotated[str, typer.Option(help="What confines the agent.")] = "auto",
+    sandbox: Sandbox = "auto",
     unsafe: Unsafe = False,
-    db: Annotated[
-        str | None, typer.Option(help="For --env database: postgres://user:password@host:port/db.")
+    db: Db = None,
+    format_: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="For --env python, of --data: humaneval, mbpp, gsm8k, jsonl."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The run's folder; the same command resumes it.")
@@ -177,7 +180,7 @@ def eval_(
         if not model or out is None:
             raise TrainerError("--env needs --model and --out")
         confirmed(sandbox, unsafe)
-        options = {"db": db} if db else {}
+        options = given(db=db, format=format_)
         if not base_url:
             _prepare_torch()
         wanted: dict[str, Any] = {

@@ -1,0 +1,43 @@
+"""Flags that several commands share: how an environment is named and made."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Env = Annotated[
+    str,
+    typer.Option(
+        help="A registered environment (bird, spider, database, python), or module:Class."
+    ),
+]
+Data = Annotated[
+    str | None,
+    typer.Option(help="Folder, or file, of the task data.", show_default="the bundled tasks"),
+]
+Split = Annotated[str | None, typer.Option(help="Which split: train, dev, test.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most so many tasks.")]
+Sandbox = Annotated[
+    str, typer.Option(help="What confines the agent: auto, docker, bubblewrap, ...")
+]
+Db = Annotated[
+    str | None,
+    typer.Option(help="For --env database: postgres://user:password@host:port/database."),
+]
+Format = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        help="For --env python, of --data: humaneval, mbpp, gsm8k, jsonl.",
+        show_default="by its first record",
+    ),
+]
+Partial = Annotated[
+    bool, typer.Option("--partial", help="For --env python: the share of tests passed is reward.")
+]
+Run = Annotated[Path, typer.Argument(help="A run's folder.")]
+
+
+def given(**options: str | bool | None) -> dict[str, str | bool]:
+    """The environment's own options that were given."""
+    return {name: value for name, value in options.items() if value is not None}

@@ -1,0 +1,1 @@
+"""Programming and calculation in a live interpreter. The environment: `env`."""

@@ -1,0 +1,264 @@
+"""The Python environment: the agent works in a live interpreter and answers with code or a value.
+
+An answer is judged by the hidden tests (`grading`) or as a number or text (`values`). `info` of an
+answer says "passed" and "tests", how many of how many, and "why" where the answer's code did not
+run to its end. A call that ends the interpreter leaves the state as it was before the call.
+
+Limitation: the restore law holds as far as the agent's code is deterministic; what asks for the
+clock or for the kernel's randomness, or comes close to a limit, is not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from environments.base import Outcome, ToolEnv
+from environments.python import demonstrate
+from environments.python.formats import is_below, python_tasks
+from environments.python.grading import Verdict, judge
+from environments.python.installing import call
+from environments.python.mistakes import wrong_programs
+from environments.python.states import LIMITS, Saved, States
+from environments.python.text import cell_text, failure_text, shown
+from environments.python.values import same_answer
+from environments.tools import GIVE_UP, NOTHING, Tool
+from environments.types import Action, Task
+
+LARGEST_FILE = 1 << 20
+"""Bytes of a file that `read_file` reads."""
+TRIED = 6
+"""Wrong programs that are tried out for a task's mistakes."""
+TRIAL_LIMITS = replace(LIMITS, seconds=1.0)
+"""A program that takes longer is no mistake worth showing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A program that is wrong, and, if the task asks for a value, what it printed instead."""
+
+    code: str
+    told: str = ""
+
+
+def texts(**described: str) -> dict[str, Any]:
+    """The schema of a tool that takes texts."""
+    return {
+        "type": "object",
+        "properties": {
+            name: {"type": "string", "description": said} for name, said in described.items()
+        },
+        "required": list(described),
+        "additionalProperties": False,
+    }
+
+
+PYTHON = Tool(
+    "python",
+    "Run code in the interpreter, which keeps its variables, and show its output and the value of"
+    " its last expression.",
+    texts(code="Python code"),
+)
+WRITE_FILE = Tool(
+    "write_file",
+    "Write a text file in the working directory.",
+    texts(path="relative path", content="the whole text"),
+)
+READ_FILE = Tool("read_file", "Show a file of the working directory.", texts(path="relative path"))
+LIST_FILES = Tool("list_files", "List the files of the working directory.", NOTHING)
+RUN_TESTS = Tool(
+    "run_tests",
+    "Run the task's visible tests, if it has any, on what is defined in the interpreter.",
+    NOTHING,
+)
+ANSWER = Tool(
+    "answer",
+    "Submit the answer, as code or as value, whichever the task asks for. This ends the task.",
+    {
+        "type": "object",
+        "properties": {
+            "code": {"type": "string", "description": "all of the code that was asked for"},
+            "value": {
+                "anyOf": [{"type": "string"}, {"type": "number"}],
+                "description": "the number or the text that was asked for",
+            },
+        },
+        "minProperties": 1,
+        "maxProperties": 1,
+        "additionalProperties": False,
+    },
+)
+
+
+class PythonEnv(ToolEnv):
+    """Tasks of `environments.python.formats`; our own bundled ones where there is no `data`."""
+
+    sandboxed = True
+    limits = LIMITS
+    """Of one call of a tool."""
+    tools = (PYTHON, WRITE_FILE, READ_FILE, LIST_FILES, RUN_TESTS, ANSWER, GIVE_UP)
+    instructions = (
+        "You solve a task with a Python interpreter that keeps its state between calls of python. "
+        "Input files, if there are any, are in the working directory. Try your code before you "
+        "answer; run_tests runs the tests that you may see. If the task asks for a function, call "
+        "answer with its whole code, imports included; if it asks for a number or a text, with the "
+        "value. You can answer once. Call give_up only if there is no way."
+    )
+
+    def __init__(
+        self,
+        *,
+        data: str | None = None,
+        split: str | None = None,
+        sandbox: str = "auto",
+        format: str | None = None,
+        partial: bool = False,
+    ) -> None:
+        """
+        data: a file.   format: of it: humaneval, mbpp, gsm8k or jsonl; None: by its first record.
+        partial: the reward is the share of the tests that pass, and not all or nothing.
+        """
+        super().__init__(data=data, split=split, sandbox=sandbox)
+        self._format, self._partial = format, partial
+        self._states = States(sandbox, self.limits)
+        self._tried: dict[str, list[Trial]] = {}
+
+    def load_tasks(self) -> Sequence[Task]:
+        return python_tasks(self.data, self.split, self._format)
+
+    def begin(self, task: Task) -> None:
+        self._states.begin(task)
+
+    def act(self, action: Action) -> Outcome:
+        assert self.task is not None
+        given = action.arguments
+        match action.tool:
+            case "python":
+                return self._run(given["code"])
+            case "write_file":
+                return self._write(given["path"], given["content"])
+            case "read_file":
+                return self._read(given["path"])
+            case "list_files":
+                return self._list()
+            case "run_tests":
+                return self._test(self.task)
+            case _:
+                return self._answer(self.task, given)
+
+    def _run(self, code: str) -> Outcome:
+        result = self._states.run(code)
+        if result.why:
+            return Outcome(failure_text(result, self.limits), info={"error": result.why})
+        return Outcome(cell_text(result), info={"error": "exception"} if result.exception else {})
+
+    def _write(self, path: str, content: str) -> Outcome:
+        if not is_below(path):
+            return _slip("bad_path", f"{path!r:.100} is not a path below the working directory")
+        result = self._states.run(call("cells.write_file", f"{path!r}, {content!r}"))
+        if result.why:
+            return Outcome(failure_text(result, self.limits), info={"error": result.why})
+        if result.exception:
+            return _slip("file_error", result.exception.strip().rpartition("\n")[2])
+        return Outcome(f"wrote {len(content)} characters to {path}")
+
+    def _read(self, path: str) -> Outcome:
+        if not is_below(path):
+            return _slip("bad_path", f"{path!r:.100} is not a path below the working directory")
+        try:
+            data = self._states.read(path, LARGEST_FILE)
+        except FileNotFoundError:
+            most = LARGEST_FILE >> 20
+            return _slip("no_file", f"no file {path!r:.100} (or one of more than {most} MB)")
+        return Outcome(shown(data.decode("utf-8", "replace")) or "(empty)")
+
+    def _list(self) -> Outcome:
+        result = self._states.beside(f"print(*{call('cells.list_files', '')}, sep='\\n')")
+        if result.why:
+            return Outcome(failure_text(result, self.limits), info={"error": result.why})
+        return Outcome(shown(result.output.strip()) or "(no files)")
+
+    def _test(self, task: Task) -> Outcome:
+        tests = [*task.details.get("visible", ())]
+        if not tests:
+            return Outcome("this task has no visible tests")
+        code = "\n".join(task.details.get("setup", ()))
+        code += "\n" + call("cells.run_tests", f"{tests!r}, globals()")
+        result = self._states.look(code)
+        if result.why:
+            return Outcome(failure_text(result, self.limits), info={"error": result.why})
+        return Outcome(cell_text(result))
+
+    def _answer(self, task: Task, given: Any) -> Outcome:
+        """The observation never tells of the tests: the policy's text may be trained on."""
+        wanted = "value" if "answer" in task.secret else "code"
+        if wanted not in given:
+            return _slip("bad_arguments", f"this task wants an answer with {wanted!r}")
+        if wanted == "value":
+            right = same_answer(str(given["value"]), task.secret["answer"])
+            verdict = Verdict(int(right), 1, right)
+        else:
+            verdict = judge(self._states.sandbox, self._states.here(), task, given["code"])
+        share = verdict.passed / verdict.tests if self._partial else 0.0
+        info = {"passed": verdict.passed, "tests": verdict.tests}
+        return Outcome(
+            "answer submitted",
+            1.0 if verdict.solved else share,
+            terminated=True,
+            info=info | ({"why": verdict.why} if verdict.why else {}),
+        )
+
+    def solution(self, task: Task) -> list[Action]:
+        return demonstrate.solution(task)
+
+    def noop(self, task: Task) -> list[Action]:
+        return demonstrate.noop(task)
+
+    def mistakes(self, task: Task, action: Action) -> list[Action]:
+        """Wrong versions of the solution; each was tried, and fails."""
+        if action.tool == ANSWER.name and "value" in action.arguments:
+            found = demonstrate.wrong_values(task, [trial.told for trial in self._trials(task)])
+            return [Action(action.tool, {"value": value}, action.thought) for value in found]
+        code, right = action.arguments.get("code", ""), task.secret.get("solution", "").strip()
+        if action.tool not in (PYTHON.name, ANSWER.name) or not right or right not in code:
+            return []
+        wrong = [code.replace(right, trial.code.strip()) for trial in self._trials(task)]
+        return [Action(action.tool, {"code": other}, action.thought) for other in wrong]
+
+    def _trials(self, task: Task) -> list[Trial]:
+        if task.id not in self._tried:
+            start = self._states.start_of(task)
+            try:
+                wrong = wrong_programs(task.secret.get("solution", ""), task)[:TRIED]
+                found = [self._trial(task, start, code) for code in wrong]
+                self._tried[task.id] = [trial for trial in found if trial is not None]
+            finally:
+                self._states.done_with(start)
+        return self._tried[task.id]
+
+    def _trial(self, task: Task, start: str, code: str) -> Trial | None:
+        """None of a program that is right all the same, or too slow to say."""
+        if "answer" in task.secret:
+            result = self._states.look(code, start, TRIAL_LIMITS)
+            told = "" if result.exception else result.output.strip()
+            wrong = not result.why and not same_answer(told, task.secret["answer"])
+            return Trial(code, told) if wrong else None
+        verdict = judge(self._states.sandbox, start, task, code, TRIAL_LIMITS.seconds)
+        wrong = not verdict.solved and verdict.why in ("", "exception")
+        return Trial(code) if wrong else None
+
+    def save(self) -> Saved:
+        return self._states.save()
+
+    def load(self, state: Saved) -> None:
+        self._states.load(state)
+
+    def free(self, state: Saved) -> None:
+        self._states.free(state)
+
+    def close(self) -> None:
+        self._states.close()
+        super().close()
+
+
+def _slip(kind: str, message: str) -> Outcome:
+    return Outcome(f"error: {message}", info={"error": kind})

@@ -1,0 +1,200 @@
+"""Tasks from HumanEval, MBPP, GSM8K and our own JSON lines.
+
+What a task shows is what the original shows: HumanEval's prompt, as it is; MBPP's text with all of
+`test_list`, as in its paper (Austin et al. 2021, arXiv:2108.07732, section 2.1), so that the same
+assertions are visible (`run_tests`) and graded, as they are upstream; GSM8K's question. MBPP's
+`challenge_test_list`, which upstream does not grade by, is not used.
+
+Our own format, an object a line: `prompt` and either `tests` (hidden: a list of assertions or
+other code) or `answer` (a number or a text); and, all optional, `visible_tests`, `solution` (code
+that solves it, for `tests`; code that computes the answer, for `answer`), `files` (contents by
+path), `packages` (that the sandbox must have), `timeout` (seconds for all tests together), `id`,
+`group`, `split`.
+"""
+
+import ast
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from environments.errors import DataError
+from environments.python.records import Record, read_records
+from environments.python.values import gold_of
+from environments.types import Task
+
+BUNDLED = Path(__file__).parent / "data"
+"""Our own tasks: `train.jsonl` and `test.jsonl`."""
+
+MBPP_SPLITS = {"prompt": 10, "test": 510, "validation": 600, "train": 974}
+"""The last `task_id` of each (its paper, section 2.1)."""
+MBPP_SECONDS = 10.0
+LONGEST_TIMEOUT = 600.0
+
+
+def python_tasks(data: str | None, split: str | None, format: str | None) -> list[Task]:
+    """The tasks of the file `data`, or bundled ones (by default the train split).
+
+    Raises:
+        DataError: naming the file and the record.
+    """
+    if data is None:
+        path = BUNDLED / f"{split or 'train'}.jsonl"
+        if not path.is_file():
+            raise DataError(f"no split {split!r} of the bundled tasks; use train or test")
+        return _distinct(path, [_own(record) for record in read_records(path)])
+    path = Path(data)
+    records = read_records(path)
+    make = MAKERS.get(format or guess(records[0]))
+    if make is None:
+        raise DataError(f"no format {format!r}; use one of {', '.join(MAKERS)}")
+    tasks = _distinct(path, [make(record) for record in records])
+    there = sorted({task.split for task in tasks})
+    chosen = [task for task in tasks if split in (None, task.split)]
+    if not chosen:
+        raise DataError(f"{path}: no task of split {split!r}; the splits there: {', '.join(there)}")
+    return chosen
+
+
+def guess(record: Record) -> str:
+    """The format of a record, by its keys.
+
+    Raises:
+        DataError: they are no known format's.
+    """
+    keys = set(record.fields)
+    if {"prompt", "entry_point", "test"} <= keys:
+        return "humaneval"
+    if "test_list" in keys:
+        return "mbpp"
+    if {"question", "answer"} <= keys:
+        return "gsm8k"
+    if "prompt" in keys and keys & {"tests", "answer"}:
+        return "jsonl"
+    raise DataError(f"{record.place}: of no known format; say which with --format")
+
+
+def _humaneval(record: Record) -> Task:
+    prompt, name = record.text("prompt"), record.text("entry_point")
+    check, solution = record.text("test"), record.text("canonical_solution")
+    for code in (prompt, prompt + solution, check):
+        parsed(record, code)
+    id = record.maybe("task_id") or f"HumanEval/{record.index}"
+    return Task(
+        id=id.lower().replace("/", "-"),
+        prompt=prompt,
+        secret={"check": check, "solution": solution},
+        details={"stub": prompt, "entry_point": name},
+        group=id,
+        split="test",
+    )
+
+
+def _mbpp(record: Record) -> Task:
+    text = record.text("text" if "text" in record.fields else "prompt").strip()
+    code, tests = record.text("code"), record.texts("test_list", needed=True)
+    setup = [*record.texts("test_imports"), *filter(None, [record.maybe("test_setup_code")])]
+    for source in (code, *setup, *tests):
+        parsed(record, source)
+    number = record.fields.get("task_id", record.index + 1)
+    if type(number) is not int:
+        raise DataError(f"{record.place}: field 'task_id' must be a number, not {number!r:.80}")
+    return Task(
+        id=f"mbpp-{number}",
+        prompt="\n".join([text, "Your code should pass these tests:", *setup, *tests]),
+        secret={"solution": code},
+        details={"visible": tests, "setup": setup, "seconds": MBPP_SECONDS},
+        group=f"mbpp-{number}",
+        split=next((name for name, last in MBPP_SPLITS.items() if number <= last), "train"),
+    )
+
+
+def _gsm8k(record: Record) -> Task:
+    question, answer = record.text("question").strip(), record.text("answer")
+    gold = gold_of(answer)
+    if gold is None:
+        raise DataError(f"{record.place}: field 'answer' does not end in '#### ' and a number")
+    id = f"gsm8k-{record.index:04d}"
+    return Task(id, question, {"answer": gold, "reasoning": answer}, group=id, split="")
+
+
+def _own(record: Record) -> Task:
+    secret = _secret(record)
+    visible, solution = record.texts("visible_tests"), record.maybe("solution")
+    for code in (solution, *visible, *secret.get("tests", ())):
+        parsed(record, code)
+    files = _files(record)
+    listed = f"\nFiles: {', '.join(files)}" if files else ""
+    details = {
+        "visible": visible,
+        "files": files,
+        "packages": record.texts("packages"),
+        "seconds": _timeout(record),
+    }
+    id = record.maybe("id") or f"{Path(record.place).name.split('.')[0]}-{record.index:04d}"
+    return Task(
+        id=id,
+        prompt=record.text("prompt").strip() + listed,
+        secret=secret | ({"solution": solution} if solution else {}),
+        details={name: value for name, value in details.items() if value},
+        group=record.maybe("group") or id,
+        split=record.maybe("split"),
+    )
+
+
+def _secret(record: Record) -> dict[str, Any]:
+    if ("tests" in record.fields) == ("answer" in record.fields):
+        raise DataError(f"{record.place}: needs either 'tests' or 'answer'")
+    if "tests" in record.fields:
+        return {"tests": record.texts("tests", needed=True)}
+    answer = record.fields["answer"]
+    if type(answer) not in (int, float, str) or not str(answer).strip():
+        raise DataError(f"{record.place}: field 'answer' must be a number or a text")
+    return {"answer": str(answer)}
+
+
+def _files(record: Record) -> dict[str, str]:
+    files = record.fields.get("files") or {}
+    if not isinstance(files, Mapping):
+        raise DataError(f"{record.place}: field 'files' must be an object of contents by path")
+    for path, content in files.items():
+        if not is_below(path) or not isinstance(content, str):
+            raise DataError(f"{record.place}: file {path!r}: not a text below the directory")
+    return dict(files)
+
+
+def is_below(path: str) -> bool:
+    """Whether it is a relative path that does not lead out of its directory."""
+    parts = PurePosixPath(path).parts
+    return bool(parts) and parts[0] != "/" and ".." not in parts and "\0" not in path
+
+
+def _timeout(record: Record) -> float:
+    value = record.fields.get("timeout") or 0
+    if type(value) not in (int, float) or not 0 <= value <= LONGEST_TIMEOUT:
+        raise DataError(f"{record.place}: field 'timeout' must be seconds up to {LONGEST_TIMEOUT}")
+    return float(value)
+
+
+def parsed(record: Record, code: str) -> None:
+    """Raises DataError: it is no Python."""
+    try:
+        ast.parse(code)
+    except (SyntaxError, ValueError) as error:
+        raise DataError(f"{record.place}: not Python: {error}: {code!r:.80}") from error
+
+
+def _distinct(path: Path, tasks: list[Task]) -> list[Task]:
+    seen: set[str] = set()
+    for index, task in enumerate(tasks):
+        if task.id in seen:
+            raise DataError(f"{path}: record {index}: its id is not unique: {task.id}")
+        seen.add(task.id)
+    return tasks
+
+
+MAKERS: dict[str, Callable[[Record], Task]] = {
+    "humaneval": _humaneval,
+    "mbpp": _mbpp,
+    "gsm8k": _gsm8k,
+    "jsonl": _own,
+}

@@ -1,0 +1,179 @@
+"""What the judge is asked, and what it says.
+
+Official semantics. HumanEval (Chen et al. 2021, arXiv:2107.03374): `check(entry_point)` runs
+without an exception within 3 s, the default of its `evaluate_functional_correctness`. MBPP (Austin
+et al. 2021, arXiv:2108.07732): every assertion of `test_list` holds. Its paper names no limit; the
+3 s of the harnesses in use is too near to the 2.5 s that its own solution 123 takes, so it is 10 s
+here. Limits are of wall clock, from the moment when the answer's interpreter is ready.
+
+Differences: after a test that fails the others are run too, to count them; and the answer runs in a
+process of its own (`inside.judge` says what a test cannot do for that).
+"""
+
+import ast
+import builtins
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from environments.python.installing import call
+from environments.types import Task
+from sandbox.branching import BranchingSandbox
+from sandbox.errors import SandboxError, StateLost
+from sandbox.protocol import Limits
+
+SECONDS = 3.0
+"""Of a task that has no limit of its own."""
+GRACE_SECONDS = 25.0
+"""For the start of the answer's interpreter, which has its own limit, and for the tests' part."""
+MEMORY_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """passed, tests: how many of how many.   solved: whether the answer is right as a whole.
+    why: "", "timeout", "died", "memory", "flood", or "exception" (the code does not run)."""
+
+    passed: int
+    tests: int
+    solved: bool
+    why: str = ""
+
+
+def judge(
+    sandbox: BranchingSandbox, leaf: str, task: Task, code: str, most_seconds: float = 1e9
+) -> Verdict:
+    """Run the hidden tests of `task` on `code`, beside the files of the node `leaf`.
+
+    most_seconds: less than this is as much as the task allows.
+
+    Raises:
+        StateLost: the files of `leaf` are gone.
+    """
+    spec = question(task, code)
+    seconds = spec["seconds"] = min(most_seconds, spec["seconds"])
+    limits = Limits(seconds + GRACE_SECONDS, memory_bytes=MEMORY_BYTES)
+    result = sandbox.judge(leaf, call("judge.verdict", repr(json.dumps(spec))), limits)
+    if result.why == "lost":
+        raise StateLost("the files of the state to be judged are lost")
+    tests = number_of_tests(task)
+    if result.why:
+        return Verdict(0, tests, False, result.why)
+    if result.exception is not None or result.value is None:
+        raise SandboxError(f"the judge failed: {(result.exception or '').strip()[-300:]}")
+    said = json.loads(ast.literal_eval(result.value))
+    passed = int(said["passed"])
+    solved = said["whole"] is True and passed == tests
+    return Verdict(passed if solved else min(passed, tests - 1), tests, solved, str(said["why"]))
+
+
+def question(task: Task, code: str) -> dict[str, Any]:
+    """What `inside.judge.verdict` is given.
+
+    files: to be restored.   seconds: for the answer.   sources: the answer's code, in parts.
+    before: run among the tests first.   names: what of the answer's the tests may call.
+    setup, tests: the tests' code.   marked: whether assertions are counted by marks.
+    """
+    prompt, check = task.details.get("stub", ""), task.secret.get("check", "")
+    name = task.details.get("entry_point", "")
+    return {
+        "files": dict(task.details.get("files", {})),
+        "seconds": float(task.details.get("seconds", SECONDS)),
+        "sources": sources(prompt, name, code),
+        "before": [prompt] if prompt else [],
+        "names": names_of(task),
+        "setup": [marked(check)[0]] if check else list(task.details.get("setup", ())),
+        "tests": [f"check({name})"] if check else list(graded(task)),
+        "marked": bool(check),
+    }
+
+
+def sources(stub: str, name: str, code: str) -> list[str]:
+    """An answer that defines the function stands after the stub; any other completes it."""
+    if not stub:
+        return [code]
+    return [stub, code] if name in defined(code) else [stub + code]
+
+
+def graded(task: Task) -> Sequence[str]:
+    """The tests that decide: the hidden ones; MBPP's are those that are shown."""
+    found: Sequence[str] = task.secret.get("tests") or task.details.get("visible", ())
+    return found
+
+
+def number_of_tests(task: Task) -> int:
+    """At least 1."""
+    check = task.secret.get("check", "")
+    return marked(check)[1] if check else max(1, len(graded(task)))
+
+
+def names_of(task: Task) -> list[str]:
+    """What the tests need of the answer's: it cannot replace anything else that they use."""
+    if task.secret.get("check"):
+        return [task.details["entry_point"]]
+    texts = [*task.details.get("setup", ()), *graded(task)]
+    used = {name for text in texts for name in _used(text)}
+    own = defined(task.secret.get("solution", ""))
+    return sorted(used & own if own else used - set(dir(builtins)))
+
+
+def defined(code: str) -> set[str]:
+    """Names that `code` binds at its top level; none if it is no Python."""
+    try:
+        body = ast.parse(code).body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    names = set()
+    for statement in body:
+        if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(statement.name)
+        elif isinstance(statement, ast.Assign):
+            names |= {target.id for target in statement.targets if isinstance(target, ast.Name)}
+        elif isinstance(statement, ast.Import | ast.ImportFrom):
+            names |= {alias.asname or alias.name for alias in statement.names}
+    return names
+
+
+def _used(test: str) -> set[str]:
+    names = [node for node in ast.walk(ast.parse(test)) if isinstance(node, ast.Name)]
+    bound = {node.id for node in names if not isinstance(node.ctx, ast.Load)}
+    return {node.id for node in names} - bound - defined(test)
+
+
+def marked(source: str) -> tuple[str, int]:
+    """Test code whose assertions do not raise but are counted, and how many they are.
+
+    Those within a `try`, whose failure the code may be waiting for, and those of constants are
+    left as they are. Where none is left, the whole counts as one.
+    """
+    marker = _Marker()
+    tree = ast.fix_missing_locations(marker.visit(ast.parse(source)))
+    if marker.count:
+        return ast.unparse(tree), marker.count
+    return source + "\n__marks__.begin(0)\n__marks__.end(0, True)\n", 1
+
+
+class _Marker(ast.NodeTransformer):
+    def __init__(self) -> None:
+        self.count = 0
+
+    def visit_Try(self, node: ast.Try) -> ast.AST:
+        return node
+
+    def visit_Assert(self, node: ast.Assert) -> ast.AST | list[ast.stmt]:
+        if isinstance(node.test, ast.Constant):
+            return node
+        place = self.count
+        self.count += 1
+        text = (
+            f"__marks__.begin({place})\n"
+            f"try:\n    __marks__.end({place}, __test__)\nexcept Exception:\n    pass"
+        )
+        body = ast.parse(text).body
+        found = next(n for n in ast.walk(body[1]) if isinstance(n, ast.Name) and n.id == "__test__")
+        parent = next(
+            n for n in ast.walk(body[1]) if isinstance(n, ast.Call) and n.args[-1:] == [found]
+        )
+        parent.args[-1] = node.test
+        return body

@@ -1,0 +1,287 @@
+"""The verdict: hidden tests, run in a fork of the untouched root.
+
+The answer's code never runs in this process. The tests call it through `Remote`s, whose results
+come back as data (`wire`); nothing that comes back can execute here, and no comparison asks the
+answer. A test that needs more of an object of the answer's own class than attributes, calls, items,
+`len`, `iter`, `in`, `bool` and `str`, or that compares two of them, fails; so does one that hands
+the answer a function.
+"""
+
+import builtins
+import contextlib
+import json
+import marshal
+import os
+import select
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from .wire import LENGTH_BYTES, MOST_BYTES, Elsewhere, TooLarge, decode, encode, packed
+
+if TYPE_CHECKING:
+    from .wire import Code
+
+START_SECONDS = 20.0
+program = ""
+"""What the answer's process runs; the prelude sets it."""
+
+
+class Over(BaseException):
+    """No more can be asked of the answer: its time is up, or its process is gone."""
+
+
+class Raised(Exception):
+    """The answer raised something that is no exception of Python's own."""
+
+
+class Remote(Elsewhere):
+    """Something that is in the answer's process.
+
+    No __eq__ and no __hash__: the answer has no say in what equals what.
+    """
+
+    __slots__ = ("_answer", "_number")
+
+    def __init__(self, answer: "Answer", number: int) -> None:
+        object.__setattr__(self, "_answer", answer)
+        object.__setattr__(self, "_number", number)
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        return self._answer.operate("call", (self, *args), named)
+
+    def __getattr__(self, name: str) -> Any:
+        return self._answer.operate("getattr", (self, name))
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._answer.operate("setattr", (self, name, value))
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._answer.operate("getitem", (self, key))
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._answer.operate("setitem", (self, key, value))
+
+    def __delitem__(self, key: Any) -> None:
+        self._answer.operate("delitem", (self, key))
+
+    def __contains__(self, item: Any) -> bool:
+        return self._answer.operate("contains", (self, item)) is True
+
+    def __iter__(self) -> Iterator[Any]:
+        found: Iterator[Any] = self._answer.operate("iter", (self,))
+        return found
+
+    def __next__(self) -> Any:
+        return self._answer.operate("next", (self,))
+
+    def __len__(self) -> int:
+        return int(self._answer.operate("len", (self,)))
+
+    def __bool__(self) -> bool:
+        return self._answer.operate("bool", (self,)) is True
+
+    def __str__(self) -> str:
+        return str(self._answer.operate("str", (self,)))
+
+    def __repr__(self) -> str:
+        return str(self._answer.operate("repr", (self,)))
+
+
+class Answer:
+    """The answer's process. Everything that is asked of it has to come before the deadline."""
+
+    def __init__(self, seconds: float) -> None:
+        requests, self._requests = os.pipe()
+        self._replies, replies = os.pipe()
+        self.over = ""
+        command = [sys.executable, "-S", "-s", "-P", "-B", "-c", program]
+        arguments = [str(requests), str(replies), *sys.path]
+        self._process = subprocess.Popen(
+            [*command, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            pass_fds=(requests, replies),
+        )
+        os.close(requests)
+        os.close(replies)
+        os.set_blocking(self._requests, False)
+        self._deadline = time.monotonic() + START_SECONDS
+        self._receive()
+        self._deadline = time.monotonic() + seconds
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        os.close(self._requests)
+        os.close(self._replies)
+
+    def load(self, sources: list[str]) -> None:
+        """Run the answer's code. Raises what it raises."""
+        self._ask({"op": "load", "sources": sources})
+
+    def named(self, name: str) -> Any:
+        """What the answer calls `name`. Raises KeyError: nothing."""
+        return self._ask({"op": "global", "name": name})
+
+    def operate(self, op: str, args: tuple[Any, ...], named: dict[str, Any] | None = None) -> Any:
+        """Raises TypeError: an argument cannot be sent; else what the answer raises."""
+        codes = [encode(arg, _number) for arg in args]
+        sent = {name: encode(arg, _number) for name, arg in (named or {}).items()}
+        return self._ask({"op": op, "args": codes, "named": sent}, args)
+
+    def _ask(self, request: dict[str, Any], args: tuple[Any, ...] = ()) -> Any:
+        if self.over:
+            raise Over
+        try:
+            self._send(packed(marshal.dumps(request)))
+            reply = self._receive()
+            if "raised" in reply:
+                error = _error(reply)
+            else:
+                for place, code in dict(reply.get("changed", {})).items():
+                    _assign(args[int(place)], self._value(code))
+                return self._value(reply["value"])
+        except (OSError, EOFError, TooLarge):
+            self._end("died")
+        except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+            self._end("died")  # what it sent is no reply
+        raise error
+
+    def _value(self, code: "Code") -> Any:
+        return decode(code, lambda number: Remote(self, int(number)))
+
+    def _end(self, why: str) -> None:
+        self.over = why
+        raise Over
+
+    def _send(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            self._wait([], [self._requests])
+            view = view[os.write(self._requests, view) :]
+
+    def _receive(self) -> dict[str, Any]:
+        size = int.from_bytes(self._exactly(LENGTH_BYTES), "big")
+        if size > MOST_BYTES:
+            raise TooLarge
+        reply = json.loads(self._exactly(size))
+        if not isinstance(reply, dict):
+            raise ValueError(reply)
+        return reply
+
+    def _exactly(self, size: int) -> bytes:
+        data = bytearray()
+        while len(data) < size:
+            self._wait([self._replies], [])
+            more = os.read(self._replies, min(size - len(data), 1 << 20))
+            if not more:
+                raise EOFError
+            data += more
+        return bytes(data)
+
+    def _wait(self, to_read: list[int], to_write: list[int]) -> None:
+        left = self._deadline - time.monotonic()
+        if left <= 0 or not any(select.select(to_read, to_write, [], left)):
+            self._end("timeout")
+
+
+def _number(value: Any) -> int:
+    if type(value) is Remote:
+        number: int = value._number
+        return number
+    raise TypeError(f"a {type(value).__name__} cannot be given to the answer")
+
+
+def _error(reply: dict[str, Any]) -> Exception:
+    """The nearest of Python's own exceptions."""
+    for name in reply["raised"]:
+        kind = getattr(builtins, str(name), None)
+        if isinstance(kind, type) and issubclass(kind, Exception) and kind is not Exception:
+            with contextlib.suppress(TypeError):
+                return kind(str(reply["text"]))
+    return Raised(str(reply["raised"][0]), str(reply["text"]))
+
+
+def _assign(old: Any, new: Any) -> None:
+    """Let the caller's own object hold what the answer made of it."""
+    if isinstance(old, (list, bytearray)):
+        old[:] = new
+    elif isinstance(old, (dict, set, deque)):
+        old.clear()
+        (old.extend if isinstance(old, deque) else old.update)(new)
+
+
+class Marks:
+    """The assertions of a function, counted one by one: true each time it was met, or not."""
+
+    def __init__(self) -> None:
+        self._found: dict[int, bool] = {}
+
+    def begin(self, place: int) -> None:
+        """An assertion is about to be computed, which may never end."""
+        self._before, self._found[place] = self._found.get(place, True), False
+
+    def end(self, place: int, value: Any) -> None:
+        self._found[place] = self._before and bool(value)
+
+    def passed(self) -> int:
+        return sum(self._found.values())
+
+
+def verdict(text: str) -> str:
+    """JSON to JSON. What it is given: see `environments.python.grading`.
+
+    Of what it returns: passed, how many tests; whole: whether nothing went wrong; why: "",
+    "timeout", "died", or "exception" where the answer's code does not run.
+    """
+    spec = json.loads(text)
+    sys.path[:] = [place for place in sys.path if place]
+    restore(spec["files"])
+    answer = Answer(spec["seconds"])
+    try:
+        return json.dumps(_verdict(answer, spec))
+    finally:
+        answer.close()
+
+
+def _verdict(answer: Answer, spec: dict[str, Any]) -> dict[str, Any]:
+    try:
+        answer.load(spec["sources"])
+    except (Exception, Over):  # noqa: BLE001  (the answer's exceptions)
+        return {"passed": 0, "whole": False, "why": answer.over or "exception"}
+    marks = Marks()
+    world: dict[str, Any] = {"__name__": "tests", "__marks__": marks}
+    for source in spec["before"]:
+        exec(source, world)
+    for name in spec["names"]:
+        with contextlib.suppress(Exception, Over):
+            world[name] = answer.named(name)
+    results = [_passes(answer, world, test) for test in [*spec["setup"], *spec["tests"]]]
+    whole = all(results)
+    passed = marks.passed() if spec["marked"] else sum(results[len(spec["setup"]) :])
+    return {"passed": passed, "whole": whole, "why": answer.over}
+
+
+def _passes(answer: Answer, world: dict[str, Any], test: str) -> bool:
+    """A test that catches everything does not pass because the answer is gone."""
+    try:
+        exec(compile(test, "<test>", "exec", dont_inherit=True), world)
+    except (Exception, Over):  # noqa: BLE001  (the answer's exceptions)
+        return False
+    return not answer.over
+
+
+def restore(files: dict[str, str]) -> None:
+    """The task's own files, as they were: tests are not to be bent by changing their input."""
+    for path, content in files.items():
+        with contextlib.suppress(OSError):
+            if os.path.lexists(path):
+                os.unlink(path)
+            os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
+            with open(path, "x", encoding="utf-8", newline="") as file:
+                file.write(content)

@@ -1,0 +1,169 @@
+"""The states of an interpreter that the agent works in, as nodes of one sandbox for many tasks.
+
+A task starts in a fork of the untouched root, so no task sees another's state. Going on costs a
+fork only where the state that is left has to stay: because a snapshot holds it, or because it is a
+start state.
+"""
+
+import itertools
+from collections import Counter
+from dataclasses import dataclass
+
+from environments.python.installing import call, prelude
+from environments.types import Task
+from sandbox.branching import BranchingSandbox
+from sandbox.check import choose
+from sandbox.errors import SandboxError, StateLost
+from sandbox.protocol import ROOT, Limits, Quota, Result
+
+QUOTA = Quota(memory_bytes=384 << 20)
+LIMITS = Limits(seconds=10.0, value_chars=1 << 20, memory_bytes=256 << 20)
+"""Of one call of a tool. A value is not cut inside, so that it can be said how much is left out."""
+START = ""
+"""Instead of a node's name: the start state, which needs no node until something is run in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """A state that a snapshot holds. node: its name, or START."""
+
+    node: str
+
+
+class States:
+    """Where the agent stands, and what is kept of where it stood.
+
+    kind: of the sandbox.   limits: of one call of a tool.
+    """
+
+    def __init__(self, kind: str, limits: Limits = LIMITS) -> None:
+        self._kind, self._limits = kind, limits
+        self._made: BranchingSandbox | None = None
+        self._names = itertools.count(1)
+        self._held: Counter[str] = Counter()
+        self._current = START
+        self._task: Task | None = None
+        self._start = ""
+
+    @property
+    def sandbox(self) -> BranchingSandbox:
+        """Started when it is first used."""
+        if self._made is None:
+            self._made = BranchingSandbox(choose(self._kind).backend, QUOTA, prelude())
+        return self._made
+
+    def begin(self, task: Task) -> None:
+        """Stand at the start of `task`."""
+        self._go(START)
+        if task is not self._task:
+            self._drop_start()
+            self._task = task
+
+    def here(self) -> str:
+        """A node in the current state, for what does not change it."""
+        assert self._task is not None
+        return self._current or self.start_of(self._task)
+
+    def run(self, code: str) -> Result:
+        """Run code in the current state; if it comes to its end, that is the current one then.
+
+        Raises:
+            StateLost: the current state cannot be made again.
+        """
+        parent = self.here()
+        stays = self._current == START or self._held[self._current] > 0
+        node = f"state-{next(self._names)}" if stays else parent
+        result = self._checked(self.sandbox.step(parent, node, code, self._limits))
+        if result.ok:
+            self._current = node
+        return result
+
+    def look(self, code: str, node: str = "", limits: Limits | None = None) -> Result:
+        """Run code in a fork that is dropped. node: of which; by default of the current state."""
+        parent, name = node or self.here(), f"look-{next(self._names)}"
+        try:
+            return self._checked(self.sandbox.step(parent, name, code, limits or self._limits))
+        finally:
+            self.sandbox.drop(name)
+
+    def beside(self, code: str) -> Result:
+        """Run code of ours beside the current files, in an interpreter that the agent never had."""
+        return self._checked(self.sandbox.judge(self.here(), code, self._limits))
+
+    def read(self, path: str, most: int) -> bytes:
+        """Raises FileNotFoundError: there is no such file, or it is larger than `most` bytes."""
+        return self.sandbox.get(self.here(), path, most)
+
+    def save(self) -> Saved:
+        self._held[self._current] += 1
+        return Saved(self._current)
+
+    def load(self, saved: Saved) -> None:
+        self._go(saved.node)
+
+    def free(self, saved: Saved) -> None:
+        self._held[saved.node] -= 1
+        if not self._held[saved.node]:
+            del self._held[saved.node]
+            if saved.node != self._current:
+                self._drop(saved.node)
+
+    def close(self) -> None:
+        """End the sandbox; the states that are held come back by replay."""
+        if self._made is not None:
+            self._made.close()
+
+    def start_of(self, task: Task) -> str:
+        """The node in which `task` starts: the root, unless it has files or needs packages.
+
+        Raises:
+            SandboxError: a package that it needs is not in the sandbox.
+        """
+        files, packages = task.details.get("files", {}), task.details.get("packages", [])
+        if not files and not packages:
+            return ROOT
+        if task is self._task and self._start:
+            return self._start
+        name = f"start-{next(self._names)}"
+        arguments = f"{dict(files)!r}, {list(packages)!r}"
+        result = self._checked(self.sandbox.step(ROOT, name, call("cells.prepare", arguments)))
+        if result.why or result.exception or result.value != "[]":
+            self.sandbox.drop(name)
+            raise SandboxError(_trouble(task, result))
+        if task is self._task:
+            self._start = name
+        return name
+
+    def done_with(self, start: str) -> None:
+        """Drop what `start_of` gave, unless it is the current task's."""
+        if start not in (ROOT, self._start):
+            self.sandbox.drop(start)
+
+    def _go(self, node: str) -> None:
+        left, self._current = self._current, node
+        if left != node and not self._held[left]:
+            self._drop(left)
+
+    def _drop(self, node: str) -> None:
+        if node != START and self._made is not None:
+            self._made.drop(node)
+
+    def _drop_start(self) -> None:
+        self._drop(self._start)
+        self._start = ""
+
+    @staticmethod
+    def _checked(result: Result) -> Result:
+        if result.why == "lost":
+            raise StateLost(result.output)
+        return result
+
+
+def _trouble(task: Task, result: Result) -> str:
+    if result.value not in (None, "[]"):
+        return (
+            f"{task.id} needs packages that are not in the sandbox: {result.value}; "
+            "build an image with them: engine sandbox build --packages"
+        )
+    said = result.why or (result.exception or "").strip().rpartition("\n")[2]
+    return f"the files of {task.id} cannot be written: {said}"
