@@ -128,9 +128,9 @@ class BranchingSandbox:
             record.name, record.marks = name, result.marks
         return result
 
-    def judge(self, leaf: str, code: str, limits: Limits = DEFAULT) -> Result:
-        """Run `code` in a fork of the untouched root that has the files of `leaf`."""
-        request = {"op": "judge", "code": code, "limits": _told(limits)}
+    def judge(self, leaf: str, code: str, limits: Limits = DEFAULT, prepare: str = "") -> Result:
+        """Run `code` in a fork of the untouched root with the files of `leaf`; see the protocol."""
+        request = {"op": "judge", "code": code, "prepare": prepare, "limits": _told(limits)}
         try:
             return _result(self._with_living(leaf, "leaf", request, limits))
         except _Diverged:

@@ -115,8 +115,11 @@ class Sandbox(Protocol):
             KeyError: no such parent.   ValueError: `node` exists, or cannot go on in place.
         """
 
-    def judge(self, leaf: str, code: str, limits: Limits = Limits()) -> Result:
+    def judge(self, leaf: str, code: str, limits: Limits = Limits(), prepare: str = "") -> Result:
         """Run `code` in a fork of the untouched root that has the files of `leaf`.
+
+        prepare: code that runs there first. Processes that it forks live on, and know nothing of
+        `code`, which is sent afterwards.
 
         Nothing that the agent did to its own interpreter is in that fork, and nothing of the
         verdict remains: what `code` reveals is never seen by a node. It imports no module from the

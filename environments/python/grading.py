@@ -54,7 +54,8 @@ def judge(
     spec = question(task, code)
     seconds = spec["seconds"] = min(most_seconds, spec["seconds"])
     limits = Limits(seconds + GRACE_SECONDS, memory_bytes=MEMORY_BYTES)
-    result = sandbox.judge(leaf, call("judge.verdict", repr(json.dumps(spec))), limits)
+    verdict = call("judge.verdict", repr(json.dumps(spec)))
+    result = sandbox.judge(leaf, verdict, limits, call("judge.prepare", ""))
     if result.why == "lost":
         raise StateLost("the files of the state to be judged are lost")
     tests = number_of_tests(task)

@@ -7,38 +7,21 @@ from pathlib import Path
 PACKAGE = "treegraft_inside"
 FOLDER = Path(__file__).parent / "inside"
 
-INSTALL = f"""
-def install(modules):
-    import marshal, sys
-    package = type(sys)({PACKAGE!r})
+PRELUDE = """
+def prepare(sources):
+    import sys
+    package = type(sys)({package!r})
     package.__path__ = []
     sys.modules[package.__name__] = package
-    for name, code in modules.items():
+    for name, source in sources.items():
         module = type(sys)(package.__name__ + "." + name)
         module.__package__ = package.__name__
         sys.modules[module.__name__] = module
         setattr(package, name, module)
-        exec(marshal.loads(code), module.__dict__)
-    return package
-"""
-PRELUDE = """
-def prepare(install, inside, candidate):
-    import marshal
-    def compiled(sources):
-        return {{
-            name: marshal.dumps(compile(source, "<%s>" % name, "exec", {flags}, True))
-            for name, source in sources.items()
-        }}
-    world = {{}}
-    exec(install, world)
-    package = world["install"](compiled(inside))
-    package.judge.program = (
-        install + "package = install(%r)\\n" % compiled(candidate) + "package.candidate.main()\\n"
-    )
-prepare({install!r}, {inside!r}, {candidate!r})
+        exec(compile(source, "<%s>" % name, "exec", {flags}, True), module.__dict__)
+prepare({sources!r})
 del prepare
 """
-"""Compiled once, in the root: an answer's process has no time for it, nor to import __future__."""
 FLAGS = __future__.annotations.compiler_flag
 FUTURE = "from __future__ import annotations\n"
 
@@ -48,8 +31,8 @@ def prelude() -> str:
 
     Its own names are gone before the agent's first line.
     """
-    inside, candidate = _sources("wire", "judge", "cells"), _sources("wire", "candidate")
-    return PRELUDE.format(install=INSTALL, inside=inside, candidate=candidate, flags=FLAGS)
+    sources = _sources("wire", "candidate", "judge", "cells")
+    return PRELUDE.format(package=PACKAGE, sources=sources, flags=FLAGS)
 
 
 def _sources(*names: str) -> dict[str, str]:

@@ -87,7 +87,7 @@ class Interpreter:
         _close(descriptors[0])
         self._return_to_place()
         if message["judge"]:  # else a file of the agent's could stand for a module
-            sys.path.remove("")
+            sys.path[:] = [place for place in sys.path if place]
             random.seed()  # else every node could foresee what it draws
         value, exception = self._execute(message["code"], message["value_chars"])
         for stream in (sys.stdout, sys.stderr):

@@ -153,7 +153,7 @@ class Supervisor:
     def _judge(self, request: Message) -> Message:
         evicted = self._nodes.show(self._node(request["leaf"]))
         judge = self._fork(self._root, "", evicted)
-        run, output = self._run(judge, request, judge=True)
+        run, output = self._run(judge, request, request["prepare"])
         if not run.why:
             self._nodes.drop(judge)
         self._nodes.processes.sweep(self._nodes.pids())
@@ -172,9 +172,9 @@ class Supervisor:
         except NoRoom as refusal:
             raise Refused(f"no process can be started: {refusal.args[0]}") from refusal
 
-    def _run(self, node: Node, request: Message, judge: bool = False) -> tuple[Run, Output]:
+    def _run(self, node: Node, request: Message, prepare: str | None = None) -> tuple[Run, Output]:
         output = Output(request["limits"]["output_bytes"])
-        run = self._nodes.run(node, request["code"], request["limits"], output, judge)
+        run = self._nodes.run(node, request["code"], request["limits"], output, prepare)
         return run, output
 
     def _keep_bounds(self, spared: Node) -> list[str]:

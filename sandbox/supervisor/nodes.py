@@ -162,31 +162,31 @@ class Nodes:
         code: str,
         limits: Mapping[str, Any],
         output: Output,
-        judge: bool = False,
+        prepare: str | None = None,
     ) -> Run:
         """Run code in a node; afterwards it and everything it started is stopped or dead.
 
-        judge: whether it is a verdict, which imports nothing from the node's files.
+        prepare: None, or, of a verdict, what is run before `code` is sent; "" for nothing. A
+            verdict imports nothing from the node's files.
         """
         run = Run()
         reading, writing = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(reading, False)
         started = time.monotonic()
+        request = {"op": "run", "judge": prepare is not None, "value_chars": limits["value_chars"]}
         try:
             send(node.pid, signal.SIGCONT)
-            request = {"op": "run", "code": code, "judge": judge}
-            request["value_chars"] = limits["value_chars"]
-            node.link.send(request, (writing,))
-            os.close(writing)
-            writing = -1
-            run.reply = self._attend(node, reading, limits, output)
+            for text in (prepare, code) if prepare else (code,):
+                node.link.send(request | {"code": text}, (writing,))
+                run.reply = self._attend(node, reading, limits, output)
+                if run.reply.get("exception"):
+                    break
         except _Ended as ended:
             run.why = ended.why
         except (Gone, OSError):
             run.why = "died"
         finally:
-            if writing >= 0:
-                os.close(writing)
+            os.close(writing)
         run.seconds["run"] = time.monotonic() - started
         self._settle(node, run, output, reading)
         return run

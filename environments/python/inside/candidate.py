@@ -1,6 +1,6 @@
 """The answer's own process: runs its code and serves calls to what it defines.
 
-It is a fresh interpreter, not a fork of the judge: no memory of it has ever held a hidden test.
+It is forked from the judge before that is told anything: no memory of it ever held a hidden test.
 From the first line of the answer on everything here may be the answer's; the judge believes
 nothing that comes from here but that it is data.
 """
@@ -11,7 +11,6 @@ from __future__ import annotations
 import _operator
 import marshal
 import posix
-import sys
 
 from .wire import LENGTH_BYTES, decode, encode, packed
 
@@ -130,10 +129,3 @@ def _exactly(descriptor: int, size: int) -> bytes:
             _exit(0)
         data += more
     return data
-
-
-def main() -> NoReturn:
-    """Arguments: the two descriptors, and the folders to import from."""
-    requests, replies, *places = sys.argv[1:]
-    sys.path[:] = ["", *places]
-    serve(int(requests), int(replies))
