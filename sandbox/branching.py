@@ -7,22 +7,18 @@ difference. A node whose fork would not be true (threads, ...) is branched in th
 is run again, and the child's code after it in the same process.
 """
 
-import functools
-import hashlib
 import itertools
-import json
-import os
-import signal
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from sandbox.connection import Connection
 from sandbox.errors import StateLost
-from sandbox.program import HOME, Backend
+from sandbox.program import Backend
 from sandbox.protocol import ROOT, Limits, Quota, Result, Stat
+from sandbox.replies import digest, result_of, told
 from sandbox.supervisor.wire import binary, text
 
 GRACE_SECONDS = 30.0
@@ -124,15 +120,15 @@ class BranchingSandbox:
             if not in_place:
                 record.children += 1
                 record = self._records[node] = _Record(parent)
-            record.codes.append((code, limits, _digest(result, self._supervisor.home)))
+            record.codes.append((code, limits, digest(result, self._supervisor.home)))
             record.name, record.marks = name, result.marks
         return result
 
     def judge(self, leaf: str, code: str, limits: Limits = DEFAULT, prepare: str = "") -> Result:
         """Run `code` in a fork of the untouched root with the files of `leaf`; see the protocol."""
-        request = {"op": "judge", "code": code, "prepare": prepare, "limits": _told(limits)}
+        request = {"op": "judge", "code": code, "prepare": prepare, "limits": told(limits)}
         try:
-            return _result(self._with_living(leaf, "leaf", request, limits))
+            return result_of(self._with_living(leaf, "leaf", request, limits))
         except _Diverged:
             return LOST
 
@@ -239,13 +235,13 @@ class BranchingSandbox:
         record = self._records[node]
         assert record.parent is not None
         name = ""
-        for code, limits, digest in record.codes:
+        for code, limits, before in record.codes:
             if name:
                 result = self._step(name, name, code, limits)
             else:
                 name, result = self._branch(record.parent, code, limits)
                 self._drop_again(self._records[record.parent])
-            if _digest(result, self._supervisor.home) != digest:
+            if digest(result, self._supervisor.home) != before:
                 self._drop_name(name)
                 raise _Diverged
         return name
@@ -271,7 +267,7 @@ class BranchingSandbox:
 
     def _step(self, parent: str, name: str, code: str, limits: Limits) -> Result:
         request = {"op": "step", "parent": parent, "node": name, "code": code}
-        return _result(self._request(request | {"limits": _told(limits)}, limits))
+        return result_of(self._request(request | {"limits": told(limits)}, limits))
 
     def _request(self, request: dict[str, Any], limits: Limits) -> dict[str, Any]:
         """Raises _Lost, _Diverged."""
@@ -296,39 +292,3 @@ class BranchingSandbox:
     def _drop_name(self, name: str) -> None:
         if name and self._supervisor.open:
             self._supervisor.ask({"op": "drop", "node": name}, GRACE_SECONDS)
-
-
-@functools.cache
-def _told(limits: Limits) -> dict[str, Any]:
-    return asdict(limits)
-
-
-def _result(reply: dict[str, Any]) -> Result:
-    return Result(
-        why=reply["why"],
-        output=reply["output"],
-        truncated=reply["truncated"],
-        value=reply["value"],
-        exception=reply["exception"],
-        status=_status(reply["status"]),
-        marks=tuple(reply["marks"]),
-        timings=reply["seconds"],
-    )
-
-
-def _digest(result: Result, home: str) -> str:
-    """Of what the agent saw; where `home` is may differ from one start to the next."""
-    seen = [result.why, result.output, result.truncated, result.value, result.exception]
-    text = json.dumps(seen, ensure_ascii=False).replace(home, HOME)
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
-
-
-def _status(status: int | None) -> str:
-    """How a process ended, from waitpid's number."""
-    if status is None or not 0 <= status <= 0xFFFF:  # a node's parent says it, and may say anything
-        return ""
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        known = number in signal.valid_signals()
-        return f"signal {number} ({signal.strsignal(number)})" if known else f"signal {number}"
-    return f"exit code {os.WEXITSTATUS(status)}"

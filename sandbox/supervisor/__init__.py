@@ -7,9 +7,11 @@ read from the kernel.
 
 main          requests of the host, one at a time
 nodes         fork a node, run code in it, keep it stopped, evict it
+attending     wait for a running node, under its limits          output   what it writes
 interpreter   the node's side: untrusted from the first line of agent code on
 processes     stop, kill, measure processes
 files         a node's files as copies          overlay     as layers of an overlay file system
+walking       walk, copy and remove files that may be hostile
 confine       user, capabilities, resource limits, system calls (seccomp)
 wire          messages with the host and with the nodes
 """

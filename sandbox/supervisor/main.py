@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from . import confine, files, interpreter, overlay, seccomp
+from .attending import Attendant
 from .nodes import Lost, Node, Nodes, NoRoom, Run
 from .output import Output
 from .processes import Processes
@@ -36,9 +37,8 @@ class Supervisor:
         self._limits: dict[str, int] = settings["limits"]
         shared = (SHARED_MEMORY,) if settings["alone"] else ()
         processes = Processes(settings["alone"])
-        self._nodes = Nodes(
-            processes, self._files(), host.reading, self._ends_at, settings["pids"], shared
-        )
+        attendant = Attendant(processes, host.reading, self._ends_at, settings["pids"])
+        self._nodes = Nodes(processes, self._files(), attendant, shared)
         self._root = self._start_root()
         self._operations: dict[str, Callable[[Message], Message]] = {
             "step": self._step,

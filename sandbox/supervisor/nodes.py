@@ -7,21 +7,19 @@ node and its children can run during a step, and nothing at all between two.
 
 import contextlib
 import os
-import select
 import signal
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .attending import Attendant, Ended
 from .files import Files, Full, Kept
 from .output import Output
 from .processes import Processes, look, send
 from .walking import remove
 from .wire import Gone, Link, Message, Silent, pair
 
-TICK = 0.02
-"""Seconds between two looks at a running node's memory."""
 ANSWER_SECONDS = 5.0
 """How long a node that is asked to fork may take: its own code plays no part in an honest one."""
 
@@ -68,22 +66,17 @@ class Run:
 
 
 class Nodes:
-    """control: a descriptor whose hang-up means that the engine is gone.
-    ends_at: when, by the monotonic clock, everything ends, a step under way included.
-    most_pids: processes that a step may have at once, where the kernel does not count them.
-    shared: folders that nodes can write besides their own, emptied after every step."""
+    """shared: folders that nodes can write besides their own, emptied after every step."""
 
     def __init__(
         self,
         processes: Processes,
         files: Files,
-        control: int,
-        ends_at: float,
-        most_pids: int,
+        attendant: Attendant,
         shared: tuple[str, ...] = (),
     ) -> None:
         self.processes, self.files, self._shared = processes, files, shared
-        self._control, self._ends_at, self._most_pids = control, ends_at, most_pids
+        self._attendant = attendant
         self.by_name: dict[str, Node] = {}
         self._unkept: Node | None = None
 
@@ -131,8 +124,8 @@ class Nodes:
             parent.link.send({"op": "fork"}, (theirs.fileno(),))
             theirs.close()
             deadline = time.monotonic() + ANSWER_SECONDS
-            pid = link.sender(deadline, self._control)
-            link.receive(deadline, self._control)
+            pid = link.sender(deadline, self._attendant.control)
+            link.receive(deadline, self._attendant.control)
         except Silent as error:
             link.close()
             raise Lost(parent.name, hung=True) from error
@@ -173,15 +166,16 @@ class Nodes:
         reading, writing = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(reading, False)
         started = time.monotonic()
+        idle = self.pids() - {node.pid}
         request = {"op": "run", "judge": prepare is not None, "value_chars": limits["value_chars"]}
         try:
             send(node.pid, signal.SIGCONT)
             for text in (prepare, code) if prepare else (code,):
                 node.link.send(request | {"code": text}, (writing,))
-                run.reply = self._attend(node, reading, limits, output)
+                run.reply = self._attendant.reply(node.link, reading, output, limits, idle)
                 if run.reply.get("exception"):
                     break
-        except _Ended as ended:
+        except Ended as ended:
             run.why = ended.why
         except (Gone, OSError):
             run.why = "died"
@@ -190,46 +184,6 @@ class Nodes:
         run.seconds["run"] = time.monotonic() - started
         self._settle(node, run, output, reading)
         return run
-
-    def _attend(
-        self, node: Node, reading: int, limits: Mapping[str, Any], output: Output
-    ) -> Message:
-        """The node's reply; meanwhile its output is drained, its time and memory are watched."""
-        idle = self.pids() - {node.pid}
-        now = time.monotonic()
-        deadline, look_again = min(now + limits["seconds"], self._ends_at), now + TICK
-        waiting = select.poll()
-        waiting.register(node.link.socket, select.POLLIN)
-        waiting.register(reading, select.POLLIN)
-        waiting.register(self._control, 0)  # hang-up only
-        while True:
-            until = min(deadline, look_again) - now
-            ready = {descriptor for descriptor, _ in waiting.poll(max(0.0, until) * 1000 + 1)}
-            if self._control in ready:
-                raise SystemExit
-            if reading in ready and not output.drain(reading):
-                waiting.unregister(reading)
-            if output.total > limits["flood_bytes"]:
-                raise _Ended("flood")
-            if node.link.socket.fileno() in ready:
-                message = node.link.take()
-                if message is not None:
-                    return message
-            now = time.monotonic()
-            if now >= deadline:
-                raise _Ended("timeout") if deadline < self._ends_at else SystemExit
-            if now >= look_again:
-                look_again = now + TICK
-                self._watch(idle, limits["memory_bytes"])
-
-    def _watch(self, idle: set[int], most_bytes: int) -> None:
-        """Raises _Ended: what runs is too large, or too much of it runs."""
-        self.processes.reap()  # zombies count as processes
-        processes, memory = self.processes.running(idle)
-        if memory > most_bytes:
-            raise _Ended("memory")
-        if processes > self._most_pids:
-            raise _Ended("flood")
 
     def _settle(self, node: Node, run: Run, output: Output, reading: int) -> None:
         """Stop the node, or end it if it failed; end everything else that it started."""
@@ -271,7 +225,7 @@ class Nodes:
             self.processes.stop([parent.pid])
 
     def _soon(self, link: Link) -> Message:
-        return link.receive(time.monotonic() + 1.0, self._control)
+        return link.receive(time.monotonic() + 1.0, self._attendant.control)
 
     def reap_dropped(self) -> None:
         """Dropped nodes count as processes until their parents asked how they ended."""
@@ -332,11 +286,3 @@ class Nodes:
     def weight(self) -> int:
         """Bytes of memory that the nodes hold, an upper bound."""
         return sum(node.private for node in self.by_name.values()) + self.files.held
-
-
-class _Ended(Exception):
-    """We ended a run. why: as in Result.why."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why

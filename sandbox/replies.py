@@ -1,0 +1,48 @@
+"""What the supervisor is told and says, as the types of `sandbox.protocol`."""
+
+import functools
+import hashlib
+import json
+import os
+import signal
+from dataclasses import asdict
+from typing import Any
+
+from sandbox.program import HOME
+from sandbox.protocol import Limits, Result
+
+
+@functools.cache
+def told(limits: Limits) -> dict[str, Any]:
+    return asdict(limits)
+
+
+def result_of(reply: dict[str, Any]) -> Result:
+    return Result(
+        why=reply["why"],
+        output=reply["output"],
+        truncated=reply["truncated"],
+        value=reply["value"],
+        exception=reply["exception"],
+        status=status_text(reply["status"]),
+        marks=tuple(reply["marks"]),
+        timings=reply["seconds"],
+    )
+
+
+def digest(result: Result, home: str) -> str:
+    """Of what the agent saw; where `home` is may differ from one start to the next."""
+    seen = [result.why, result.output, result.truncated, result.value, result.exception]
+    text = json.dumps(seen, ensure_ascii=False).replace(home, HOME)
+    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
+
+
+def status_text(status: int | None) -> str:
+    """How a process ended, from waitpid's number."""
+    if status is None or not 0 <= status <= 0xFFFF:  # a node's parent says it, and may say anything
+        return ""
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        known = number in signal.valid_signals()
+        return f"signal {number} ({signal.strsignal(number)})" if known else f"signal {number}"
+    return f"exit code {os.WEXITSTATUS(status)}"
