@@ -39,6 +39,7 @@ class Supervisor:
         processes = Processes(settings["alone"])
         attendant = Attendant(processes, host.reading, self._ends_at, settings["pids"])
         self._nodes = Nodes(processes, self._files(), attendant, shared)
+        confine.hide()  # not before: what is hidden may not write its own user map
         self._root = self._start_root()
         self._operations: dict[str, Callable[[Message], Message]] = {
             "step": self._step,
@@ -72,7 +73,6 @@ class Supervisor:
                 confine.leave_for_own_namespace()
                 # Only here: elsewhere all of our user's processes on the machine would count.
                 self._limits["NPROC"] = self._settings["pids"]
-                confine.hide()
                 return overlay.Overlay(self._home, most_bytes, most_files)
             except OSError:
                 os.chdir("/")
@@ -250,7 +250,6 @@ def main() -> NoReturn:
     settings = host.receive(60.0)
     if not settings["alone"]:
         _leave_a_keeper()
-    confine.hide()
     try:
         Supervisor(host, settings).serve()
     except (Refused, OSError) as error:
