@@ -11,6 +11,8 @@ HOME = "/node"
 NODES_OWN = (Path(HOME), Path("/tmp"), Path("/work"))
 """What belongs to the nodes there."""
 ELSEWHERE = Path("/readonly")
+ENVIRONMENT = {"LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
+"""Of every program that branches, besides its folders: the same hashes in every run."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from environments.sql.editing import Unreadable
 from environments.sql.postgres_editor import PostgresEditor
 from sandbox import QueryLimits, SandboxError
 from sandbox.errors import StateLost
+from tests.editors import error, rows
 from tests.postgres_server import PASSWORD, PostgresServer, binaries, running
 
 
@@ -51,18 +52,6 @@ def env(server: PostgresServer, request: pytest.FixtureRequest) -> Iterator[Tool
     made = make("database", db=server.url, split=request.param)
     yield made
     made.close()
-
-
-def error(editor: PostgresEditor, sql: str) -> str:
-    """Kind and message of what is wrong; "" if it ran."""
-    found = editor.run(sql, max_rows=5, max_cell=20).result.error
-    return f"{found.kind}: {found.message}" if found else ""
-
-
-def rows(editor: PostgresEditor, sql: str) -> list[tuple[Any, ...]]:
-    found = editor.run(sql, max_rows=20, max_cell=60).result
-    assert found.error is None, found.error
-    return list(found.rows)
 
 
 def test_bundled_solutions_earn_reward_one_and_noops_do_not(env: ToolEnv) -> None:

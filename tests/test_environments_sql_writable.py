@@ -18,6 +18,7 @@ from environments.sql.formats import BUNDLED
 from environments.sql.sqlite_editor import SqliteEditor
 from environments.sql.wrong_writes import wrong_writes
 from sandbox import QueryLimits, SandboxError
+from tests.editors import error, rows
 
 SHOP = """
 CREATE TABLE sale (id INTEGER PRIMARY KEY AUTOINCREMENT, who TEXT UNIQUE, n INTEGER CHECK (n < 99));
@@ -65,18 +66,6 @@ def env() -> Iterator[ToolEnv]:
     made = make("database", sandbox="process")
     yield made
     made.close()
-
-
-def error(editor: SqliteEditor, sql: str) -> str:
-    """Kind and message of what is wrong; "" if it ran."""
-    found = editor.run(sql, max_rows=5, max_cell=20).result.error
-    return f"{found.kind}: {found.message}" if found else ""
-
-
-def rows(editor: SqliteEditor, sql: str) -> list[tuple[Any, ...]]:
-    found = editor.run(sql, max_rows=20, max_cell=60).result
-    assert found.error is None, found.error
-    return list(found.rows)
 
 
 def nodes(editor: SqliteEditor) -> int:

@@ -20,6 +20,7 @@ from typing import Any
 from environments.errors import DataError
 from environments.python.records import Record, read_records
 from environments.python.values import gold_of
+from environments.records import distinct
 from environments.types import Task
 
 BUNDLED = Path(__file__).parent / "data"
@@ -41,13 +42,13 @@ def python_tasks(data: str | None, split: str | None, format: str | None) -> lis
         path = BUNDLED / f"{split or 'train'}.jsonl"
         if not path.is_file():
             raise DataError(f"no split {split!r} of the bundled tasks; use train or test")
-        return _distinct(path, [_own(record) for record in read_records(path)])
+        return distinct(path, [_own(record) for record in read_records(path)], "its id")
     path = Path(data)
     records = read_records(path)
     make = MAKERS.get(format or guess(records[0]))
     if make is None:
         raise DataError(f"no format {format!r}; use one of {', '.join(MAKERS)}")
-    tasks = _distinct(path, [make(record) for record in records])
+    tasks = distinct(path, [make(record) for record in records], "its id")
     there = sorted({task.split for task in tasks})
     chosen = [task for task in tasks if split in (None, task.split)]
     if not chosen:
@@ -181,15 +182,6 @@ def parsed(record: Record, code: str) -> None:
         ast.parse(code)
     except (SyntaxError, ValueError) as error:
         raise DataError(f"{record.place}: not Python: {error}: {code!r:.80}") from error
-
-
-def _distinct(path: Path, tasks: list[Task]) -> list[Task]:
-    seen: set[str] = set()
-    for index, task in enumerate(tasks):
-        if task.id in seen:
-            raise DataError(f"{path}: record {index}: its id is not unique: {task.id}")
-        seen.add(task.id)
-    return tasks
 
 
 MAKERS: dict[str, Callable[[Record], Task]] = {

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from environments.errors import DataError
-from environments.sql.formats import BUNDLED, bird_databases, distinct
+from environments.records import distinct
+from environments.sql.formats import BUNDLED, bird_databases
 from environments.sql.records import (
     existing_database,
     optional_text,
@@ -40,7 +41,7 @@ def edit_tasks(folder: Path, split: str | None, *, files: bool) -> list[Task]:
         _edit_task(path, index, record, databases)
         for index, record in enumerate(read_records(path))
     ]
-    return distinct(path, tasks)
+    return distinct(path, tasks, "question_id")
 
 
 def _edit_task(path: Path, index: int, record: dict[str, Any], databases: Path | None) -> Task:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from environments.errors import DataError
+from environments.records import distinct
 from environments.sql.records import (
     existing_database,
     optional_text,
@@ -53,7 +54,7 @@ def bird_tasks(folder: Path, split: str | None) -> list[Task]:
         _bird_task(path, index, record, databases)
         for index, record in enumerate(read_records(path))
     ]
-    return distinct(path, tasks)
+    return distinct(path, tasks, "question_id")
 
 
 def bird_databases(folder: Path, split: str) -> Path:
@@ -122,13 +123,3 @@ def _spider_task(
         group=group,
         split=split,
     )
-
-
-def distinct(path: Path, tasks: list[Task]) -> list[Task]:
-    """`tasks`, of the file `path`; raises DataError where two have one id."""
-    seen: set[str] = set()
-    for index, task in enumerate(tasks):
-        if task.id in seen:
-            raise DataError(f"{path}: record {index}: question_id is not unique: {task.id}")
-        seen.add(task.id)
-    return tasks

@@ -24,7 +24,7 @@ from sandbox import daemon, image
 from sandbox.backends.docker_channel import DockerChannel, remove
 from sandbox.errors import SandboxError
 from sandbox.owner import LABEL, owner
-from sandbox.program import HOME, Program, arguments_inside, inside
+from sandbox.program import ENVIRONMENT, HOME, Program, arguments_inside, inside
 from sandbox.protocol import Quota
 
 if TYPE_CHECKING:
@@ -35,15 +35,7 @@ START_SECONDS = 60.0
 USER = 65534
 SHM_BYTES = 1 << 20
 OPEN_FILES = 4096
-ENVIRONMENT = {
-    "PYTHONHASHSEED": "0",
-    "PYTHONUTF8": "1",
-    "LANG": "C.UTF-8",
-    "TZ": "UTC",
-    "HOME": "/work",
-    "PATH": "/usr/local/bin:/usr/bin:/bin",
-}
-
+FOLDERS = {"HOME": "/work", "PATH": "/usr/local/bin:/usr/bin:/bin"}
 
 UNSURE: set[str] = set()
 """Containers whose start was interrupted: the daemon may make one after we had it removed."""
@@ -141,7 +133,7 @@ def container_options(client: "DockerClient", program: Program) -> dict[str, Any
         "hostname": "sandbox",
         "user": f"{USER}:{USER}",
         "stdin_open": True,
-        "environment": ENVIRONMENT,
+        "environment": ENVIRONMENT | FOLDERS,
         "working_dir": "/",
         "stop_signal": "SIGKILL",
         "labels": {LABEL: owner(), "treegraft.program": program.name},
@@ -179,7 +171,10 @@ def bounds(quota: Quota) -> dict[str, Any]:
 
 
 def files_options(quota: Quota) -> str:
-    """Of the tmpfs that holds all nodes' files; it counts as memory, and may take half of it."""
+    """Of the tmpfs that shows a node's files; it counts as memory, and may take half of it.
+
+    What is kept of the other nodes lies in the supervisor's memory.
+    """
     size = quota.memory_bytes // 2
     inodes = quota.inodes * max(1, size // quota.disk_bytes)
     return f"rw,exec,nosuid,nodev,size={size},nr_inodes={inodes},mode=1777"

@@ -170,7 +170,8 @@ class DockerChannel:
     def kill(self) -> None:
         """Remove the container and wait until it is gone. Twice is fine.
 
-        A daemon that is gone cannot be asked; the program ends as its standard input closes.
+        A daemon that is gone cannot be asked: the container ends when the daemon is back, at the
+        latest with its lifetime.
         """
         if self._stream.fileno() < 0:
             return

@@ -3,6 +3,8 @@
 import os
 import sys
 
+from sandbox.program import ENVIRONMENT
+
 INTERPRETER = os.path.realpath(sys.executable)
 """The real Python: a virtual environment's is a link that leads nowhere inside a sandbox."""
 
@@ -10,18 +12,14 @@ PYTHON = (sys.base_prefix, os.path.dirname(INTERPRETER))
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
 COMMANDS = ("/bin", "/usr/bin")
 
-ENVIRONMENT = {
-    "PATH": f"{os.path.dirname(INTERPRETER)}:/usr/local/bin:/usr/bin:/bin",
-    "LANG": "C.UTF-8",
-    "TZ": "UTC",
-    "PYTHONHASHSEED": "0",
-    "PYTHONUTF8": "1",
-}
-"""The whole of it: nothing of ours reaches agent code. The same hashes in every run."""
+PATH = f"{os.path.dirname(INTERPRETER)}:/usr/local/bin:/usr/bin:/bin"
 
 
 def environment(home: str) -> dict[str, str]:
-    """home: the nodes' directory, or "" for a program that has none."""
+    """The whole of it: nothing of ours reaches agent code.
+
+    home: the nodes' directory, or "" for a program that has none.
+    """
     if not home:
         return {}
-    return ENVIRONMENT | {"HOME": f"{home}/work", "TMPDIR": f"{home}/tmp"}
+    return ENVIRONMENT | {"PATH": PATH, "HOME": f"{home}/work", "TMPDIR": f"{home}/tmp"}
