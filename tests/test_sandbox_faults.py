@@ -3,6 +3,7 @@
 Real processes, hostile ones: daemons in sessions of their own that ignore every signal they can.
 """
 
+import contextlib
 import dataclasses
 import os
 import signal
@@ -282,3 +283,28 @@ def test_a_closed_sandbox_is_gone(name: str) -> None:
         grow(box, 6)
         known = faults.descendants(os.getpid())
     assert not faults.living(known)
+
+
+ORPHANED = """
+import os, time
+if not os.fork():
+    os.setsid()
+    if os.fork():
+        time.sleep({pause})
+        os._exit(0)
+    while True: pass
+"""
+"""Its daemon changes parents while the sweep looks from process to process."""
+
+
+@pytest.mark.parametrize("name", ["landlock", "process"])
+def test_daemons_that_change_parents_are_found(name: str) -> None:
+    require(name)
+    with contextlib.closing(BranchingSandbox(BACKENDS[name](), SMALL)) as box:
+        box.start()
+        for number in range(400):
+            code = ORPHANED.format(pause=number % 40 * 3e-5)
+            assert box.step(ROOT, "parent", code, Limits(seconds=5)).ok
+            stat = box.stat()
+            assert stat.pids == len(stat.alive), f"after {number} daemons"
+            box.drop("parent")

@@ -3,7 +3,9 @@
 In a pid namespace of our own every process but us is below us, and `kill(-1)` stops them all at
 once, those that fork meanwhile included. Without one, they are found as descendants: orphans are
 adopted by us (confine.adopt_orphans), so none gets away, but each pass may miss what is just being
-forked. So what is found is killed at once, in passes without a pause, until none finds anything.
+forked, or what moves: a process reads as dead under its parent, and its child, which we adopted
+meanwhile, was not yet among ours when we looked there. So what is found is killed at once, in
+passes without a pause, until two in a row find the same, and nothing in it to kill.
 """
 
 import contextlib
@@ -105,16 +107,19 @@ class Processes:
         """
         deadline = time.monotonic() + SWEEP_SECONDS
         self.stop(awake)
+        before: list[int] | None = None
         while time.monotonic() < deadline:
             if self._alone:
                 send(-1, signal.SIGSTOP)
-            strangers = [pid for pid in self.list() if pid not in keep and _lives(pid)]
+            found = self.list()
+            strangers = [pid for pid in found if pid not in keep and _lives(pid)]
             for pid in strangers:
                 send(pid, signal.SIGKILL)
             self.reap()
-            if not strangers:
+            if not strangers and (self._alone or found == before):
                 self.stop(awake)
                 return True
+            before = found
             if self._alone and len(strangers) > 1:
                 time.sleep(0.001)
         return False
