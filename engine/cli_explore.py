@@ -1,0 +1,134 @@
+"""The command `engine explore`: its flags, and what it says in the end."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from engine.flags import Data, Db, Env, Format, Limit, Partial, Sandbox, Split, given
+from engine.terminal import Json, Unsafe, confirmed, resumable, say
+
+if TYPE_CHECKING:
+    from engine.config import Config
+    from engine.explore import Summary
+
+
+def explore(
+    env: Env,
+    out: Annotated[Path, typer.Option(help="The run's folder; the same command resumes it.")],
+    data: Data = None,
+    split: Split = None,
+    limit: Limit = None,
+    tasks: Annotated[str, typer.Option(help="Task ids, a,b,c; or @FILE of one id a line.")] = "",
+    quarantine: Annotated[
+        Path | None,
+        typer.Option(
+            help="Tasks to leave out, as `engine validate` writes them.",
+            show_default="runs/quarantine-ENV-SPLIT.json where it exists",
+        ),
+    ] = None,
+    teacher: Annotated[
+        str, typer.Option(help="A model's name; `demonstration` needs no model and no key.")
+    ] = "demonstration",
+    base_url: Annotated[
+        str, typer.Option(help="The endpoint.", show_default="$OPENAI_BASE_URL, else OpenAI's")
+    ] = "",
+    template: Annotated[str, typer.Option(help="How messages are written: native, react.")] = (
+        "native"
+    ),
+    search: Annotated[str, typer.Option(help="dfsdt or react.")] = "dfsdt",
+    siblings: Annotated[
+        str, typer.Option(help="diverse (ask again, differently) or sample (draw all at once).")
+    ] = "diverse",
+    width: Annotated[int, typer.Option(help="Children a state; chains, for react.")] = 2,
+    depth: Annotated[int, typer.Option(help="Steps a path.")] = 12,
+    backtrack: Annotated[int, typer.Option(help="Levels to go up after a failed leaf.")] = 1,
+    solved: Annotated[int, typer.Option(help="Successful paths a task.")] = 1,
+    repeats: Annotated[int, typer.Option(help="Times to ask again after a repeat.")] = 2,
+    task_max_calls: Annotated[int | None, typer.Option(help="Requests a task.")] = 60,
+    task_max_tokens: Annotated[int | None, typer.Option(help="Tokens a task.")] = None,
+    task_max_usd: Annotated[float | None, typer.Option(help="Dollars a task.")] = None,
+    max_calls: Annotated[int | None, typer.Option(help="Requests, this run in all.")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="Tokens, this run in all.")] = None,
+    max_usd: Annotated[float | None, typer.Option(help="Dollars, this run in all.")] = None,
+    prices: Annotated[
+        Path | None, typer.Option(help="JSON of prices that replace or extend the table.")
+    ] = None,
+    temperature: Annotated[float, typer.Option(help="Of every reply.")] = 1.0,
+    reply_tokens: Annotated[int, typer.Option(help="Tokens a reply, at most.")] = 1024,
+    mistake_rate: Annotated[
+        float, typer.Option(help="How often the demonstration teacher errs, 0 to 1.")
+    ] = 0.3,
+    concurrency: Annotated[int, typer.Option(min=1, help="Tasks at once, at most.")] = 8,
+    seed: Annotated[int, typer.Option(help="Of sampling and of mistakes.")] = 0,
+    sandbox: Sandbox = "auto",
+    unsafe: Unsafe = False,
+    db: Db = None,
+    format_: Format = None,
+    partial: Partial = False,
+    journal: Annotated[
+        Path | None,
+        typer.Option(help="Where paid replies are kept.", show_default="journal.db beside --out"),
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Search tasks and keep everything visited as trees."""
+    from engine.config import Config
+    from engine.session import Bounds, Means, Selection, run
+
+    config = Config(
+        env=env,
+        data=data,
+        split=split,
+        sandbox=confirmed(sandbox, unsafe),
+        options=given(db=db, format=format_, partial=partial or None),
+        teacher=teacher,
+        base_url=base_url,
+        template=template,
+        search=search,
+        siblings=siblings,  # type: ignore[arg-type]  # Config checks it
+        backtrack=backtrack,
+        width=width,
+        depth=depth,
+        solved=solved,
+        repeats=repeats,
+        task_max_calls=task_max_calls,
+        task_max_tokens=task_max_tokens,
+        task_max_usd=task_max_usd,
+        temperature=temperature,
+        reply_tokens=reply_tokens,
+        mistake_rate=mistake_rate,
+        seed=seed,
+    )
+    with resumable():
+        summary = run(
+            config,
+            out,
+            selection=Selection(tasks, limit, quarantine),
+            bounds=Bounds(max_usd, max_calls, max_tokens),
+            means=Means(None, journal, prices, concurrency),
+        )
+    _report(config, out, summary, json_)
+
+
+def _report(config: "Config", out: Path, summary: "Summary", as_json: bool) -> None:
+    from engine.stats import stats
+    from engine.store import Store
+
+    with Store.open(out) as store:
+        found = stats(store).to_dict()
+    if as_json:
+        print(json.dumps({"run": str(out), **found, "complete": summary.complete}))
+    else:
+        say(
+            f"{found['solved']} of {found['trees']} tasks solved, {found['nodes']} nodes, "
+            f"{found['calls']} calls, {found['prompt_tokens'] + found['completion_tokens']} tokens,"
+            f" ${found['usd']:.2f}, by {config.teacher}; `engine stats {out}` says more"
+        )
+    if summary.stopped:
+        say(f"the run's budget is spent: {summary.stopped} tasks were cut short; raise it to go on")
+    if summary.failed:
+        say(f"{summary.failed} tasks failed; the same command tries them again")
+    if not summary.complete:
+        raise typer.Exit(1)
