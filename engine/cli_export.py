@@ -15,7 +15,18 @@ def export(
     to: Annotated[str, typer.Option(help="sft or dpo.")] = "sft",
     format: Annotated[str, typer.Option(help="jsonl, sharegpt or toolbench.")] = "jsonl",
     template: Annotated[
-        str, typer.Option(help="How messages are written.", show_default="the run's")
+        str,
+        typer.Option(
+            help="How messages are written; of several, a,b,c, each row takes one.",
+            show_default="the run's",
+        ),
+    ] = "",
+    dialect: Annotated[
+        str,
+        typer.Option(
+            help="How tools are described: openai, lines, autogpt, toolbench, typescript; a,b,c.",
+            show_default="the template's",
+        ),
     ] = "",
     pairs: Annotated[str, typer.Option(help="Of dpo rows: step or trajectory.")] = "step",
     min_reward: Annotated[float, typer.Option(min=0, max=1, help="Of a path.")] = 1.0,
@@ -37,7 +48,7 @@ def export(
     one_of("pairs", pairs, get_args(Pairs))
     one_of("format", format, get_args(Format))
     wanted = Filter(min_reward, per_task, loops, give_ups, near_duplicates)
-    how = Export(to, wanted, template, pairs, format)  # type: ignore[arg-type]  # checked above
+    how = Export(to, wanted, _list(template), _list(dialect), pairs, format)  # type: ignore[arg-type]  # checked above
     counts = export(runs, output, how)
     if json_:
         print(json.dumps({"rows": counts.rows, "dropped": dict(counts.dropped)}))
@@ -47,3 +58,7 @@ def export(
     if not counts.rows:
         say("no row was written: the runs hold nothing that passes; see --min-reward")
         raise typer.Exit(1)
+
+
+def _list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -14,7 +14,7 @@ from engine.rows.paths import Counts, Filter
 from engine.rows.render import Pairs, Renderer, Row
 from engine.store import Store
 from engine.templates import get as get_template
-from engine.templates.base import World
+from engine.templates.base import Template, World
 from environments.tools import Tool
 
 Kind = Literal["sft", "dpo"]
@@ -25,13 +25,16 @@ Format = Literal["jsonl", "sharegpt", "toolbench"]
 class Export:
     """What to make of the runs.
 
-    template: "" for the one that the run was explored with.
+    templates: each row is written in one of them, chosen by its path; none for the one that the
+        run was explored with.
+    dialects: likewise, how the tools are described; none for the template's own way.
     pairs: of DPO rows.   format: "jsonl" is Parquet where the output is called *.parquet.
     """
 
     kind: Kind
     wanted: Filter = field(default_factory=Filter)
-    template: str = ""
+    templates: tuple[str, ...] = ()
+    dialects: tuple[str, ...] = ()
     pairs: Pairs = "step"
     format: Format = "jsonl"
 
@@ -41,6 +44,7 @@ def export(runs: Sequence[Path], output: Path, how: Export) -> Counts:
 
     Raises:
         UsageError: a run does not exist, or the format cannot hold the rows.
+        TemplateError: there is no such template or dialect, or they do not go together.
         LeakError: a row would hold a secret.
     """
     if how.format == "toolbench" and how.kind == "dpo":
@@ -92,7 +96,15 @@ def _is_new(row: Row, counts: Counts) -> bool:
 def _renderer(run: str, meta: dict[str, Any], how: Export) -> Renderer:
     config, world = meta["config"], meta["world"]
     # ToolBench's files know no tool calls beside the text.
-    default = "react" if how.format == "toolbench" else config["template"]
+    default = "toolllama" if how.format == "toolbench" else config["template"]
     tools = tuple(Tool(*tool) for tool in world["tools"])
-    template = get_template(how.template or default)
-    return Renderer(run, config["env"], World(world["instructions"], tools), template)
+    return Renderer(run, config["env"], World(world["instructions"], tools), _styles(how, default))
+
+
+def _styles(how: Export, default: str) -> tuple[Template, ...]:
+    """Every template in every dialect; `native` has none."""
+    return tuple(
+        get_template(name, dialect)
+        for name in how.templates or (default,)
+        for dialect in (how.dialects if how.dialects and name != "native" else ("",))
+    )

@@ -1,7 +1,9 @@
 """Rows: which paths and pairs come out of a tree, what they hold, and what stops an export."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import datasets
@@ -230,10 +232,41 @@ def test_toolbench_rows_are_text(run, tmp_path):
         "system",
         "user",
         "assistant",
-        "user",
+        "function",
         "assistant",
     ]
     assert row["conversations"][2]["value"].startswith("Thought: look at a\nAction: look")
+
+
+def test_each_row_takes_one_of_several_templates_and_dialects(run, tmp_path):
+    trees = [
+        grown(
+            (ROOT, look(f"{number}")), (1, answer(GOLD, 1.0)), task=replace(TASK, id=f"t{number}")
+        )
+        for number in range(40)
+    ]
+    folder = run(*trees)
+    how = Export("sft", templates=("native", "react", "hermes"), dialects=("lines", "typescript"))
+    assert export([folder], tmp_path / "o.jsonl", how).rows == 40
+    rows = rows_of(tmp_path / "o.jsonl")
+    systems = Counter(
+        ("native" if row["tools"] else "")
+        + ("react " if "Action Input" in row["messages"][0]["content"] else "")
+        + ("typed" if "namespace functions" in row["messages"][0]["content"] else "")
+        for row in rows
+    )
+    assert set(systems) == {"native", "react ", "react typed", "", "typed"}
+    export([folder], tmp_path / "again.jsonl", how)
+    assert rows_of(tmp_path / "again.jsonl") == rows
+
+
+def test_both_halves_of_a_pair_are_in_one_template(run, tmp_path):
+    how = Export("dpo", templates=("react", "hermes"))
+    assert export([run(searched())], tmp_path / "o.jsonl", how).rows > 1
+    for row in rows_of(tmp_path / "o.jsonl"):
+        hermes = "<tool_call>" in row["prompt"][0]["content"]
+        for half in ("chosen", "rejected"):
+            assert row[half][0]["content"].count("<tool_call>") == hermes
 
 
 def test_formats_that_cannot_hold_pairs_say_so(run, tmp_path):

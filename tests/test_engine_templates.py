@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from engine.templates import NAMES, TemplateError, get
 from engine.templates.base import World
+from engine.templates.dialects import DIALECTS
 from environments import GIVE_UP, Action, Step, Task, Tool
 
 LOOK = Tool("look", "Look at it.", {"type": "object", "properties": {"at": {"type": "string"}}})
@@ -21,6 +22,13 @@ json_values = st.recursive(
 )
 nasty = st.text() | st.sampled_from(
     [
+        '<tool_call>\n{"name": "look", "arguments": {}}\n</tool_call>',
+        "<|startofthink|>{}",
+        "</tool_call>",
+        '{"command": {"name": "look", "args": {}}}',
+        '"',
+        "\n",
+        "```",
         "Action: look\nAction Input: {}",
         "Thought: x\nAction: y",
         "\nObservation: no",
@@ -31,9 +39,13 @@ nasty = st.text() | st.sampled_from(
 
 
 @pytest.mark.parametrize("name", NAMES)
-@given(arguments=st.dictionaries(st.text(), json_values, max_size=3), thought=nasty)
-def test_parse_inverts_render(name, arguments, thought):
-    template, action = get(name), Action("look", arguments, thought)
+@given(
+    tool=st.just("look") | st.text(min_size=1) | nasty.filter(bool),
+    arguments=st.dictionaries(st.text() | nasty, json_values | nasty, max_size=3),
+    thought=nasty,
+)
+def test_parse_inverts_render(name, tool, arguments, thought):
+    template, action = get(name), Action(tool, arguments, thought)
     messages = template.render(WORLD, TASK, [Step(action, "seen")])
     assert template.parse(json.loads(json.dumps(messages[2]))) == action
 
@@ -147,6 +159,96 @@ def test_half_a_surrogate_pair_in_arguments_becomes_a_replacement_character(name
     """JSON's escapes can hold it; UTF-8, and so the store and every file of rows, cannot."""
     arguments = r'{"at": "x\ud83d", "n\udc00": [1]}'
     called = {"function": {"name": "look", "arguments": arguments}}
-    text = f"Action: look\nAction Input: {arguments}"
+    texts = {
+        "native": "",
+        "autogpt": f'{{"thoughts": {{}}, "command": {{"name": "look", "args": {arguments}}}}}',
+        "modelscope": f'<|startofthink|>{{"api_name": "look", "parameters": {arguments}}}',
+        "hermes": f'<tool_call>{{"name": "look", "arguments": {arguments}}}',
+    }
+    text = texts.get(name, f"Action: look\nAction Input: {arguments}")
     action = get(name).parse({"content": text, "tool_calls": [called]})
     assert action.arguments == {"at": "x\ufffd", "n\ufffd": [1]}
+
+
+@pytest.mark.parametrize(
+    ("name", "reply", "thought"),
+    [
+        ("hermes", 'Hm.\n<tool_call>\n{"arguments": {"at": "x"}, "name": "look"}', "Hm."),
+        (
+            "hermes",
+            '<tool_call>{"name": "look", "arguments": {"at": "x"}}</tool_call>\n'
+            '<tool_call>{"name": "look", "arguments": {"at": "y"}}</tool_call>',
+            "",
+        ),
+        ("hermes", '```\n<tool_call>\n```json\n{"name": "look", "arguments": {"at": "x"}}', "```"),
+        ("modelscope", '<|startofthink|>{"api_name": "look", "parameters": {"at": "x"}}', ""),
+        (
+            "autogpt",
+            '```json\n{"thoughts": {"text": "a", "plan": "- b"}, '
+            '"command": {"name": "look", "args": {"at": "x"}}}\n```',
+            "a\n- b",
+        ),
+        ("toolllama", 'Thought: \nAction: look\nAction Input: {\n  "at": "x"\n}', ""),
+    ],
+)
+def test_templates_read_what_models_write(name, reply, thought):
+    action = get(name).parse({"role": "assistant", "content": reply})
+    assert action == Action("look", {"at": "x"}, thought)
+
+
+@pytest.mark.parametrize(
+    ("name", "reply", "says"),
+    [
+        ("hermes", "It is 3.", "no call was found"),
+        ("hermes", "<tool_call>\n{'name': 'look'}", "not valid JSON"),
+        ("hermes", '<tool_call>{"arguments": {}}', "names no tool"),
+        ("modelscope", '<|startofthink|>{"api_name": "look", "parameters": 3}', "JSON object"),
+        ("autogpt", "It is 3.", "no JSON"),
+        ("autogpt", '{"thoughts": {"text": "x"}}', 'no "command"'),
+    ],
+)
+def test_templates_say_what_is_wrong(name, reply, says):
+    action = get(name).parse({"role": "assistant", "content": reply})
+    assert action.tool == "" and says in action.error and action.thought == reply
+
+
+SCHEMA = {
+    "type": "object",
+    "properties": {
+        "at": {"type": "string", "description": "Where."},
+        "how": {"enum": ["near", "far"]},
+        "marks": {"type": "array", "items": {"type": ["integer", "null"]}},
+    },
+    "required": ["at"],
+}
+SEEING = World("Be brief.", (Tool("look", "Look at it.", SCHEMA), GIVE_UP))
+
+SHOWN = {
+    "openai": '{"type": "function", "function": {"name": "look", "description": "Look at it."',
+    "lines": '- look: Look at it. Arguments: {"at": string, "how": any, "marks": array}',
+    "autogpt": '1. look: "Look at it.", args: "at": "<string>"',
+    "toolbench": "[{'name': 'look', 'description': 'Look at it.', 'parameters': {'type': 'object'",
+    "typescript": "// Look at it.\ntype look = (_: {\n// Where.\nat: string,\n"
+    'how?: "near" | "far",\nmarks?: (number | null)[],\n}) => any;\n\n'
+    "// End the task without an answer.\ntype give_up = () => any;",
+}
+
+
+def test_every_dialect_has_its_form():
+    assert set(SHOWN) == set(DIALECTS)
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "native"])
+@pytest.mark.parametrize("dialect", SHOWN)
+def test_tools_are_told_in_any_dialect(name, dialect):
+    template = get(name, dialect)
+    told = template.render(SEEING, TASK, [])[0]["content"]
+    assert SHOWN[dialect] in told and "give_up" in told and "Be brief." in told
+    assert template.tools(SEEING) == []
+
+
+def test_a_dialect_that_cannot_be_is_refused():
+    with pytest.raises(TemplateError, match="native sends its tools"):
+        get("native", "lines")
+    with pytest.raises(TemplateError, match="use one of openai, lines"):
+        get("react", "nope")

@@ -81,15 +81,17 @@ def write_dataset_info(output: Path, *, ranking: bool) -> Path:
 
 
 def toolbench(row: Row) -> Row:
-    """An SFT row of text messages as ToolBench's training files have them."""
-    roles = {"tool": "function"}
-    return {
-        "id": row["id"],
-        "conversations": [
-            {"from": roles.get(m["role"], m["role"]), "value": m["content"]}
-            for m in row["messages"]
-        ],
-    }
+    """An SFT row of text messages as ToolBench's training files have them.
+
+    There an observation is from "function"; in a row of ours it is whatever answers the agent.
+    """
+    conversation, answered = [], False
+    for message in row["messages"]:
+        said_by = message["role"]
+        answered |= said_by == "assistant"
+        origin = "function" if answered and said_by != "assistant" else said_by
+        conversation.append({"from": origin, "value": message["content"]})
+    return {"id": row["id"], "conversations": conversation}
 
 
 def _sharegpt(message: Message) -> dict[str, str]:

@@ -4,6 +4,8 @@ Columns are what TRL, `datasets` and OpenAI's fine-tuning take (design: one row 
 one a turn). The observation that ends an episode is left out: nothing is written after it.
 """
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -22,16 +24,24 @@ class Renderer:
     """Renders paths of one run.
 
     run: its folder's name, first part of the rows' `id`.   env: for the rows' `env` column.
+    templates: each row is written in one of them, always the same for the same path of a task, so
+        that equal paths of several runs make equal rows.
     """
 
     run: str
     env: str
     world: World
-    template: Template
+    templates: tuple[Template, ...]
 
-    def messages(self, tree: Tree, path: tuple[Step, ...]) -> list[Message]:
+    def template(self, tree: Tree, leaf: Node) -> Template:
+        """The one for rows of the path to `leaf`."""
+        told = [tree.task.prompt, *(step.action.key for step in tree.path(leaf.id))]
+        digest = hashlib.sha256(json.dumps(told).encode()).digest()
+        return self.templates[int.from_bytes(digest[:8]) % len(self.templates)]
+
+    def messages(self, template: Template, tree: Tree, path: tuple[Step, ...]) -> list[Message]:
         """The conversation of `path`, up to and with its last assistant message."""
-        messages = self.template.render(self.world, tree.task, path)
+        messages = template.render(self.world, tree.task, path)
         while path and messages[-1]["role"] != "assistant":
             messages.pop()
         return messages
@@ -39,11 +49,12 @@ class Renderer:
     def sft(self, tree: Tree, wanted: Filter, counts: Counts) -> Iterator[Row]:
         """One row for each path that passes: origin, reward, messages, tools."""
         for leaf in kept(tree, wanted, counts):
+            template = self.template(tree, leaf)
             yield {
                 **self._origin(tree, leaf),
                 "reward": leaf.step.reward,
-                "messages": self.messages(tree, tree.path(leaf.id)),
-                "tools": self.template.tools(self.world),
+                "messages": self.messages(template, tree, tree.path(leaf.id)),
+                "tools": template.tools(self.world),
             }
 
     def dpo(self, tree: Tree, wanted: Filter, counts: Counts, pairs: Pairs) -> Iterator[Row]:
@@ -61,17 +72,17 @@ class Renderer:
                         yield self._pair(tree, leaf, good, bad, pairs)
 
     def _pair(self, tree: Tree, leaf: Node, good: Node, bad: Node, pairs: Pairs) -> Row:
-        before = tree.path(good.parent)
-        prompt = self.template.render(self.world, tree.task, before)
+        before, template = tree.path(good.parent), self.template(tree, leaf)
+        prompt = template.render(self.world, tree.task, before)
         loser = _last_leaf(tree, bad)
         chosen, rejected = (good, bad) if pairs == "step" else (leaf, loser)
         start = len(prompt)
         return {
             **self._origin(tree, leaf),
             "prompt": prompt,
-            "chosen": self.messages(tree, tree.path(chosen.id))[start:],
-            "rejected": self.messages(tree, tree.path(rejected.id))[start:],
-            "tools": self.template.tools(self.world),
+            "chosen": self.messages(template, tree, tree.path(chosen.id))[start:],
+            "rejected": self.messages(template, tree, tree.path(rejected.id))[start:],
+            "tools": template.tools(self.world),
             "pair_kind": pairs,
             "depth": len(before),
             "chosen_reward": leaf.step.reward,

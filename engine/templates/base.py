@@ -16,7 +16,7 @@ Message = dict[str, Any]
 
 
 class TemplateError(TreegraftError):
-    """There is no such template."""
+    """There is no such template or dialect, or a user's file does not make one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,12 @@ class World:
 
 
 class Template(Protocol):
-    name: str
-    stop: tuple[str, ...]
-    """Strings at which generation stops, for the request's `stop`."""
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """Strings at which generation stops, for the request's `stop`."""
 
     def render(self, world: World, task: Task, path: Sequence[Step]) -> list[Message]:
         """The conversation so far: system, task, then assistant and observation in turn.

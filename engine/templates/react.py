@@ -4,18 +4,18 @@
     Action: describe_table
     Action Input: {"table": "loans"}
 
-The observation comes back as a user message. The arguments are one line of JSON, which cannot
-hold a line break of its own; so the last two lines are the call, whatever the thought says.
+The arguments are one line of JSON, which cannot hold a line break of its own; so the last two
+lines are the call, whatever the thought says. A tool's name that would not stand in a line as it
+is (a policy may call what does not exist) is written as a JSON string.
 """
 
 import json
 import re
-from collections.abc import Sequence
-from typing import Any
 
-from engine.templates.base import Message, World
-from engine.templates.wire import arguments_of, compact
-from environments.types import Action, Step, Task
+from engine.templates.dialects import lines
+from engine.templates.text import Text
+from engine.templates.wire import compact, first_object, object_of
+from environments.types import Action
 
 FORMAT = """\
 Answer with one call at a time, in exactly this form:
@@ -36,66 +36,48 @@ _WHOLE = re.compile(
 )
 
 
-class React:
-    """Thought, Action, Action Input as text."""
-
-    name = "react"
-    stop: tuple[str, ...] = ("\nObservation:",)
-
-    def render(self, world: World, task: Task, path: Sequence[Step]) -> list[Message]:
-        tools = "\n".join(
-            f"- {tool.name}: {tool.description} Arguments: {_signature(tool.parameters)}"
-            for tool in world.tools
-        )
-        system = f"{world.instructions}\n\n{FORMAT.format(tools=tools)}".strip()
-        messages: list[Message] = [
-            {"role": "system", "content": system},
-            {"role": "user", "content": task.prompt},
-        ]
-        for step in path:
-            messages.append({"role": "assistant", "content": _text(step.action)})
-            messages.append({"role": "user", "content": f"Observation: {step.observation}"})
-        return messages
-
-    def tools(self, world: World) -> list[dict[str, Any]]:
-        return []
-
-    def parse(self, message: Message) -> Action:
-        reply = message.get("content") or ""
-        # First as it is rendered; else as models write it, with blanks, or more after the call.
-        found = _WHOLE.match(reply) or _CALL.match(reply.strip())
-        if found is None:
-            return Action.malformed(reply, "no call was found; end with Action: and Action Input:")
-        tool, thought = found["tool"], found["thought"] or ""
-        if not tool.strip():
-            return Action.malformed(reply, "Action: names no tool")
-        arguments, error = arguments_of(_first_object(found["input"]))
-        if error:
-            return Action.malformed(reply, error)
-        return Action(tool if _WHOLE.match(reply) else tool.strip(), arguments, thought)
+def system(instructions: str, tools: str) -> str:
+    return f"{instructions}\n\n{FORMAT.format(tools=tools)}"
 
 
-def _text(action: Action) -> str:
-    if not action.tool:
-        return action.thought
+def observed(observation: str) -> str:
+    return f"Observation: {observation}"
+
+
+def write(action: Action) -> str:
     thought = f"Thought: {action.thought}\n" if action.thought else ""
-    return f"{thought}Action: {action.tool}\nAction Input: {compact(action.arguments)}"
+    return f"{thought}Action: {_quoted(action.tool)}\nAction Input: {compact(action.arguments)}"
 
 
-def _first_object(text: str) -> str:
-    """The first JSON value in `text`, without what a model wrote after it."""
+def read(reply: str) -> Action:
+    # First as it is written above; else as models write it, with blanks, or more after the call.
+    found = _WHOLE.match(reply) or _CALL.match(reply.strip())
+    if found is None:
+        return Action.malformed(reply, "no call was found; end with Action: and Action Input:")
+    tool = _unquoted(found["tool"])
+    if not tool:
+        return Action.malformed(reply, "Action: names no tool")
+    value, error = first_object(found["input"])
+    arguments, error = ({}, error) if error else object_of(value)
+    if error:
+        return Action.malformed(reply, error)
+    return Action(tool, arguments, found["thought"] or "")
+
+
+def _quoted(tool: str) -> str:
+    plain = tool == tool.strip() and "\n" not in tool and not tool.startswith('"')
+    return tool if plain else json.dumps(tool, ensure_ascii=False)
+
+
+def _unquoted(text: str) -> str:
     text = text.strip()
-    try:
-        _, end = json.JSONDecoder().raw_decode(text)
-    except (ValueError, RecursionError):
-        return text
-    return text[:end]
+    if text.startswith('"'):
+        try:
+            found = json.loads(text)
+        except ValueError:
+            return text
+        return found if isinstance(found, str) else text
+    return text
 
 
-def _signature(parameters: Any) -> str:
-    """The properties of a schema in one line: {"table": string, "limit": integer}."""
-    kinds = (
-        f'"{name}": {schema.get("type", "any")}'
-        for name, schema in parameters.get("properties", {}).items()
-    )
-    return "{" + ", ".join(kinds) + "}"
+TEMPLATE = Text("react", system, lines, write, read, observed, stop=("\nObservation:",))

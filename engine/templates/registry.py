@@ -1,20 +1,41 @@
-"""From the name on the command line to a template."""
+"""From the name on the command line to a template: one of ours, or a user's file."""
 
+from dataclasses import replace
+from pathlib import Path
+
+from engine.templates import autogpt, hermes, modelscope, react, toolllama
 from engine.templates.base import Template, TemplateError
+from engine.templates.dialects import dialect as get_dialect
 from engine.templates.native import Native
-from engine.templates.react import React
+from engine.templates.text import Text
 
-_TEMPLATES: dict[str, type[Template]] = {"native": Native, "react": React}
+_TEXTS: dict[str, Text] = {
+    module.TEMPLATE.name: module.TEMPLATE
+    for module in (react, toolllama, autogpt, modelscope, hermes)
+}
+NAMES = (Native.name, *_TEXTS)
 
-NAMES = tuple(_TEMPLATES)
 
+def get(name: str, dialect: str = "") -> Template:
+    """The template called `name`, or in the file `name` (it ends in .toml: `templates.own`).
 
-def get(name: str) -> Template:
-    """The template called `name`.
+    dialect: how it describes tools; "" for the template's own way.
 
     Raises:
         TemplateError
     """
-    if name not in _TEMPLATES:
-        raise TemplateError(f"no template {name!r}; use one of {', '.join(NAMES)}")
-    return _TEMPLATES[name]()
+    if name == Native.name:
+        if dialect:
+            raise TemplateError("native sends its tools beside the messages: it has no dialect")
+        return Native()
+    template = _TEXTS[name] if name in _TEXTS else _own(name)
+    return replace(template, dialect=get_dialect(dialect)) if dialect else template
+
+
+def _own(name: str) -> Text:
+    if not name.endswith(".toml"):
+        known = ", ".join(NAMES)
+        raise TemplateError(f"no template {name!r}; use one of {known}, or a file.toml")
+    from engine.templates.own import read_template
+
+    return read_template(Path(name))

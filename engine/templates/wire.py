@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from environments.tools import Tool
+from environments.types import Action
 
 
 def function(tool: Tool) -> dict[str, Any]:
@@ -30,9 +31,37 @@ def arguments_of(text: str) -> tuple[dict[str, Any], str]:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
         return {}, f"the arguments are not valid JSON ({error})"
+    return object_of(value)
+
+
+def object_of(value: Any) -> tuple[dict[str, Any], str]:
+    """`value` as arguments, and what is wrong where it is no object."""
     if not isinstance(value, dict):
         return {}, "the arguments must be a JSON object"
     return mended(value), ""
+
+
+def first_object(text: str) -> tuple[Any, str]:
+    """The JSON value that `text` begins with, whatever follows; and what is wrong."""
+    try:
+        return json.JSONDecoder().raw_decode(text.strip())[0], ""
+    except (ValueError, RecursionError) as error:
+        return None, f"the call is not valid JSON ({error})"
+
+
+def called(reply: str, call: Any, keys: tuple[str, str, str], thought: str) -> Action:
+    """The action in a JSON object of a call, else a malformed one.
+
+    keys: of the tool's name, of its arguments, and of a thought that replaces `thought`.
+    """
+    if not isinstance(call, dict) or not isinstance(call.get(keys[0]), str) or not call[keys[0]]:
+        return Action.malformed(reply, f"the call names no tool; it needs {keys[0]!r}")
+    arguments, error = object_of(call.get(keys[1], {}))
+    if error:
+        return Action.malformed(reply, error)
+    inside = call.get(keys[2])
+    thought = inside if isinstance(inside, str) else thought
+    return Action(mended(call[keys[0]]), arguments, mended(thought))
 
 
 def mended(value: Any) -> Any:

@@ -1,0 +1,71 @@
+"""AutoGPT's format: the whole reply is one JSON object of thoughts and a command.
+
+    {"thoughts": {"text": "I should look."}, "command": {"name": "look", "args": {"at": "x"}}}
+
+AutoGPT asks for more thoughts (reasoning, plan, criticism, speak). What a model writes there is
+kept as lines of the one thought; what is rendered has the text only.
+"""
+
+import json
+from typing import Any
+
+from engine.templates import dialects
+from engine.templates.text import Text
+from engine.templates.wire import called, first_object
+from environments.types import Action
+
+FORMAT = """\
+Commands:
+{tools}
+
+Answer with one command at a time, and with nothing but JSON in this form:
+{{
+    "thoughts": {{
+        "text": "thought"
+    }},
+    "command": {{
+        "name": "command name",
+        "args": {{
+            "arg name": "value"
+        }}
+    }}
+}}"""
+
+
+def system(instructions: str, tools: str) -> str:
+    return f"{instructions}\n\n{FORMAT.format(tools=tools)}"
+
+
+def observed(observation: str) -> str:
+    return f"Command returned: {observation}"
+
+
+def write(action: Action) -> str:
+    command = {"name": action.tool, "args": dict(action.arguments)}
+    return json.dumps(
+        {"thoughts": {"text": action.thought}, "command": command}, ensure_ascii=False, indent=4
+    )
+
+
+def read(reply: str) -> Action:
+    start = reply.find("{")
+    if start < 0:
+        return Action.malformed(reply, "no JSON was found; answer with one JSON object")
+    value, error = first_object(reply[start:])
+    if error:
+        return Action.malformed(reply, error)
+    command = value.get("command") if isinstance(value, dict) else None
+    if not isinstance(command, dict):
+        return Action.malformed(reply, 'the JSON holds no "command" with "name" and "args"')
+    return called(reply, command, ("name", "args", ""), _thought(value.get("thoughts")))
+
+
+def _thought(thoughts: Any) -> str:
+    if isinstance(thoughts, str):
+        return thoughts
+    if not isinstance(thoughts, dict):
+        return ""
+    return "\n".join(str(thought) for thought in thoughts.values() if thought)
+
+
+TEMPLATE = Text("autogpt", system, dialects.autogpt, write, read, observed)

@@ -1,0 +1,37 @@
+"""Nous Research's function-calling format, of Hermes 2 Pro and later; Qwen 2.5 and 3 know it too.
+
+I should look at the tables.
+<tool_call>
+{"name": "describe_table", "arguments": {"table": "loans"}}
+</tool_call>
+"""
+
+from engine.templates.dialects import openai
+from engine.templates.marked import Marked
+from engine.templates.text import Text
+
+FORMAT = """\
+You may call one function at a time to get on with the task. The functions are within \
+<tools></tools> XML tags:
+<tools>
+{tools}
+</tools>
+
+Answer with a JSON object of the function's name and arguments within <tool_call></tool_call> \
+XML tags:
+<tool_call>
+{{"name": <function-name>, "arguments": <args-json-object>}}
+</tool_call>"""
+
+CALLS = Marked("<tool_call>", "<tool_call>\n", "\n</tool_call>", "name", "arguments")
+
+
+def system(instructions: str, tools: str) -> str:
+    return f"{instructions}\n\n{FORMAT.format(tools=tools)}"
+
+
+def observed(observation: str) -> str:
+    return f"<tool_response>\n{observation}\n</tool_response>"
+
+
+TEMPLATE = Text("hermes", system, openai, CALLS.write, CALLS.read, observed)
