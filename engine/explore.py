@@ -5,34 +5,24 @@ stops the run. Exploring again goes on where it stopped: finished tasks are skip
 are searched again over the journal, so that no reply is paid for twice.
 """
 
-import asyncio
 import fcntl
 import os
 import platform
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Protocol
 
-import environments
-from engine.chat import Chat
 from engine.config import Config
-from engine.demonstration import NAME as DEMONSTRATION
-from engine.demonstration import Demonstration
 from engine.errors import UsageError
+from engine.executors.base import Executor, make_env, world
 from engine.store import Store
-from engine.teacher import Teacher
-from engine.templates import get as get_template
-from engine.templates.base import World
 from environments import Task, ToolEnv
-from sandbox import SandboxError, TreegraftError
-from search import Policy, PolicyError, Tree, dfsdt, react
+from sandbox import TreegraftError
+from search import Tree
 from search.usage import Usage
-from search.walk import in_thread
 
 
 class Progress(Protocol):
@@ -85,39 +75,31 @@ async def explore(
     config: Config,
     tasks: Sequence[Task],
     run: Path,
+    executor: Executor,
     *,
-    chat: Chat | None = None,
-    concurrency: int = 8,
     progress: Progress | None = None,
 ) -> Summary:
-    """Search each of `tasks` that has no finished tree in folder `run`, `concurrency` at a time.
-
-    chat: what the teacher asks; None for the demonstration teacher.
+    """Search each of `tasks` that has no finished tree in folder `run`.
 
     Raises:
         UsageError: the folder holds another run, or another process is at work in it.
     """
     told = progress or Silent()
     with _locked(run), Store.create(run) as store:
-        make_env = partial(environments.make, config.env, **config.env_options)
-        lead = make_env()
+        lead = make_env(config)
         try:
             _claim(store, config, lead)
-            done = store.finished() & {task.id for task in tasks}
-            told.begin(len(tasks), len(done))
-            summary = Summary(len(tasks), len(done))
-            work = iter([task for task in tasks if task.id not in done])
-            explorer = _Explorer(config, store, make_env, policy(config, lead, chat), told, summary)
-            # One thread for each environment at work, and some to spare.
-            pool = ThreadPoolExecutor(concurrency + 4, thread_name_prefix="environment")
-            asyncio.get_running_loop().set_default_executor(pool)
-            with _one_line():
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(min(concurrency, len(tasks) - len(done))):
-                        group.create_task(explorer.work(work))
-            return summary
         finally:
             lead.close()
+        done = store.finished() & {task.id for task in tasks}
+        told.begin(len(tasks), len(done))
+        summary = Summary(len(tasks), len(done))
+        keeper = _Keeper(store, told, summary)
+        left = [task for task in tasks if task.id not in done]
+        if left:
+            with _one_line():
+                await executor.run(config, iter(left), keeper.keep)
+        return summary
 
 
 @contextmanager
@@ -135,77 +117,28 @@ def _one_line() -> Iterator[None]:
         raise first from group
 
 
-def policy(config: Config, env: ToolEnv, chat: Chat | None) -> Policy:
-    """The policy that `config.teacher` names, for the world of `env`."""
-    if config.teacher == DEMONSTRATION:
-        return Demonstration(
-            env.solution, env.mistakes, mistake_rate=config.mistake_rate, seed=config.seed
-        )
-    if chat is None:
-        raise UsageError(f"--teacher {config.teacher} needs an endpoint")
-    template = get_template(config.template)
-    return Teacher(chat, template, world(env), config.teacher, config.sampling)
-
-
-def world(env: ToolEnv) -> World:
-    return World(env.instructions, env.tools)
-
-
 @dataclass(slots=True)
-class _Explorer:
-    config: Config
+class _Keeper:
     store: Store
-    make_env: Callable[[], ToolEnv]
-    policy: Policy
     progress: Progress
     summary: Summary
 
-    async def work(self, tasks: Iterator[Task]) -> None:
-        """Search tasks one after another, in one environment as long as it lives."""
-        env: ToolEnv | None = None
-        try:
-            for task in tasks:
-                try:
-                    if env is None:
-                        env = await in_thread(self.make_env)
-                    self._keep(await self._search(env, task))
-                except (SandboxError, PolicyError) as error:
-                    self._fail(task, error)
-                    if env is not None and isinstance(error, SandboxError):
-                        await in_thread(env.close)
-                        env = None
-        finally:
-            if env is not None:
-                await in_thread(env.close)
-
-    def _keep(self, tree: Tree) -> None:
-        self.store.add_tree(tree)
-        self.summary.usage += tree.usage
-        if tree.solved:
+    def keep(self, task: Task, found: Tree | TreegraftError) -> None:
+        """Store what came of `task`, and count it."""
+        if isinstance(found, TreegraftError):
+            self.store.add_failure(task, found)
+            self.summary.failed += 1
+            self.progress.failure(task, found)
+            return
+        self.store.add_tree(found)
+        self.summary.usage += found.usage
+        if found.solved:
             self.summary.solved += 1
-        elif tree.stopped == "budget":
+        elif found.stopped == "budget":
             self.summary.stopped += 1
         else:
             self.summary.unsolved += 1
-        self.progress.tree(tree)
-
-    def _fail(self, task: Task, error: Exception) -> None:
-        self.store.add_failure(task, error)
-        self.summary.failed += 1
-        self.progress.failure(task, error)
-
-    async def _search(self, env: ToolEnv, task: Task) -> Tree:
-        limits = self.config.limits
-        if self.config.search == "react":
-            return await react(env, task, self.policy, limits)
-        return await dfsdt(
-            env,
-            task,
-            self.policy,
-            limits,
-            siblings=self.config.siblings,
-            backtrack=self.config.backtrack,
-        )
+        self.progress.tree(found)
 
 
 def _claim(store: Store, config: Config, env: ToolEnv) -> None:

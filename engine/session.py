@@ -12,6 +12,7 @@ from engine.budget import Budget, Budgeted
 from engine.chat import Chat
 from engine.config import Config
 from engine.demonstration import NAME as DEMONSTRATION
+from engine.executors.local import Local
 from engine.explore import Summary, explore
 from engine.journal import Journal, Journaled
 from engine.prices import estimate, needed_price, price_of, read_prices
@@ -82,9 +83,8 @@ def run(
 
     async def main() -> Summary:
         async with _asked(config, out, bounds, means) as asked:
-            return await explore(
-                config, tasks, out, chat=asked, concurrency=means.concurrency, progress=bar
-            )
+            executor = Local(asked, means.concurrency)
+            return await explore(config, tasks, out, executor, progress=bar)
 
     with Bar(Console(stderr=True)) as bar:
         return asyncio.run(main())

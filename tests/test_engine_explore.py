@@ -12,6 +12,7 @@ import pytest
 from engine.config import Config
 from engine.encoding import tree_to_dict
 from engine.errors import UsageError
+from engine.executors.local import Local
 from engine.explore import Summary, explore
 from engine.stats import stats
 from engine.store import FILE, Store
@@ -61,7 +62,7 @@ def config(env: str = MANY, **changes) -> Config:
 
 
 def run(out: Path, config: Config, tasks: Sequence[Task] = TASKS) -> Summary:
-    return asyncio.run(explore(config, tasks, out, concurrency=3))
+    return asyncio.run(explore(config, tasks, out, Local(concurrency=3)))
 
 
 def trees(out: Path) -> list[dict]:

@@ -1,0 +1,76 @@
+"""What a run asks of an executor, and what one process of it does."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Protocol
+
+import environments
+from engine.chat import Chat
+from engine.config import Config
+from engine.demonstration import NAME as DEMONSTRATION
+from engine.demonstration import Demonstration
+from engine.errors import UsageError
+from engine.searching import search
+from engine.teacher import Teacher
+from engine.templates import get as get_template
+from engine.templates.base import World
+from environments import Task, ToolEnv
+from sandbox import SandboxError, TreegraftError
+from search import Policy, PolicyError, Tree
+from search.walk import in_thread
+
+Keep = Callable[[Task, Tree | TreegraftError], None]
+"""Is told once of each task: its tree, or why it has none."""
+
+
+class Executor(Protocol):
+    async def run(self, config: Config, tasks: Iterator[Task], keep: Keep) -> None:
+        """Search every task, and `keep` what came of it.
+
+        Raises what is no outcome of a task: a defect, or trouble that concerns every task.
+        """
+
+
+class Worker:
+    """Searches tasks one after another, in one environment as long as it lives."""
+
+    def __init__(self, config: Config, policy: Policy) -> None:
+        self._config, self._policy = config, policy
+        self._env: ToolEnv | None = None
+
+    async def search(self, task: Task) -> Tree | TreegraftError:
+        """The tree of `task`, or why it has none: the sandbox or the policy failed."""
+        try:
+            if self._env is None:
+                self._env = await in_thread(partial(make_env, self._config))
+            return await search(self._config, self._env, task, self._policy)
+        except (SandboxError, PolicyError) as error:
+            if isinstance(error, SandboxError):
+                await self.close()
+            return error
+
+    async def close(self) -> None:
+        env, self._env = self._env, None
+        if env is not None:
+            await in_thread(env.close)
+
+
+def make_env(config: Config) -> ToolEnv:
+    """A new environment, as the config says."""
+    return environments.make(config.env, **config.env_options)
+
+
+def policy(config: Config, env: ToolEnv, chat: Chat | None) -> Policy:
+    """The policy that `config.teacher` names, for the world of `env`."""
+    if config.teacher == DEMONSTRATION:
+        return Demonstration(
+            env.solution, env.mistakes, mistake_rate=config.mistake_rate, seed=config.seed
+        )
+    if chat is None:
+        raise UsageError(f"--teacher {config.teacher} needs an endpoint")
+    template = get_template(config.template)
+    return Teacher(chat, template, world(env), config.teacher, config.sampling)
+
+
+def world(env: ToolEnv) -> World:
+    return World(env.instructions, env.tools)
