@@ -60,7 +60,16 @@ def explore(
     mistake_rate: Annotated[
         float, typer.Option(help="How often the demonstration teacher errs, 0 to 1.")
     ] = 0.3,
-    concurrency: Annotated[int, typer.Option(min=1, help="Tasks at once, at most.")] = 8,
+    concurrency: Annotated[
+        int, typer.Option(min=1, help="Tasks at once, at most; with ray, of each worker.")
+    ] = 8,
+    executor: Annotated[str, typer.Option(help="local, or ray: on many machines.")] = "local",
+    address: Annotated[
+        str, typer.Option(help="Of the Ray cluster.", show_default="one on this machine")
+    ] = "",
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Ray actors.", show_default="one a CPU")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of sampling and of mistakes.")] = 0,
     sandbox: Sandbox = "auto",
     unsafe: Unsafe = False,
@@ -75,7 +84,8 @@ def explore(
 ) -> None:
     """Search tasks and keep everything visited as trees."""
     from engine.config import Config
-    from engine.session import Bounds, Means, Selection, run
+    from engine.means import Bounds, Means
+    from engine.session import Selection, run
 
     config = Config(
         env=env,
@@ -107,7 +117,7 @@ def explore(
             out,
             selection=Selection(tasks, limit, quarantine),
             bounds=Bounds(max_usd, max_calls, max_tokens),
-            means=Means(None, journal, prices, concurrency),
+            means=Means(None, journal, prices, concurrency, executor, address, workers),
         )
     _report(config, out, summary, json_)
 

@@ -2,22 +2,16 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import environments
-from engine.budget import Budget, Budgeted
-from engine.chat import Chat
 from engine.config import Config
 from engine.demonstration import NAME as DEMONSTRATION
-from engine.executors.local import Local
 from engine.explore import Summary, explore
-from engine.journal import Journal, Journaled
-from engine.prices import estimate, needed_price, price_of, read_prices
+from engine.means import Bounds, Means, executor
+from engine.prices import estimate, price_of, read_prices
 from engine.progress import Bar
-from engine.store import FILE, Store
 from engine.tasks import quarantine_file, read_ids, read_quarantine, select
 from environments import Task
 from sandbox.check import choose
@@ -25,16 +19,6 @@ from sandbox.sweep import sweep
 from search.usage import Usage
 
 TYPICAL = Usage(1, prompt_tokens=1500, completion_tokens=100)  # a request, for the estimate
-DRAIN_SECONDS = 30.0  # how long Ctrl-C waits for replies that are under way, and paid
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """What a run may spend in all, by this command and by earlier ones; None: no bound."""
-
-    usd: float | None = None
-    calls: int | None = None
-    tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,28 +30,16 @@ class Selection:
     quarantine: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Means:
-    """What a run works with.
-
-    chat: a model in this process, instead of the endpoint that the config names.
-    journal: its file; None for `journal.db` beside the run.
-    prices: a file over the built-in table.   concurrency: tasks at once, at most.
-    """
-
-    chat: Chat | None = None
-    journal: Path | None = None
-    prices: Path | None = None
-    concurrency: int = 8
+ALL, BOUNDLESS, HERE = Selection(), Bounds(), Means()
 
 
 def run(
     config: Config,
     out: Path,
     *,
-    selection: Selection = Selection(),
-    bounds: Bounds = Bounds(),
-    means: Means = Means(),
+    selection: Selection = ALL,
+    bounds: Bounds = BOUNDLESS,
+    means: Means = HERE,
 ) -> Summary:
     """Explore into folder `out`, telling a person on standard error how it goes.
 
@@ -82,9 +54,8 @@ def run(
         print(_estimate(config, bounds, means, len(tasks)), file=sys.stderr)
 
     async def main() -> Summary:
-        async with _asked(config, out, bounds, means) as asked:
-            executor = Local(asked, means.concurrency)
-            return await explore(config, tasks, out, executor, progress=bar)
+        async with executor(config, out, bounds, means) as chosen:
+            return await explore(config, tasks, out, chosen, progress=bar)
 
     with Bar(Console(stderr=True)) as bar:
         return asyncio.run(main())
@@ -126,42 +97,3 @@ def _tasks(config: Config, selection: Selection) -> list[Task]:
     if left_out:
         print(f"{left_out} tasks are left out: {file}", file=sys.stderr)
     return tasks
-
-
-@asynccontextmanager
-async def _asked(
-    config: Config, out: Path, bounds: Bounds, means: Means
-) -> AsyncIterator[Chat | None]:
-    """What the teacher asks: the journal, over the budget, over the endpoint."""
-    if config.teacher == DEMONSTRATION:
-        yield None
-        return
-    from engine.endpoint import Endpoint
-
-    chat, endpoint = means.chat, None
-    if chat is None:
-        bounded = bounds.usd is not None or config.task_max_usd is not None
-        price = (needed_price if bounded else price_of)(config.teacher, read_prices(means.prices))
-        chat = endpoint = Endpoint.from_environment(
-            config.base_url or None, price=price, concurrency=means.concurrency
-        )
-    file = means.journal or out.resolve().parent / "journal.db"
-    budget = Budget(bounds.usd, bounds.calls, bounds.tokens, _spent(out))
-    with Journal(file) as kept:
-        journaled = Journaled(Budgeted(chat, budget), kept)
-        try:
-            yield journaled
-        finally:
-            if endpoint is not None:
-                endpoint.stop()
-            await journaled.drain(DRAIN_SECONDS)
-            if endpoint is not None:
-                await endpoint.aclose()
-
-
-def _spent(out: Path) -> Usage:
-    """What the run in folder `out` has cost so far."""
-    if not (out / FILE).exists():
-        return Usage()
-    with Store.open(out) as store:
-        return store.usage()

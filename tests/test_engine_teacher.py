@@ -8,7 +8,8 @@ import pytest
 from engine.config import Config
 from engine.encoding import tree_to_dict
 from engine.export import Export, export
-from engine.session import Bounds, Means, run
+from engine.means import Bounds, Means
+from engine.session import run
 from engine.store import Store
 from engine.teacher import DIVERSITY
 from tests.chat_server import ChatServer, status

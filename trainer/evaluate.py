@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.config import Config
-from engine.session import Means, Selection, run
+from engine.means import Means
+from engine.session import Selection, run
 from engine.store import Store
 from trainer.errors import TrainerError
 from trainer.metrics import Report, measure
