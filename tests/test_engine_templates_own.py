@@ -1,6 +1,7 @@
 """A user's template file: read, tried out, refused with one line."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -101,3 +102,10 @@ def test_a_file_that_is_not_there(tmp_path):
 def test_a_file_reaches_nothing_of_python(template):
     with pytest.raises(TemplateError, match="mine.toml"):
         template(BY_PATTERN.replace("{{ instructions }}", "{{ instructions.__class__.mro() }}"))
+
+
+def test_the_examples_file_is_a_template():
+    mine = get(str(Path(__file__).parent.parent / "examples" / "at_sign.toml"))
+    action = Action("look", {"at": "x"}, "Hm.\n@no {}")
+    told = mine.render(WORLD, TASK, [Step(action, "seen")])
+    assert mine.name == "at-sign" and mine.parse(told[2]) == action
