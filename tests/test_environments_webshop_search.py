@@ -18,9 +18,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from environments.webshop.documents import documents, indexed_text
+from environments.webshop.keeping import NotKept, default_folder
 from environments.webshop.lucene.analysis import terms
 from environments.webshop.lucene.bm25 import rounded
-from environments.webshop.lucene.cache import IndexNotKept, default_folder, open_index
+from environments.webshop.lucene.cache import open_index
 from environments.webshop.lucene.index import Index
 from environments.webshop.lucene.postings import Memory, build
 from environments.webshop.lucene.storage import Damaged, read_arrays
@@ -223,7 +224,7 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
         yield SHOP[0]
         raise OSError("no such disk")
 
-    with pytest.raises(OSError, match="no such disk"):
+    with pytest.raises(NotKept, match="no such disk"):
         open_index(unreadable, "shop", tmp_path)
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
     assert len(open_index(Shelf(*SHOP), "shop", tmp_path)) == len(SHOP)
@@ -233,7 +234,7 @@ def test_a_killed_build_is_cleared_away(tmp_path: Path) -> None:
     process = FORK.Process(target=open_index, args=(die, "shop", tmp_path))
     process.start()
     process.join()
-    assert [path.suffix for path in sorted(tmp_path.iterdir())] == [".building", ".lock"]
+    assert [path.suffix for path in sorted(tmp_path.iterdir())] == [".building", ".lock", ".making"]
     assert len(open_index(Shelf(*SHOP), "shop", tmp_path)) == len(SHOP)
     assert [path.suffix for path in sorted(tmp_path.iterdir())] == [".index", ".lock"]
 
@@ -269,7 +270,7 @@ def note(path: Path, text: str) -> None:
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(IndexNotKept, match="XDG_CACHE_HOME to a folder that can be written"):
+    with pytest.raises(NotKept, match="XDG_CACHE_HOME to a folder that can be written"):
         open_index(Shelf(*SHOP), "shop", tmp_path / "file" / "kept")
 
 

@@ -57,7 +57,7 @@ class Product:
     option_images: an address by option value, where the data has one.
     prices: in dollars: one, or two ends as the data writes them.
     price_text: "$12.0", or "$12.0 to $15.0".
-    rating: "N.A." where there is none.
+    rating, reviews: "N.A." and none in every shop, as in the original, which reads no file of them.
     """
 
     asin: str
