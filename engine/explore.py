@@ -19,6 +19,7 @@ from engine.config import Config
 from engine.errors import UsageError
 from engine.executors.base import Executor, make_env, world
 from engine.store import Store
+from engine.templates import source_of
 from environments import Task, ToolEnv
 from sandbox import TreegraftError
 from search import Tree
@@ -147,15 +148,18 @@ def _claim(store: Store, config: Config, env: ToolEnv) -> None:
     Raises:
         UsageError: it is another's; nothing is overwritten.
     """
-    stored = store.meta().get("config")
-    if stored is not None:
+    meta, source = store.meta(), source_of(config.template)
+    if stored := meta.get("config"):
         if difference := config.difference(stored):
             raise UsageError(f"--out holds another run ({difference}); choose another folder")
+        if source != meta.get("template", ""):
+            raise UsageError(f"{config.template} was another when the run began; put it back")
         return
     told = world(env)
     store.set_meta(
         {
             "config": config.to_dict(),
+            "template": source,
             "world": {
                 "instructions": told.instructions,
                 "tools": [[t.name, t.description, dict(t.parameters)] for t in told.tools],

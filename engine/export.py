@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -98,13 +98,18 @@ def _renderer(run: str, meta: dict[str, Any], how: Export) -> Renderer:
     # ToolBench's files know no tool calls beside the text.
     default = "toolllama" if how.format == "toolbench" else config["template"]
     tools = tuple(Tool(*tool) for tool in world["tools"])
-    return Renderer(run, config["env"], World(world["instructions"], tools), _styles(how, default))
+    kept = {config["template"]: meta.get("template", "")}
+    styles = _styles(how, how.templates or (default,), kept)
+    return Renderer(run, config["env"], World(world["instructions"], tools), styles)
 
 
-def _styles(how: Export, default: str) -> tuple[Template, ...]:
-    """Every template in every dialect; `native` has none."""
+def _styles(how: Export, names: Sequence[str], kept: Mapping[str, str]) -> tuple[Template, ...]:
+    """Every template in every dialect; `native` has none.
+
+    kept: the text of the file that the run was explored with, by its name.
+    """
     return tuple(
-        get_template(name, dialect)
-        for name in how.templates or (default,)
+        get_template(name, dialect, kept.get(name, ""))
+        for name in names
         for dialect in (how.dialects if how.dialects and name != "native" else ("",))
     )

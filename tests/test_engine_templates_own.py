@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from engine.config import Config
+from engine.errors import UsageError
+from engine.export import Export, export
+from engine.session import Selection, run
 from engine.templates import TemplateError, get
 from engine.templates.base import World
 from environments import GIVE_UP, Action, Step, Task, Tool
@@ -109,3 +113,16 @@ def test_the_examples_file_is_a_template():
     action = Action("look", {"at": "x"}, "Hm.\n@no {}")
     told = mine.render(WORLD, TASK, [Step(action, "seen")])
     assert mine.name == "at-sign" and mine.parse(told[2]) == action
+
+
+def test_a_run_keeps_its_template(tmp_path):
+    file = tmp_path / "mine.toml"
+    file.write_text(BY_PATTERN, "utf-8")
+    config = Config("bird", split="train", template=str(file), sandbox="process")
+    assert run(config, tmp_path / "run", selection=Selection(limit=2)).solved == 2
+    file.unlink()
+    assert export([tmp_path / "run"], tmp_path / "rows.jsonl", Export("sft")).rows == 2
+    assert "type answer = (_: {" in (tmp_path / "rows.jsonl").read_text("utf-8")
+    file.write_text(BY_PATTERN.replace("Result", "Seen"), "utf-8")
+    with pytest.raises(UsageError, match="was another when the run began"):
+        run(config, tmp_path / "run", selection=Selection(limit=3))

@@ -45,18 +45,30 @@ _PROBES = (
 _SILENT = Action("look", {"at": "x"})
 
 
-def read_template(file: Path) -> Text:
-    """The template in `file`.
+def read_source(file: Path) -> str:
+    """The text of `file`.
+
+    Raises:
+        TemplateError
+    """
+    try:
+        return file.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise TemplateError(f"{file}: {error}") from error
+
+
+def make_template(file: Path, source: str) -> Text:
+    """The template that `source`, the text of `file`, describes.
 
     Raises:
         TemplateError: naming the file, and what to mend in it.
     """
     try:
-        found = tomllib.loads(file.read_text("utf-8"))
+        found = tomllib.loads(source)
         parser = _parser(found.get("parse"))
         template = _template(file.stem, found, parser.read)
         _try_out(template, parser.thoughts)
-    except (OSError, ValueError, re.error, jinja2.TemplateError, TemplateError) as error:
+    except (ValueError, re.error, jinja2.TemplateError, TemplateError) as error:
         raise TemplateError(f"{file}: {error}") from error
     return template
 

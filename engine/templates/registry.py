@@ -16,10 +16,11 @@ _TEXTS: dict[str, Text] = {
 NAMES = (Native.name, *_TEXTS)
 
 
-def get(name: str, dialect: str = "") -> Template:
+def get(name: str, dialect: str = "", source: str = "") -> Template:
     """The template called `name`, or in the file `name` (it ends in .toml: `templates.own`).
 
     dialect: how it describes tools; "" for the template's own way.
+    source: the file's text, where it was kept; else the file is read.
 
     Raises:
         TemplateError
@@ -28,14 +29,27 @@ def get(name: str, dialect: str = "") -> Template:
         if dialect:
             raise TemplateError("native sends its tools beside the messages: it has no dialect")
         return Native()
-    template = _TEXTS[name] if name in _TEXTS else _own(name)
+    template = _TEXTS[name] if name in _TEXTS else _own(name, source or source_of(name))
     return replace(template, dialect=get_dialect(dialect)) if dialect else template
 
 
-def _own(name: str) -> Text:
+def source_of(name: str) -> str:
+    """The text of a user's file; "" for a template of ours.
+
+    Raises:
+        TemplateError
+    """
+    if name in NAMES:
+        return ""
     if not name.endswith(".toml"):
         known = ", ".join(NAMES)
         raise TemplateError(f"no template {name!r}; use one of {known}, or a file.toml")
-    from engine.templates.own import read_template
+    from engine.templates.own import read_source
 
-    return read_template(Path(name))
+    return read_source(Path(name))
+
+
+def _own(name: str, source: str) -> Text:
+    from engine.templates.own import make_template
+
+    return make_template(Path(name), source)
