@@ -34,18 +34,40 @@ def explore(
     base_url: Annotated[
         str, typer.Option(help="The endpoint.", show_default="$OPENAI_BASE_URL, else OpenAI's")
     ] = "",
-    template: Annotated[str, typer.Option(help="How messages are written: native, react.")] = (
-        "native"
-    ),
-    search: Annotated[str, typer.Option(help="dfsdt or react.")] = "dfsdt",
+    template: Annotated[
+        str,
+        typer.Option(
+            help="How messages are written: native, react, toolllama, autogpt, modelscope, hermes, "
+            "or FILE.toml."
+        ),
+    ] = "native",
+    search: Annotated[str, typer.Option(help="dfsdt, react, beam, best_first or mcts.")] = "dfsdt",
     siblings: Annotated[
-        str, typer.Option(help="diverse (ask again, differently) or sample (draw all at once).")
+        str,
+        typer.Option(
+            help="diverse (ask again, differently) or sample (all at once); not for react."
+        ),
     ] = "diverse",
     width: Annotated[int, typer.Option(help="Children a state; chains, for react.")] = 2,
     depth: Annotated[int, typer.Option(help="Steps a path.")] = 12,
-    backtrack: Annotated[int, typer.Option(help="Levels to go up after a failed leaf.")] = 1,
+    backtrack: Annotated[
+        int, typer.Option(help="Levels to go up after a failed leaf, for dfsdt.")
+    ] = 1,
+    rank: Annotated[
+        bool, typer.Option("--rank", help="Expand the better sibling first, for dfsdt.")
+    ] = False,
+    beam_size: Annotated[int, typer.Option(help="States kept of each level, for beam.")] = 2,
+    value: Annotated[
+        str, typer.Option(help="Whose values, for mcts: judge, or reward (backed up, no judge).")
+    ] = "judge",
+    exploration: Annotated[float, typer.Option(help="Weight of UCT's second term, for mcts.")] = (
+        1.0
+    ),
+    reflections: Annotated[
+        int, typer.Option(help="Failed paths to reflect on, a task, for mcts.")
+    ] = 0,
     solved: Annotated[int, typer.Option(help="Successful paths a task.")] = 1,
-    repeats: Annotated[int, typer.Option(help="Times to ask again after a repeat.")] = 2,
+    repeats: Annotated[int, typer.Option(help="Times to ask again after repeats, a state.")] = 4,
     task_max_calls: Annotated[int | None, typer.Option(help="Requests a task.")] = 60,
     task_max_tokens: Annotated[int | None, typer.Option(help="Tokens a task.")] = None,
     task_max_usd: Annotated[float | None, typer.Option(help="Dollars a task.")] = None,
@@ -99,6 +121,11 @@ def explore(
         search=search,
         siblings=siblings,  # type: ignore[arg-type]  # Config checks it
         backtrack=backtrack,
+        rank=rank,
+        beam_size=beam_size,
+        value=value,  # type: ignore[arg-type]  # likewise
+        exploration=exploration,
+        reflections=reflections,
         width=width,
         depth=depth,
         solved=solved,

@@ -2,15 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
+from engine.demonstration import NAME as DEMONSTRATION
 from engine.errors import UsageError
-from engine.templates.registry import NAMES as TEMPLATES
+from engine.templates import TemplateError
+from engine.templates import get as get_template
 from environments.sql.postgres_server import public_url
-from search.dfsdt import Siblings
+from search.expand import Siblings
 from search.limits import Limits
+from search.registry import SEARCHES
 
-SEARCHES = ("dfsdt", "react")
+Value = Literal["judge", "reward"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +24,11 @@ class Config:
     env, data, split, sandbox: as `environments.make` takes them.
     options: what this environment takes besides, by name ("db", ...).
     teacher: a model's name, or "demonstration".   base_url: its endpoint; "" for OpenAI's.
-    template: how tasks and paths become messages.
-    search, siblings, backtrack: see `search.dfsdt`; siblings and backtrack are not for "react".
+    template: how tasks and paths become messages; a name, or a user's file.
+    search: a name in `search.registry.SEARCHES`.
+    siblings, backtrack, rank, beam_size, value, exploration, reflections: options of searches, told
+        where these are (`search.dfsdt.Dfsdt` and its like); one that the search does not take is
+        refused where it is not the default.
     width, depth, solved, repeats, task_max_*: see `search.Limits`.
     temperature, reply_tokens: of a reply.   mistake_rate: of the demonstration teacher.
     """
@@ -38,10 +44,15 @@ class Config:
     search: str = "dfsdt"
     siblings: Siblings = "diverse"
     backtrack: int = 1
+    rank: bool = False
+    beam_size: int = 2
+    value: Value = "judge"
+    exploration: float = 1.0
+    reflections: int = 0
     width: int = 2
     depth: int = 12
     solved: int = 1
-    repeats: int = 2
+    repeats: int = 4
     task_max_calls: int | None = 60
     task_max_tokens: int | None = None
     task_max_usd: float | None = None
@@ -51,14 +62,34 @@ class Config:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        one_of("search", self.search, SEARCHES)
+        one_of("search", self.search, tuple(SEARCHES))
         one_of("siblings", self.siblings, get_args(Siblings))
-        one_of("template", self.template, TEMPLATES)
-        for name in ("backtrack", "width", "depth", "solved", "reply_tokens"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"--{name.replace('_', '-')} must be at least 1")
+        try:
+            get_template(self.template)
+        except TemplateError as error:
+            raise UsageError(f"--template: {error}") from None
+        one_of("value", self.value, get_args(Value))
+        for name in ("backtrack", "beam_size", "width", "depth", "solved", "reply_tokens"):
+            _at_least(name, getattr(self, name), 1)
+        for name in ("exploration", "reflections", "repeats"):
+            _at_least(name, getattr(self, name), 0)
         if not 0 <= self.mistake_rate <= 1:
             raise UsageError("--mistake-rate must be between 0 and 1")
+        self._check_options()
+
+    def _check_options(self) -> None:
+        """See that the search takes the options given, and that they go together."""
+        for name in sorted(frozenset().union(*(search.options for search in SEARCHES.values()))):
+            takers = [known for known, search in SEARCHES.items() if name in search.options]
+            given = getattr(self, name) != Config.__dataclass_fields__[name].default
+            if given and self.search not in takers:
+                raise UsageError(
+                    f"--search {self.search} takes no {_flag(name)}; it is for {', '.join(takers)}"
+                )
+        if self.rank and self.backtrack > 1:
+            raise UsageError("--rank plays all siblings first: use it with --backtrack 1")
+        if self.reflections and self.teacher == DEMONSTRATION:
+            raise UsageError("--reflections needs a model; the demonstration teacher writes none")
 
     @property
     def limits(self) -> Limits:
@@ -100,7 +131,7 @@ class Config:
         mine = defaults | mine
         theirs = defaults | theirs
         return ", ".join(
-            f"--{name.replace('_', '-')} was {theirs[name]!r} and is {value!r}"
+            f"{_flag(name)} was {theirs[name]!r} and is {value!r}"
             for name, value in mine.items()
             if value != theirs.get(name, value)
         )
@@ -118,6 +149,15 @@ def without_password(value: Any) -> Any:
     if isinstance(value, str) and "://" in value:
         return public_url(value)
     return value
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _at_least(name: str, value: float, least: int) -> None:
+    if not value >= least:  # NaN is none
+        raise UsageError(f"{_flag(name)} must be at least {least}")
 
 
 def one_of(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -48,11 +48,12 @@ def node_from_dict(row: Mapping[str, Any]) -> Node:
 def call_to_list(call: Call) -> list[Any]:
     used = call.usage
     counts = [used.calls, used.prompt_tokens, used.completion_tokens, used.cached_tokens, used.usd]
-    return [call.state, call.request, *counts]
+    return [call.state, call.request, *counts, call.kind]
 
 
 def call_from_list(row: list[Any]) -> Call:
-    return Call(row[0], row[1], Usage(*row[2:]))
+    """`row` as `call_to_list` gives it; without a kind in runs from before there were judges."""
+    return Call(row[0], row[1], Usage(*row[2:7]), *row[7:])
 
 
 def task_to_dict(task: Task) -> dict[str, Any]:

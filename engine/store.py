@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS calls (
     task_id TEXT NOT NULL REFERENCES trees, number INTEGER NOT NULL, state INTEGER NOT NULL,
     request TEXT NOT NULL, calls INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,
     completion_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL, usd REAL NOT NULL,
-    PRIMARY KEY (task_id, number)) WITHOUT ROWID;
+    kind TEXT NOT NULL DEFAULT 'propose', PRIMARY KEY (task_id, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (
     task_id TEXT PRIMARY KEY REFERENCES tasks, kind TEXT NOT NULL, message TEXT NOT NULL);
 """
@@ -68,7 +68,11 @@ class Store:
         run.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(run / FILE, isolation_level=None, timeout=30)
         db.execute("PRAGMA journal_mode = WAL")
+        # No fsync a tree: one that a power failure takes is searched again over the journal.
+        db.execute("PRAGMA synchronous = NORMAL")
         db.executescript(_SCHEMA)
+        if "kind" not in {row[1] for row in db.execute("PRAGMA table_info(calls)")}:
+            db.execute("ALTER TABLE calls ADD COLUMN kind TEXT NOT NULL DEFAULT 'propose'")
         return cls(db)
 
     @classmethod
@@ -148,7 +152,7 @@ class Store:
                 [(task_id, *_node_row(node)) for node in tree.nodes],
             )
             self._db.executemany(
-                f"INSERT INTO calls VALUES ({', '.join('?' * 9)})",
+                f"INSERT INTO calls VALUES ({', '.join('?' * 10)})",
                 [(task_id, n, *call_to_list(call)) for n, call in enumerate(tree.calls)],
             )
             self._db.execute("COMMIT")

@@ -13,7 +13,10 @@ DIVERSITY = "These were already tried at this point and did not solve the task:"
 """Opens the text that asks for a different action. It is part of a request only: neither the tree
 nor a row ever holds it."""
 
-_LONGEST = 300  # characters of an observation that the diversity text quotes
+LESSONS = "Earlier attempts at this task failed. What was learned from them:"
+"""Opens the text of reflections on them, which is part of a request only, too."""
+
+_LONGEST = 300  # characters of an observation that is quoted in such a text
 
 
 class Teacher:
@@ -36,16 +39,24 @@ class Teacher:
             self.sampling["stop"] = list(template.stop)
 
     async def propose(
-        self, task: Task, path: Sequence[Step], *, tried: Sequence[Step], count: int, attempt: int
+        self,
+        task: Task,
+        path: Sequence[Step],
+        *,
+        tried: Sequence[Step],
+        count: int,
+        attempt: int,
+        lessons: Sequence[str] = (),
     ) -> Proposal:
         """See `search.Policy`. A reply that is not a call becomes a malformed action."""
         messages = self.template.render(self.world, task, path)
-        sampling = self.sampling | ({"n": count} if count > 1 else {})
+        if lessons:
+            messages = with_note(messages, "\n".join([LESSONS, *(f"- {text}" for text in lessons)]))
         request = ChatRequest(
             self.name,
             differently(messages, tried) if tried else messages,
             self.template.tools(self.world),
-            sampling,
+            self.sampling | ({"n": count} if count > 1 else {}),
             attempt,
         )
         reply = await self.chat.complete(request)
@@ -54,12 +65,16 @@ class Teacher:
 
 
 def differently(messages: list[Message], tried: Sequence[Step]) -> list[Message]:
-    """`messages`, ending with the request for another action than those `tried`.
+    """`messages`, ending with the request for another action than those `tried`."""
+    lines = [f"- {brief(step)}" for step in tried]
+    return with_note(messages, "\n".join([DIVERSITY, *lines, "Make a different call."]))
+
+
+def with_note(messages: list[Message], text: str) -> list[Message]:
+    """`messages`, ending with a user's `text` that belongs to this request alone.
 
     Everything before the last message stays as it is, so that prefix caches hit.
     """
-    lines = [f"- {_brief(step)}" for step in tried]
-    text = "\n".join([DIVERSITY, *lines, "Make a different call."])
     last = messages[-1]
     if last["role"] != "user":
         return [*messages, {"role": "user", "content": text}]
@@ -67,7 +82,8 @@ def differently(messages: list[Message], tried: Sequence[Step]) -> list[Message]
     return [*messages[:-1], {**last, "content": f"{last['content']}\n\n{text}"}]
 
 
-def _brief(step: Step) -> str:
+def brief(step: Step) -> str:
+    """A step in one line, shortened."""
     action = step.action
     what = f"{action.tool} {dict(action.arguments)}" if action.tool else action.thought[:_LONGEST]
     came = " ".join(step.observation.split())

@@ -19,7 +19,7 @@ import gymnasium
 
 from environments.spaces import AnyText, ToolCall
 from environments.tools import GIVE_UP, Tool, violation
-from environments.types import Action, Task
+from environments.types import Action, Step, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +159,13 @@ class ToolEnv(gymnasium.Env[str, Action], ABC):
         What the demonstration teacher errs with. Depends on the arguments only; none by default.
         """
         return []
+
+    def resume(self, task: Task, path: Sequence[Step]) -> Action | None:
+        """What is right after `path`, where mistakes on it led away from `solution(task)`.
+
+        None, the default: the next step of the solution. The demonstration teacher asks for it.
+        """
+        return None
 
     def noop(self, task: Task) -> list[Action]:
         """Actions that end `task` without solving it; a sound task gives them no reward 1.0."""

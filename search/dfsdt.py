@@ -2,93 +2,118 @@
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Literal
 
 from environments.base import ToolEnv
 from environments.types import Task
+from search.expand import Siblings, State, draw, take
+from search.judging import ranked
 from search.limits import Limits
-from search.policy import Policy
+from search.policy import Judge, Policy
 from search.tree import ROOT, Tree
-from search.walk import Draw, Walk
-
-Siblings = Literal["diverse", "sample"]
+from search.walk import Walk, walking
 
 
-@dataclass(slots=True)
-class _State:
-    """An open state. drawn: proposed and not yet taken.  asked: requests made in it."""
+@dataclass(frozen=True, slots=True)
+class Dfsdt:
+    """siblings: see `search.expand.Siblings`.
+    backtrack: levels to go up after a failed leaf; with 1, its parent is tried again.
+    rank: play all children of a state and go on in the one that `judge` prefers: the reference's
+        filter. Siblings are played by then, so `backtrack` must be 1.
 
-    id: int
-    drawn: deque[Draw] = field(default_factory=deque)
-    seen: set[str] = field(default_factory=set)
-    asked: int = 0
-    barren: int = 0
+    Raises:
+        ValueError: the options contradict each other.
+    """
+
+    siblings: Siblings = "diverse"
+    backtrack: int = 1
+    rank: bool = False
+    judge: Judge | None = None
+
+    def __post_init__(self) -> None:
+        if self.rank and (self.judge is None or self.backtrack != 1):
+            raise ValueError("rank needs a judge, and backtrack = 1")
 
 
 async def dfsdt(
-    env: ToolEnv,
-    task: Task,
-    policy: Policy,
-    limits: Limits,
-    *,
-    siblings: Siblings = "diverse",
-    backtrack: int = 1,
+    env: ToolEnv, task: Task, policy: Policy, limits: Limits, how: Dfsdt = Dfsdt()
 ) -> Tree:
     """Explore `task` and return everything visited, failures included.
 
-    Always expands the deepest open state; a state closes once it has `limits.width` children, or
-    once it has been asked `limits.repeats` times more and proposed nothing new.
+    Always expands the deepest open state. A state closes once it has `limits.width` children; it
+    is set aside when a request brings nothing new. Once nothing else is open, the states set aside
+    are asked again in turn: `limits.repeats` times as often as there are states, so that one which
+    needs more has what the others left.
 
-    siblings: "diverse" asks again for each child, telling the policy what was tried and what came
-        of it; "sample" draws all children at once, independently, in one request.
-    backtrack: levels to go up after a failed leaf; with 1, its parent is tried again.
-
-    An action that was paid for is played even when nothing is left for another request.
+    An action that was paid for is played, even when nothing is left for another request.
     """
-    walk = await Walk.begin(env, task, policy, limits)
-    way = [_State(ROOT)]  # the open states from the start state down to the deepest
-    while way and not walk.solved:
-        state = way[-1]
-        if state.drawn:
-            node = await walk.take(state.id, state.drawn.popleft())
-            if not node.step.ended:
-                way.append(_State(node.id))
-            elif not node.step.solved:
-                await _go_up(walk, way, backtrack)
-        elif len(state.seen) >= limits.width:
-            await walk.close(way.pop().id)
-        elif state.barren > limits.repeats:
-            await walk.close(way.pop().id, "repeats")
-        elif walk.affordable:
-            await _draw(walk, state, siblings)
-        else:
-            way.pop()  # left open: it could be expanded, had there been more to spend
-    return await walk.end()
+    async with walking(env, task, policy, limits) as walk:
+        await _DepthFirst(walk, how).search()
+    return walk.tree
 
 
-async def _draw(walk: Walk, state: _State, siblings: Siblings) -> None:
-    """Ask once for what `state` still lacks; repeats of a sibling are dropped and counted."""
-    lacking = walk.limits.width - len(state.seen)
-    tried = [child.step for child in walk.tree.children(state.id)]
-    draws = (
-        await walk.ask(state.id, count=lacking, attempt=state.asked)
-        if siblings == "sample"
-        else await walk.ask(state.id, tried=tried, attempt=state.asked)
-    )
-    state.asked += 1
-    fresh = 0
-    for draw in draws:
-        if draw.action.key not in state.seen:
-            state.seen.add(draw.action.key)
-            state.drawn.append(draw)
-            fresh += 1
-    walk.tree.repeats += len(draws) - fresh
-    state.barren = 0 if fresh else state.barren + 1
+@dataclass(slots=True)
+class _DepthFirst:
+    """way: the open states, next last.   aside: states whose policy repeated itself.
+    entered: states that were asked, or will be.   again: requests made in states set aside.
+    """
 
+    walk: Walk
+    how: Dfsdt
+    way: list[State] = field(default_factory=list)
+    aside: deque[State] = field(default_factory=deque)
+    entered: set[int] = field(default_factory=set)
+    again: int = 0
 
-async def _go_up(walk: Walk, way: list[_State], levels: int) -> None:
-    """Prune the states that a failed leaf takes with it: all but the first of `levels`."""
-    for _ in range(min(levels - 1, len(way) - 1)):
-        state = way.pop()
-        full = len(state.seen) >= walk.limits.width and not state.drawn
-        await walk.close(state.id, "" if full else "pruned")
+    async def search(self) -> None:
+        walk, limits = self.walk, self.walk.limits
+        self._enter(ROOT)
+        while not walk.solved and (self.way or self._come_back()):
+            state = self.way[-1]
+            if state.drawn:
+                await self._play(state)
+            elif state.full(limits) or state.barren:
+                await self._leave(self.way.pop())
+            elif walk.affordable:
+                await draw(walk, state, self.how.siblings)
+            else:
+                self.way.pop()  # left open: it could be expanded, had there been more to spend
+        for state in self.aside:
+            await walk.close(state.id, "repeats")
+
+    def _enter(self, id: int) -> None:
+        self.entered.add(id)
+        self.way.append(State(id))
+
+    async def _play(self, state: State) -> None:
+        node = await take(self.walk, state)
+        if not node.step.ended and not self.how.rank:
+            self._enter(node.id)
+        elif node.step.ended and not node.step.solved:
+            await self._go_up()
+
+    async def _leave(self, state: State) -> None:
+        """A state has no more children for now; where they are ranked, they are next."""
+        if not state.full(self.walk.limits):
+            self.aside.append(state)
+        if self.how.rank and self.how.judge:
+            children = self.walk.tree.children(state.id)
+            fresh = [c for c in children if not c.step.ended and c.id not in self.entered]
+            for child in reversed(await ranked(self.walk, self.how.judge, fresh)):
+                self._enter(child.id)
+
+    async def _go_up(self) -> None:
+        """Prune the states that a failed leaf takes with it: all but the first of `backtrack`."""
+        for _ in range(min(self.how.backtrack - 1, len(self.way) - 1)):
+            state = self.way.pop()
+            spent = state.full(self.walk.limits) and not state.drawn
+            await self.walk.close(state.id, "" if spent else "pruned")
+
+    def _come_back(self) -> bool:
+        """Open a state again that was set aside; False where none is to be asked again."""
+        most = self.walk.limits.repeats * len(self.entered)
+        if not self.aside or self.again >= most or not self.walk.affordable:
+            return False
+        self.again += 1
+        self.way.append(self.aside.popleft())
+        self.way[-1].barren = 0
+        return True

@@ -11,14 +11,15 @@ class Limits:
 
     width: children per state; in `react`, the number of chains.   depth: steps per path.
     solved: successful paths per tree.   repeats: how often a state is asked again after it
-    proposed only what it had proposed before; then it closes.
-    calls: requests to the policy.   tokens: prompt and completion.   usd: dollars.  None: no bound.
+    proposed only what it had proposed before; in `dfsdt`, on average over a tree's states.
+    calls: requests to the policy and to a judge.   tokens: prompt and completion.
+    usd: dollars.   None: no bound.
     """
 
     width: int = 2
     depth: int = 12
     solved: int = 1
-    repeats: int = 2
+    repeats: int = 4
     calls: int | None = 60
     tokens: int | None = None
     usd: float | None = None

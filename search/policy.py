@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from environments.types import Action, Step, Task
 from sandbox.errors import TreegraftError
 from search.usage import Usage
+
+T = TypeVar("T")
 
 
 class PolicyError(TreegraftError):
@@ -41,7 +43,14 @@ class Policy(Protocol):
         """Who proposes, for the tree's provenance."""
 
     async def propose(
-        self, task: Task, path: Sequence[Step], *, tried: Sequence[Step], count: int, attempt: int
+        self,
+        task: Task,
+        path: Sequence[Step],
+        *,
+        tried: Sequence[Step],
+        count: int,
+        attempt: int,
+        lessons: Sequence[str] = (),
     ) -> Proposal:
         """Draw `count` next actions after `path`, in one request.
 
@@ -49,8 +58,40 @@ class Policy(Protocol):
             where the search wants independent draws.
         attempt: which request this is among those that look the same, 0, 1, 2, ...: with the
             other arguments it names the request, so that a resumed search finds its reply again.
+        lessons: what a judge's reflections on failed paths came to; given where there are any.
 
         Raises:
             PolicyError: the task cannot go on.
             BudgetSpent: the run cannot go on.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement(Generic[T]):
+    """What a judge was asked for, and what asking cost: see `Proposal`."""
+
+    result: T
+    usage: Usage = field(default_factory=Usage)
+    request: str = ""
+
+
+class Judge(Protocol):
+    """Tells a search which states are worth more. Nothing it says becomes part of a tree.
+
+    Every method raises PolicyError and BudgetSpent as `Policy.propose` does.
+    """
+
+    async def value(self, task: Task, path: Sequence[Step]) -> Judgement[float]:
+        """How likely the task is solved from the end of `path`, in [0, 1]."""
+
+    async def compare(
+        self, task: Task, path: Sequence[Step], one: Step, other: Step
+    ) -> Judgement[float]:
+        """Which of two steps after `path` is the better: 1 for `one`, 0 for `other`, 0.5 neither.
+
+        Judges favour a place in the order; whoever wants to be fair asks both ways round.
+        """
+
+    async def reflect(self, task: Task, path: Sequence[Step]) -> Judgement[str]:
+        """What went wrong on `path`, which ended without solving the task, and what to do instead;
+        "" where there is nothing to say."""

@@ -5,7 +5,7 @@ Nothing here acts: no policy, no environment, no I/O.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from environments.types import Step, Task, Trajectory
 from search.usage import Usage
@@ -17,17 +17,22 @@ ROOT = 0
 """Id of the start state, which has no node: no step led to it."""
 
 
+Kind = Literal["propose", "value", "compare", "reflect"]
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request to the policy.
+    """One request to the policy or to a judge.
 
-    state: the node it was made in, or ROOT.   request: the journal's key of it, "" where there
-    is no journal.   usage: what it cost when it was paid.
+    state: the node it was made in or asked about, or ROOT.   request: the journal's key of it, ""
+    where there is no journal.   usage: what it cost when it was paid.   kind: the method of
+    `Policy` or `Judge` that made it.
     """
 
     state: int
     request: str
     usage: Usage
+    kind: Kind = "propose"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +54,10 @@ class Tree:
     """All that a search of `task` visited.
 
     source: who proposed: a model's name, or "demonstration".
-    calls: every request, those that only brought repeats included.
+    calls: every request, those that only brought repeats and a judge's included.
     repeats: proposals dropped because a sibling had the same action.
     closed: states that were given up before they had `width` children, and why: "repeats"
-        (nothing new was proposed) or "pruned" (backtracked over).
+        (nothing new was proposed) or "pruned" (backtracked over, or not among a beam's best).
     replayed: states whose snapshot was lost, rebuilt by playing their path again.
     stopped: why the search ended: "solved", "exhausted", "calls", "tokens", "usd", or "budget"
         (the run's; such a tree is searched on when the run is resumed).

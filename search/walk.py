@@ -2,19 +2,23 @@
 
 A walk owns one environment, one tree and the snapshots of its open states. Environments are
 synchronous, so each move runs in a thread.
+
+A snapshot may cost a fork or a copy, so a state is saved when it is left, and only if something
+may still be played in it: a chain saves nothing.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from environments.base import Snapshot, ToolEnv
 from environments.types import Action, Step, Task
-from sandbox.errors import StateLost
+from sandbox.errors import SandboxError, StateLost
 from search.limits import Limits
-from search.policy import BudgetSpent, Policy
-from search.tree import ROOT, Call, Node, Tree
+from search.policy import BudgetSpent, Judgement, Policy
+from search.tree import ROOT, Call, Kind, Node, Tree
 
 T = TypeVar("T")
 
@@ -41,18 +45,17 @@ class Draw:
 
 
 class Walk:
-    """One task's search under way. Make it with `await Walk.begin(...)`."""
+    """One task's search under way. Made by `walking`.
+
+    lessons: what every later proposal is told; see `Policy.propose`.
+    """
 
     def __init__(self, env: ToolEnv, tree: Tree, policy: Policy, limits: Limits) -> None:
         self.env, self.tree, self.policy, self.limits = env, tree, policy, limits
+        self.lessons: list[str] = []
         self._saved: dict[int, Snapshot] = {}
+        self._done: set[int] = set()  # states in which nothing will be played again
         self._here = ROOT
-
-    @classmethod
-    async def begin(cls, env: ToolEnv, task: Task, policy: Policy, limits: Limits) -> "Walk":
-        walk = cls(env, Tree(task, policy.name), policy, limits)
-        await in_thread(walk._reset)
-        return walk
 
     @property
     def solved(self) -> bool:
@@ -70,56 +73,89 @@ class Walk:
         self, at: int, *, tried: Sequence[Step] = (), count: int = 1, attempt: int = 0
     ) -> tuple[Draw, ...]:
         """Ask the policy what to do in state `at`; nothing where the run's budget is spent."""
-        path = self.tree.path(at)
+        told = {"lessons": tuple(self.lessons)} if self.lessons else {}
         try:
             proposal = await self.policy.propose(
-                self.tree.task, path, tried=tried, count=count, attempt=attempt
+                self.tree.task,
+                self.tree.path(at),
+                tried=tried,
+                count=count,
+                attempt=attempt,
+                **told,
             )
         except BudgetSpent:
             self.tree.stopped = "budget"
             return ()
-        call = -1
-        if proposal.usage.calls:
-            call = len(self.tree.calls)
-            self.tree.calls.append(Call(at, proposal.request, proposal.usage))
+        call = len(self.tree.calls) if proposal.usage.calls else -1
+        self._book(Call(at, proposal.request, proposal.usage))
         return tuple(Draw(action, call) for action in proposal.actions)
 
-    async def take(self, at: int, draw: Draw) -> Node:
-        """Play what was drawn in state `at`, and add what came of it as a child of `at`."""
-        step = await in_thread(self._play, at, draw.action)
+    async def consult(
+        self, kind: Kind, at: int, ask: Callable[[], Awaitable[Judgement[T]]]
+    ) -> T | None:
+        """What a judge says about state `at`; None where another request cannot be paid."""
+        if not self.affordable:
+            return None
+        try:
+            judgement = await ask()
+        except BudgetSpent:
+            self.tree.stopped = "budget"
+            return None
+        self._book(Call(at, judgement.request, judgement.usage, kind))
+        return judgement.result
+
+    async def take(self, at: int, draw: Draw, *, last: bool = False) -> Node:
+        """Play what was drawn in state `at`, and add what came of it as a child of `at`.
+
+        last: nothing more will be played in `at`, so that it need not be saved.
+        """
+        step = await in_thread(self._play, at, draw.action, last)
         return self.tree.add(at, step, draw.call)
 
     async def close(self, at: int, reason: str = "") -> None:
         """Expand `at` no more: free its snapshot, and note an early end in the tree."""
         if reason:
             self.tree.closed[at] = reason
-        snapshot = self._saved.pop(at, None)
-        if snapshot is not None:
-            await in_thread(self.env.release, snapshot)
+        self._done.add(at)
+        if at in self._saved:
+            await in_thread(self._release, at)
 
-    async def end(self) -> Tree:
-        """Free every snapshot; the tree is complete."""
-        for at in list(self._saved):
-            await self.close(at)
-        if not self.tree.stopped:
-            self.tree.stopped = "solved" if self.solved else "exhausted"
-        return self.tree
+    def _book(self, call: Call) -> None:
+        if call.usage.calls:
+            self.tree.calls.append(call)
 
     def _reset(self) -> None:
         self.env.reset(options={"task": self.tree.task})
-        self._saved[ROOT] = self.env.snapshot()
 
-    def _play(self, at: int, action: Action) -> Step:
-        if self._here != at:
-            self._go_to(at)
+    def _play(self, at: int, action: Action, last: bool) -> Step:
+        self._go_to(at)
+        if last:
+            self._done.add(at)
+            self._release(at)
+        self._leave()
         observation, reward, terminated, truncated, info = self.env.step(action)
         self._here = len(self.tree.nodes) + 1
-        if not (terminated or truncated):
-            if len(self.tree.lineage(at)) + 1 >= self.limits.depth:
-                truncated, info = True, {**info, "cut": "depth"}
-            else:
-                self._saved[self._here] = self.env.snapshot()
+        deep = len(self.tree.lineage(at)) + 1 >= self.limits.depth
+        if deep and not (terminated or truncated):
+            truncated, info = True, {**info, "cut": "depth"}
         return Step(action, observation, float(reward), terminated, truncated, info)
+
+    def _leave(self) -> None:
+        """Save the environment's state, where something may still be played in it."""
+        here = self._here
+        if here in self._saved or here in self._done:
+            return
+        if here == ROOT or not self.tree.node(here).step.ended:
+            self._saved[here] = self.env.snapshot()
+
+    def _release(self, at: int) -> None:
+        snapshot = self._saved.pop(at, None)
+        if snapshot is not None:
+            self.env.release(snapshot)
+
+    def _release_all(self) -> None:
+        for at in list(self._saved):
+            self._release(at)
 
     def _go_to(self, at: int) -> None:
         """Make `at` the environment's state; a lost snapshot is rebuilt from the path.
@@ -127,6 +163,9 @@ class Walk:
         Raises:
             StateLost: the path, played again, brought something else.
         """
+        if self._here == at:
+            return
+        self._leave()
         way = self.tree.lineage(at)
         begin = len(way)
         while not self._restored(way[begin - 1].id if begin else ROOT):
@@ -137,7 +176,7 @@ class Walk:
                 raise StateLost(f"{self.tree.task.id}: state {node.id} cannot be rebuilt")
         if begin < len(way):
             self.tree.replayed.append(at)
-            self._saved[at] = self.env.snapshot()
+        self._here = at
 
     def _restored(self, at: int) -> bool:
         """Whether `at` could be gone back to; the start state always can."""
@@ -148,5 +187,23 @@ class Walk:
         except StateLost:
             del self._saved[at]
         if at == ROOT:
-            self.env.reset(options={"task": self.tree.task})
+            self._reset()
         return at == ROOT
+
+
+@asynccontextmanager
+async def walking(env: ToolEnv, task: Task, policy: Policy, limits: Limits) -> AsyncIterator[Walk]:
+    """A search of `task` from its start state; in the end every snapshot is free and the tree is
+    complete. A search that fails frees them too: its environment goes on to another task."""
+    walk = Walk(env, Tree(task, policy.name), policy, limits)
+    await in_thread(walk._reset)
+    try:
+        yield walk
+    except SandboxError:
+        raise  # there is nothing left to free
+    except BaseException:
+        await in_thread(walk._release_all)
+        raise
+    await in_thread(walk._release_all)
+    if not walk.tree.stopped:
+        walk.tree.stopped = "solved" if walk.solved else "exhausted"

@@ -19,7 +19,7 @@ from engine.store import FILE, Store
 from engine.tasks import read_ids, read_quarantine, select
 from environments import Action, DataError, Outcome, Step, Task
 from sandbox import SandboxError
-from search import Limits, Tree, dfsdt
+from search import Dfsdt, Limits, Tree, dfsdt
 from tests.fakes import Arms, ArmsEnv
 
 
@@ -86,7 +86,9 @@ def test_a_seed_gives_the_same_trees_and_another_seed_others(tmp_path):
 
 
 def test_a_stored_tree_comes_back_as_it_was(tmp_path):
-    tree = asyncio.run(dfsdt(ArmsEnv(), ArmsEnv().tasks[0], Arms(), Limits(calls=9), backtrack=2))
+    tree = asyncio.run(
+        dfsdt(ArmsEnv(), ArmsEnv().tasks[0], Arms(), Limits(calls=9), Dfsdt(backtrack=2))
+    )
     tree.add(0, tree.nodes[0].step)
     with Store.create(tmp_path) as store:
         store.add_tree(tree)

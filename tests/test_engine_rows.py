@@ -13,11 +13,11 @@ from pyarrow import parquet
 from engine.config import Config
 from engine.errors import LeakError, UsageError
 from engine.export import Export, export
+from engine.judge import SEARCH_TEXTS
 from engine.leaks import fingerprints
 from engine.rows.check import check
 from engine.rows.paths import Counts, Filter, kept
 from engine.store import Store
-from engine.teacher import DIVERSITY
 from environments import Action, Step, Task
 from search import ROOT, Tree
 
@@ -171,7 +171,7 @@ def test_equal_rows_of_two_runs_are_one(run, tmp_path):
     [
         grown((ROOT, answer(GOLD, 1.0)), task=Task("t1", f"Q? {GOLD}", {"sql": GOLD})),
         grown((ROOT, look("a", f"hint: {GOLD.lower()}")), (1, answer("x", 1.0))),
-        grown((ROOT, look("a", f"x {DIVERSITY}")), (1, answer("x", 1.0))),
+        *(grown((ROOT, look("a", f"x {text}")), (1, answer("x", 1.0))) for text in SEARCH_TEXTS),
     ],
 )
 @pytest.mark.parametrize("kind", ["sft", "dpo"])

@@ -5,14 +5,20 @@ from pathlib import Path
 
 import pytest
 
+from engine.chat import ChatReply
 from engine.config import Config
 from engine.encoding import tree_to_dict
 from engine.export import Export, export
 from engine.means import Bounds, Means
 from engine.session import run
 from engine.store import Store
-from engine.teacher import DIVERSITY
+from engine.teacher import DIVERSITY, LESSONS, Teacher
+from engine.templates import get
+from engine.templates.base import World
+from environments import Step
+from search import Usage
 from tests.chat_server import ChatServer, status
+from tests.fakes import ArmsEnv, go
 
 ENV = "tests.fakes:ArmsEnv"
 
@@ -119,3 +125,25 @@ def test_dollars_need_a_price_and_bound_the_run(tmp_path):
         # The run has spent its dollars; the same command does not spend them again.
         summary = run(config, tmp_path / "r", bounds=bounds, means=Means(prices=prices))
         assert summary.stopped == 1 and len(server.requests) == sent
+
+
+async def test_lessons_and_what_was_tried_end_the_last_message():
+    """All before it stays as it is, so that prefix caches hit."""
+    asked = []
+
+    class Keeps:
+        base_url = "process:keeps"
+
+        async def complete(self, request):
+            asked.append(request.messages)
+            return ChatReply((call(0),), Usage(1, 1, 1))
+
+    env = ArmsEnv()
+    teacher = Teacher(Keeps(), get("native"), World("", env.tools), "t", {})
+    path, tried = [Step(go(0), "at")], [Step(go(1), "no")]
+    for lessons, then in (((), ()), (("L1", "L2"), ()), (("L1", "L2"), tried)):
+        await teacher.propose(env.tasks[0], path, tried=then, count=1, attempt=0, lessons=lessons)
+    plain, told, both = asked
+    assert told[:-1] == plain and both[:-1] == plain
+    assert told[-1] == {"role": "user", "content": f"{LESSONS}\n- L1\n- L2"}
+    assert both[-1]["content"].startswith(told[-1]["content"]) and DIVERSITY in both[-1]["content"]

@@ -64,7 +64,11 @@ def policy(config: Config, env: ToolEnv, chat: Chat | None) -> Policy:
     """The policy that `config.teacher` names, for the world of `env`."""
     if config.teacher == DEMONSTRATION:
         return Demonstration(
-            env.solution, env.mistakes, mistake_rate=config.mistake_rate, seed=config.seed
+            env.solution,
+            env.mistakes,
+            env.resume,
+            mistake_rate=config.mistake_rate,
+            seed=config.seed,
         )
     if chat is None:
         raise UsageError(f"--teacher {config.teacher} needs an endpoint")

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 
 from engine.errors import LeakError
+from engine.judge import SEARCH_TEXTS
 from engine.leaks import Fingerprint, holds, texts
 from engine.rows.render import Row
-from engine.teacher import DIVERSITY
 
 
 def check(row: Row, secret_marks: Iterable[Fingerprint]) -> None:
@@ -25,7 +25,7 @@ def check(row: Row, secret_marks: Iterable[Fingerprint]) -> None:
         written_by_agent = False
         for number, message in enumerate([*row.get("prompt", []), *row[column]]):
             text = "\n".join(texts(message))
-            if DIVERSITY in text:
+            if any(words in text for words in SEARCH_TEXTS):
                 raise LeakError(f"row {row['id']}, {column}[{number}]: holds a search prompt")
             if holds(text, marks):
                 written_by_agent |= message["role"] == "assistant"

@@ -1,0 +1,137 @@
+"""Snapshots: taken where they are needed, freed where not, rebuilt where lost."""
+
+from dataclasses import replace
+
+import pytest
+
+from environments import Action, Outcome
+from sandbox.errors import StateLost
+from search import (
+    Beam,
+    BestFirst,
+    Dfsdt,
+    Limits,
+    Mcts,
+    PolicyError,
+    beam,
+    best_first,
+    dfsdt,
+    mcts,
+    react,
+)
+from tests.fakes import Arms, ArmsEnv
+from tests.judges import ArmJudge
+
+TASK = ArmsEnv().tasks[0]
+ALL = [
+    (dfsdt, []),
+    (dfsdt, [Dfsdt("sample", backtrack=2)]),
+    (dfsdt, [Dfsdt(rank=True, judge=ArmJudge())]),
+    (react, []),
+    (beam, [Beam(ArmJudge())]),
+    (best_first, [BestFirst(ArmJudge())]),
+    (mcts, [Mcts(judge=ArmJudge())]),
+]
+
+
+class Counting(ArmsEnv):
+    """Counts snapshots: taken in all, held now, restored."""
+
+    taken = held = most = resets = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.restored: set[tuple[int, ...]] = set()
+
+    def begin(self, task):
+        self.resets += 1
+        super().begin(task)
+
+    def save(self):
+        self.taken += 1
+        self.held += 1
+        self.most = max(self.most, self.held)
+        return super().save()
+
+    def load(self, state):
+        self.restored.add(state)
+        super().load(state)
+
+    def free(self, state):
+        self.held -= 1
+
+
+@pytest.mark.parametrize(("search", "how"), ALL)
+@pytest.mark.parametrize("calls", [1, 4, 7, None])
+async def test_snapshots_are_released(search, how, calls):
+    env = Counting()
+    await search(env, TASK, Arms(), Limits(calls=calls), *how)
+    assert env.held == 0
+
+
+async def test_chains_save_nothing():
+    """Each begins with a reset; nobody comes back to a state of theirs."""
+    env = Counting()
+    tree = await react(env, TASK, Arms(), Limits(width=3))
+    assert len(tree.nodes) == 9 and (env.taken, env.resets) == (0, 3)
+
+
+async def test_a_search_of_width_1_saves_nothing():
+    env = Counting()
+    await dfsdt(env, TASK, Arms(), Limits(width=1))
+    assert env.taken == 0
+
+
+async def test_depth_first_saves_each_state_once_and_restores_all_of_them():
+    """Depth 3: the start and 6 states inside, each left once for its first child; no leaf."""
+    env = Counting()
+    tree = await dfsdt(env, TASK, Arms(), Limits())
+    assert tree.solved and env.taken == len(env.restored) == 7
+    assert env.most == 3  # one a level: a state's last child frees it
+
+
+async def test_a_search_that_failed_leaves_the_environment_clean():
+    class Failing(Arms):
+        async def propose(self, *args, **how):
+            if len(self.requests) == 5:
+                raise PolicyError("no more")
+            return await super().propose(*args, **how)
+
+    env = Counting()
+    with pytest.raises(PolicyError):
+        await dfsdt(env, TASK, Failing(), Limits())
+    assert env.taken > 0 and env.held == 0
+
+
+class Forgetful(ArmsEnv):
+    """Loses every snapshot but the start state's, or that one too; `drifts`: replays differ."""
+
+    loses_start = drifts = False
+    steps = 0
+
+    def act(self, action: Action) -> Outcome:
+        self.steps += 1
+        outcome = super().act(action)
+        return replace(outcome, observation=f"{self.steps}") if self.drifts else outcome
+
+    def load(self, state: tuple[int, ...]) -> None:
+        if state or self.loses_start:
+            raise StateLost("evicted")
+        super().load(state)
+
+
+@pytest.mark.parametrize("loses_start", [False, True])
+async def test_a_lost_snapshot_is_replayed_and_the_tree_says_so(loses_start):
+    env = Forgetful()
+    env.loses_start = loses_start
+    tree = await dfsdt(env, TASK, Arms(), Limits())
+    whole = await dfsdt(ArmsEnv(), TASK, Arms(), Limits())
+    assert [node.step for node in tree.nodes] == [node.step for node in whole.nodes]
+    assert tree.replayed == [2, 1, 5, 9, 8, 12] and whole.replayed == []
+
+
+async def test_a_state_that_cannot_be_replayed_is_an_error():
+    env = Forgetful()
+    env.drifts = True
+    with pytest.raises(StateLost, match="cannot be rebuilt"):
+        await dfsdt(env, TASK, Arms(), Limits())
