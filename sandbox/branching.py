@@ -134,14 +134,15 @@ class BranchingSandbox:
 
     def get(self, node: str, path: str, max_bytes: int = 1 << 20) -> bytes:
         """A regular file of the node's working directory; see `sandbox.protocol`."""
-        request = {"op": "get", "path": path, "max_bytes": max_bytes}
-        try:
-            reply = self._with_living(node, "node", request, DEFAULT)
-        except _Diverged as error:
-            raise StateLost("the files are lost: their replay went another way") from error
+        reply = self._of_files(node, {"op": "get", "path": path, "max_bytes": max_bytes})
         if "absent" in reply:
             raise FileNotFoundError(reply["absent"])
         return binary(reply["data"])
+
+    def files(self, node: str, most: int = 1000) -> tuple[tuple[str, int | None], ...]:
+        """What is below the node's working directory; see `sandbox.protocol`."""
+        reply = self._of_files(node, {"op": "files", "most": most})
+        return tuple((path, size) for path, size in reply["files"])
 
     def drop(self, node: str) -> None:
         """Free a node; its children live on. One that is not there is nothing to free."""
@@ -264,6 +265,12 @@ class BranchingSandbox:
             return self._request(request | {key: self._living(node)}, limits)
         except _Lost as error:
             raise _Diverged from error
+
+    def _of_files(self, node: str, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return self._with_living(node, "node", request, DEFAULT)
+        except _Diverged as error:
+            raise StateLost("the files are lost: their replay went another way") from error
 
     def _step(self, parent: str, name: str, code: str, limits: Limits) -> Result:
         request = {"op": "step", "parent": parent, "node": name, "code": code}

@@ -45,6 +45,7 @@ class PipeChannel:
             SandboxError: it cannot be started.
         """
         self.home, self.alone, self._scratch = home, alone, scratch
+        self.socket = ""
         self._buffer = b""
         self._closed = False
         try:

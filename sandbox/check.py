@@ -9,6 +9,7 @@ import itertools
 import os
 import socket
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ VARIABLE = "TREEGRAFT_SANDBOX"
 EVERYWHERE = ("standard library", "branches apart", "time limit")
 """What even "process" promises."""
 CANARY = "TREEGRAFT_CANARY"
+CHOOSING = threading.Lock()
 
 READ_HOST = "open({path!r}).read()"
 WRITE_HOST = "open({path!r}, 'w').write('broken')"
@@ -87,7 +89,8 @@ def choose(kind: str = "auto") -> Choice:
     Raises:
         SandboxError: no such kind, or it does not work here.
     """
-    return _choose(os.environ.get(VARIABLE, kind) if kind == "auto" else kind)
+    with CHOOSING:  # one thread tries, the others wait for what it finds
+        return _choose(os.environ.get(VARIABLE, kind) if kind == "auto" else kind)
 
 
 @functools.cache

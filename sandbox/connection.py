@@ -23,6 +23,8 @@ path = sys.argv.pop()
 places = {"submodule_search_locations": [path]}
 spec = importlib.util.spec_from_file_location("supervisor", path + "/__init__.py", **places)
 sys.modules["supervisor"] = importlib.util.module_from_spec(spec)
+from supervisor import startup
+startup.prepare()
 sys.path.insert(0, "")
 import supervisor.main
 supervisor.main.main()
@@ -32,7 +34,7 @@ supervisor.main.main()
 
 def program(quota: Quota, read_only: tuple[Path, ...] = ()) -> Program:
     """The supervisor. Not -I, which would ignore PYTHONHASHSEED: the environment is ours anyway."""
-    arguments = ("-P", "-s", "-B", "-c", BOOTSTRAP, str(SOURCE))
+    arguments = ("-P", "-s", "-S", "-B", "-c", BOOTSTRAP, str(SOURCE))
     return Program("supervisor", arguments, (SOURCE, *read_only), quota, branches=True)
 
 
@@ -116,6 +118,7 @@ class Connection:
         return {
             "home": channel.home,
             "alone": channel.alone,
+            "socket": channel.socket,
             "mounts": self.backend.mounts,
             "families": self.backend.families,
             "nodes": quota.nodes,

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+import uuid
 from pathlib import Path
 
 from sandbox.errors import SandboxError
@@ -65,16 +66,18 @@ def scratch(*folders: str) -> Path:
     Raises:
         SandboxError: there is no room for it.
     """
-    made: Path | None = None
-    try:
-        made = Path(tempfile.mkdtemp(prefix=f"treegraft-{owner()}-"))
+    above = tempfile.gettempdir()
+    made = Path(above, f"treegraft-{owner()}-{uuid.uuid4().hex[:12]}")
+    try:  # not mkdtemp, which leaves one behind where it is interrupted
+        made.mkdir(0o700)
         for folder in folders:
             (made / folder).mkdir()
     except OSError as error:
-        if made is not None:
-            discard(made)
-        place = tempfile.gettempdir()
-        raise SandboxError(f"cannot make a folder in {place}: {error.strerror}") from error
+        discard(made)
+        raise SandboxError(f"cannot make a folder in {above}: {error.strerror}") from error
+    except BaseException:
+        discard(made)
+        raise
     return made
 
 

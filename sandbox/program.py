@@ -59,10 +59,12 @@ class Channel(Protocol):
     home: the writable directory inside, absolute; "" where the program was given none.
     alone: whether it is in a pid namespace of its own, so that `kill(-1)` there reaches only its
         own descendants.
+    socket: where it may call, after its first line, to be spoken to by that line instead; or "".
     """
 
     home: str
     alone: bool
+    socket: str
 
     def send(self, line: bytes) -> None:
         """Write `line` and a newline. Raises OSError: the program is gone."""

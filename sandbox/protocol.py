@@ -133,6 +133,12 @@ class Sandbox(Protocol):
             FileNotFoundError: there is no such regular file, or it is larger than `max_bytes`.
         """
 
+    def files(self, node: str, most: int = 1000) -> tuple[tuple[str, int | None], ...]:
+        """What is below the node's working directory, folders aside, by path; `most` at most.
+
+        With each its size in bytes, or None where it is no regular file. Links are not followed.
+        """
+
     def drop(self, node: str) -> None:
         """Free a node; its children live on. One that is not there is nothing to free."""
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from environments.python.grading import Verdict, judge, marked
-from environments.python.installing import call, prelude
+from environments.python.installing import prelude
 from environments.python.values import number, same_answer
 from environments.types import Task
 from sandbox.branching import BranchingSandbox
@@ -352,8 +352,7 @@ def test_a_judge_sees_only_what_it_should(sandbox: BranchingSandbox) -> None:
     """The agent's names are clean, and what our prelude needs is not among them."""
     seen = sandbox.step(ROOT, "names", "sorted(globals())")
     assert seen.value == "['__builtins__', '__name__']"
-    assert sandbox.step("names", "files", call("cells.list_files", "")).value == "[]"
-    sandbox.drop("files")
+    assert sandbox.files("names") == ()
     sandbox.drop("names")
 
 

@@ -26,6 +26,8 @@ from environments.types import Action, Task
 
 LARGEST_FILE = 1 << 20
 """Bytes of a file that `read_file` reads."""
+MOST_FILES = 200
+"""That `list_files` lists."""
 TRIED = 6
 """Wrong programs that are tried out for a task's mistakes."""
 TRIAL_LIMITS = replace(LIMITS, seconds=1.0)
@@ -172,10 +174,10 @@ class PythonEnv(ToolEnv):
         return Outcome(shown(data.decode("utf-8", "replace")) or "(empty)")
 
     def _list(self) -> Outcome:
-        result = self._states.beside(f"print(*{call('cells.list_files', '')}, sep='\\n')")
-        if result.why:
-            return Outcome(failure_text(result, self.limits), info={"error": result.why})
-        return Outcome(shown(result.output.strip()) or "(no files)")
+        found = self._states.files(MOST_FILES + 1)
+        lines = [path if size is None else f"{path} ({size} bytes)" for path, size in found]
+        lines[MOST_FILES:] = ["..."] if len(found) > MOST_FILES else []
+        return Outcome(shown("\n".join(lines)) or "(no files)")
 
     def _test(self, task: Task) -> Outcome:
         tests = [*task.details.get("visible", ())]

@@ -2,9 +2,9 @@
 
 What holds here: network none, a read-only root, no capability, no-new-privileges, an unprivileged
 user, Docker's own seccomp profile, and bounds on memory (swap included), processes, processors,
-files and their number. The program is pid 1 and is spoken to over the attached streams, attached
-before the start, so that its standard input closes when the engine dies; the container then removes
-itself. No command is ever run in a container that runs.
+files and their number. The program is pid 1. Its streams are attached before the start, so that its
+standard input closes when the engine dies, and the container then removes itself; it is spoken to
+over them, or over a socket (`docker_door`). No command is ever run in a container that runs.
 
 Limitations: the kernel is the host's. A folder that may be read is bound without the file systems
 mounted beneath it, since older daemons would leave those writable. Docker adds HOSTNAME to the
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import daemon, image
 from sandbox.backends.docker_channel import DockerChannel, remove
+from sandbox.backends.docker_door import INSIDE, Door, door
 from sandbox.errors import SandboxError
 from sandbox.owner import LABEL, owner
 from sandbox.program import ENVIRONMENT, HOME, Program, arguments_inside, inside
@@ -93,25 +94,32 @@ class Docker:
             require_readable(path)
         forget_unsure()
         container = f"treegraft-{uuid.uuid4().hex[:16]}"
+        opened: Door | None = None
+        home = HOME if program.branches else ""
         try:
+            opened = door() if program.branches else None
             with daemon.connected(START_SECONDS) as client:
-                self._create(client, container, program)
-                channel = DockerChannel(container, HOME if program.branches else "", START_SECONDS)
+                self._create(client, container, program, opened)
+                channel = DockerChannel(container, home, START_SECONDS, opened)
                 try:
                     client.api.start(container)
                 except BaseException:
                     channel.kill()
                     raise
         except BaseException:
+            if opened is not None:
+                opened.close()
             remove(container)
             UNSURE.add(container)
             raise
         return channel
 
-    def _create(self, client: "DockerClient", container: str, program: Program) -> None:
+    def _create(
+        self, client: "DockerClient", container: str, program: Program, opened: Door | None
+    ) -> None:
         from docker.errors import ImageNotFound
 
-        options = container_options(client, program) | {"name": container}
+        options = container_options(client, program, opened) | {"name": container}
         try:
             client.api.create_container(self._image(client), **options)
         except ImageNotFound:  # deleted since we looked
@@ -126,8 +134,13 @@ class Docker:
             return self._tag
 
 
-def container_options(client: "DockerClient", program: Program) -> dict[str, Any]:
+def container_options(
+    client: "DockerClient", program: Program, opened: Door | None = None
+) -> dict[str, Any]:
     """What `docker.APIClient.create_container` is told, besides image and name."""
+    mounts = [bind(path, inside(path, program)) for path in program.read_only]
+    if opened is not None:
+        mounts.append(bind(opened.folder, INSIDE))
     return {
         "command": ["python3", *arguments_inside(program)],
         "hostname": "sandbox",
@@ -147,7 +160,7 @@ def container_options(client: "DockerClient", program: Program) -> dict[str, Any
             init=False,
             auto_remove=True,
             log_config=log_nothing(),
-            mounts=[bind(path, inside(path, program)) for path in program.read_only],
+            mounts=mounts,
             tmpfs={HOME: files_options(program.quota)} if program.branches else {},
             **bounds(program.quota),
         ),

@@ -1,4 +1,8 @@
-"""The host's end of a program in a container: its attached streams, its end, its removal."""
+"""The host's end of a program in a container: its attached streams, its end, its removal.
+
+A program that is given a door (`docker_door`) may call there, and goes on by that line; one that
+does not, or cannot, answers by its standard output as any other.
+"""
 
 import contextlib
 import http.client
@@ -6,8 +10,10 @@ import json
 import select
 import struct
 import time
+from typing import cast
 
 from sandbox import daemon
+from sandbox.backends.docker_door import INSIDE, NAME, Door
 from sandbox.errors import SandboxError
 
 FRAME = struct.Struct(">BxxxL")
@@ -23,18 +29,39 @@ END_SECONDS = 2.0
 REMOVE_SECONDS = 15.0
 
 
-class Streams:
-    """Takes an attached stream apart: lines of standard output, the end of standard error."""
+class Lines:
+    """Takes what comes apart, into lines."""
 
     def __init__(self) -> None:
-        self.complaint = b""
-        self._frames = bytearray()
         self._output = bytearray()
         self._searched = 0
 
     def __len__(self) -> int:
-        """Bytes of standard output that are held."""
+        """Bytes that are held."""
         return len(self._output)
+
+    def feed(self, data: bytes) -> None:
+        self._output += data
+
+    def line(self) -> bytes | None:
+        """The next whole line, without its newline; None if there is none yet."""
+        end = self._output.find(b"\n", self._searched)
+        if end < 0:
+            self._searched = len(self._output)
+            return None
+        line = bytes(self._output[:end])
+        del self._output[: end + 1]
+        self._searched = 0
+        return line
+
+
+class Streams(Lines):
+    """Takes an attached stream apart: lines of standard output, the end of standard error."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.complaint = b""
+        self._frames = bytearray()
 
     def feed(self, data: bytes) -> None:
         self._frames += data
@@ -48,18 +75,7 @@ class Streams:
             if stream == STDERR:
                 self.complaint = (self.complaint + piece)[-COMPLAINT_BYTES:]
             else:
-                self._output += piece
-
-    def line(self) -> bytes | None:
-        """The next whole line, without its newline; None if there is none yet."""
-        end = self._output.find(b"\n", self._searched)
-        if end < 0:
-            self._searched = len(self._output)
-            return None
-        line = bytes(self._output[:end])
-        del self._output[: end + 1]
-        self._searched = 0
-        return line
+                super().feed(piece)
 
 
 class Exit:
@@ -100,16 +116,21 @@ class DockerChannel:
 
     alone = True
 
-    def __init__(self, container: str, home: str, seconds: float) -> None:
+    def __init__(self, container: str, home: str, seconds: float, door: Door | None = None) -> None:
         """Attach to a container that has been made and not yet started.
+
+        door: where the program may call.
 
         Raises:
             OSError, http.client.HTTPException: no such container, or the daemon is gone.
         """
         self.home = home
         self.container = container
+        self.socket = f"{INSIDE}/{NAME}" if door is not None else ""
+        self._door = door
         self._streams = Streams()
         self._stream = daemon.attach(container, seconds)
+        self._line, self._lines = self._stream, cast(Lines, self._streams)
         try:
             self._exit = Exit(container, seconds)
         except BaseException:
@@ -128,11 +149,11 @@ class DockerChannel:
             ready = self._wait(select.POLLIN | select.POLLOUT, deadline)
             if ready & ~select.POLLOUT and not self._take():
                 raise BrokenPipeError("the container ended")
-            if len(self._streams) > HELD_BYTES:
+            if len(self._lines) > HELD_BYTES:
                 raise BrokenPipeError("the program writes without reading")
             if ready & select.POLLOUT:
                 with contextlib.suppress(BlockingIOError):
-                    rest = rest[self._stream.send(rest) :]
+                    rest = rest[self._line.send(rest) :]
 
     def receive(self, seconds: float, max_bytes: int) -> bytes:
         """The next line, without its newline.
@@ -142,10 +163,12 @@ class DockerChannel:
             EOFError: the program is gone, or the line is longer than `max_bytes`.
         """
         deadline = time.monotonic() + seconds
-        while (line := self._streams.line()) is None:
-            if len(self._streams) > max_bytes:
+        while (line := self._lines.line()) is None:
+            if len(self._lines) > max_bytes:
                 raise EOFError("the reply is too long")
             try:
+                if self._door is not None and self._called(self._door, deadline):
+                    continue
                 self._wait(select.POLLIN, deadline)
                 alive = self._take()
             except ConnectionError:
@@ -154,7 +177,25 @@ class DockerChannel:
                 raise EOFError("the container ended")
         if len(line) > max_bytes:
             raise EOFError("the reply is too long")
+        self._close_door()
         return line
+
+    def _called(self, door: Door, deadline: float) -> bool:
+        """Whether the program is there and has called, and not said or done something else."""
+        waiting = select.poll()
+        waiting.register(door, select.POLLIN)
+        waiting.register(self._stream, select.POLLIN)
+        ready = {found for found, _ in waiting.poll(max(0.0, deadline - time.monotonic()) * 1000)}
+        if door.fileno() not in ready:
+            return False
+        self._line, self._lines = door.answer(), Lines()
+        self._close_door()
+        return True
+
+    def _close_door(self) -> None:
+        if self._door is not None:
+            self._door.close()
+            self._door = None
 
     def ended(self) -> int | None:
         """The exit status of a program whose output ended; None if it lives on nevertheless."""
@@ -163,6 +204,9 @@ class DockerChannel:
     def complaint(self) -> str:
         """The last of what the program wrote to standard error, for an error message."""
         with contextlib.suppress(OSError):
+            if self._line is not self._stream:
+                self._line.close()
+            self._line, self._lines = self._stream, self._streams
             while self._wait(select.POLLIN, 0.0) and self._take():
                 pass
         return self._streams.complaint.decode(errors="replace").strip()
@@ -175,29 +219,40 @@ class DockerChannel:
         """
         if self._stream.fileno() < 0:
             return
+        self._close_door()
         remove(self.container)
         self._exit.status(REMOVE_SECONDS)
         self._exit.close()
+        self._line.close()
         self._stream.close()
 
     def _wait(self, events: int, deadline: float) -> int:
-        """Which of `events` the stream is ready for. Raises TimeoutError: none, by `deadline`."""
-        if self._stream.fileno() < 0:
+        """Which of `events` the line is ready for.
+
+        Raises:
+            TimeoutError: none, by `deadline`.
+            BrokenPipeError: the container, or the daemon between it and us, is gone.
+        """
+        if self._line.fileno() < 0:
             raise BrokenPipeError("the container was removed")
         waiting = select.poll()
-        waiting.register(self._stream, events)
-        ready = waiting.poll(max(0.0, deadline - time.monotonic()) * 1000)
+        if self._line is not self._stream:
+            waiting.register(self._stream, select.POLLRDHUP)
+        waiting.register(self._line, events)
+        ready = dict(waiting.poll(max(0.0, deadline - time.monotonic()) * 1000))
         if not ready:
             raise TimeoutError
-        return ready[0][1]
+        if self._line.fileno() not in ready:
+            raise BrokenPipeError("the container ended")
+        return ready[self._line.fileno()]
 
     def _take(self) -> bool:
         """Take in what came; False at the end of the stream."""
         try:
-            data = self._stream.recv(1 << 16)
+            data = self._line.recv(1 << 16)
         except BlockingIOError:
             return True
-        self._streams.feed(data)
+        self._lines.feed(data)
         return bool(data)
 
 

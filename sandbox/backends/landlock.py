@@ -48,10 +48,10 @@ class Landlock:
         place: Path | None = None
         home = ""
         if program.branches:
-            place = scratch("node")
-            home = str(place / "node")
-            rules["write"].append(home)
             rules["read"].append("/proc")
+            place = scratch("node")
+            home = f"{place}/node"
+            rules["write"].append(home)
         argv = [INTERPRETER, "-I", "-S", "-B", wrapper, json.dumps(rules), INTERPRETER]
         argv += program.arguments
         return PipeChannel(argv, environment(home), home=home, scratch=place)

@@ -7,8 +7,11 @@ read from the kernel.
 
 main          requests of the host, one at a time
 nodes         fork a node, run code in it, keep it stopped, evict it
+jobs          what a node is to run                      telling   what came of it, for the engine
 attending     wait for a running node, under its limits          output   what it writes
 interpreter   the node's side: untrusted from the first line of agent code on
+startup       what `site` does, without code of the machine's
+hooks         what CPython does after a fork, and may be left out
 processes     stop, kill, measure processes
 files         a node's files as copies          overlay     as layers of an overlay file system
 walking       walk, copy and remove files that may be hostile

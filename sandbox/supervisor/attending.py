@@ -2,12 +2,10 @@
 
 import select
 import time
-from collections.abc import Mapping
-from typing import Any
 
-from .output import Output
-from .processes import Processes
-from .wire import Link, Message
+from .jobs import Job
+from .processes import Processes, lives
+from .wire import Gone, Link, Message
 
 TICK = 0.02
 """Seconds between two looks at a running node's memory."""
@@ -22,56 +20,54 @@ class Ended(Exception):
 
 
 class Attendant:
-    """control: a descriptor whose hang-up means that the engine is gone.
+    """controls: descriptors whose hang-up means that the engine is gone.
     ends_at: when, by the monotonic clock, everything ends, a step under way included.
     most_pids: processes that a step may have at once, where the kernel does not count them."""
 
-    def __init__(self, processes: Processes, control: int, ends_at: float, most_pids: int) -> None:
-        self._processes, self.control = processes, control
+    def __init__(
+        self, processes: Processes, controls: tuple[int, ...], ends_at: float, most_pids: int
+    ) -> None:
+        self._processes, self.controls = processes, controls
         self._ends_at, self._most_pids = ends_at, most_pids
 
-    def reply(
-        self,
-        link: Link,
-        reading: int,
-        output: Output,
-        limits: Mapping[str, Any],
-        idle: set[int],
-    ) -> Message:
+    def reply(self, pid: int, link: Link, job: Job, idle: set[int]) -> Message:
         """The node's reply.
 
-        reading: where its output comes.   idle: processes that have no part in the run.
+        pid: of the node.   idle: processes that have no part in the run.
 
         Raises:
             Ended: a limit was reached.   Gone: the node is.
             SystemExit: the engine is gone, or our time is up.
         """
+        reading, output, limits = job.reading, job.output, job.limits
         now = time.monotonic()
         deadline, look_again = min(now + limits["seconds"], self._ends_at), now + TICK
         waiting = select.poll()
         waiting.register(link.socket, select.POLLIN)
         waiting.register(reading, select.POLLIN)
-        waiting.register(self.control, 0)  # hang-up only
-        while True:
+        for control in self.controls:
+            waiting.register(control, 0)  # hang-up only
+        while (message := link.take()) is None:
             until = min(deadline, look_again) - now
             ready = {descriptor for descriptor, _ in waiting.poll(max(0.0, until) * 1000 + 1)}
-            if self.control in ready:
+            if not ready.isdisjoint(self.controls):
                 raise SystemExit
             if reading in ready and not output.drain(reading):
                 waiting.unregister(reading)
             if output.total > limits["flood_bytes"]:
                 raise Ended("flood")
-            if link.socket.fileno() in ready and (message := link.take()) is not None:
-                return message
             now = time.monotonic()
             if now >= deadline:
                 raise Ended("timeout") if deadline < self._ends_at else SystemExit
             if now >= look_again:
                 look_again = now + TICK
-                self._watch(idle, limits["memory_bytes"])
+                self._watch(pid, idle, limits["memory_bytes"])
+        return message
 
-    def _watch(self, idle: set[int], most_bytes: int) -> None:
-        """Raises Ended: what runs is too large, or too much of it runs."""
+    def _watch(self, pid: int, idle: set[int], most_bytes: int) -> None:
+        """Raises Ended: what runs is too large, or too much of it runs. Gone: the node is."""
+        if not lives(pid):
+            raise Gone  # its parent was stopped with the link's other end still in its hands
         self._processes.reap()  # zombies count as processes
         processes, memory = self._processes.running(idle)
         if memory > most_bytes:

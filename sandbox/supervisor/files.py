@@ -45,8 +45,17 @@ class Files(Protocol):
     def first(self) -> Kept:
         """The root's files: what `home` holds at the start."""
 
+    def leave(self) -> None:
+        """Before others are shown: what `keep` returned last is harmed by nothing that still runs.
+
+        Raises Full: it cannot be, and is lost.
+        """
+
     def show(self, kept: Kept) -> None:
         """Let `home` hold these files; nothing done to them afterwards harms `kept`."""
+
+    def look(self, kept: Kept) -> None:
+        """As `show`, if only we look at them, and no node runs before the next call."""
 
     def resume(self, kept: Kept) -> None:
         """As `show`, for the node itself, which goes on; `kept` is given up."""
@@ -56,6 +65,9 @@ class Files(Protocol):
 
     def free(self, kept: Kept) -> None:
         """Give up what `keep` or `first` returned."""
+
+    def tidy(self, most: int) -> None:
+        """End `most` of what was given up; to be called while there is time."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -127,6 +139,13 @@ class Copies:
         self._free_resumed()
         return entries
 
+    def leave(self) -> None:
+        """Nothing to do: what is kept is a copy."""
+
+    def look(self, kept: Copy) -> None:
+        if kept is not self._shown:
+            self.show(kept)
+
     def show(self, kept: Copy) -> None:
         self._free_resumed()
         there = self._clear_for(kept)
@@ -143,6 +162,9 @@ class Copies:
         if kept is not self._shown:
             self.show(kept)
         self._resumed.append(kept)
+
+    def tidy(self, most: int) -> None:
+        """Nothing to do: what is given up is gone at once."""
 
     def _free_resumed(self) -> None:
         while self._resumed:

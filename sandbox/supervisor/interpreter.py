@@ -12,15 +12,14 @@ import contextlib
 import io
 import linecache
 import os
-import random
 import signal
 import socket
 import stat
 import sys
-import threading
 import traceback
 from typing import Any, NoReturn
 
+from .hooks import quiet_fork, random, threading
 from .wire import Gone, Link, Message
 
 MAX_CODE = 64 << 20
@@ -28,7 +27,7 @@ TRACEBACK_CHARS = 16_000
 EPHEMERAL = ("socket:", "pipe:", "anon_inode:")
 """Descriptors that the branches of a node would share, and so disturb each other."""
 
-_fork, _exit, _setsid = os.fork, os._exit, os.setsid
+_fork, _exit, _setsid = quiet_fork, os._exit, os.setsid
 _dup2, _close, _waitpid = os.dup2, os.close, os.waitpid
 
 
@@ -61,7 +60,6 @@ class Interpreter:
 
     def _branch(self, descriptors: list[int]) -> None:
         """Fork; the child goes on over the link that came with the message."""
-        state = random.getstate()
         self._children = [pid for pid in self._children if _reap(pid) == 0]
         try:
             child = _fork()
@@ -77,7 +75,6 @@ class Interpreter:
         self._children = []
         self._link.close()
         self._link = Link(socket.socket(fileno=descriptors[0]), MAX_CODE)
-        random.setstate(state)  # CPython seeds `random` anew in a forked child
         _setsid()  # as a group of our parent's session we would get SIGHUP when that dies
         self._link.send({"ready": True})
 

@@ -8,20 +8,30 @@ import platform
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any, NoReturn
 
 from . import confine, files, interpreter, overlay, seccomp
 from .attending import Attendant
-from .nodes import Lost, Node, Nodes, NoRoom, Run
-from .output import Output
+from .jobs import Job
+from .nodes import Lost, Node, Nodes, NoRoom
 from .processes import Processes
-from .walking import reading_beneath
+from .telling import told
+from .walking import listed, reading_beneath
 from .wire import Gone, Host, Link, Message, binary, pair, text
 
 ROOT = "root"
 SHARED_MEMORY = "/dev/shm"
-START_LIMITS = {"seconds": 60.0, "flood_bytes": 1 << 20, "value_chars": 0}
+IDLE_SECONDS = 0.05
+"""After which the engine is taken to be busy with something else."""
+ALL = 1 << 30
+START_LIMITS = {
+    "seconds": 60.0,
+    "flood_bytes": 1 << 20,
+    "output_bytes": 4096,
+    "value_chars": 0,
+}
 
 
 class Refused(Exception):
@@ -37,7 +47,7 @@ class Supervisor:
         self._limits: dict[str, int] = settings["limits"]
         shared = (SHARED_MEMORY,) if settings["alone"] else ()
         processes = Processes(settings["alone"])
-        attendant = Attendant(processes, host.reading, self._ends_at, settings["pids"])
+        attendant = Attendant(processes, host.controls, self._ends_at, settings["pids"])
         self._nodes = Nodes(processes, self._files(), attendant, shared)
         confine.hide()  # not before: what is hidden may not write its own user map
         self._root = self._start_root()
@@ -46,6 +56,7 @@ class Supervisor:
             "judge": self._judge,
             "put": self._put,
             "get": self._get,
+            "files": self._list,
             "drop": self._drop,
             "stat": self._stat,
         }
@@ -55,6 +66,8 @@ class Supervisor:
         facts = {"files": self._nodes.files.name, "python": platform.python_version()}
         self._host.send({"ready": facts | {"seccomp": seccomp.SUPPORTED}})
         while True:
+            if not self._host.has_more(IDLE_SECONDS):
+                self._nodes.files.tidy(ALL)
             request = self._host.receive(self._ends_at - time.monotonic())
             try:
                 reply = self._operations[request["op"]](request)
@@ -89,11 +102,11 @@ class Supervisor:
         theirs.close()
         root = Node(ROOT, link, pid, kept=None)
         self._nodes.add(root)
-        output = Output(4096)
         limits = START_LIMITS | {"memory_bytes": self._settings["held_bytes"]}
-        run = self._nodes.run(root, self._settings["prelude"], limits, output)
+        with closing(Job([self._settings["prelude"]], limits)) as job:
+            run = self._nodes.run(root, job)
         if run.why or run.reply.get("exception"):
-            said = run.reply.get("exception") or output.text()[0]
+            said = run.reply.get("exception") or job.output.text()[0]
             raise Refused(f"the sandbox's first program failed ({run.why}): {said}")
         self._nodes.settle_in(root, run)
         return root
@@ -102,8 +115,7 @@ class Supervisor:
         """In the child: the interpreter from which all others descend."""
         try:
             link.close()
-            for descriptor in (self._host.reading, self._host.writing):
-                os.close(descriptor)
+            self._host.leave()
             confine.become_node(self._limits, self._settings["families"])
             os.chdir(os.path.join(self._home, "work"))
             seccomp.guard_signals(os.getpid() + 1)
@@ -138,44 +150,43 @@ class Supervisor:
         in_place = request["node"] == parent.name
         evicted += self._nodes.show(parent, resume=in_place)
         shown = time.monotonic()
-        node = parent if in_place else self._fork(parent, request["node"], evicted)
-        seconds = {"files": shown - started, "fork": time.monotonic() - shown}
-        run, output = self._run(node, request)
-        run.seconds |= seconds
+        with closing(Job([request["code"]], request["limits"])) as job:
+            node = parent if in_place else self._fork(parent, request["node"], job, evicted)
+            forked = time.monotonic()
+            run = self._nodes.run(node, job)
+        run.seconds |= {"files": shown - started, "fork": forked - shown}
         if not run.why:
             self._nodes.settle_in(node, run)
             evicted += self._keep_bounds(node)
         elif in_place:
             evicted.append(node.name)
-        told = _told(run, output, request["limits"])
-        return told | {"marks": list(node.marks), "evicted": evicted}
+        return told(run, job) | {"marks": list(node.marks), "evicted": evicted}
 
     def _judge(self, request: Message) -> Message:
         evicted = self._nodes.show(self._node(request["leaf"]))
-        judge = self._fork(self._root, "", evicted)
-        run, output = self._run(judge, request, request["prepare"])
+        texts = [text for text in (request["prepare"], request["code"]) if text]
+        started = time.monotonic()
+        with closing(Job(texts or [""], request["limits"], judge=True)) as job:
+            judge = self._fork(self._root, "", job, evicted)
+            forked = time.monotonic()
+            run = self._nodes.run(judge, job)
+        run.seconds["fork"] = forked - started
         if not run.why:
             self._nodes.drop(judge)
-        self._nodes.processes.sweep(self._nodes.pids())
-        return _told(run, output, request["limits"]) | {"marks": [], "evicted": evicted}
+        return told(run, job) | {"marks": [], "evicted": evicted}
 
-    def _fork(self, parent: Node, name: str, evicted: list[str]) -> Node:
+    def _fork(self, parent: Node, name: str, job: Job, evicted: list[str]) -> Node:
         """A child of `parent`; where the kernel refuses, half of the others are evicted for it."""
         try:
-            return self._nodes.fork(parent, name)
+            return self._nodes.fork(parent, name, job)
         except NoRoom:
             half = len(self._nodes.by_name) // 2
             evicted += self._nodes.evict(half, self._settings["held_bytes"], {ROOT, parent.name})
             self._nodes.reap_dropped()
         try:
-            return self._nodes.fork(parent, name)
+            return self._nodes.fork(parent, name, job)
         except NoRoom as refusal:
             raise Refused(f"no process can be started: {refusal.args[0]}") from refusal
-
-    def _run(self, node: Node, request: Message, prepare: str | None = None) -> tuple[Run, Output]:
-        output = Output(request["limits"]["output_bytes"])
-        run = self._nodes.run(node, request["code"], request["limits"], output, prepare)
-        return run, output
 
     def _keep_bounds(self, spared: Node) -> list[str]:
         """Evict until the quota is kept; the root and `spared` stay."""
@@ -196,7 +207,7 @@ class Supervisor:
         return {}
 
     def _get(self, request: Message) -> Message:
-        evicted = self._nodes.show(self._node(request["node"]))
+        evicted = self._nodes.show(self._node(request["node"]), look=True)
         try:
             with reading_beneath(self._home, f"work/{request['path']}") as descriptor:
                 data = os.read(descriptor, request["max_bytes"] + 1)
@@ -206,6 +217,11 @@ class Supervisor:
             too_large = f"{request['path']} is larger than {request['max_bytes']} bytes"
             return {"absent": too_large, "evicted": evicted}
         return {"data": text(data), "evicted": evicted}
+
+    def _list(self, request: Message) -> Message:
+        evicted = self._nodes.show(self._node(request["node"]), look=True)
+        found = listed(os.path.join(self._home, "work"), self._settings["inodes"])
+        return {"files": sorted(found)[: request["most"]], "evicted": evicted}
 
     def _drop(self, request: Message) -> Message:
         node = self._nodes.by_name.get(request["node"])
@@ -223,31 +239,12 @@ class Supervisor:
         }
 
 
-def _told(run: Run, output: Output, limits: Mapping[str, Any]) -> Message:
-    """For the engine. What the node sent is looked at for its kind: it may send anything."""
-    told, missing = output.text()
-    return {
-        "why": run.why,
-        "output": told,
-        "truncated": missing,
-        "value": _text_of(run.reply, "value", limits["value_chars"]),
-        "exception": _text_of(run.reply, "exception", interpreter.TRACEBACK_CHARS + 100),
-        "status": run.status,
-        "seconds": run.seconds,
-    }
-
-
-def _text_of(reply: Message, key: str, most: int) -> str | None:
-    found = reply.get(key)
-    if not isinstance(found, str):
-        return None
-    return found[:most].encode("utf-8", "replace").decode()  # half characters are none
-
-
 def main() -> NoReturn:
     """The exit status is 0 when the engine closed our standard input."""
     host = _take_over_streams()
     settings = host.receive(60.0)
+    if settings["socket"]:
+        host.call(settings["socket"])
     if not settings["alone"]:
         _leave_a_keeper()
     try:

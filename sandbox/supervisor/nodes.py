@@ -9,17 +9,17 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from .attending import Attendant, Ended
 from .files import Files, Full, Kept
-from .output import Output
-from .processes import Processes, look, send
+from .jobs import Job, Run
+from .processes import Processes, lives, look, send
 from .walking import remove
 from .wire import Gone, Link, Message, Silent, pair
 
+TIDIED = 4
+"""Mounts at most that are ended while a node forks: it takes as long."""
 ANSWER_SECONDS = 5.0
 """How long a node that is asked to fork may take: its own code plays no part in an honest one."""
 
@@ -55,16 +55,6 @@ class Node:
     dropped: list[int] = field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Run:
-    """What came of a node's code, and how long each part took."""
-
-    why: str = ""
-    reply: Message = field(default_factory=dict)
-    status: int | None = None
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
 class Nodes:
     """shared: folders that nodes can write besides their own, emptied after every step."""
 
@@ -79,6 +69,10 @@ class Nodes:
         self._attendant = attendant
         self.by_name: dict[str, Node] = {}
         self._unkept: Node | None = None
+        self._awake: set[int] = set()
+        """Nodes' processes that were told to stop, and not yet seen to."""
+        self._shown: Node | None = None
+        """The last that settled in, while `home` holds what was kept of it."""
 
     def pids(self) -> set[int]:
         return {node.pid for node in self.by_name.values()}
@@ -88,44 +82,66 @@ class Nodes:
         self.by_name[node.name] = node
         self.processes.stop([node.pid])
 
-    def show(self, node: Node, *, resume: bool = False) -> list[str]:
+    def show(self, node: Node, *, resume: bool = False, look: bool = False) -> list[str]:
         """Let `home` hold the node's files; names of nodes that are lost by that.
 
-        resume: whether it is the node itself that goes on with them.
+        resume: whether it is the node itself that goes on with them.   look: whether we only look
+            at them, and no node runs before the next call.
 
         Raises:
             Lost: its files were not kept, and others have been shown since.
         """
         if node is self._unkept:
             return []
-        gone = [self._unkept] if self._unkept else []
-        self._unkept = None
-        for other in gone:
-            self.drop(other)
-        if node.kept is None:
+        gone = [] if node is self._shown and (resume or look) else self._leave()
+        if node.kept is None or node.name in gone:
             raise Lost(node.name)
+        if look:
+            self.files.look(node.kept)
+            return gone
+        self._shown = None
         if resume:
             self.files.resume(node.kept)
             node.kept = None
         else:
             self.files.show(node.kept)
-        return [other.name for other in gone]
+        return gone
 
-    def fork(self, parent: Node, name: str) -> Node:
+    def _leave(self) -> list[str]:
+        """Let go of what `home` holds; names of nodes that have no files then."""
+        gone = [self._unkept] if self._unkept else []
+        self._unkept = None
+        try:
+            self.files.leave()
+        except Full:
+            gone += [self._shown] if self._shown else []
+        self._shown = None
+        for node in gone:
+            self.drop(node)
+        return [node.name for node in gone]
+
+    def fork(self, parent: Node, name: str, job: Job) -> Node:
         """A running child of `parent`, which is stopped again; not registered yet.
+
+        job: what the child is to run, for `run`. A short one it finds waiting, and begins with it
+            while we see to its parent.
 
         Raises:
             Lost: the parent does not answer as it should.
             NoRoom: the parent is well, and cannot fork.
         """
+        if not lives(parent.pid):
+            raise Lost(parent.name)
         link, theirs = pair()
         try:
+            job.send_early(link)
             send(parent.pid, signal.SIGCONT)
             parent.link.send({"op": "fork"}, (theirs.fileno(),))
             theirs.close()
+            self.files.tidy(TIDIED)
             deadline = time.monotonic() + ANSWER_SECONDS
-            pid = link.sender(deadline, self._attendant.control)
-            link.receive(deadline, self._attendant.control)
+            pid = link.sender(deadline, self._attendant.controls)
+            link.receive(deadline, self._attendant.controls)
         except Silent as error:
             link.close()
             raise Lost(parent.name, hung=True) from error
@@ -135,7 +151,9 @@ class Nodes:
             raise Lost(parent.name) from error
         finally:
             theirs.close()
-            self.processes.stop([parent.pid])
+            # Not waited for: its child runs, may keep it awake, and has to be watched.
+            send(parent.pid, signal.SIGSTOP)
+            self._awake.add(parent.pid)
         if pid in self.pids() or pid <= 0:
             link.close()
             raise Lost(parent.name)
@@ -149,30 +167,17 @@ class Nodes:
             if isinstance(said, str):
                 raise NoRoom(said[:200])
 
-    def run(
-        self,
-        node: Node,
-        code: str,
-        limits: Mapping[str, Any],
-        output: Output,
-        prepare: str | None = None,
-    ) -> Run:
-        """Run code in a node; afterwards it and everything it started is stopped or dead.
-
-        prepare: None, or, of a verdict, what is run before `code` is sent; "" for nothing. A
-            verdict imports nothing from the node's files.
-        """
+    def run(self, node: Node, job: Job) -> Run:
+        """Run code in a node; afterwards it and everything it started is stopped or dead."""
         run = Run()
-        reading, writing = os.pipe2(os.O_CLOEXEC)
-        os.set_blocking(reading, False)
         started = time.monotonic()
         idle = self.pids() - {node.pid}
-        request = {"op": "run", "judge": prepare is not None, "value_chars": limits["value_chars"]}
         try:
-            send(node.pid, signal.SIGCONT)
-            for text in (prepare, code) if prepare else (code,):
-                node.link.send(request | {"code": text}, (writing,))
-                run.reply = self._attendant.reply(node.link, reading, output, limits, idle)
+            if not job.begun:  # else it runs already, or stopped by itself
+                send(node.pid, signal.SIGCONT)
+            for number in range(len(job.texts)):
+                job.send(node.link, number)
+                run.reply = self._attendant.reply(node.pid, node.link, job, idle)
                 if run.reply.get("exception"):
                     break
         except Ended as ended:
@@ -180,12 +185,12 @@ class Nodes:
         except (Gone, OSError):
             run.why = "died"
         finally:
-            os.close(writing)
+            job.end()
         run.seconds["run"] = time.monotonic() - started
-        self._settle(node, run, output, reading)
+        self._settle(node, run, job)
         return run
 
-    def _settle(self, node: Node, run: Run, output: Output, reading: int) -> None:
+    def _settle(self, node: Node, run: Run, job: Job) -> None:
         """Stop the node, or end it if it failed; end everything else that it started."""
         started = time.monotonic()
         if run.why:
@@ -193,15 +198,16 @@ class Nodes:
             run.status = self._how_it_ended(node)
             self.by_name.pop(node.name, None)
             node.link.close()
-        awake = set() if run.why else {node.pid}
+        if not run.why:
+            self._awake.add(node.pid)
+        awake, self._awake = self._awake, set()
         if not self.processes.sweep(self.pids() | awake, awake):
             raise SystemExit("processes of a node will not die")
         for folder in self._shared:
             for name in os.listdir(folder):
                 remove(os.path.join(folder, name), folder)
         with contextlib.suppress(OSError):
-            output.drain(reading)
-        os.close(reading)
+            job.output.drain(job.reading)
         run.seconds["sweep"] = time.monotonic() - started
 
     def _how_it_ended(self, node: Node) -> int | None:
@@ -225,7 +231,7 @@ class Nodes:
             self.processes.stop([parent.pid])
 
     def _soon(self, link: Link) -> Message:
-        return link.receive(time.monotonic() + 1.0, self._attendant.control)
+        return link.receive(time.monotonic() + 1.0, self._attendant.controls)
 
     def reap_dropped(self) -> None:
         """Dropped nodes count as processes until their parents asked how they ended."""
@@ -251,6 +257,7 @@ class Nodes:
             if self._unkept is not None and self._unkept is not node:
                 self.drop(self._unkept)
             self._unkept = node
+        self._shown = node if kept is not None else None
         node.kept, node.marks = kept, tuple(sorted(found))
         node.used = time.monotonic()
         self.by_name[node.name] = node
@@ -259,6 +266,7 @@ class Nodes:
     def drop(self, node: Node) -> None:
         """What its children share with it lives on in them."""
         self.by_name.pop(node.name, None)
+        self._awake.discard(node.pid)
         send(node.pid, signal.SIGKILL)
         node.link.close()
         if node.parent is not None:

@@ -6,7 +6,8 @@ by an empty mount, and reached through our working directory.
 
 Before a child may run, its parent's layers must be out of reach of what it inherits (open files,
 the working directory): the parent's overlay is made read-only as a whole, or, where something
-holds a file open for writing, its topmost layer is copied and the copy kept.
+holds a file open for writing, its topmost layer is copied and the copy kept. A node that goes on
+in place, or is dropped, is spared that: it is done when another node's files are about to be shown.
 
 Needs the right to mount, in a user namespace of its own (Linux 5.11). Inode numbers may differ
 between a node and its children.
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from .files import FOLDERS, Full
 from .walking import copy, reading, walk
 
-NOSUID, NODEV, READ_ONLY, REMOUNT, DETACH = 2, 4, 1, 32, 2
+NOSUID, NODEV, READ_ONLY, REMOUNT, MOVE, DETACH = 2, 4, 1, 32, 8192, 2
 MAX_LAYERS = 100
 """Above which a node's layers are copied into one; the kernel takes 500, and 4 kB of options."""
 
@@ -39,6 +40,13 @@ def mount(kind: str, target: str, flags: int, options: str) -> None:
         raise OSError(number, f"mount {kind}: {os.strerror(number)}")
 
 
+def move(mounted: str, target: str) -> None:
+    """What is mounted at one place to another. Raises OSError."""
+    if _libc.mount(mounted.encode(), target.encode(), None, ctypes.c_ulong(MOVE), None):
+        number = ctypes.get_errno()
+        raise OSError(number, f"move: {os.strerror(number)}")
+
+
 def unmount(target: str) -> None:
     """Raises OSError."""
     if _libc.umount2(target.encode(), DETACH):
@@ -46,9 +54,9 @@ def unmount(target: str) -> None:
         raise OSError(number, f"unmount: {os.strerror(number)}")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Layers:
-    """Names of layers, the topmost first."""
+    """Names of layers, the topmost first; that one may yet be replaced by a copy of it."""
 
     names: tuple[str, ...]
 
@@ -65,6 +73,11 @@ class Overlay:
         self._users: dict[str, int] = {}
         self._sizes: dict[str, int] = {}
         self._count = self.held = 0
+        self._frozen = False
+        self._last = Layers(())
+        """What `keep` returned last."""
+        self._left: list[str] = []
+        """Mounts that are of no use any more."""
         _go_into_hiding(home)
         top = self._layer()
         os.setxattr(top, "user.overlay.probe", b"")  # tmpfs can since Linux 6.6
@@ -78,31 +91,49 @@ class Overlay:
     def first(self) -> Layers:
         return self.keep()
 
+    def leave(self) -> None:
+        """What home shows, if it is kept, changes no more. Raises Full."""
+        top = self._shown[0]
+        if self._users[top] == 1 or self._frozen or self._freeze():
+            return
+        # Something is open for writing.
+        copied = (self._copied(f"{top}/files"), *self._shown[1:])
+        self._use(copied)
+        self.free(Layers(self._last.names))
+        self._last.names = copied
+
     def show(self, kept: Layers) -> None:
         self._replace((self._layer(), *kept.names))
 
-    def resume(self, kept: Layers) -> None:
-        top = kept.names[0]
-        if self._shown == kept.names and self._users[top] == 2:  # by home and by `kept`
-            mount("overlay", self._home, REMOUNT | NOSUID | NODEV, "")
-        else:
+    def look(self, kept: Layers) -> None:
+        if self._frozen or self._shown != kept.names:
             self.show(kept)
+
+    def resume(self, kept: Layers) -> None:
+        if self._shown != kept.names or self._users[kept.names[0]] > 2:  # by home and by `kept`
+            self.show(kept)
+        elif self._frozen:
+            mount("overlay", self._home, REMOUNT | NOSUID | NODEV, "")
+            self._frozen = False
         self.free(kept)
 
     def keep(self) -> Layers:
-        """What home shows stays readable there, and changes no more."""
-        if not self._freeze():  # something is open for writing
-            self._replace((self._copied(f"{self._shown[0]}/files"), *self._shown[1:]))
-            self._freeze()
         if len(self._shown) > MAX_LAYERS:
             self._replace((self._copied(self._home),))
-            self._freeze()
         top = self._shown[0]
         self.held -= self._sizes.pop(top, 0)
         self._sizes[top] = _used(top)
         self.held += self._sizes[top]
         self._use(self._shown)
-        return Layers(self._shown)
+        self._last = Layers(self._shown)
+        return self._last
+
+    def tidy(self, most: int) -> None:
+        """Unmount what was left: each time the kernel waits until nobody looks there any more."""
+        for name in self._left[:most]:
+            unmount(name)
+            os.rmdir(name)
+        del self._left[:most]
 
     def free(self, kept: Layers) -> None:
         for name in kept.names:
@@ -110,7 +141,7 @@ class Overlay:
             if not self._users[name]:
                 del self._users[name]
                 self.held -= self._sizes.pop(name, 0)
-                self._remove(name)
+                self._left.append(name)
 
     def _use(self, names: tuple[str, ...]) -> None:
         for name in names:
@@ -121,21 +152,31 @@ class Overlay:
             mount("overlay", self._home, REMOUNT | READ_ONLY | NOSUID | NODEV, "")
         except OSError:
             return False
+        self._frozen = True
         return True
 
     def _replace(self, names: tuple[str, ...]) -> None:
         """Show other layers."""
         self._use(names)
-        unmount(self._home)
+        self._put_away()
         self.free(Layers(self._shown))
         self._shown = names
         self._mount()
+
+    def _put_away(self) -> None:
+        """Move what home shows to where nobody sees it, which takes no time, unlike its end."""
+        self._count += 1
+        place = f"{self._count:x}"
+        os.mkdir(place)
+        move(self._home, place)
+        self._left.append(place)
 
     def _mount(self) -> None:
         top, *below = self._shown
         lower = ":".join(f"{name}/files" for name in below) or "nothing"
         options = f"lowerdir={lower},upperdir={top}/files,workdir={top}/scratch,userxattr"
         mount("overlay", self._home, NOSUID | NODEV, options)
+        self._frozen = False
 
     def _layer(self) -> str:
         self._count += 1
@@ -146,17 +187,13 @@ class Overlay:
         os.mkdir(f"{name}/scratch")
         return name
 
-    def _remove(self, name: str) -> None:
-        unmount(name)
-        os.rmdir(name)
-
     def _copied(self, source: str) -> str:
         """A new layer with what `source` holds. Raises Full."""
         fresh = self._layer()
         try:
             _copy_layer(source, f"{fresh}/files")
         except Full:
-            self._remove(fresh)
+            self._left.append(fresh)
             raise
         return fresh
 

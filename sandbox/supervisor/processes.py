@@ -106,13 +106,15 @@ class Processes:
         awake: those of `keep` that are not known to be stopped.
         """
         deadline = time.monotonic() + SWEEP_SECONDS
+        if self._alone:
+            send(-1, signal.SIGSTOP)  # first, since one could wake another
         self.stop(awake)
         before: list[int] | None = None
         while time.monotonic() < deadline:
-            if self._alone:
+            if self._alone and before is not None:
                 send(-1, signal.SIGSTOP)
             found = self.list()
-            strangers = [pid for pid in found if pid not in keep and _lives(pid)]
+            strangers = [pid for pid in found if pid not in keep and lives(pid)]
             for pid in strangers:
                 send(pid, signal.SIGKILL)
             self.reap()
@@ -130,7 +132,7 @@ class Processes:
 
     def living(self) -> int:
         """How many there are, zombies aside."""
-        return sum(_lives(pid) for pid in self.list())
+        return sum(lives(pid) for pid in self.list())
 
     def running(self, idle: Collection[int]) -> tuple[int, int]:
         """How many are not idle, and their resident bytes, shared pages counted each time."""
@@ -148,6 +150,6 @@ def send(pid: int, number: signal.Signals) -> None:
         os.kill(pid, number)
 
 
-def _lives(pid: int) -> bool:
+def lives(pid: int) -> bool:
     seen = look(pid)
     return seen is not None and seen.state not in DEAD

@@ -34,6 +34,24 @@ def _listing(folder: str) -> list[tuple[str, os.stat_result]]:
         return sorted((entry.name, entry.stat(follow_symlinks=False)) for entry in found)
 
 
+def listed(top: str, most: int) -> list[tuple[str, int | None]]:
+    """Paths of what is below `top` but folders, in no order; of regular files with their size.
+
+    Nothing is changed: what may not be read stays unread.   most: how many are looked at.
+    """
+    found: list[tuple[str, int | None]] = []
+    for folder, _, names in os.walk(top):
+        for name in names:
+            with contextlib.suppress(OSError):  # a path too long
+                seen = os.lstat(os.path.join(folder, name))
+                path = os.path.relpath(os.path.join(folder, name), top)
+                told = os.fsencode(path).decode("utf-8", "replace")
+                found.append((told, seen.st_size if stat.S_ISREG(seen.st_mode) else None))
+        if len(found) >= most:
+            break
+    return found
+
+
 @contextlib.contextmanager
 def reading(path: str, folder: int | None = None) -> Iterator[int]:
     """A descriptor of the regular file `path`, whatever its mode; in the open directory `folder`.

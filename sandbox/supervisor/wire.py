@@ -33,23 +33,47 @@ class Silent(Gone):
 
 
 class Host:
-    """The engine's side, over two descriptors that no node inherits."""
+    """The engine's side, over descriptors that no node inherits.
+
+    controls: those whose hang-up means that the engine is gone.
+    """
 
     def __init__(self, reading: int, writing: int) -> None:
-        self.reading, self.writing = reading, writing
+        self._reading, self._writing = reading, writing
+        self.controls: tuple[int, ...] = (reading,)
         self._buffer = bytearray()
+        self._waiting = select.poll()
+        self._waiting.register(reading, select.POLLIN)
+
+    def call(self, path: str) -> None:
+        """Go on over the socket at `path`, if it can be reached; its end too is the engine's."""
+        line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            line.connect(path)
+        except OSError:
+            line.close()
+            return
+        self._waiting.modify(self._reading, 0)  # hang-up only
+        os.close(self._writing)
+        self._reading = self._writing = line.detach()
+        self._waiting.register(self._reading, select.POLLIN)
+        self.controls = (*self.controls, self._reading)
+
+    def leave(self) -> None:
+        """In a child of ours: close every way to the engine."""
+        for descriptor in {*self.controls, self._writing}:
+            os.close(descriptor)
 
     def receive(self, seconds: float) -> Message:
         """The next request. Raises Gone: the engine is gone, or silent for `seconds`."""
         deadline = time.monotonic() + seconds
-        waiting = select.poll()
-        waiting.register(self.reading, select.POLLIN)
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0:
             searched = len(self._buffer)
-            if not waiting.poll(max(0.0, deadline - time.monotonic()) * 1000):
+            ready = dict(self._waiting.poll(max(0.0, deadline - time.monotonic()) * 1000))
+            if not ready.keys() <= {self._reading} or not ready:
                 raise Gone
-            data = os.read(self.reading, 1 << 16)
+            data = os.read(self._reading, 1 << 16)
             if not data:
                 raise Gone
             self._buffer += data
@@ -58,10 +82,14 @@ class Host:
         message: Message = _loads(line)
         return message
 
+    def has_more(self, seconds: float) -> bool:
+        """Whether a request comes, or the engine goes, within `seconds`."""
+        return bool(self._buffer or self._waiting.poll(seconds * 1000))
+
     def send(self, message: Message) -> None:
         rest = memoryview(_dumps(message).encode() + b"\n")
         while rest:
-            rest = rest[os.write(self.writing, rest) :]
+            rest = rest[os.write(self._writing, rest) :]
 
 
 class Link:
@@ -98,25 +126,25 @@ class Link:
             raise Gone from error
         return message
 
-    def receive(self, deadline: float, control: int) -> Message:
+    def receive(self, deadline: float, controls: tuple[int, ...]) -> Message:
         """The next message.
 
-        deadline: by the monotonic clock.   control: a descriptor whose hang-up ends the wait.
+        deadline: by the monotonic clock.   controls: descriptors whose hang-up ends the wait.
 
         Raises:
             Silent: none came in time.   Gone: none will.
-            SystemExit: control hung up.
+            SystemExit: one of `controls` hung up.
         """
         while (message := self.take()) is None:
-            self._wait(deadline, control)
+            self._wait(deadline, controls)
         return message
 
-    def sender(self, deadline: float, control: int) -> int:
+    def sender(self, deadline: float, controls: tuple[int, ...]) -> int:
         """The process that sent the first message of this link, as the kernel knows it.
 
         Needs SO_PASSCRED. Parameters and errors as for `receive`.
         """
-        self._wait(deadline, control)
+        self._wait(deadline, controls)
         data, notes, _, _ = self.socket.recvmsg(65536, socket.CMSG_SPACE(CREDENTIALS.size))
         self._buffer += data
         for level, kind, value in notes:
@@ -124,14 +152,15 @@ class Link:
                 return int(CREDENTIALS.unpack(value[: CREDENTIALS.size])[0])
         raise Gone
 
-    def _wait(self, deadline: float, control: int) -> None:
+    def _wait(self, deadline: float, controls: tuple[int, ...]) -> None:
         waiting = select.poll()
         waiting.register(self.socket, select.POLLIN)
-        waiting.register(control, 0)
+        for control in controls:
+            waiting.register(control, 0)
         ready = waiting.poll(max(0.0, deadline - time.monotonic()) * 1000)
         if not ready:
             raise Silent
-        if any(descriptor == control for descriptor, _ in ready):
+        if any(descriptor in controls for descriptor, _ in ready):
             raise SystemExit
 
     def obey(self) -> tuple[Message, list[int]]:

@@ -2,13 +2,11 @@
 
 import importlib.util
 import os
-import stat
 import traceback
 from typing import Any
 
 HOME = os.getcwd()
 """The working directory at the start: where the task's files are."""
-MOST_FILES = 200
 
 
 def write_file(path: str, content: str) -> None:
@@ -24,20 +22,6 @@ def prepare(files: dict[str, str], packages: list[str]) -> list[str]:
     for path, content in files.items():
         write_file(path, content)
     return [name for name in packages if importlib.util.find_spec(name) is None]
-
-
-def list_files() -> list[str]:
-    """A line a file, sorted; at most MOST_FILES of them, and then a line that says so."""
-    lines = []
-    for folder, folders, names in os.walk(HOME):
-        folders.sort()
-        for name in names:
-            full = os.path.join(folder, name)
-            seen = os.lstat(full)
-            size = f" ({seen.st_size} bytes)" if stat.S_ISREG(seen.st_mode) else ""
-            lines.append(os.path.relpath(full, HOME) + size)
-    lines.sort()
-    return [*lines[:MOST_FILES], *(["..."] if len(lines) > MOST_FILES else [])]
 
 
 def run_tests(tests: list[str], world: dict[str, Any]) -> None:

@@ -1,0 +1,71 @@
+"""What a node is to run, sent to it piece by piece, and what came of it.
+
+The first piece of a short job is sent before the node is there.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .output import Output
+from .wire import Link, Message
+
+EARLY_CHARS = 8192
+"""Of code that is sent to a node that cannot read yet. More might not fit between us and it: a
+socket holds about 200 kB, and JSON may take twelve bytes for one character."""
+
+
+class Job:
+    """texts: of code, each to be sent when the one before has come to its end.
+    judge: whether it is a verdict, which imports nothing from the node's files.
+    reading: where its output comes; nobody else's, and so open until `close`.
+    """
+
+    def __init__(
+        self, texts: Sequence[str], limits: Mapping[str, Any], judge: bool = False
+    ) -> None:
+        self.texts, self.limits = texts, limits
+        self.output = Output(limits["output_bytes"])
+        self.reading, self._writing = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(self.reading, False)
+        self._request = {"op": "run", "judge": judge, "value_chars": limits["value_chars"]}
+        self._sent = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether the first text is on its way, or there."""
+        return self._sent > 0
+
+    def send_early(self, link: Link) -> None:
+        """Send the first text to a node that is still to be forked, and takes it up at once."""
+        self._sent = 0  # to another, which never was
+        if len(self.texts[0]) <= EARLY_CHARS:
+            self.send(link, 0)
+
+    def send(self, link: Link, number: int) -> None:
+        """Send the text of this number, unless that is done. Raises OSError: nobody reads."""
+        if number < self._sent:
+            return
+        link.send(self._request | {"code": self.texts[number]}, (self._writing,))
+        self._sent = number + 1
+
+    def end(self) -> None:
+        """Nothing more is sent; output comes until the last process that has the pipe is gone."""
+        if self._writing >= 0:
+            os.close(self._writing)
+            self._writing = -1
+
+    def close(self) -> None:
+        self.end()
+        os.close(self.reading)
+
+
+@dataclass(slots=True)
+class Run:
+    """What came of a node's code, and how long each part took."""
+
+    why: str = ""
+    reply: Message = field(default_factory=dict)
+    status: int | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
