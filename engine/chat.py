@@ -32,12 +32,14 @@ class ChatReply:
     messages: one assistant message a choice, in OpenAI's wire format; at least one.
     usage: of the whole request, as when it was paid; `calls` is 1.
     model: as the server names itself.   finish: a finish_reason a choice.
+    key: of the request in the journal; "" where there is none.
     """
 
     messages: tuple[Message, ...]
     usage: Usage
     model: str = ""
     finish: tuple[str, ...] = ()
+    key: str = field(default="", compare=False)
 
 
 class Chat(Protocol):

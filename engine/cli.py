@@ -12,6 +12,7 @@ from engine.cli_explore import explore
 from engine.cli_export import export
 from engine.cli_runs import show, stats
 from engine.cli_sandbox import sandbox
+from engine.cli_shop import shop
 from engine.cli_validate import validate
 from engine.terminal import guarded
 
@@ -26,6 +27,7 @@ for command in (explore, stats, show, export, validate):
     app.command()(command)
 app.add_typer(cache, name="cache")
 app.add_typer(sandbox, name="sandbox")
+app.add_typer(shop, name="shop")
 
 
 def main() -> None:

@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.flags import Data, Db, Env, Format, Limit, Partial, Sandbox, Split, given
+from engine.flags import (
+    Data,
+    Db,
+    Env,
+    Format,
+    Goals,
+    Limit,
+    Observation,
+    Partial,
+    Sandbox,
+    Split,
+    given,
+)
 from engine.terminal import Json, Unsafe, confirmed, resumable, say
 
 if TYPE_CHECKING:
@@ -98,6 +110,8 @@ def explore(
     db: Db = None,
     format_: Format = None,
     partial: Partial = False,
+    goals: Goals = None,
+    observation: Observation = None,
     journal: Annotated[
         Path | None,
         typer.Option(help="Where paid replies are kept.", show_default="journal.db beside --out"),
@@ -114,7 +128,13 @@ def explore(
         data=data,
         split=split,
         sandbox=confirmed(sandbox, unsafe),
-        options=given(db=db, format=format_, partial=partial or None),
+        options=given(
+            db=db,
+            format=format_,
+            partial=partial or None,
+            goals=goals,
+            observation=observation,
+        ),
         teacher=teacher,
         base_url=base_url,
         template=template,

@@ -6,7 +6,19 @@ from typing import Annotated
 
 import typer
 
-from engine.flags import Data, Db, Env, Format, Limit, Partial, Sandbox, Split, given
+from engine.flags import (
+    Data,
+    Db,
+    Env,
+    Format,
+    Goals,
+    Limit,
+    Observation,
+    Partial,
+    Sandbox,
+    Split,
+    given,
+)
 from engine.terminal import Json, Unsafe, confirmed, say
 
 
@@ -24,6 +36,8 @@ def validate(
     db: Db = None,
     format_: Format = None,
     partial: Partial = False,
+    goals: Goals = None,
+    observation: Observation = None,
     json_: Json = False,
 ) -> None:
     """Play every task's own solution and a no-op; write down the tasks that are unsound."""
@@ -34,7 +48,9 @@ def validate(
     from engine.validate import validate, write_quarantine
 
     file = quarantine or quarantine_file(env, split)
-    options = given(db=db, format=format_, partial=partial or None)
+    options = given(
+        db=db, format=format_, partial=partial or None, goals=goals, observation=observation
+    )
     options["sandbox"] = confirmed(sandbox, unsafe)
     world = environments.make(env, data=data, split=split, **options)
     try:

@@ -6,6 +6,7 @@ itself costs, and refuses parameters that only other servers know.
 """
 
 import asyncio
+import itertools
 import json
 import os
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from search.usage import Usage
 
 OPENAI_URL = "https://api.openai.com/v1"
 _KEPT = ("content", "refusal", "reasoning", "reasoning_content")
+_CONNECTIONS = 8  # at once, of one client
 _WORDS = 500  # characters of a server's words that are shown
 
 
@@ -56,12 +58,18 @@ class Endpoint:
         # "none" and the like are what local servers are given; replacing it would garble words.
         self._secrets = [secret for secret in (api_key, password) if len(secret) > 5]
         self._stopping = asyncio.Event()
-        self._client = AsyncOpenAI(
-            base_url=base_url,
-            api_key=api_key or "none",
-            max_retries=0,  # ours are counted, bounded and shared with the limiter
-            timeout=Timeout(timeout, connect=min(timeout, 10.0)),
-        )
+        # At every request a client's pool looks at each connection, with two system calls for one
+        # that is idle, each of which lets the environments' threads take the interpreter.
+        self._clients = [
+            AsyncOpenAI(
+                base_url=base_url,
+                api_key=api_key or "none",
+                max_retries=0,  # ours are counted, bounded and shared with the limiter
+                timeout=Timeout(timeout, connect=min(timeout, 10.0)),
+            )
+            for _ in range(-(-concurrency // _CONNECTIONS))
+        ]
+        self._turns = itertools.cycle(self._clients)
 
     @classmethod
     def from_environment(
@@ -102,7 +110,8 @@ class Endpoint:
         self._stopping.set()
 
     async def aclose(self) -> None:
-        await self._client.close()
+        for client in self._clients:
+            await client.close()
 
     async def _attempt(self, body: dict[str, Any]) -> ChatReply:
         async with self.limiter as sent:
@@ -130,7 +139,8 @@ class Endpoint:
 
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._client.post("/chat/completions", body=body, cast_to=str)
+                client = next(self._turns)
+                return await client.post("/chat/completions", body=body, cast_to=str)
         except UnicodeEncodeError:
             return await self._post(mended(body))
         except (TimeoutError, openai.APITimeoutError):
@@ -225,8 +235,18 @@ def _message(choice: object) -> Message:
     if calls:
         if not isinstance(calls, list) or not all(_is_call(call) for call in calls):
             raise Transient("the answer has tool calls that are none")
-        kept["tool_calls"] = calls
+        kept["tool_calls"] = [{**call, "function": _function(call["function"])} for call in calls]
     return kept
+
+
+def _function(called: dict[str, Any]) -> dict[str, Any]:
+    """Name and arguments as texts, as OpenAI has them; some servers send arguments decoded.
+
+    What they say is for the template to judge: nonsense is the model's mistake, not trouble.
+    """
+    name, given = called.get("name"), called.get("arguments")
+    arguments = given if isinstance(given, str) else json.dumps({} if given is None else given)
+    return {**called, "name": name if isinstance(name, str) else "", "arguments": arguments}
 
 
 def _is_text(part: object) -> bool:

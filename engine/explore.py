@@ -86,10 +86,10 @@ async def explore(
         UsageError: the folder holds another run, or another process is at work in it.
     """
     told = progress or Silent()
-    with _locked(run), Store.create(run) as store:
+    with locked(run), Store.create(run) as store:
         lead = make_env(config)
         try:
-            _claim(store, config, lead)
+            claim(store, config, lead)
         finally:
             lead.close()
         done = store.finished() & {task.id for task in tasks}
@@ -142,7 +142,7 @@ class _Keeper:
         self.progress.tree(found)
 
 
-def _claim(store: Store, config: Config, env: ToolEnv) -> None:
+def claim(store: Store, config: Config, env: ToolEnv) -> None:
     """Make the run this config's, or see that it is.
 
     Raises:
@@ -180,7 +180,7 @@ def _versions() -> dict[str, str]:
 
 
 @contextmanager
-def _locked(run: Path) -> Iterator[None]:
+def locked(run: Path) -> Iterator[None]:
     """Keep a second process out of folder `run`; the lock goes with the process, however it ends.
 
     Raises:

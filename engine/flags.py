@@ -8,7 +8,7 @@ import typer
 Env = Annotated[
     str,
     typer.Option(
-        help="A registered environment (bird, spider, database, python), or module:Class."
+        help="A registered environment (bird, spider, database, python, webshop), or module:Class."
     ),
 ]
 Data = Annotated[
@@ -34,6 +34,15 @@ Format = Annotated[
 ]
 Partial = Annotated[
     bool, typer.Option("--partial", help="For --env python: the share of tests passed is reward.")
+]
+Goals = Annotated[
+    str | None,
+    typer.Option(
+        help="For --env webshop: synthetic or human.", show_default="human for the bundled shop"
+    ),
+]
+Observation = Annotated[
+    str | None, typer.Option(help="For --env webshop: text_rich or text.", show_default="text_rich")
 ]
 Run = Annotated[Path, typer.Argument(help="A run's folder.")]
 

@@ -14,7 +14,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from queue import SimpleQueue
@@ -182,7 +182,8 @@ class Journaled:
         self._asking: dict[str, asyncio.Task[ChatReply]] = {}
 
     async def complete(self, request: ChatRequest) -> ChatReply:
-        """Answer `request`; see `Chat`. Equal requests get equal replies, byte for byte.
+        """Answer `request`; see `Chat`. Equal requests get equal replies, byte for byte, with the
+        `key` under which they are kept.
 
         Raises:
             JournalError: the reply could not be kept.
@@ -199,7 +200,7 @@ class Journaled:
         else:
             reply = await asyncio.shield(asking)
         self.cached += reply.usage
-        return reply
+        return replace(reply, key=key)
 
     async def drain(self, seconds: float) -> int:
         """Wait for the requests under way, then cancel them: how many had to be.
@@ -217,7 +218,7 @@ class Journaled:
     async def _ask(self, key: str, request: ChatRequest) -> ChatReply:
         reply = await self._chat.complete(request)
         self.paid += reply.usage
-        return await self._journal.put(key, self.base_url, request, reply)
+        return replace(await self._journal.put(key, self.base_url, request, reply), key=key)
 
     def _asked(self, key: str, task: asyncio.Task[ChatReply]) -> None:
         del self._asking[key]

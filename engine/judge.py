@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from engine.chat import ChatRequest
-from engine.journal import request_key
 from engine.teacher import DIVERSITY, LESSONS, Teacher, brief, with_note
 from environments.types import Step, Task
 from search.policy import Judgement
@@ -80,7 +79,7 @@ class ModelJudge:
         request = ChatRequest(teacher.name, messages, tools, self.sampling)
         reply = await teacher.chat.complete(request)
         text = str(reply.messages[0].get("content") or "")
-        return Judgement(read(text), reply.usage, request_key(teacher.chat.base_url, request))
+        return Judgement(read(text), reply.usage, reply.key)
 
 
 def _score(text: str) -> float:

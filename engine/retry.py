@@ -97,6 +97,20 @@ class Retries:
         Raises:
             PolicyError: attempts or seconds are used up; with the last words.
         """
+        try:  # without tenacity, whose machinery costs more than all else that is done here
+            return await attempt()
+        except Transient as failure:
+            first = failure
+        return await self._again(first, attempt, sleep)
+
+    async def _again(
+        self,
+        first: Transient,
+        attempt: Callable[[], Awaitable[T]],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> T:
+        """Go on after an attempt that failed with `first`, which counts."""
+        failed = [first]
         spent = 0.0
 
         def stop(state: RetryCallState) -> bool:
@@ -119,6 +133,8 @@ class Retries:
         )
 
         async def once() -> T:  # tenacity awaits what a lambda returns only in some versions
+            if failed:
+                raise failed.pop()
             return await attempt()
 
         return await retrying(once)

@@ -17,6 +17,8 @@ class Stats:
     depths: steps of ended paths.  widths: children of expanded states.  winning_calls: requests
     made in the states of a tree's first successful path.   duplicate_siblings: proposals dropped.
     replayed: states rebuilt from their path because their snapshot was lost.
+    prefix_tokens: see `prefix_tokens`, to be held against `usage.cached_tokens`, which is what the
+        provider says that it had in its cache (0 where it says nothing).
     """
 
     tasks: int = 0
@@ -31,6 +33,7 @@ class Stats:
     usage: Usage = field(default_factory=Usage)
     duplicate_siblings: int = 0
     replayed: int = 0
+    prefix_tokens: int = 0
     depths: Counter[int] = field(default_factory=Counter)
     widths: Counter[int] = field(default_factory=Counter)
     winning_calls: Counter[int] = field(default_factory=Counter)
@@ -38,6 +41,10 @@ class Stats:
     @property
     def solve_rate(self) -> float:
         return self.solved / self.trees if self.trees else 0.0
+
+    def _share(self, tokens: int) -> float:
+        """Of all prompt tokens, in [0, 1]."""
+        return round(tokens / self.usage.prompt_tokens, 4) if self.usage.prompt_tokens else 0.0
 
     def to_dict(self) -> dict[str, Any]:
         counters = ("failures", "leaves", "errors", "stopped", "closed")
@@ -52,6 +59,9 @@ class Stats:
             "prompt_tokens": self.usage.prompt_tokens,
             "completion_tokens": self.usage.completion_tokens,
             "cached_tokens": self.usage.cached_tokens,
+            "cached_share": self._share(self.usage.cached_tokens),
+            "prefix_tokens": self.prefix_tokens,
+            "prefix_share": self._share(self.prefix_tokens),
             "usd": round(self.usage.usd, 6),
             "duplicate_siblings": self.duplicate_siblings,
             "replayed": self.replayed,
@@ -65,7 +75,34 @@ def stats(store: Store) -> Stats:
     found = Stats(failures=Counter(kind for kind, _ in store.failures().values()))
     for tree in store.trees():
         _count(found, tree)
-    found.tasks = found.trees + found.failures.total()
+    # A task whose tree the budget cut short, and whose next search failed, has both.
+    found.tasks = len({*store.task_ids(), *store.failures()})
+    return found
+
+
+def prefix_tokens(tree: Tree) -> int:
+    """Prompt tokens of a tree's requests that had been sent before, at the start of another one:
+    what a prefix cache that forgets nothing would hold.
+
+    A state's requests begin with its conversation (`Template.render`), to which a template appends
+    only, so that the conversation of each ancestor is the beginning of it. So a request repeats
+    what the first request in its own state sent, or, where it is the first, what the first request
+    of the nearest ancestor with one sent; never more than it has. Tokens as the endpoint counts
+    prompts.
+
+    Left out, which makes it a lower bound: what the first requests of different trees share
+    (instructions and tools), and the longer note that a second "ask differently" shares with the
+    first. Counted though not shared: the note with which a state's first request may end (the
+    lessons of `mcts`, a judge's question).
+    """
+    first: dict[int, int] = {}
+    found = 0
+    for call in tree.calls:
+        at, prompt = call.state, call.usage.prompt_tokens
+        while at != ROOT and at not in first:
+            at = tree.node(at).parent
+        found += min(first.get(at, 0), prompt)
+        first.setdefault(call.state, prompt)
     return found
 
 
@@ -74,6 +111,7 @@ def _count(found: Stats, tree: Tree) -> None:
     found.solved += tree.solved
     found.nodes += len(tree.nodes)
     found.usage += tree.usage
+    found.prefix_tokens += prefix_tokens(tree)
     found.duplicate_siblings += tree.repeats
     found.replayed += len(tree.replayed)
     found.stopped[tree.stopped] += 1

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.chat import Chat, ChatRequest
-from engine.journal import request_key
 from engine.templates.base import Message, Template, World
 from environments.types import Step, Task
 from search.policy import Proposal
@@ -61,7 +60,7 @@ class Teacher:
         )
         reply = await self.chat.complete(request)
         actions = tuple(self.template.parse(message) for message in reply.messages[:count])
-        return Proposal(actions, reply.usage, request_key(self.chat.base_url, request))
+        return Proposal(actions, reply.usage, reply.key)
 
 
 def differently(messages: list[Message], tried: Sequence[Step]) -> list[Message]:

@@ -19,6 +19,7 @@ ENTRY_POINTS = {
     "database": "environments.sql.writable:DatabaseEnv",
     "python": "environments.python.env:PythonEnv",
     "spider": "environments.sql.env:SpiderEnv",
+    "webshop": "environments.webshop.env:WebShopEnv",
 }
 """Short names; strings, so that importing this package imports no environment."""
 

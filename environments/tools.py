@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import jsonschema
@@ -12,7 +13,7 @@ NOTHING: Mapping[str, Any] = {"type": "object", "properties": {}, "additionalPro
 """The schema of a tool without arguments."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Tool:
     """A function that the policy may call.
 
@@ -22,6 +23,11 @@ class Tool:
     name: str
     description: str
     parameters: Mapping[str, Any]
+
+    @cached_property
+    def validator(self) -> jsonschema.Draft202012Validator:
+        """Of the parameters; made once."""
+        return jsonschema.Draft202012Validator(self.parameters)
 
 
 GIVE_UP = Tool("give_up", "End the task without an answer.", NOTHING)
@@ -43,10 +49,10 @@ def violation(action: Action, tools: Sequence[Tool]) -> Violation | None:
     if tool is None:
         names = ", ".join(tool.name for tool in tools)
         return Violation("unknown_tool", f"no tool named {action.tool!r}; the tools are: {names}")
-    error = jsonschema.exceptions.best_match(
-        jsonschema.Draft202012Validator(tool.parameters).iter_errors(dict(action.arguments))
-    )
-    if error is None:
+    validator, given = tool.validator, dict(action.arguments)
+    if validator.is_valid(given):
         return None
+    error = jsonschema.exceptions.best_match(validator.iter_errors(given))
+    assert error is not None
     where = f" in {error.json_path[2:]!r}" if error.path else ""
     return Violation("bad_arguments", f"bad arguments for {tool.name}{where}: {error.message}")

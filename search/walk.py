@@ -33,6 +33,8 @@ async def in_thread(call: Callable[..., T], *args: Any) -> T:
         return await asyncio.shield(job)
     except asyncio.CancelledError:
         await asyncio.wait([job])
+        if not job.cancelled():
+            job.exception()  # seen: nobody waits for it any more
         raise
 
 

@@ -20,56 +20,29 @@ import socket
 import struct
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any, Literal, Self
+from typing import Any, Self
+
+from tests.chat_faults import Fault, Json, status
+
+__all__ = ["ChatServer", "Fault", "Json", "Reply", "SqlPlayer", "status", "tokens"]
 
 SQL_DATA = Path(__file__).parents[1] / "environments" / "sql" / "data"
 
-Json = dict[str, Any]
 Reply = Callable[[Json], "str | Json | Sequence[Json]"]
 """From a request to one assistant message (or its text), or to one for each choice."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """What befalls one request instead of an answer."""
-
-    kind: Literal["status", "hang", "half", "text", "reset"]
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: str = ""
-    seconds: float = 3600.0
-
-
-def status(code: int, /, *, after: float | str | None = None, **error: str) -> Fault:
-    """An error as OpenAI words it; `after` is its Retry-After (seconds, or an HTTP date)."""
-    words = {"message": f"fault {code}", "type": "fault", "code": "fault", **error}
-    headers = {} if after is None else {"Retry-After": str(after)}
-    return Fault("status", code, headers, json.dumps({"error": words}))
-
-
-HALF = Fault("half")
-"""Half of a good answer, then the end of the connection."""
-RESET = Fault("reset")
-"""No answer: the connection is reset."""
-NOT_JSON = Fault("text", body="<html>gateway</html>")
-EMPTY_CHOICES = Fault("text", body='{"choices": [], "usage": {"prompt_tokens": 1}}')
-
-
-def hang(seconds: float = 3600.0) -> Fault:
-    """No answer for `seconds`, then the end of the connection."""
-    return Fault("hang", seconds=seconds)
 
 
 class ChatServer:
     """Serves on a free port of 127.0.0.1, on a thread and loop of its own.
 
     reply: see `Reply`; a value with a key "choices" is sent as the whole answer.
-    faults: consumed in order, one a request; then requests are answered.
+    faults: consumed in order, one a request; then requests are answered. Or what says, of each
+        request's body, what befalls it: None for an answer.
     latency: seconds before an answer.   log: file that gets a line per request received.
-    requests: the bodies received, decoded, in order.   headers: the headers of each.
+    requests: the bodies received, decoded, in order.   bodies: as they came.
+    headers: the headers of each.
     busiest: the most requests that were being served at once.
     """
 
@@ -77,17 +50,20 @@ class ChatServer:
         self,
         reply: Reply,
         *,
-        faults: Sequence[Fault] = (),
+        faults: Sequence[Fault] | Callable[[Json], Fault | None] = (),
         latency: float = 0.0,
         port: int = 0,
         log: Path | None = None,
     ) -> None:
         self.requests: list[Json] = []
+        self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
         self.busiest = 0
         self.latency = latency
         self._serving = 0
-        self._reply, self._faults, self._port = reply, list(faults), port
+        in_order = iter(()) if callable(faults) else iter(faults)
+        self._fault = faults if callable(faults) else lambda _: next(in_order, None)
+        self._reply, self._port = reply, port
         self._log = None if log is None else os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="chat-server")
@@ -99,8 +75,7 @@ class ChatServer:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        serve = asyncio.start_server(self._connection, "127.0.0.1", self._port, limit=2**26)
-        self._server = asyncio.run_coroutine_threadsafe(serve, self._loop).result()
+        asyncio.run_coroutine_threadsafe(self._start(), self._loop).result()
         self.port: int = self._server.sockets[0].getsockname()[1]
         return self
 
@@ -111,6 +86,22 @@ class ChatServer:
         self._loop.close()
         if self._log is not None:
             os.close(self._log)
+
+    def down(self, seconds: float) -> None:
+        """Drop every connection, refuse others for `seconds`, and come back on the same port."""
+
+        async def outage() -> None:
+            await self._stop()
+            await asyncio.sleep(seconds)
+            self._port = self.port
+            await self._start()
+
+        asyncio.run_coroutine_threadsafe(outage(), self._loop).result()
+
+    async def _start(self) -> None:
+        self._server = await asyncio.start_server(
+            self._connection, "127.0.0.1", self._port, limit=2**26
+        )
 
     async def _stop(self) -> None:
         self._server.close()
@@ -143,13 +134,15 @@ class ChatServer:
             missing = json.dumps({"error": {"message": f"no such path: {head[0]}"}})
             return await _send(writer, 404, missing)
         self.requests.append(json.loads(raw))
+        self.bodies.append(raw)
         self.headers.append(headers)
         self._serving += 1
         self.busiest = max(self.busiest, self._serving)
         try:
-            if self._faults:
-                return await self._fail(self._faults.pop(0), writer)
-            await asyncio.sleep(self.latency)
+            fault = self._fault(json.loads(raw))
+            if fault is not None and fault.kind != "slow":
+                return await self._fail(fault, writer)
+            await asyncio.sleep(self.latency if fault is None else fault.seconds)
             return await _send(writer, 200, self._answer(json.loads(raw)))
         finally:
             self._serving -= 1

@@ -1,11 +1,9 @@
 """The endpoint against a real server on loopback, with every fault that it can meet."""
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from email.utils import formatdate
 from typing import Any
 
 import pytest
@@ -13,20 +11,11 @@ import pytest
 from engine.chat import ChatRequest
 from engine.endpoint import Endpoint
 from engine.prices import Price
-from engine.retry import Retries, retry_after
+from engine.retry import Retries
 from search.policy import PolicyError
 from search.usage import Usage
-from tests.chat_server import (
-    EMPTY_CHOICES,
-    HALF,
-    NOT_JSON,
-    RESET,
-    ChatServer,
-    Fault,
-    Reply,
-    hang,
-    status,
-)
+from tests.chat_faults import EMPTY_CHOICES, HALF, NOT_JSON, RESET, Fault, hang, status, text
+from tests.chat_server import ChatServer, Reply
 
 QUICK = Retries(attempts=4, seconds=10, first=0.01, longest=0.02, patience=0.3)
 ASK = ChatRequest("m", [{"role": "user", "content": "hi"}])
@@ -108,10 +97,6 @@ async def test_content_in_parts_is_joined_and_thinking_is_kept() -> None:
     async with asked(raw(choice)) as (_, endpoint):
         [message] = (await endpoint.complete(ASK)).messages
     assert message == {"role": "assistant", "content": "ab", "reasoning_content": "hm"}
-
-
-def text(body: Any) -> Fault:
-    return Fault("text", body=body if isinstance(body, str) else json.dumps(body))
 
 
 PASSING = [
@@ -202,17 +187,6 @@ async def test_a_refusal_holds_the_others_back() -> None:
         assert time.monotonic() - began > 0.2
         await first
     assert len(server.requests) == 7
-
-
-def test_retry_after_forms() -> None:
-    assert retry_after({"retry-after": "3"}) == 3
-    assert retry_after({"retry-after": "3", "retry-after-ms": "1500"}) == 1.5
-    date = formatdate(time.time() + 30, usegmt=True)
-    assert retry_after({"retry-after": date}) == pytest.approx(30, abs=1.5)
-    assert retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0
-    for useless in ("soon", "nan", "inf", "-4", "", "Wed, 99 Oct 99999"):
-        assert retry_after({"retry-after": useless}) is None
-    assert retry_after({}) is None
 
 
 async def test_a_dead_server_is_waited_for() -> None:

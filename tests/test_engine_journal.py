@@ -62,6 +62,7 @@ async def test_a_reply_is_paid_once(tmp_path: Path) -> None:
         first = await chat.complete(ASK)
         again = await chat.complete(ASK)
         assert again == first
+        assert again.key == first.key == request_key(chat.base_url, ASK)
         assert (chat.paid, chat.cached) == (first.usage, first.usage)
         assert first.usage.prompt_tokens > 0
     assert len(server.requests) == 1

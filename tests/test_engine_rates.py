@@ -1,10 +1,13 @@
-"""The limiter: how many requests run at once."""
+"""How many requests run at once, and how long a server asks to wait."""
 
 import asyncio
+import time
+from email.utils import formatdate
 
 import pytest
 
 from engine.rates import Limiter
+from engine.retry import retry_after
 
 
 async def test_at_most_the_limit_first_come_first_served() -> None:
@@ -95,3 +98,14 @@ async def test_cancelled_waiters_lose_no_turn() -> None:
 def test_none_at_all_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         Limiter(0)
+
+
+def test_retry_after_forms() -> None:
+    assert retry_after({"retry-after": "3"}) == 3
+    assert retry_after({"retry-after": "3", "retry-after-ms": "1500"}) == 1.5
+    date = formatdate(time.time() + 30, usegmt=True)
+    assert retry_after({"retry-after": date}) == pytest.approx(30, abs=1.5)
+    assert retry_after({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}) == 0
+    for useless in ("soon", "nan", "inf", "-4", "", "Wed, 99 Oct 99999"):
+        assert retry_after({"retry-after": useless}) is None
+    assert retry_after({}) is None

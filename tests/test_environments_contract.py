@@ -99,6 +99,8 @@ def test_mistaken_last_steps_do_not_solve(env: ToolEnv) -> None:
             env.reset(options={"task": task})
             for action in [*before, wrong]:
                 seen = play(env, action)
+            # One that changes what the last step does (another option in the shop) ends nothing.
+            seen = seen if seen[2] else play(env, last)
             assert seen[2] and seen[1] < 1.0, wrong
 
 

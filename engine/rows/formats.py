@@ -6,7 +6,8 @@ Files appear whole or not at all: rows go to a temporary file that is renamed at
 import json
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from engine.errors import UsageError
 from engine.rows.render import Row
 from engine.templates.base import Message
 
+BATCH = 1000
+"""Rows that are in memory at once."""
 _SHAREGPT_ROLES = {"user": "human", "assistant": "gpt", "tool": "observation"}
 
 
@@ -115,14 +118,26 @@ def _write_parquet(rows: Iterable[Row], output: Path) -> None:
         import pyarrow.parquet
     except ImportError as error:
         raise UsageError("Parquet needs pyarrow: pip install 'treegraft[parquet]'") from error
-    # Arrow would merge the keys of different tools and arguments; JSON text keeps them apart.
+    with _whole(output) as part, ExitStack() as closing:
+        writer = None
+        for batch in _batches(map(_flat, rows)):
+            table = pyarrow.Table.from_pylist(batch)
+            if writer is None:
+                writer = closing.enter_context(pyarrow.parquet.ParquetWriter(part, table.schema))
+            writer.write_table(table)
+        if writer is None:
+            pyarrow.parquet.write_table(pyarrow.Table.from_pylist([]), part)
+
+
+def _flat(row: Row) -> Row:
+    """Arrow would merge the keys of different tools and arguments; JSON text keeps them apart."""
     nested = ("messages", "prompt", "chosen", "rejected", "tools")
-    flat = [
-        {k: json.dumps(v, ensure_ascii=False) if k in nested else v for k, v in row.items()}
-        for row in rows
-    ]
-    with _whole(output) as part:
-        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(flat), part)
+    return {k: json.dumps(v, ensure_ascii=False) if k in nested else v for k, v in row.items()}
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while batch := list(islice(rows, BATCH)):
+        yield batch
 
 
 @contextmanager

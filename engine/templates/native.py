@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.templates.base import Message, World
-from engine.templates.wire import arguments_of, compact, function
+from engine.templates.wire import arguments_of, compact, function, object_of
 from environments.types import Action, Step, Task
 
 
@@ -32,7 +32,7 @@ class Native:
             return Action.malformed(text, "no tool was called; call exactly one tool")
         called = calls[0].get("function") or {}
         name, given = str(called.get("name") or ""), called.get("arguments") or "{}"
-        arguments, error = arguments_of(given) if isinstance(given, str) else (given, "")
+        arguments, error = arguments_of(given) if isinstance(given, str) else object_of(given)
         if error or not name:
             reply = f"{text}\n{name}({given})".strip()
             return Action.malformed(reply, error or "the tool call names no tool")

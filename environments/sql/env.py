@@ -9,6 +9,7 @@ ask for the clock, or come close to the time limit, are not.
 """
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 from environments.base import Outcome, ToolEnv
@@ -16,7 +17,7 @@ from environments.errors import DataError
 from environments.sql import formats
 from environments.sql.gold import is_ordered, tables_of
 from environments.sql.mistakes import wrong_queries, wrong_tables
-from environments.sql.schema import Schema
+from environments.sql.schema import Remembered, Schema
 from environments.sql.text import result_text
 from environments.tools import GIVE_UP, NOTHING, Tool
 from environments.types import Action, Task
@@ -89,8 +90,12 @@ class SqlEnv(ToolEnv):
             self._worker = QueryWorker(self.sandbox, folders=[folder])
         return self._worker
 
+    @cached_property
+    def _remembered(self) -> Remembered:
+        return Remembered(self.worker)
+
     def _schema(self, task: Task) -> Schema:
-        return Schema(self.worker, task.details["database"])
+        return Schema(self._remembered, task.details["database"])
 
     def act(self, action: Action) -> Outcome:
         assert self.task is not None

@@ -3,7 +3,7 @@
 import codecs
 import csv
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -27,6 +27,24 @@ class Queries(Protocol):
 
     def query(self, database: str, sql: str, *, max_rows: int, max_cell: int) -> QueryResult:
         """As `QueryWorker.query`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """Asks a worker once for what nobody changes: the schema of a database that is only read."""
+
+    worker: Queries
+    known: dict[tuple[str, str, int], QueryResult] = field(default_factory=dict)
+
+    def query(self, database: str, sql: str, *, max_rows: int, max_cell: int) -> QueryResult:
+        """See `Queries`."""
+        asked = (database, sql, max_cell)
+        if asked not in self.known:
+            found = self.worker.query(database, sql, max_rows=max_rows, max_cell=max_cell)
+            if found.error is not None:
+                return found
+            self.known[asked] = found
+        return self.known[asked]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,40 @@
+"""A real Chromium for tests: Debian's, driven by Playwright."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+
+
+def chromium() -> str:
+    """Where it is. A machine without one fails in CI, else skips."""
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    if found is None:
+        trouble = "no Chromium: apt-get install chromium"
+        if "CI" in os.environ:
+            pytest.fail(trouble)
+        pytest.skip(trouble)
+    return found
+
+
+@contextmanager
+def browser_page() -> Iterator[Page]:
+    """A fresh window; what its pages log as errors (a refused script) fails the test."""
+    executable = chromium()
+    errors: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=executable)
+        page = browser.new_page()
+        page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.set_default_timeout(20_000)
+        try:
+            yield page
+        finally:
+            browser.close()
+    assert not errors
