@@ -6,7 +6,7 @@ Needs Ray. Three rates, each of the real thing on this machine:
 
 - trees a second into a run's store, of a tree as the demonstration teacher leaves on the bundled
   SQL tasks, and of one as large as ToolBench's (30 requests, observations of 2,000 characters);
-- replies a second into the journal, when 1, 64 and 512 wait at once, committed before they are used;
+- replies a second into the journal, when 1, 64 and 512 wait at once, each committed before its use;
 - requests a second through the gate of `--executor ray`, from workers that answer at once, so that
   nothing but the gate is measured; beside them the same requests, asked in this process.
 

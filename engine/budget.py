@@ -8,6 +8,7 @@ charge for it.
 """
 
 import asyncio
+from typing import Protocol
 
 from engine.chat import Chat, ChatReply, ChatRequest
 from search.policy import BudgetSpent
@@ -71,10 +72,18 @@ class Budget:
         self._waiting.clear()
 
 
+class Reserving(Protocol):
+    """What `Budgeted` asks of a budget: see `Budget`."""
+
+    async def reserve(self) -> None: ...
+
+    def settle(self, usage: Usage | None) -> None: ...
+
+
 class Budgeted:
     """A Chat that asks another while the budget lasts. A reply that was paid is always given."""
 
-    def __init__(self, chat: Chat, budget: Budget) -> None:
+    def __init__(self, chat: Chat, budget: Reserving) -> None:
         self.base_url = chat.base_url
         self.budget = budget
         self._chat = chat

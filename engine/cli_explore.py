@@ -95,14 +95,16 @@ def explore(
         float, typer.Option(help="How often the demonstration teacher errs, 0 to 1.")
     ] = 0.3,
     concurrency: Annotated[
-        int, typer.Option(min=1, help="Tasks at once, at most; with ray, of each worker.")
+        int, typer.Option(min=1, help="Tasks at once, at most; of each worker, where there are.")
     ] = 8,
-    executor: Annotated[str, typer.Option(help="local, or ray: on many machines.")] = "local",
+    executor: Annotated[
+        str, typer.Option(help="local, processes (several), or ray (on many machines).")
+    ] = "local",
     address: Annotated[
         str, typer.Option(help="Of the Ray cluster.", show_default="one on this machine")
     ] = "",
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Ray actors.", show_default="one a CPU")
+        int | None, typer.Option(min=1, help="Of processes and ray.", show_default="one a CPU")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of sampling and of mistakes.")] = 0,
     sandbox: Sandbox = "auto",

@@ -13,6 +13,7 @@ from engine.demonstration import NAME as DEMONSTRATION
 from engine.errors import UsageError
 from engine.executors.base import Executor
 from engine.executors.local import Local
+from engine.executors.paying import Asking, Paying
 from engine.journal import Journal, Journaled
 from engine.prices import Price, needed_price, price_of, read_prices
 from engine.store import FILE, Store
@@ -40,7 +41,8 @@ class Means:
     journal: its file; None for `journal.db` beside the run.
     prices: a file over the built-in table.
     concurrency: tasks at once, at most; on a cluster, of each worker.
-    executor: "local" or "ray".   address, workers: see `executors.cluster.Cluster`.
+    executor: "local", "processes" or "ray".
+    address: of the cluster.   workers: see `executors.processes` and `executors.cluster`.
     """
 
     chat: Chat | None = None
@@ -52,9 +54,11 @@ class Means:
     workers: int | None = None
 
     def __post_init__(self) -> None:
-        one_of("executor", self.executor, ("local", "ray"))
-        if self.executor == "local" and (self.address or self.workers):
-            raise UsageError("--address and --workers are for --executor ray")
+        one_of("executor", self.executor, ("local", "processes", "ray"))
+        if self.executor == "local" and self.workers:
+            raise UsageError("--workers is for --executor processes and ray")
+        if self.executor != "ray" and self.address:
+            raise UsageError("--address is for --executor ray")
 
 
 @asynccontextmanager
@@ -62,30 +66,32 @@ async def executor(
     config: Config, out: Path, bounds: Bounds, means: Means
 ) -> AsyncIterator[Executor]:
     if means.executor == "ray":
-        yield _cluster(config, out, bounds, means)
-        return
-    async with _asked(config, out, bounds, means) as asked:
-        yield Local(asked, means.concurrency)
+        from engine.executors.cluster import Cluster
+
+        paying = _paying(config, out, bounds, means)
+        yield Cluster(means.address, means.workers, means.concurrency, paying)
+    elif means.executor == "processes":
+        from engine.executors.processes import Processes
+
+        paying = _paying(config, out, bounds, means)
+        yield Processes(means.workers, means.concurrency, paying)
+    else:
+        async with _asked(config, out, bounds, means) as asked:
+            yield Local(asked, means.concurrency)
 
 
-def _cluster(config: Config, out: Path, bounds: Bounds, means: Means) -> Executor:
-    from engine.endpoint import Endpoint
-    from engine.executors.actors import Asking
-    from engine.executors.cluster import Cluster, Paying
-
+def _paying(config: Config, out: Path, bounds: Bounds, means: Means) -> Paying | None:
+    """What workers elsewhere need to ask; None for the demonstration teacher."""
     if means.chat is not None:
-        raise UsageError("a model in this process cannot be asked from a cluster")
-    paying = None
-    if config.teacher != DEMONSTRATION:
-        known = {name: os.environ[name] for name in VARIABLES if name in os.environ}
-        endpoint = Endpoint.from_environment(config.base_url or None)
-        paying = Paying(
-            _journal(out, means),
-            endpoint.base_url,
-            _budget(out, bounds),
-            Asking(config.base_url, known, _price(config, bounds, means)),
-        )
-    return Cluster(means.address, means.workers, means.concurrency, paying)
+        raise UsageError("a model in this process is asked by --executor local only")
+    if config.teacher == DEMONSTRATION:
+        return None
+    from engine.endpoint import Endpoint
+
+    known = {name: os.environ[name] for name in VARIABLES if name in os.environ}
+    endpoint = Endpoint.from_environment(config.base_url or None)
+    asking = Asking(config.base_url, known, _price(config, bounds, means))
+    return Paying(_journal(out, means), endpoint.base_url, _budget(out, bounds), asking)
 
 
 def _price(config: Config, bounds: Bounds, means: Means) -> Price | None:

@@ -116,4 +116,4 @@ def test_budget_and_journal_are_the_runs_and_not_the_workers(alone: Alone, tmp_p
 def test_flags_that_do_not_go_together(tmp_path: Path) -> None:
     command = explore(tmp_path / "run", "http://127.0.0.1:9/v1", "--workers", "2")
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ended.returncode == 2 and "--executor ray" in ended.stderr
+    assert ended.returncode == 2 and "--workers is for --executor processes and ray" in ended.stderr

@@ -20,8 +20,8 @@ from engine.chat import ChatReply, ChatRequest
 from engine.config import Config
 from engine.endpoint import Endpoint
 from engine.executors import base
+from engine.executors.paying import Asking
 from engine.journal import Journal, Journaled
-from engine.prices import Price
 from environments import Task
 from sandbox import TreegraftError
 from sandbox.check import choose
@@ -29,19 +29,6 @@ from search import PolicyError, Tree
 from search.policy import BudgetSpent
 
 Answer = ChatReply | PolicyError | BudgetSpent
-
-
-@dataclass(frozen=True, slots=True)
-class Asking:
-    """How a worker reaches the endpoint.
-
-    base_url: "" for the default.   environment: variables that the worker is given if it lacks
-        them; they hold the key, which is in no log and no file.
-    """
-
-    base_url: str
-    environment: dict[str, str]
-    price: Price | None
 
 
 class Gate:

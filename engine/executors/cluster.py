@@ -11,38 +11,22 @@ runs on this machine; if it is lost the run stops, and the same command resumes 
 import asyncio
 import logging
 import os
-from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from engine.budget import Budget
 from engine.config import Config
 from engine.errors import UsageError
-from engine.executors.actors import Asking, Gate, Worker
+from engine.executors.actors import Gate, Worker
 from engine.executors.base import Keep
+from engine.executors.crew import Lost, Member, Work, search_all
+from engine.executors.paying import Asking, Paying
 from environments import Task
 from sandbox import TreegraftError
+from search import Tree
 
-LOSSES = 3
-"""Workers that one task may take with it, before it counts as failed."""
 DRAIN_SECONDS = 60.0
-
-
-class WorkerLost(TreegraftError):
-    """The workers that searched a task died, one after another."""
-
-
-@dataclass(frozen=True, slots=True)
-class Paying:
-    """What the gate needs.  journal: its file.  base_url: the endpoint, as the journal names it."""
-
-    journal: Path
-    base_url: str
-    budget: Budget
-    asking: Asking
 
 
 class Cluster:
@@ -66,25 +50,11 @@ class Cluster:
             gate = self._gate(ray)
             asking = self._paying.asking if self._paying else None
             hire = _Hiring(ray, config, gate, asking, self._concurrency)
-            work = _Work(deque(tasks), keep)
-            crew = [_Member(hire, work) for _ in range(number)]
-            await self._search(crew, work, gate)
+            work = Work.of(tasks, keep)
+            crew = [Member(hire, work, self._concurrency) for _ in range(number)]
+            await search_all(crew, work, lambda: _let_go(crew, gate))
         finally:
             ray.shutdown()
-
-    async def _search(self, crew: list["_Member"], work: "_Work", gate: Any) -> None:
-        serving = asyncio.gather(*(member.serve() for member in crew))
-        ended = asyncio.create_task(work.ended())
-        try:
-            first = asyncio.FIRST_COMPLETED
-            await asyncio.wait((asyncio.ensure_future(ended), serving), return_when=first)
-            if serving.done():
-                serving.result()  # a defect, or a cluster that cannot be had
-        finally:
-            for job in (ended, serving):
-                job.cancel()
-            await asyncio.gather(ended, serving, return_exceptions=True)
-            await _let_go(crew, gate)
 
     def _gate(self, ray: Any) -> Any:
         if self._paying is None:
@@ -125,112 +95,50 @@ class _Hiring:
     asking: Asking | None
     concurrency: int
 
-    def __call__(self) -> Any:
+    def __call__(self) -> "_Actor":
         made = self.ray.remote(Worker).options(num_cpus=1, max_concurrency=100_000)
-        return made.remote(self.config, self.gate, self.asking, self.concurrency, os.getcwd())
+        return _Actor(
+            made.remote(self.config, self.gate, self.asking, self.concurrency, os.getcwd())
+        )
 
 
-@dataclass(slots=True)
-class _Work:
-    """The tasks that are left.  under_way: how many are being searched."""
+@dataclass(frozen=True, slots=True)
+class _Actor:
+    """A `Hand`."""
 
-    left: deque[Task]
-    keep: Keep
-    under_way: int = 0
-    losses: Counter[str] = field(default_factory=Counter)
-    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    actor: Any
 
-    async def take(self) -> Task:
-        """The next task; waits where there is none, since one may be given back."""
-        async with self.changed:
-            await self.changed.wait_for(lambda: self.left)
-            self.under_way += 1
-            return self.left.popleft()
+    async def ready(self) -> TreegraftError | None:
+        return await _answer(self.actor.ready.remote())  # type: ignore[no-any-return]
 
-    async def settle(self, task: Task, found: Any) -> None:
-        """Keep what came of `task`; None: its worker was lost."""
-        if found is None:
-            self.losses[task.id] += 1
-            if self.losses[task.id] >= LOSSES:
-                found = WorkerLost(f"{LOSSES} workers died that searched {task.id}")
-        async with self.changed:
-            self.under_way -= 1
-            if found is None:
-                self.left.appendleft(task)
-            else:
-                self.keep(task, found)
-            self.changed.notify_all()
-
-    async def ended(self) -> None:
-        """Waits until every task is kept."""
-        async with self.changed:
-            await self.changed.wait_for(lambda: not self.left and not self.under_way)
+    async def search(self, task: Task) -> Tree | TreegraftError:
+        return await _answer(self.actor.search.remote(task))  # type: ignore[no-any-return]
 
 
-@dataclass(slots=True)
-class _Member:
-    """A worker that has begun, if there is one; after it is lost another."""
+async def _answer(call: Any) -> Any:
+    from ray.exceptions import ObjectLostError, RayActorError
 
-    hire: _Hiring
-    work: _Work
-    worker: Any = None
-
-    async def serve(self) -> None:
-        """Search tasks until cancelled.
-
-        Raises:
-            TreegraftError: a worker cannot begin: it lacks the data or a sandbox, or dies.
-        """
-        barren = 0
-        while barren < LOSSES:
-            worker = self.hire()
-            barren = 0 if await self._ready(worker) else barren + 1
-            if not barren:
-                self.worker = worker
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(self.hire.concurrency):
-                        group.create_task(self._slot(worker))
-                self.worker = None
-        raise TreegraftError(f"{LOSSES} Ray workers in a row died when they began; see Ray's logs")
-
-    async def _ready(self, worker: Any) -> bool:
-        """Whether it began; waits where the cluster has no room for it."""
-        from ray.exceptions import RayActorError
-
-        try:
-            trouble = await worker.ready.remote()
-        except RayActorError:
-            return False
-        if trouble is not None:
-            raise trouble
-        return True
-
-    async def _slot(self, worker: Any) -> None:
-        """Search one task after another, until the worker is lost."""
-        from ray.exceptions import ObjectLostError, RayActorError
-
-        while True:
-            task, found = await self.work.take(), None
-            try:
-                found = await worker.search.remote(task)
-            except (RayActorError, ObjectLostError):
-                return
-            finally:
-                await self.work.settle(task, found)
+    try:
+        return await call
+    except (RayActorError, ObjectLostError) as error:
+        raise Lost from error
 
 
-async def _let_go(crew: list[_Member], gate: Any) -> None:
+async def _let_go(crew: list[Member], gate: Any) -> None:
     """Send nothing more, keep what is paid for, close the sandboxes."""
     from ray.exceptions import RayError
 
-    workers = [member.worker for member in crew if member.worker is not None]
+    actors = [member.hand.actor for member in crew if isinstance(member.hand, _Actor)]
 
     async def told(call: Any) -> None:
         with suppress(RayError, TimeoutError):  # it is lost already
             await asyncio.wait_for(call, DRAIN_SECONDS)
 
-    await asyncio.gather(*(told(worker.stop.remote()) for worker in workers))
+    async def all_told(calls: list[Coroutine[Any, Any, None]]) -> None:
+        await asyncio.gather(*calls)
+
+    await all_told([told(actor.stop.remote()) for actor in actors])
     if gate is not None:
         await told(gate.drain.remote(DRAIN_SECONDS))
         await told(gate.close.remote())
-    await asyncio.gather(*(told(worker.close.remote()) for worker in workers))
+    await all_told([told(actor.close.remote()) for actor in actors])

@@ -1,0 +1,171 @@
+"""One worker process: it searches, and sends its own requests.
+
+It opens the run's journal itself, which several processes may share; the run's budget is held by
+the process that started it, and asked before each request. It ends when that process is gone.
+Messages are tuples over a pipe between processes of ours: first the kind, then what it is about.
+"""
+
+import asyncio
+import os
+import signal
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from engine.budget import Budgeted
+from engine.chat import Chat
+from engine.config import Config
+from engine.endpoint import Endpoint
+from engine.executors import base
+from engine.executors.paying import Asking
+from engine.journal import Journal, Journaled
+from environments import Task
+from sandbox import TreegraftError
+from search.policy import BudgetSpent
+from search.usage import Usage
+
+DRAIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Orders:
+    """What a worker is told when it begins.
+
+    journal, asking: None for a teacher that asks nobody.
+    """
+
+    config: Config
+    concurrency: int
+    journal: Path | None = None
+    asking: Asking | None = None
+
+
+def main(line: Connection, orders: Orders) -> None:
+    """The process's own."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is told by the line
+    asyncio.run(_Worker(line, orders).serve())
+
+
+class _Worker:
+    def __init__(self, line: Connection, orders: Orders) -> None:
+        self._line, self._orders = line, orders
+        self._budget = _Budget(self._send)
+        self._endpoint: Endpoint | None = None
+        self._journaled: Journaled | None = None
+        self._idle: list[base.Worker] = []
+        self._searching: set[asyncio.Task[None]] = set()
+        self._stopped = asyncio.Event()
+
+    async def serve(self) -> None:
+        """Until told to stop."""
+        loop = asyncio.get_running_loop()
+        pool = ThreadPoolExecutor(self._orders.concurrency + 4, thread_name_prefix="environment")
+        loop.set_default_executor(pool)
+        with ExitStack() as closing:
+            try:
+                lead = base.make_env(self._orders.config)
+                closing.callback(lead.close)
+                self._policy = base.policy(self._orders.config, lead, self._chat(closing))
+            except TreegraftError as error:
+                self._send("ready", error)
+                return
+            self._send("ready", None)
+            loop.add_reader(self._line.fileno(), self._read)
+            await self._stopped.wait()
+            await self._end()
+        self._send("ended")
+
+    def _chat(self, closing: ExitStack) -> Chat | None:
+        asking, file = self._orders.asking, self._orders.journal
+        if asking is None or file is None:
+            return None
+        for name, value in asking.environment.items():
+            os.environ.setdefault(name, value)
+        self._endpoint = Endpoint.from_environment(
+            asking.base_url or None, price=asking.price, concurrency=self._orders.concurrency
+        )
+        journal = closing.enter_context(Journal(file))
+        self._journaled = Journaled(Budgeted(self._endpoint, self._budget), journal)
+        return self._journaled
+
+    def _send(self, *message: Any) -> None:
+        try:
+            self._line.send(message)
+        except OSError:
+            os._exit(1)  # nobody is there any more
+
+    def _read(self) -> None:
+        try:
+            kind, *about = self._line.recv()
+        except (EOFError, OSError):
+            os._exit(1)  # as after kill -9: the journal holds what is paid for
+        if kind == "search":
+            searching = asyncio.create_task(self._search(about[0]), name=about[0].id)
+            self._searching.add(searching)
+            searching.add_done_callback(self._searched)
+        elif kind == "reserved":
+            self._budget.reserved(*about)
+        else:
+            self._stopped.set()
+
+    async def _search(self, task: Task) -> None:
+        searcher = self._idle.pop() if self._idle else None
+        searcher = searcher or base.Worker(self._orders.config, self._policy)
+        try:
+            self._send("found", task.id, await searcher.search(task))
+        finally:
+            self._idle.append(searcher)
+
+    def _searched(self, searching: asyncio.Task[None]) -> None:
+        """A defect stops the run where it was begun."""
+        self._searching.discard(searching)
+        if not searching.cancelled() and (defect := searching.exception()):
+            words = "".join(traceback.format_exception(defect))
+            self._send("defect", searching.get_name(), words)
+
+    async def _end(self) -> None:
+        """Send nothing more, keep what is paid for, close the sandboxes."""
+        if self._endpoint is not None:
+            self._endpoint.stop()
+        for searching in self._searching:
+            searching.cancel()
+        await asyncio.gather(*self._searching, return_exceptions=True)
+        if self._journaled is not None and self._endpoint is not None:
+            await self._journaled.drain(DRAIN_SECONDS)
+            await self._endpoint.aclose()
+        for searcher in self._idle:
+            await searcher.close()
+
+
+class _Budget:
+    """The run's budget, held elsewhere; see `engine.budget.Budget`."""
+
+    def __init__(self, send: Callable[..., None]) -> None:
+        self._send = send
+        self._waiting: dict[int, asyncio.Future[str]] = {}
+        self._number = 0
+
+    async def reserve(self) -> None:
+        self._number += 1
+        number, turn = self._number, asyncio.get_running_loop().create_future()
+        self._waiting[number] = turn
+        self._send("reserve", number)
+        spent = await turn
+        if spent:
+            raise BudgetSpent(spent)
+
+    def reserved(self, number: int, spent: str) -> None:
+        """The answer: what is spent, "" where nothing is."""
+        turn = self._waiting.pop(number)
+        if not turn.done():
+            turn.set_result(spent)
+        elif not spent:
+            self._send("settle", None)  # who asked was cancelled
+
+    def settle(self, usage: Usage | None) -> None:
+        self._send("settle", usage)

@@ -1,0 +1,30 @@
+"""What workers elsewhere need for a teacher that is paid: how to ask, and where it is booked."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.budget import Budget
+from engine.prices import Price
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How a worker reaches the endpoint.
+
+    base_url: "" for the default.   environment: variables that the worker is given if it lacks
+        them; they hold the key, which is in no log and no file.
+    """
+
+    base_url: str
+    environment: dict[str, str]
+    price: Price | None
+
+
+@dataclass(frozen=True, slots=True)
+class Paying:
+    """journal: its file.  base_url: the endpoint, as the journal names it."""
+
+    journal: Path
+    base_url: str
+    budget: Budget
+    asking: Asking

@@ -1,0 +1,116 @@
+"""Exploring in several processes, which are killed, and whose parent is."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.test_engine_resume import ROOT, chat_server, engine, received, wait_for_requests
+
+TASKS, WORKERS, AT_ONCE = 40, 3, 3
+Alone = tuple[str, Path, str, Counter[str]]
+
+
+def explore(out: Path, base_url: str, *more: str) -> list[str]:
+    flags = (
+        f"--env bird --split train --limit {TASKS} --teacher player --base-url {base_url} "
+        f"--depth 6 --concurrency {AT_ONCE} --out {out}"
+    )
+    return [sys.executable, "-m", "engine", "explore", *flags.split(), *more]
+
+
+PROCESSES = ("--executor", "processes", "--workers", str(WORKERS))
+
+
+def children(pid: int) -> list[int]:
+    """Of a process, but those that Python's own resource tracker is."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in map(int, (task / "children").read_text().split()):
+            if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
+                found.append(child)
+    return found
+
+
+def living(pids: list[int]) -> list[int]:
+    return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
+    """The server's address, its log; the trees and the requests of a run in one process."""
+    folder = tmp_path_factory.mktemp("alone")
+    with chat_server(folder / "log") as base_url:
+        command = explore(folder / "run", base_url)
+        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        trees = engine("show", str(folder / "run"), "--json")
+        yield base_url, folder / "log", trees, received(folder / "log")
+
+
+def test_a_worker_is_killed_in_mid_run(alone: Alone, tmp_path: Path) -> None:
+    base_url, log, trees, needed = alone
+    before, out = received(log), tmp_path / "run"
+    command = explore(out, base_url, *PROCESSES)
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        wait_for_requests(log, before.total() + 10)
+        hired = children(process.pid)
+        assert len(hired) == WORKERS
+        os.kill(hired[0], signal.SIGKILL)
+        assert process.poll() is None, "the run was over before a worker was killed"
+        _, said = process.communicate(timeout=200)
+    assert process.returncode == 0, said
+    assert engine("show", str(out), "--json") == trees
+    sent = received(log) - before
+    assert sent.keys() == needed.keys()
+    assert sent.total() - needed.total() <= AT_ONCE, "paid twice"
+
+
+def test_nothing_outlives_a_killed_engine_and_the_run_goes_on(alone: Alone, tmp_path: Path) -> None:
+    base_url, log, trees, needed = alone
+    before, out = received(log), tmp_path / "run"
+    command = explore(out, base_url, *PROCESSES)
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
+        wait_for_requests(log, before.total() + 10)
+        hired = children(process.pid)
+        process.kill()
+    deadline = time.monotonic() + 20
+    while living(hired):
+        assert time.monotonic() < deadline, "workers outlive the engine"
+        time.sleep(0.05)
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    assert engine("show", str(out), "--json") == trees
+    assert (received(log) - before).total() - needed.total() <= WORKERS * AT_ONCE, "paid twice"
+
+
+def test_ctrl_c_pays_nothing_twice(alone: Alone, tmp_path: Path) -> None:
+    base_url, log, trees, needed = alone
+    before, out = received(log), tmp_path / "run"
+    command = explore(out, base_url, *PROCESSES)
+    with subprocess.Popen(
+        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        wait_for_requests(log, before.total() + 10)
+        os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process
+        _, said = process.communicate(timeout=100)
+    assert process.returncode == 130 and "run the same command to go on" in said, said
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    assert engine("show", str(out), "--json") == trees
+    assert received(log) - before == needed
+
+
+def test_the_runs_budget_is_one(alone: Alone, tmp_path: Path) -> None:
+    base_url, log, trees, needed = alone
+    before, out = received(log), tmp_path / "run"
+    command = explore(out, base_url, *PROCESSES, "--max-calls", "30")
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.returncode == 1 and "budget is spent" in ended.stderr, ended.stderr
+    assert (received(log) - before).total() == 30
+    subprocess.run(explore(out, base_url), cwd=ROOT, check=True, capture_output=True)
+    assert engine("show", str(out), "--json") == trees
+    assert received(log) - before == needed
