@@ -66,19 +66,29 @@ def scratch(*folders: str) -> Path:
     Raises:
         SandboxError: there is no room for it.
     """
-    above = tempfile.gettempdir()
-    made = Path(above, f"treegraft-{owner()}-{uuid.uuid4().hex[:12]}")
-    try:  # not mkdtemp, which leaves one behind where it is interrupted
-        made.mkdir(0o700)
-        for folder in folders:
-            (made / folder).mkdir()
-    except OSError as error:
-        discard(made)
-        raise SandboxError(f"cannot make a folder in {above}: {error.strerror}") from error
-    except BaseException:
-        discard(made)
-        raise
+    made = scratch_path()
+    make_scratch(made, *folders)
     return made
+
+
+def scratch_path() -> Path:
+    """Where a new scratch folder may be. Whoever must leave none behind even when interrupted
+    keeps this first, then makes it, and discards it whatever happened."""
+    return Path(tempfile.gettempdir(), f"treegraft-{owner()}-{uuid.uuid4().hex[:12]}")
+
+
+def make_scratch(place: Path, *folders: str) -> None:
+    """Make the folder `place`, as `scratch` does. Raises SandboxError."""
+    try:  # not mkdtemp, which leaves one behind where it is interrupted
+        place.mkdir(0o700)
+        for folder in folders:
+            (place / folder).mkdir()
+    except OSError as error:
+        discard(place)
+        raise SandboxError(f"cannot make a folder in {place.parent}: {error.strerror}") from error
+    except BaseException:
+        discard(place)
+        raise
 
 
 def discard(folder: Path) -> bool:

@@ -138,7 +138,7 @@ def test_a_door_lies_where_only_its_owner_may_go() -> None:
     door = Door()
     place = door.folder.parent
     try:
-        assert place.stat().st_mode & 0o777 == 0o700
+        assert door.open() and place.stat().st_mode & 0o777 == 0o700
     finally:
         door.close()
     door.close()

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from sandbox import daemon, image
 from sandbox.backends.docker_channel import DockerChannel, remove
-from sandbox.backends.docker_door import INSIDE, Door, door
+from sandbox.backends.docker_door import INSIDE, Door
 from sandbox.errors import SandboxError
 from sandbox.owner import LABEL, owner
 from sandbox.program import ENVIRONMENT, HOME, Program, arguments_inside, inside
@@ -94,10 +94,10 @@ class Docker:
             require_readable(path)
         forget_unsure()
         container = f"treegraft-{uuid.uuid4().hex[:16]}"
-        opened: Door | None = None
+        door = Door()
         home = HOME if program.branches else ""
         try:
-            opened = door() if program.branches else None
+            opened = door if program.branches and door.open() else None
             with daemon.connected(START_SECONDS) as client:
                 self._create(client, container, program, opened)
                 channel = DockerChannel(container, home, START_SECONDS, opened)
@@ -107,8 +107,7 @@ class Docker:
                     channel.kill()
                     raise
         except BaseException:
-            if opened is not None:
-                opened.close()
+            door.close()
             remove(container)
             UNSURE.add(container)
             raise

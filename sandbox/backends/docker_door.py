@@ -6,12 +6,11 @@ the attached streams are for stays with them: our death closes the program's sta
 ends it, and its complaints come by standard error.
 """
 
-import contextlib
 import os
 import socket
 
 from sandbox.errors import SandboxError
-from sandbox.owner import discard, scratch
+from sandbox.owner import discard, make_scratch, scratch_path
 
 INSIDE = "/door"
 """Where the folder is in the container."""
@@ -19,44 +18,49 @@ NAME = "socket"
 
 
 class Door:
-    """folder: to be bound to INSIDE."""
+    """folder: to be bound to INSIDE, once it is open.
+
+    Making one does nothing; so whoever is interrupted in `open` has it, and closes it.
+    """
 
     def __init__(self) -> None:
-        """Raises SandboxError, OSError: there is no room for it, or its path is too long."""
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._place = scratch("door")
+        self._listener: socket.socket | None = None
+        self._place = scratch_path()
+        self.folder = self._place / "door"
+
+    def open(self) -> bool:
+        """Let the program call. False: there cannot be a door here, and it is closed again; the
+        attached streams do as well."""
         try:
-            self.folder = self._place / "door"
+            make_scratch(self._place, "door")
             self.folder.chmod(0o755)
+            self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self._listener.bind(str(self.folder / NAME))
             os.chmod(self.folder / NAME, 0o666)  # for the container's user
             self._listener.listen(1)
-        except BaseException:
+        except (SandboxError, OSError):  # no room, or its path is too long
             self.close()
-            raise
+            return False
+        return True
 
     def fileno(self) -> int:
         """Ready to read when somebody calls."""
-        return self._listener.fileno()
+        return self._listener.fileno() if self._listener else -1
 
     def answer(self) -> socket.socket:
         """The line to who called. Raises OSError: nobody did, or it is gone again."""
+        if self._listener is None:
+            raise OSError("the door is not open")
         line, _ = self._listener.accept()
         line.setblocking(False)
         return line
 
     def close(self) -> None:
         """Let nobody else call. Twice is fine."""
-        self._listener.close()
+        if self._listener is not None:
+            self._listener.close()
         try:
             discard(self._place)
         except BaseException:
             discard(self._place)  # interrupted: there may be nobody to try again
             raise
-
-
-def door() -> Door | None:
-    """None where there cannot be one; the attached streams do as well."""
-    with contextlib.suppress(SandboxError, OSError):
-        return Door()
-    return None
