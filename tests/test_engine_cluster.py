@@ -14,7 +14,7 @@ import pytest
 
 from tests.test_engine_resume import ROOT, chat_server, engine, received
 
-TASKS, WORKERS, AT_ONCE = 30, 3, 2
+TASKS, WORKERS, AT_ONCE = 20, 3, 2
 Alone = tuple[str, Path, str, Counter[str]]
 pytestmark = pytest.mark.filterwarnings("default")  # Ray's own
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.test_engine_resume import ROOT, chat_server, engine, received, wait_for_requests
 
-TASKS, WORKERS, AT_ONCE = 40, 3, 3
+TASKS, WORKERS, AT_ONCE = 24, 2, 3
 Alone = tuple[str, Path, str, Counter[str]]
 
 

@@ -75,7 +75,7 @@ def test_a_model_in_this_process_is_measured_and_resumed(tiny: Path, tmp_path: P
         (["--env", "bird"], "--env needs --model and --out"),
         (["--compare", "nowhere"], "no run in nowhere"),
         ([*KEYPAD, "--model", "/none", "--out", "unused"], "/none: no such model directory"),
-        ([*KEYPAD, "--model", "x", "--out", "u", "--template", "x"], "--template is 'x'"),
+        ([*KEYPAD, "--model", "x", "--out", "u", "--template", "x"], "no template 'x'"),
     ],
 )
 def test_what_is_missing_is_one_line(flags: list[str], reason: str) -> None:

@@ -9,14 +9,12 @@ from typing import Any
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from engine.templates.base import Message
 from trainer.dataset import Row, prepare, read_rows
-from trainer.errors import RowError, TemplateRefused, TrainerError
-from trainer.mask import IGNORE, Labelled, label, merge, turns
+from trainer.errors import TrainerError
+from trainer.mask import IGNORE, Labelled, Turn, label, merge, turns
 from trainer.rendering import Renderer
-from trainer.student import resolve
 
 END = "<|im_end|>"
 
@@ -121,8 +119,6 @@ def test_a_context_is_what_the_tokenizer_makes_of_it(renderer: Renderer) -> None
 
 
 def test_a_turn_that_does_not_go_on_gets_a_sequence_of_its_own() -> None:
-    from trainer.mask import Turn
-
     pairs = [Turn([1], [2, 9]), Turn([1, 2, 9, 3], [4, 9]), Turn([1, 3], [5, 9])]
     assert merge(pairs) == [
         Labelled([1, 2, 9, 3, 4, 9], [IGNORE, 2, 9, IGNORE, 4, 9]),
@@ -130,103 +126,15 @@ def test_a_turn_that_does_not_go_on_gets_a_sequence_of_its_own() -> None:
     ]
 
 
+def test_a_turn_goes_on_from_the_longest_sequence_that_it_can() -> None:
+    pairs = [Turn([1, 2, 7], [9]), Turn([1], [2]), Turn([1, 2, 7, 9, 3], [4])]
+    assert [path.ids for path in merge(pairs)] == [[1, 2, 7, 9, 3, 4], [1, 2]]
+
+
 def test_half_a_character_drops_the_row(renderer: Renderer) -> None:
     rows = [Row(1, dialogue(["\ud800", "a"]), []), Row(2, dialogue(["one", "\udfff"]), [])]
     made = prepare(renderer, rows, max_length=150)
     assert made.dropped == {"the text holds half of a surrogate pair": 2}
-
-
-# Templates other than the student's own
-
-
-def with_template(source: str) -> Renderer:
-    """The student's tokenizer with another chat template and its control tokens."""
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(resolve("smollm2"))
-    tokenizer.chat_template = source
-    control = set(re.findall(r"<\|[a-z_]+\|>|<end_of_turn>|<start_of_turn>", source))
-    tokenizer.add_special_tokens({"additional_special_tokens": sorted(control)})
-    return Renderer(tokenizer)
-
-
-def shipped(name: str) -> Renderer:
-    import trl
-
-    folder = Path(trl.__file__).parent / "chat_templates"
-    return with_template((folder / f"{name}.jinja").read_text("utf-8"))
-
-
-TOOLS = [
-    {
-        "type": "function",
-        "function": {
-            "name": "run_sql",
-            "description": "Run it.",
-            "parameters": {"type": "object", "properties": {"sql": {"type": "string"}}},
-        },
-    }
-]
-
-
-def native(content: str = "", observation: str = "3 rows") -> list[Message]:
-    function = {"name": "run_sql", "arguments": json.dumps({"sql": f'SELECT "\u00e9{END}"'})}
-    return [
-        {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": "How many?"},
-        {
-            "role": "assistant",
-            "content": content,
-            "tool_calls": [{"id": "call_1", "type": "function", "function": function}],
-        },
-        {"role": "tool", "tool_call_id": "call_1", "content": observation},
-        {"role": "assistant", "content": "Three."},
-    ]
-
-
-@pytest.mark.parametrize("name", ["qwen2_5", "qwen3"])
-def test_tool_calls_where_the_template_supports_them(name: str) -> None:
-    renderer = shipped(name)
-    made = label(renderer, native(observation=f"x{END}"), TOOLS)
-    found = spans(renderer, made)
-    assert len(found) == 2
-    assert '{"name": "run_sql", "arguments": {"sql": "SELECT \\"\u00e9<|im_end|>\\""}}' in found[0]
-    assert found[1].endswith("Three." + END)
-
-
-def test_earlier_thinking_that_a_template_drops_makes_a_branch() -> None:
-    thought = "<think>\nlong\n</think>\n\n"
-    messages = dialogue(["one", thought + "two", "three", thought + "four"])
-    renderer = shipped("qwen3")
-    made = label(renderer, messages)
-    assert spans(renderer, made) == [thought + "two" + END, thought + "four" + END]
-    assert len(made) == 2
-    assert "long" not in str(renderer.tokenizer.decode(made[1].ids)).split("three")[0]
-
-
-def test_the_students_template_refuses_tool_calls(renderer: Renderer) -> None:
-    with pytest.raises(TemplateRefused, match="drops the tools.*--template react"):
-        label(renderer, native(), TOOLS)
-
-
-def test_a_generation_prompt_that_is_not_how_a_turn_begins_is_refused() -> None:
-    with pytest.raises(TemplateRefused, match="generation prompt"):
-        label(shipped("deepseek_r1_distill"), dialogue(["one", "two"])[1:])
-
-
-def test_a_template_that_drops_a_role_is_refused() -> None:
-    source = (
-        "{% for m in messages %}{% if m.role != 'system' %}<|im_start|>{{ m.role }}\n"
-        "{{ m.content }}<|im_end|>\n{% endif %}{% endfor %}"
-        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
-    )
-    with pytest.raises(TemplateRefused, match="drops text of a message of role system"):
-        label(with_template(source), dialogue(["one", "two"]))
-
-
-def test_a_model_without_a_chat_template_is_refused() -> None:
-    tokenizer = AutoTokenizer.from_pretrained(resolve("smollm2"))
-    tokenizer.chat_template = None
-    with pytest.raises(TemplateRefused, match="no chat template"):
-        Renderer(tokenizer)
 
 
 # Files of rows
@@ -267,10 +175,3 @@ def test_bad_lines_are_named(tmp_path: Path, line: str, reason: str) -> None:
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(TrainerError, match="no such file"):
         list(read_rows(tmp_path / "none.jsonl"))
-
-
-def test_arguments_that_are_not_json_drop_the_row() -> None:
-    messages = native()
-    messages[2]["tool_calls"][0]["function"]["arguments"] = "{"
-    with pytest.raises(RowError, match="not JSON"):
-        label(shipped("qwen2_5"), messages, TOOLS)

@@ -1,48 +1,77 @@
-"""Score only the positions that have a label.
+"""The loss of SFT: TRL's trainer, with a weight for every token.
 
-On CPU, TRL's fused head projects every position to the whole vocabulary and masks afterwards; a
-row of 800 tokens has some 100 labels, and that projection is half of a step on a small model. On
-GPUs with Triton it picks the labelled positions itself, and this does nothing more.
+    loss of a step = sum(weights x -log p) / sum(items)
+
+over all batches that are accumulated and all processes, so that batch 4 and batch 1 accumulated
+four times are one computation.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-from torch.nn import functional
-from transformers import PreTrainedModel
-from transformers.modeling_outputs import BaseModelOutputWithPast
+from datasets import Dataset  # type: ignore[import-untyped]
+from torch.utils.data import Sampler
+from trl.trainer.sft_trainer import DataCollatorForLanguageModeling, SFTTrainer
+from trl.trainer.utils import pad
 
-from trainer.mask import IGNORE
+from trainer.head import score_labelled_only
+from trainer.order import Order
 
 
-def score_labelled_only(model: PreTrainedModel) -> None:
-    """Narrow what TRL's fused head sees to the labelled positions; the loss is the same.
+class WeightedCollator(DataCollatorForLanguageModeling):
+    """TRL's collator, with `weights`, (rows, positions), and `items`, (rows), in the batch.
 
-    model: already patched by TRL (`trl.trainer.utils.add_fused_lm_head`, which SFTTrainer calls):
-    its forward takes `fused_lm_head` and labels that are already shifted, `shift_labels`.
+    padding_free: the rows are packed; they become one row, whose positions start anew at each
+    sequence.
     """
-    fused = model.forward
-    backbone = model.base_model
 
-    def forward(*args: Any, fused_lm_head: bool = False, **kwargs: Any) -> Any:
-        labels = kwargs.get("labels")
-        if not fused_lm_head or labels is None or labels.device.type != "cpu":
-            return fused(*args, fused_lm_head=fused_lm_head, **kwargs)
-        # Position i is scored against token i + 1; the last has nothing to foretell.
-        shifted = functional.pad(kwargs.pop("labels")[:, 1:], (0, 1), value=IGNORE)
-        keep = shifted != IGNORE
+    def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        batch: dict[str, Any] = super().torch_call(examples)
+        weights = [torch.tensor(example["weights"], dtype=torch.float32) for example in examples]
+        if self.padding_free:
+            weights = [torch.cat(weights)]
+        batch["weights"] = pad(weights, padding_value=0, padding_side="right")
+        batch["items"] = torch.tensor([example["items"] for example in examples])
+        return batch
 
-        def narrow(
-            module: torch.nn.Module, given: Any, out: BaseModelOutputWithPast
-        ) -> BaseModelOutputWithPast:
-            assert out.last_hidden_state is not None
-            out.last_hidden_state = out.last_hidden_state[keep][None]  # (1, labelled, hidden)
+
+class WeightedTrainer(SFTTrainer):
+    """Takes rows as `weights.columns` makes them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        score_labelled_only(self.model)
+
+    def compute_loss(
+        self,
+        model: Callable[..., Any],
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        """TRL's own, on log-probabilities that are weighted first."""
+        weights, items = inputs.pop("weights")[:, 1:], inputs.pop("items")
+
+        def weighted(**given: Any) -> Any:
+            out = model(**given)
+            out.log_probs = out.log_probs * weights
             return out
 
-        hook = backbone.register_forward_hook(narrow)
-        try:
-            return fused(*args, fused_lm_head=True, shift_labels=shifted[keep][None], **kwargs)
-        finally:
-            hook.remove()
+        # In evaluation nobody has counted.
+        counted = items.sum() if num_items_in_batch is None else num_items_in_batch
+        own: Callable[..., Any] = super().compute_loss
+        return own(weighted, inputs, return_outputs, counted)
 
-    model.forward = forward
+    def _get_num_items_in_batch(
+        self, batch_samples: list[Mapping[str, torch.Tensor]], device: torch.device
+    ) -> torch.Tensor:
+        items = torch.stack([batch["items"].sum() for batch in batch_samples]).sum().to(device)
+        if self.args.average_tokens_across_devices and self.args.world_size > 1:
+            items = self.accelerator.gather(items).sum()
+        return items
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
+        rows: Any = self.train_dataset if train_dataset is None else train_dataset
+        lengths = [len(ids) for ids in rows["input_ids"]]
+        return Order(lengths, self.args.per_device_train_batch_size, self.args.seed)

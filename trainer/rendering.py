@@ -1,9 +1,9 @@
-"""From messages to token ids: the one renderer that training and the student in this process share.
+"""From messages to text: the one renderer that training and the student in this process share.
 
-Text is not control. A chat template writes messages and control tokens into one string, so a
-`<|im_end|>` that a user or an observation holds would become the real token. Here every control
-token inside a message is replaced by a mark before rendering and put back after the string has
-been cut at the real ones; it is then encoded as plain text.
+A chat template is a program of the model's maker. What is asked of it here is what a server asks:
+the context of a turn, rendered for generation; and the same messages with the turn in them. What a
+template does to other messages on the way (drops thinking, merges, trims, adds a date) is its own
+business, since nothing here is put together from parts of different renderings.
 """
 
 import json
@@ -13,13 +13,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from engine.templates.base import Message
-from trainer.errors import RowError, TemplateRefused
+from trainer.encoding import Encoder
+from trainer.errors import RowError, TemplateRefused, TrainerError
+from trainer.student import resolve
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-_MARK = "\ufdd0"
-"""A Unicode noncharacter: no text that is interchanged holds it; if one does, it is marked too."""
 
 
 class Renderer:
@@ -36,16 +35,10 @@ class Renderer:
                 "use an instruction-tuned model"
             )
         self.tokenizer = tokenizer
-        self._ids = {
-            token.content: id
-            for id, token in tokenizer.added_tokens_decoder.items()
-            if token.special
-        }
-        # The longest first, so that no token hides another that begins with it.
-        special = sorted(self._ids, key=len, reverse=True)
-        self._marked = [_MARK, *special]
-        self._text = re.compile("|".join(map(re.escape, self._marked)))
-        self.control = re.compile("|".join(map(re.escape, special)) or r"(?!)")
+        self.encoder = Encoder(tokenizer)
+        self.control = self.encoder.control
+        self.control_ids = self.encoder.control_ids
+        self.plain = self.encoder.plain
 
     def render(
         self,
@@ -61,50 +54,67 @@ class Renderer:
         Raises:
             TemplateRefused: with the template's own words ("roles must alternate").
         """
-        import jinja2
+        return self.prefixes(messages, [len(messages)], tools, generation=generation)[0]
 
-        try:
-            text = self.tokenizer.apply_chat_template(
-                [self._protected(_plain(message)) for message in messages],
-                tools=self._protected(list(tools)) or None,
-                tokenize=False,
-                add_generation_prompt=generation,
-            )
-        except (jinja2.TemplateError, TypeError) as error:
-            raise TemplateRefused(f"the chat template refuses these messages: {error}") from error
-        return str(text)
+    def prefixes(
+        self,
+        messages: Sequence[Message],
+        lengths: Sequence[int],
+        tools: Sequence[dict[str, Any]] = (),
+        *,
+        generation: bool,
+    ) -> list[str]:
+        """`messages[:length]` for each of `lengths`, rendered by itself. Raises: as `render`."""
+        as_text = any(m.get("tool_calls") for m in messages) and self._wants_argument_text
+        return self._apply(messages, lengths, tools, generation=generation, as_text=as_text)
 
     def encode(self, rendered: str) -> list[int]:
-        """Token ids of what `render` wrote; marked control tokens become plain text.
+        """Token ids of what `render` wrote. Raises: as `Encoder.encode`."""
+        return self.encoder.encode([rendered])[0]
 
-        Raises:
-            RowError: it is not Unicode text; or it holds marks and this tokenizer cannot be cut
-                at control tokens.
-        """
-        try:
-            rendered.encode()
-        except UnicodeEncodeError as error:  # JSON can write one; no tokenizer takes it
-            raise RowError("the text holds half of a surrogate pair") from error
-        if _MARK not in rendered:
-            return list(self.tokenizer(rendered, add_special_tokens=False)["input_ids"])
-        if not self._cuts_cleanly:
-            raise RowError("the text holds control tokens, which this tokenizer cannot keep apart")
-        return self._encode_pieces(rendered)
-
-    def plain(self, rendered: str) -> str:
-        """`rendered` with the marked control tokens put back, for people and comparisons."""
-        return re.sub(
-            f"{_MARK}([0-9]+){_MARK}", lambda found: self._marked[int(found[1])], rendered
-        )
+    def header(self, context: str) -> str:
+        """The last control token of a context and what comes after it; "" where there is none."""
+        last = list(self.control.finditer(context))[-1:]
+        return context[last[0].start() :] if last else ""
 
     @cached_property
     def stop(self) -> str:
-        """The control token that ends an assistant's turn ("" where the template writes none)."""
-        asked: list[Message] = [{"role": "user", "content": "?"}]
-        said: list[Message] = [*asked, {"role": "assistant", "content": "!"}]
-        tail = self.render(said, generation=False).rpartition("!")[2]
-        found = self.control.search(tail)
-        return found[0] if found else ""
+        """The control token that ends an assistant's turn ("" where the template writes none).
+
+        Some templates write more when a conversation is over (Phi 3 an end of text): the stop
+        token is the last one that also stands there when the conversation goes on.
+
+        Raises:
+            TemplateRefused: the turn ends with text that is no control token of the tokenizer.
+        """
+        end = self.render(_ANSWERED, generation=False).rpartition("probe answer")[2]
+        found = list(self.control.finditer(end))
+        if not found and end.strip():
+            raise TemplateRefused(
+                f"the chat template ends a turn with {end.strip()!r}, which is no control token of "
+                "this tokenizer: add it as a special token"
+            )
+        going_on = self.render([*_ANSWERED, _PROBE[0]], generation=False)
+        after = going_on.rpartition("probe answer")[2]
+        lasting = [token for token in found if after.startswith(end[: token.end()])]
+        return (lasting or found)[-1][0] if found else ""
+
+    def ending(self, called: bool) -> str:
+        """The stop token of a turn for which the template writes none: the role that comes next
+        where that is one token (GLM), else the tokenizer's end of text; "" if there is neither.
+
+        called: the turn is a tool call, not an answer.
+        """
+        try:
+            closed = self.render(
+                _PROBE[:2] if called else _ANSWERED, _PROBE_TOOLS, generation=False
+            )
+            next_ = _PROBE if called else [*_ANSWERED, _PROBE[0]]
+            follows = self.render(next_, _PROBE_TOOLS, generation=False)
+        except TemplateRefused:
+            closed = follows = ""
+        found = self.control.match(follows, len(closed)) if follows.startswith(closed) else None
+        return found[0] if found else str(self.tokenizer.eos_token or "")
 
     @cached_property
     def lost_tools(self) -> str:
@@ -129,57 +139,84 @@ class Renderer:
         return bool(re.search(r'<tool_call>\s*{"name": "probe_tool", "arguments": {"city"', called))
 
     @cached_property
-    def _cuts_cleanly(self) -> bool:
-        """Whether encoding piece by piece equals encoding at once (it does not for tokenizers
-        that put a blank before every piece)."""
-        asked: list[Message] = [{"role": "user", "content": "one two\n3"}]
-        text = self.render([*asked, {"role": "assistant", "content": "x  y"}], generation=False)
-        return self._encode_pieces(text) == self.encode(text)
+    def _wants_argument_text(self) -> bool:
+        """Whether a call's arguments are to be given as JSON text (DeepSeek), not as an object."""
+        try:
+            called = self._apply(_PROBE, [2], _PROBE_TOOLS, generation=False, as_text=False)[0]
+        except TemplateRefused:
+            return True
+        return "{'city'" in called  # it writes Python
 
-    def _encode_pieces(self, rendered: str) -> list[int]:
-        ids: list[int] = []
-        start = 0
-        for found in [*self.control.finditer(rendered), None]:
-            piece = rendered[start : found.start() if found else None]
-            if piece:
-                ids += self.tokenizer(
-                    self.plain(piece), add_special_tokens=False, split_special_tokens=True
-                )["input_ids"]
-            if found:
-                ids.append(self._ids[found[0]])
-                start = found.end()
-        return ids
+    def _apply(
+        self,
+        messages: Sequence[Message],
+        lengths: Sequence[int],
+        tools: Sequence[dict[str, Any]],
+        *,
+        generation: bool,
+        as_text: bool,
+    ) -> list[str]:
+        import jinja2
 
-    def _protected(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return self._text.sub(
-                lambda found: f"{_MARK}{self._marked.index(found[0])}{_MARK}", value
+        protect = self.encoder.protect
+        ready = [protect(_plain(message, as_text)) for message in messages]
+        try:
+            rendered = self.tokenizer.apply_chat_template(
+                [ready[:length] for length in lengths],
+                tools=protect(list(tools)) or None,
+                tokenize=False,
+                add_generation_prompt=generation,
             )
-        if isinstance(value, dict):
-            return {self._protected(key): self._protected(item) for key, item in value.items()}
-        return [self._protected(item) for item in value] if isinstance(value, list) else value
+        except (jinja2.TemplateError, TypeError) as error:
+            raise TemplateRefused(f"the chat template refuses these messages: {error}") from error
+        return [str(text) for text in rendered]
 
 
-def _plain(message: Message) -> Message:
-    """`message` as templates expect it: no None, arguments as an object (the wire has JSON)."""
+def renderer_of(name_or_path: str) -> Renderer:
+    """The renderer of a model, of which only the tokenizer is loaded.
+
+    name_or_path: a directory, a hub id, or "smollm2".
+
+    Raises:
+        TrainerError: there is no such tokenizer, or it cannot be had, or has no chat template.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(resolve(name_or_path))
+    except (OSError, ValueError) as error:  # no such id, no network, unknown kind
+        first = str(error).strip().splitlines()[0]
+        raise TrainerError(f"cannot load the tokenizer of {name_or_path}: {first}") from error
+    return Renderer(tokenizer)
+
+
+def _plain(message: Message, as_text: bool) -> Message:
+    """`message` as templates expect it: no None; arguments as an object (the wire has JSON), or
+    as JSON."""
     plain = {key: value for key, value in message.items() if value is not None}
     plain.setdefault("content", "")
     if calls := plain.pop("tool_calls", None):
         plain["tool_calls"] = [
-            {**call, "function": {**call["function"], "arguments": _arguments(call["function"])}}
+            {
+                "type": "function",
+                **call,
+                "function": {
+                    **call["function"],
+                    "arguments": _arguments(call["function"], as_text),
+                },
+            }
             for call in calls
         ]
     return plain
 
 
-def _arguments(function: dict[str, Any]) -> Any:
+def _arguments(function: dict[str, Any], as_text: bool) -> Any:
     given = function.get("arguments") or {}
-    if not isinstance(given, str):
-        return given
     try:
-        return json.loads(given)
+        value = json.loads(given) if isinstance(given, str) else given
     except ValueError as error:
         raise RowError(f"the arguments of a tool call are not JSON ({error})") from error
+    return json.dumps(value, ensure_ascii=False) if as_text else value
 
 
 _PROBE_TOOLS: list[dict[str, Any]] = [
@@ -205,5 +242,6 @@ _PROBE: list[Message] = [
             }
         ],
     },
-    {"role": "tool", "tool_call_id": "call_0001", "content": "probe result"},
+    {"role": "tool", "tool_call_id": "call_0001", "name": "probe_tool", "content": "probe result"},
 ]
+_ANSWERED: list[Message] = [_PROBE[0], {"role": "assistant", "content": "probe answer"}]

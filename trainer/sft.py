@@ -1,97 +1,83 @@
-"""Masked supervised fine-tuning on TRL's SFTTrainer, which is given token ids and labels.
+"""Fine-tune a student on rows: TRL's SFTTrainer, with sequences, masks and weights of our own.
 
-The output directory holds a model that transformers (or vLLM) loads as it is: with LoRA, the
-merged one, and the adapter by itself in `adapter/`. Beside it: the tokenizer,
-`training_log.jsonl` and `treegraft_sft.json`, the resolved options.
-
-Limits: one process; no DeepSpeed, per-token weights or packing yet.
+What is written is described in `trainer.output`.
 """
 
-import json
-import shutil
-import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from math import ceil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-import transformers
-import trl
 from datasets import Dataset  # type: ignore[import-untyped]
-from peft import LoraConfig, PeftModel
-from transformers import (
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
 from trl.trainer.sft_config import SFTConfig
-from trl.trainer.sft_trainer import SFTTrainer
 
-from trainer import hardware
-from trainer.dataset import Prepared, prepare, read_rows
+from trainer.bestfit import pack, packed_columns
+from trainer.chats import read_chats
+from trainer.dataset import How, Prepared, Row, prepare, read_rows, refuse_test
 from trainer.errors import TrainerError
-from trainer.loading import load
-from trainer.local_chat import stop_ids
-from trainer.loss import score_labelled_only
-from trainer.rendering import Renderer
+from trainer.loss import WeightedCollator, WeightedTrainer
+from trainer.mixing import balance, draw
+from trainer.options import Training, arguments, lora
+from trainer.output import ADAPTER, LOG, OPTIONS
+from trainer.overlong import Overlong
+from trainer.running import Ran, Student, callbacks, flags_checked, open_student, run
+from trainer.weights import Weighted, columns
 
-LOG, OPTIONS, ADAPTER = "training_log.jsonl", "treegraft_sft.json", "adapter"
+__all__ = ["ADAPTER", "LOG", "OPTIONS", "Options", "Sources", "Summary", "build", "gather", "sft"]
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """Flags of `trainer sft`, under TRL's names.
+class Options(Training):
+    """Flags of `trainer sft`; see `Training` for those of every command.
 
-    dataset: a JSON-lines file of rows.   max_length: tokens; longer rows are dropped.
-    per_device_train_batch_size: on a CPU one is the fastest: a padded row needs a mask, with which
-    attention costs 1.5 times as much; on a GPU take what fits.
-    bf16: autocast; None for where it is fast.
-    gradient_checkpointing: trade time for memory; None for on GPUs only.
+    overlong: what becomes of rows over max_length.   thought_weight: of the loss on tokens of
+    thought; those of the call have 1.   packing: several sequences in one row.
+    general_data: conversations to mix in; agent_loss_weight and agent_ratio: see `mixing`, None
+    for as the files' own sizes have it.
     """
 
-    model_name_or_path: str
-    dataset: Path
-    output_dir: Path
-    learning_rate: float = 5e-5
-    num_train_epochs: float = 1.0
-    max_steps: int = -1
-    per_device_train_batch_size: int = 1
-    gradient_accumulation_steps: int = 8
-    max_length: int = 2048
-    warmup_ratio: float = 0.05
-    lr_scheduler_type: str = "linear"
-    weight_decay: float = 0.0
-    logging_steps: int = 5
-    save_strategy: str = "no"
-    report_to: str = "none"
-    seed: int = 42
-    bf16: bool | None = None
-    gradient_checkpointing: bool | None = None
-    use_peft: bool = False
-    lora_r: int = 16
-    lora_alpha: int = 32
-    overwrite_output_dir: bool = False
+    overlong: Overlong = "drop"
+    thought_weight: float = 1.0
+    packing: bool = False
+    general_data: Path | None = None
+    agent_loss_weight: float | None = None
+    agent_ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What is trained on. train: of both sources, mixed.   held_out: the agent's, for evaluation.
+    drawn: general sequences in `train`."""
+
+    agent: Prepared
+    general: Prepared
+    train: list[Weighted]
+    held_out: list[Weighted]
+    drawn: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """tokens_per_second: all tokens of the rows, padding not counted, over the training time.
-    trained_tokens: labelled, in one epoch.   dropped: rows, by reason."""
+    """rows, used, dropped, split, lost: of --dataset (see `Prepared`).   general: what became of
+    --general_data.   sequences, tokens, trained_tokens: of one epoch of the mixture.
+    thought_tokens: those that --thought_weight was put on.   eval_loss: the lowest.
+    tokens_per_second: all tokens of the rows, padding not counted, over the training time."""
 
     rows: int
     used: int
     dropped: Mapping[str, int]
+    split: int
+    lost: int
+    general: Mapping[str, Any]
     sequences: int
     tokens: int
     trained_tokens: int
+    thought_tokens: int
     steps: int
+    resumed: int
     loss_first: float
     loss_last: float
+    eval_loss: float | None
     seconds: float
     tokens_per_second: float
     output_dir: str
@@ -103,193 +89,130 @@ def sft(options: Options) -> Summary:
     Raises:
         TrainerError: something that the user can mend, before anything is written.
     """
-    _claim(options)
-    _quiet()
-    rows = list(read_rows(options.dataset))
-    transformers.set_seed(options.seed)
-    model, tokenizer = load(options.model_name_or_path, torch.float32)
-    renderer = Renderer(tokenizer)
-    prepared = prepare(renderer, rows, _longest(options, model))
-    if not prepared.sequences:
-        raise TrainerError(f"no row is left to train on: {_reasons(prepared) or 'no rows'}")
-    trainer = build(options, model, tokenizer, prepared)
-    if options.output_dir.exists():
-        shutil.rmtree(options.output_dir)
-    options.output_dir.mkdir(parents=True)
-    _write_options(options)
-    start = time.monotonic()
-    trainer.train()
-    seconds = time.monotonic() - start
-    _save(trainer, options, renderer)
-    return _summary(options, prepared, trainer.state, seconds)
+    _check(options)
+    student = open_student(options, "sft")
+    sources = gather(options, student)
+    trainer = build(options, student, sources)
+    ran = run(trainer, options, student.renderer, "sft")
+    return _summary(options, sources, ran)
 
 
-def build(
-    options: Options,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    prepared: Prepared,
-) -> SFTTrainer:
-    """TRL's trainer over `prepared`, ready to train.
+def gather(options: Options, student: Student) -> Sources:
+    """The one place where files become sequences.
+
+    Raises:
+        TrainerError: a file cannot be used, or nothing is left of it.
+    """
+    how = How(options.overlong, options.thought_weight)
+    agent = _prepared(options, student, options.dataset, how)
+    if options.thought_weight != 1 and not agent.thoughts:
+        raise TrainerError("--thought_weight: no thought was found in the rows; leave the flag out")
+    held_out = (
+        _prepared(options, student, options.eval_dataset, how).sequences
+        if options.eval_dataset
+        else []
+    )
+    if options.general_data is None:
+        return Sources(agent, Prepared(), agent.sequences, held_out)
+    chats = read_chats(options.general_data)
+    general = _ready(options, student, chats, options.general_data, How(options.overlong, 1, True))
+    drawn = general.sequences
+    if options.agent_ratio is not None:
+        drawn = draw(agent.sequences, drawn, options.agent_ratio, options.seed)
+    if options.agent_loss_weight is not None and drawn:
+        mixed = balance(agent.sequences, drawn, options.agent_loss_weight)
+    else:
+        mixed = agent.sequences + drawn
+    return Sources(agent, general, mixed, held_out, len(drawn))
+
+
+def build(options: Options, student: Student, sources: Sources) -> WeightedTrainer:
+    """TRL's trainer over `sources`, ready to train.
 
     Raises:
         TrainerError: a flag has a value that TRL refuses.
     """
-    rows = [{"input_ids": one.ids, "labels": one.labels} for one in prepared.sequences]
-    try:
-        trainer = SFTTrainer(
-            model,
-            args=_arguments(options, len(rows)),
-            train_dataset=Dataset.from_list(rows),
+    tokenizer = student.renderer.tokenizer
+    train = _rows(options, student, sources.train)
+    with flags_checked():
+        return WeightedTrainer(
+            student.model,
+            args=SFTConfig(
+                **arguments(options, len(train)),
+                packing=False,
+                dataset_kwargs={"skip_prepare_dataset": True},
+            ),
+            data_collator=WeightedCollator(tokenizer.pad_token_id, padding_free=options.packing),
+            train_dataset=train,
+            eval_dataset=_rows(options, student, sources.held_out) if sources.held_out else None,
             processing_class=tokenizer,
-            peft_config=_lora(options) if options.use_peft else None,
-            callbacks=[_Log(options.output_dir / LOG)],
+            peft_config=lora(options),
+            callbacks=callbacks(options),
         )
-    except (ValueError, ImportError, RuntimeError) as error:
-        reason = " ".join(str(error).split())
-        raise TrainerError(f"TRL refuses these flags: {reason}") from error
-    trainer.remove_callback(transformers.PrinterCallback)
-    score_labelled_only(model)
-    return trainer
 
 
-def _arguments(options: Options, rows: int) -> SFTConfig:
-    cpu = hardware.device() == "cpu"
-    shared: dict[str, Any] = {
-        name: getattr(options, name)
-        for name in (
-            "learning_rate",
-            "num_train_epochs",
-            "max_steps",
-            "per_device_train_batch_size",
-            "gradient_accumulation_steps",
-            "lr_scheduler_type",
-            "weight_decay",
-            "save_strategy",
-            "report_to",
-            "seed",
-        )
+def _rows(options: Options, student: Student, sequences: list[Weighted]) -> Dataset:
+    if options.packing:
+        rows = pack(sequences, student.longest(options.max_length))
+        return Dataset.from_dict(packed_columns(rows))
+    return Dataset.from_dict(columns(sequences))
+
+
+def _prepared(options: Options, student: Student, file: Path, how: How) -> Prepared:
+    return _ready(options, student, list(read_rows(file)), file, how)
+
+
+def _ready(options: Options, student: Student, rows: list[Row], file: Path, how: How) -> Prepared:
+    if not options.allow_test_split:
+        refuse_test([row.split for row in rows], file)
+    made = prepare(student.renderer, rows, student.longest(options.max_length), how)
+    if not made.sequences:
+        raise TrainerError(f"{file}: no row is left to train on: {made.reasons or 'no rows'}")
+    return made
+
+
+def _check(options: Options) -> None:
+    """Flags whose values, or whose company, make no sense."""
+    if options.overlong not in ("drop", "split"):
+        raise TrainerError(f"--overlong {options.overlong}: use drop or split")
+    if options.thought_weight < 0:
+        raise TrainerError("--thought_weight must not be below 0")
+    mixing = {
+        "--agent_loss_weight": (options.agent_loss_weight, 0.0),
+        "--agent_ratio": (options.agent_ratio, 1e-6),
     }
-    batch = options.per_device_train_batch_size * options.gradient_accumulation_steps
-    epochs = ceil(rows / batch * options.num_train_epochs)
-    steps = options.max_steps if options.max_steps > 0 else epochs
-    # transformers 5.2x renamed it; the flag keeps the name that everybody knows.
-    renamed = hasattr(SFTConfig, "activation_checkpointing")
-    checkpointing = "activation_checkpointing" if renamed else "gradient_checkpointing"
-    wanted = options.gradient_checkpointing
-    shared[checkpointing] = not cpu if wanted is None else wanted
-    return SFTConfig(
-        **shared,
-        output_dir=str(options.output_dir),
-        warmup_steps=round(options.warmup_ratio * steps),
-        bf16=hardware.fast_bf16() if options.bf16 is None else options.bf16,
-        # A short run says at least how it began and how it ended.
-        logging_steps=min(options.logging_steps, max(steps // 4, 1)),
-        use_cpu=cpu,
-        dataloader_pin_memory=not cpu,
-        disable_tqdm=True,
-        # The rows are ours as they are: nothing is tokenised, cut or packed.
-        max_length=None,
-        packing=False,
-        dataset_kwargs={"skip_prepare_dataset": True},
-        # Rows of like length together: little padding, which costs as much as text.
-        train_sampling_strategy="group_by_length",
-    )
+    for flag, (value, least) in mixing.items():
+        if value is not None and options.general_data is None:
+            raise TrainerError(f"{flag} needs --general_data: there is nothing to mix with")
+        if value is not None and not least <= value <= 1:
+            bound = "above 0" if least else "at least 0"
+            raise TrainerError(f"{flag} {value}: must be {bound} and at most 1")
 
 
-def _lora(options: Options) -> LoraConfig:
-    return LoraConfig(
-        r=options.lora_r,
-        lora_alpha=options.lora_alpha,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
-
-
-class _Log(TrainerCallback):
-    """Writes a line of JSON for every log of the trainer."""
-
-    def __init__(self, file: Path) -> None:
-        self.file = file
-
-    def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: Mapping[str, float] | None = None,
-        **_: Any,
-    ) -> None:
-        with self.file.open("a", encoding="utf-8") as lines:
-            lines.write(json.dumps({"step": state.global_step, **(logs or {})}) + "\n")
-
-
-def _claim(options: Options) -> None:
-    """See that the output directory is free, or is an earlier output that may be replaced."""
-    taken = options.output_dir.exists() and (
-        not options.output_dir.is_dir() or any(options.output_dir.iterdir())
-    )
-    if taken and not options.overwrite_output_dir:
-        raise TrainerError(
-            f"{options.output_dir} is not empty: choose another --output_dir, "
-            "or replace it with --overwrite_output_dir"
-        )
-    if taken and not (options.output_dir / OPTIONS).is_file():
-        raise TrainerError(
-            f"{options.output_dir} holds something else than an output of `trainer sft`: "
-            "--overwrite_output_dir would delete it; choose another --output_dir"
-        )
-
-
-def _quiet() -> None:
-    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
-    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-
-
-def _longest(options: Options, model: PreTrainedModel) -> int:
-    return min(
-        options.max_length, getattr(model.config, "max_position_embeddings", options.max_length)
-    )
-
-
-def _write_options(options: Options) -> None:
-    versions = {"torch": torch, "transformers": transformers, "trl": trl}
-    resolved = {
-        **{k: str(v) if isinstance(v, Path) else v for k, v in asdict(options).items()},
-        "versions": {name: str(module.__version__) for name, module in versions.items()},
-    }
-    (options.output_dir / OPTIONS).write_text(json.dumps(resolved, indent=2) + "\n", "utf-8")
-
-
-def _save(trainer: SFTTrainer, options: Options, renderer: Renderer) -> None:
-    model: Any = trainer.model
-    if isinstance(model, PeftModel):
-        model.save_pretrained(str(options.output_dir / ADAPTER))
-        model = model.merge_and_unload()
-    # Servers stop at what generation_config names; the model has learnt the template's stop token.
-    model.generation_config.eos_token_id = sorted(stop_ids(model, renderer))
-    model.save_pretrained(str(options.output_dir))
-    renderer.tokenizer.save_pretrained(str(options.output_dir))
-
-
-def _summary(options: Options, prepared: Prepared, state: TrainerState, seconds: float) -> Summary:
-    losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
-    epochs = float(state.epoch or 0)
+def _summary(options: Options, sources: Sources, ran: Ran) -> Summary:
+    agent, general = sources.agent, sources.general
+    chat = {"rows": general.rows, "used": general.used, "dropped": dict(general.dropped)}
+    tokens = sum(len(one.ids) for one in sources.train)
+    epochs = float(ran.state.epoch or 0)
+    known = ran.summary()
     return Summary(
-        rows=prepared.rows,
-        used=prepared.used,
-        dropped=dict(prepared.dropped),
-        sequences=len(prepared.sequences),
-        tokens=prepared.tokens,
-        trained_tokens=prepared.trained,
-        steps=state.global_step,
-        loss_first=losses[0] if losses else float("nan"),
-        loss_last=losses[-1] if losses else float("nan"),
-        seconds=round(seconds, 1),
-        tokens_per_second=round(prepared.tokens * epochs / seconds, 1),
+        rows=agent.rows,
+        used=agent.used,
+        dropped=dict(agent.dropped),
+        split=agent.split,
+        lost=agent.lost,
+        general={**chat, "drawn": sources.drawn},
+        sequences=len(sources.train),
+        tokens=tokens,
+        trained_tokens=sum(one.trained for one in sources.train),
+        thought_tokens=agent.thoughts,
+        tokens_per_second=_rate(tokens * epochs, ran, known["seconds"]),
         output_dir=str(options.output_dir),
+        **known,
     )
 
 
-def _reasons(prepared: Prepared) -> str:
-    return ", ".join(f"{reason} {number}" for reason, number in prepared.dropped.most_common())
+def _rate(tokens: float, ran: Ran, seconds: float) -> float:
+    """Of this process: what a killed one had done is not counted."""
+    done = 1 - ran.resumed / max(ran.state.global_step, 1)
+    return round(tokens * done / max(seconds, 0.1), 1)

@@ -1,0 +1,81 @@
+"""The command `trainer kto`: its flags, and what it says in the end."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.terminal import Json, say
+from trainer import flags
+from trainer.flags import chosen, prepare_torch
+
+
+def kto(
+    model_name_or_path: flags.Model,
+    dataset: Annotated[
+        Path, typer.Option(help="Rows of `engine export --to sft --min-reward 0`, or pairs.")
+    ],
+    output_dir: flags.OutputDir,
+    config: flags.Config = None,
+    eval_dataset: flags.EvalDataset = None,
+    learning_rate: flags.LearningRate = 1e-6,
+    num_train_epochs: flags.Epochs = 1.0,
+    max_steps: flags.MaxSteps = -1,
+    per_device_train_batch_size: flags.BatchSize = 4,
+    gradient_accumulation_steps: flags.Accumulation = 2,
+    max_length: flags.MaxLength = 2048,
+    min_reward: Annotated[
+        float, typer.Option("--min_reward", min=0, max=1, help="From which a row is a success.")
+    ] = 1.0,
+    beta: Annotated[
+        float, typer.Option("--beta", min=0, help="How strongly the student is held back.")
+    ] = 0.1,
+    desirable_weight: Annotated[
+        float, typer.Option("--desirable_weight", min=0, help="Of successes.")
+    ] = 1.0,
+    undesirable_weight: Annotated[
+        float, typer.Option("--undesirable_weight", min=0, help="Of failures.")
+    ] = 1.0,
+    warmup_ratio: flags.Warmup = 0.05,
+    lr_scheduler_type: flags.Scheduler = "linear",
+    weight_decay: flags.WeightDecay = 0.0,
+    logging_steps: flags.LoggingSteps = 5,
+    eval_steps: flags.EvalSteps = 0,
+    early_stopping_patience: flags.Patience = 0,
+    save_strategy: flags.SaveStrategy = "no",
+    save_steps: flags.SaveSteps = 100,
+    save_total_limit: flags.SaveLimit = None,
+    resume_from_checkpoint: flags.Resume = False,
+    report_to: flags.ReportTo = "none",
+    seed: flags.Seed = 42,
+    bf16: flags.Bf16 = None,
+    gradient_checkpointing: flags.Checkpointing = None,
+    use_peft: flags.UsePeft = False,
+    lora_r: flags.LoraR = 16,
+    lora_alpha: flags.LoraAlpha = 32,
+    overwrite_output_dir: flags.Overwrite = False,
+    allow_test_split: flags.AllowTest = False,
+    json_: Json = False,
+) -> None:
+    """Teach a student by single successes and failures, where there are no pairs."""
+    given = chosen(locals())
+    prepare_torch()
+    from trainer.kto import Options, kto
+
+    done = kto(Options(**given))
+    if json_:
+        print(json.dumps(asdict(done)))
+        return
+    dropped = ", ".join(f"{reason}: {number}" for reason, number in done.dropped.items())
+    held_out = "" if done.eval_loss is None else f", held out {done.eval_loss:.3f}"
+    resumed = f" (on from {done.resumed})" if done.resumed else ""
+    say(
+        f"{done.used} of {done.rows} cases used, {done.successes} successes, "
+        f"dropped {dropped or 'none'}; "
+        f"{done.tokens} tokens, {done.scored_tokens} of them the agent's; "
+        f"{done.steps} steps{resumed}, "
+        f"loss {done.loss_first:.3f} to {done.loss_last:.3f}{held_out}; "
+        f"{done.seconds:.0f} s; the model is in {done.output_dir}"
+    )

@@ -1,0 +1,99 @@
+"""The command `trainer sft`: its flags, and what it says in the end."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.terminal import Json, say
+from trainer import flags
+from trainer.flags import chosen, prepare_torch
+
+
+def sft(
+    model_name_or_path: flags.Model,
+    dataset: Annotated[Path, typer.Option(help="Rows, as `engine export --to sft` writes them.")],
+    output_dir: flags.OutputDir,
+    config: flags.Config = None,
+    eval_dataset: flags.EvalDataset = None,
+    learning_rate: flags.LearningRate = 5e-5,
+    num_train_epochs: flags.Epochs = 1.0,
+    max_steps: flags.MaxSteps = -1,
+    per_device_train_batch_size: flags.BatchSize = 1,
+    gradient_accumulation_steps: flags.Accumulation = 8,
+    max_length: flags.MaxLength = 2048,
+    overlong: Annotated[
+        str, typer.Option(help="Rows over --max_length: drop, or split at a turn.")
+    ] = "drop",
+    packing: Annotated[bool, typer.Option("--packing", help="Several rows in one, apart.")] = False,
+    thought_weight: Annotated[
+        float, typer.Option("--thought_weight", help="Of the loss on thoughts; a call's is 1.")
+    ] = 1.0,
+    general_data: Annotated[
+        Path | None,
+        typer.Option("--general_data", help="Chat to mix in: Alpaca, ShareGPT or messages."),
+    ] = None,
+    agent_loss_weight: Annotated[
+        float | None,
+        typer.Option(
+            "--agent_loss_weight",
+            help="L = W L_agent + (1 - W) L_general.",
+            show_default="by tokens",
+        ),
+    ] = None,
+    agent_ratio: Annotated[
+        float | None,
+        typer.Option(
+            "--agent_ratio", help="Share of agent rows in an epoch.", show_default="by rows"
+        ),
+    ] = None,
+    warmup_ratio: flags.Warmup = 0.05,
+    lr_scheduler_type: flags.Scheduler = "linear",
+    weight_decay: flags.WeightDecay = 0.0,
+    logging_steps: flags.LoggingSteps = 5,
+    eval_steps: flags.EvalSteps = 0,
+    early_stopping_patience: flags.Patience = 0,
+    save_strategy: flags.SaveStrategy = "no",
+    save_steps: flags.SaveSteps = 100,
+    save_total_limit: flags.SaveLimit = None,
+    resume_from_checkpoint: flags.Resume = False,
+    report_to: flags.ReportTo = "none",
+    seed: flags.Seed = 42,
+    bf16: flags.Bf16 = None,
+    gradient_checkpointing: flags.Checkpointing = None,
+    use_peft: flags.UsePeft = False,
+    lora_r: flags.LoraR = 16,
+    lora_alpha: flags.LoraAlpha = 32,
+    overwrite_output_dir: flags.Overwrite = False,
+    allow_test_split: flags.AllowTest = False,
+    json_: Json = False,
+) -> None:
+    """Fine-tune on rows, with loss on exactly what the agent wrote and its stop token."""
+    given = chosen(locals())
+    prepare_torch()
+    from trainer.sft import Options, sft
+
+    done = asdict(sft(Options(**given)))
+    if json_:
+        print(json.dumps(done))
+    else:
+        _report(done)
+
+
+def _report(done: dict[str, Any]) -> None:
+    dropped = ", ".join(f"{reason}: {number}" for reason, number in done["dropped"].items())
+    split = f", split {done['split']} ({done['lost']} turns lost)" if done["split"] else ""
+    general = done["general"]
+    mixed = f", {general['drawn']} general of {general['used']}" if general["rows"] else ""
+    resumed = f" (on from {done['resumed']})" if done["resumed"] else ""
+    held_out = "" if done["eval_loss"] is None else f", held out {done['eval_loss']:.3f}"
+    say(
+        f"{done['used']} of {done['rows']} rows used{mixed}, dropped {dropped or 'none'}{split}; "
+        f"{done['tokens']} tokens, {done['trained_tokens']} trained; "
+        f"{done['steps']} steps{resumed}, "
+        f"loss {done['loss_first']:.3f} to {done['loss_last']:.3f}{held_out}; "
+        f"{done['seconds']:.0f} s, {done['tokens_per_second']:.0f} tokens/s; "
+        f"the model is in {done['output_dir']}"
+    )

@@ -1,0 +1,116 @@
+"""What every kind of training does around TRL's trainer: load, build, run, and say how it went."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import transformers
+from transformers import (
+    EarlyStoppingCallback,
+    PreTrainedModel,
+    Trainer,
+    TrainerCallback,
+    TrainerState,
+)
+
+from trainer.errors import TrainerError
+from trainer.loading import load
+from trainer.options import Training
+from trainer.output import Log, begin, claim, last_checkpoint, save
+from trainer.rendering import Renderer
+
+
+@dataclass(frozen=True, slots=True)
+class Student:
+    """A model to train, and how its chat template writes."""
+
+    model: PreTrainedModel
+    renderer: Renderer
+
+    def longest(self, wanted: int) -> int:
+        """Tokens that a sequence may have: `wanted`, or fewer where the model takes fewer."""
+        return min(wanted, getattr(self.model.config, "max_position_embeddings", wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """How training went. seconds: of this process.   resumed: the step it went on from, or 0."""
+
+    state: TrainerState
+    seconds: float
+    resumed: int
+
+    def figures(self, name: str) -> list[float]:
+        """Every value of a logged figure, in order."""
+        return [entry[name] for entry in self.state.log_history if name in entry]
+
+    def summary(self) -> dict[str, Any]:
+        """steps, losses and seconds, as every command reports them."""
+        losses, held_out = self.figures("loss"), self.figures("eval_loss")
+        return {
+            "steps": self.state.global_step,
+            "resumed": self.resumed,
+            "loss_first": losses[0] if losses else float("nan"),
+            "loss_last": losses[-1] if losses else float("nan"),
+            "eval_loss": min(held_out) if held_out else None,
+            "seconds": round(self.seconds, 1),
+        }
+
+
+def open_student(options: Training, command: str) -> Student:
+    """Claim the output folder and load the model.
+
+    Raises:
+        TrainerError: something that the user can mend, before anything is written.
+    """
+    claim(options, command)
+    transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    transformers.set_seed(options.seed)
+    model, tokenizer = load(options.model_name_or_path, torch.float32)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return Student(model, Renderer(tokenizer))
+
+
+def callbacks(options: Training) -> list[TrainerCallback]:
+    """The log, and the early stop where it is asked for."""
+    made: list[TrainerCallback] = [Log(options.output_dir)]
+    if options.early_stopping_patience:
+        made.append(EarlyStoppingCallback(options.early_stopping_patience))
+    return made
+
+
+@contextmanager
+def flags_checked() -> Iterator[None]:
+    """Around TRL's configs and trainers: what they refuse is a flag of the user's.
+
+    Raises:
+        TrainerError: with TRL's own words.
+    """
+    try:
+        yield
+    except (ValueError, ImportError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise TrainerError(f"TRL refuses these flags: {reason}") from error
+
+
+def run(trainer: Trainer, options: Training, renderer: Renderer, command: str) -> Ran:
+    """Train, from a checkpoint where there is one to go on from, and write the model."""
+    trainer.remove_callback(transformers.PrinterCallback)
+    processes = trainer.accelerator
+    processes.wait_for_everyone()
+    if processes.is_main_process:
+        begin(options, command)
+    processes.wait_for_everyone()
+    checkpoint = last_checkpoint(options.output_dir) if options.resume_from_checkpoint else None
+    start = time.monotonic()
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    seconds = time.monotonic() - start
+    if processes.is_main_process:
+        save(trainer, options.output_dir, renderer)
+    resumed = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+    return Ran(trainer.state, seconds, resumed)
