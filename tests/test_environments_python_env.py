@@ -254,6 +254,22 @@ def test_every_branch_is_as_if_it_were_the_only_one(env: ToolEnv, rng: random.Ra
         env.release(snapshot)
 
 
+def test_a_state_goes_on_after_its_snapshot_is_released(env: ToolEnv) -> None:
+    """As a search does that plays the last child of a state of which another child is held."""
+    start(env)
+    see(env, "python", code="x = 1")
+    saved = env.snapshot()
+    see(env, "python", code="x = 2")
+    child = env.snapshot()
+    env.restore(saved)
+    env.release(saved)
+    assert see(env, "python", code="x += 10; x")[0] == "11"
+    assert see(env, "python", code="x += 10; x")[0] == "21"
+    env.restore(child)
+    env.release(child)
+    assert see(env, "python", code="x")[0] == "2"
+
+
 def test_states_outlive_the_sandbox_by_replay() -> None:
     env = make("python")
     start(env, WITH_FILES)

@@ -41,6 +41,8 @@ class States:
         self._made: BranchingSandbox | None = None
         self._names = itertools.count(1)
         self._held: Counter[str] = Counter()
+        self._branched: set[str] = set()
+        """States that have or had children: they cannot go on in place."""
         self._current = START
         self._task: Task | None = None
         self._start = ""
@@ -71,11 +73,14 @@ class States:
             StateLost: the current state cannot be made again.
         """
         parent = self.here()
-        stays = self._current == START or self._held[self._current] > 0
-        node = f"state-{next(self._names)}" if stays else parent
+        held = self._current == START or self._held[self._current] > 0
+        if not held and self._current not in self._branched:
+            return self._checked(self.sandbox.step(parent, parent, code, self._limits))
+        node = f"state-{next(self._names)}"
         result = self._checked(self.sandbox.step(parent, node, code, self._limits))
         if result.ok:
-            self._current = node
+            self._branched.add(self._current)
+            self._go(node)
         return result
 
     def look(self, code: str, node: str = "", limits: Limits | None = None) -> Result:
@@ -145,6 +150,7 @@ class States:
             self._drop(left)
 
     def _drop(self, node: str) -> None:
+        self._branched.discard(node)
         if node != START and self._made is not None:
             self._made.drop(node)
 
