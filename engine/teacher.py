@@ -15,6 +15,9 @@ nor a row ever holds it."""
 LESSONS = "Earlier attempts at this task failed. What was learned from them:"
 """Opens the text of reflections on them, which is part of a request only, too."""
 
+SEED_STRIDE = 7919
+"""Between the seeds of two attempts: servers count up from a request's seed for its choices."""
+
 _LONGEST = 300  # characters of an observation that is quoted in such a text
 
 
@@ -55,12 +58,19 @@ class Teacher:
             self.name,
             differently(messages, tried) if tried else messages,
             self.template.tools(self.world),
-            self.sampling | ({"n": count} if count > 1 else {}),
+            self._sampling(count, attempt),
             attempt,
         )
         reply = await self.chat.complete(request)
         actions = tuple(self.template.parse(message) for message in reply.messages[:count])
         return Proposal(actions, reply.usage, reply.key)
+
+    def _sampling(self, count: int, attempt: int) -> dict[str, Any]:
+        """A server that honours seeds answers equal requests alike: each attempt has its own."""
+        sampling = self.sampling | ({"n": count} if count > 1 else {})
+        if "seed" in sampling:
+            sampling["seed"] = (sampling["seed"] + attempt * SEED_STRIDE) % 2**31
+        return sampling
 
 
 def differently(messages: list[Message], tried: Sequence[Step]) -> list[Message]:

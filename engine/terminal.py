@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +18,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on sta
 def say(text: str) -> None:
     """A line for the person at the terminal; standard output is for results."""
     print(text, file=sys.stderr)
+
+
+@contextmanager
+def results_only() -> Iterator[None]:
+    """Around work whose libraries print on standard output (DeepSpeed logs there)."""
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def confirmed(sandbox: str, unsafe: bool) -> str:

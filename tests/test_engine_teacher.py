@@ -147,3 +147,11 @@ async def test_lessons_and_what_was_tried_end_the_last_message():
     assert told[:-1] == plain and both[:-1] == plain
     assert told[-1] == {"role": "user", "content": f"{LESSONS}\n- L1\n- L2"}
     assert both[-1]["content"].startswith(told[-1]["content"]) and DIVERSITY in both[-1]["content"]
+
+
+def test_requests_that_look_the_same_have_seeds_of_their_own(tmp_path):
+    """Else a server that honours seeds gives every chain the same beginning."""
+    with ChatServer(lambda request: [call(0)]) as server:
+        explore(server, tmp_path / "r", search="react", width=3, seed=5)
+        first = [r["seed"] for r in server.requests if len(r["messages"]) == 2]
+    assert len(first) == len(set(first)) == 3 and 5 in first

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from engine.terminal import Json, say
+from engine.terminal import Json, results_only, say
 from trainer import flags
 from trainer.flags import chosen, prepare_torch
 
@@ -45,6 +45,7 @@ def dpo(
     seed: flags.Seed = 42,
     bf16: flags.Bf16 = None,
     gradient_checkpointing: flags.Checkpointing = None,
+    tree_packing: flags.TreePacking = "off",
     use_peft: flags.UsePeft = False,
     lora_r: flags.LoraR = 16,
     lora_alpha: flags.LoraAlpha = 32,
@@ -55,9 +56,10 @@ def dpo(
     """Teach a student to prefer what succeeded, by the log-probability of what the agent wrote."""
     given = chosen(locals())
     prepare_torch()
-    from trainer.dpo import Options, dpo
+    with results_only():
+        from trainer.dpo import Options, dpo
 
-    done = dpo(Options(**given))
+        done = dpo(Options(**given))
     if json_:
         print(json.dumps(asdict(done)))
         return

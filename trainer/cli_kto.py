@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from engine.terminal import Json, say
+from engine.terminal import Json, results_only, say
 from trainer import flags
 from trainer.flags import chosen, prepare_torch
 
@@ -62,9 +62,10 @@ def kto(
     """Teach a student by single successes and failures, where there are no pairs."""
     given = chosen(locals())
     prepare_torch()
-    from trainer.kto import Options, kto
+    with results_only():
+        from trainer.kto import Options, kto
 
-    done = kto(Options(**given))
+        done = kto(Options(**given))
     if json_:
         print(json.dumps(asdict(done)))
         return

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.terminal import Json, say
+from engine.terminal import Json, results_only, say
 from trainer import flags
 from trainer.flags import chosen, prepare_torch
 
@@ -63,6 +63,7 @@ def sft(
     seed: flags.Seed = 42,
     bf16: flags.Bf16 = None,
     gradient_checkpointing: flags.Checkpointing = None,
+    tree_packing: flags.TreePacking = "off",
     use_peft: flags.UsePeft = False,
     lora_r: flags.LoraR = 16,
     lora_alpha: flags.LoraAlpha = 32,
@@ -73,9 +74,10 @@ def sft(
     """Fine-tune on rows, with loss on exactly what the agent wrote and its stop token."""
     given = chosen(locals())
     prepare_torch()
-    from trainer.sft import Options, sft
+    with results_only():
+        from trainer.sft import Options, sft
 
-    done = asdict(sft(Options(**given)))
+        done = asdict(sft(Options(**given)))
     if json_:
         print(json.dumps(done))
     else:

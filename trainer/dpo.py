@@ -16,10 +16,13 @@ from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
 from trl.trainer.utils import pad
 
+from engine.terminal import say
 from trainer.errors import TrainerError
 from trainer.head import score_labelled_only
 from trainer.options import Training, arguments, lora
 from trainer.order import Order
+from trainer.packing.batches import checked, declined
+from trainer.packing.forward import install
 from trainer.preferences import Files, Tokenised, gather, read_pairs
 from trainer.reference import add_reference
 from trainer.running import Ran, Student, callbacks, flags_checked, open_student, run
@@ -116,6 +119,13 @@ def build(options: Options, student: Student, pairs: Files) -> MaskedDPOTrainer:
         TrainerError: a flag has a value that TRL refuses.
     """
     tokenizer = student.renderer.tokenizer
+    longest = max(
+        len(half.prompt) + len(half.completion) for row in pairs.train.rows for half in row[:2]
+    )
+    mode = checked(options.tree_packing)
+    unpacked = declined(mode, student.model, longest)
+    if unpacked and mode == "auto":
+        say(f"tree packing is off: {unpacked}")
     both = [options.loss_type, "sft"], [1.0, options.sft_weight]
     types, weights = both if options.sft_weight else ([options.loss_type], [1.0])
     with flags_checked():
@@ -136,6 +146,9 @@ def build(options: Options, student: Student, pairs: Files) -> MaskedDPOTrainer:
             callbacks=callbacks(options),
         )
     score_labelled_only(trainer.model)
+    if not unpacked:
+        model: Any = trainer.model
+        install(model)  # before the reference, which is packed too
     add_reference(trainer, ("ref_chosen_logps", "ref_rejected_logps"))
     return trainer
 

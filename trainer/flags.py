@@ -104,6 +104,9 @@ Checkpointing = Annotated[
         show_default="on GPUs",
     ),
 ]
+TreePacking = Annotated[
+    str, typer.Option("--tree_packing", help="Compute what rows share once: auto, on or off.")
+]
 UsePeft = Annotated[
     bool, typer.Option("--use_peft", help="LoRA: the merged model, and adapter/ beside it.")
 ]

@@ -23,6 +23,7 @@ class Training:
     save_steps: optimizer steps between checkpoints, where save_strategy is "steps".
     bf16: autocast; None for where it is fast.
     gradient_checkpointing: trade time for memory; None for on GPUs only.
+    tree_packing: compute what rows share once: auto (where it is worth it), on or off.
     resume_from_checkpoint: go on from the last whole checkpoint in output_dir, where there is one.
     allow_test_split: train on rows of a test split too.
     """
@@ -50,6 +51,7 @@ class Training:
     seed: int = 42
     bf16: bool | None = None
     gradient_checkpointing: bool | None = None
+    tree_packing: str = "off"
     use_peft: bool = False
     lora_r: int = 16
     lora_alpha: int = 32

@@ -4,13 +4,14 @@ What is written is described in `trainer.output`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from datasets import Dataset  # type: ignore[import-untyped]
 from trl.trainer.sft_config import SFTConfig
 
+from engine.terminal import say
 from trainer.bestfit import pack, packed_columns
 from trainer.chats import read_chats
 from trainer.dataset import How, Prepared, Row, prepare, read_rows, refuse_test
@@ -20,6 +21,7 @@ from trainer.mixing import balance, draw
 from trainer.options import Training, arguments, lora
 from trainer.output import ADAPTER, LOG, OPTIONS
 from trainer.overlong import Overlong
+from trainer.packing.batches import Packing, attach, checked, plan
 from trainer.running import Ran, Student, callbacks, flags_checked, open_student, run
 from trainer.weights import Weighted, columns
 
@@ -133,12 +135,15 @@ def build(options: Options, student: Student, sources: Sources) -> WeightedTrain
         TrainerError: a flag has a value that TRL refuses.
     """
     tokenizer = student.renderer.tokenizer
+    packing = _packing(options, student, sources.train)
     train = _rows(options, student, sources.train)
+    if packing.packed:
+        train = Dataset.from_list(packing.grouped(train.to_list()))
     with flags_checked():
-        return WeightedTrainer(
+        trainer = WeightedTrainer(
             student.model,
             args=SFTConfig(
-                **arguments(options, len(train)),
+                **arguments(replace(options, **packing.flags), len(train)),
                 packing=False,
                 dataset_kwargs={"skip_prepare_dataset": True},
             ),
@@ -149,6 +154,27 @@ def build(options: Options, student: Student, sources: Sources) -> WeightedTrain
             peft_config=lora(options),
             callbacks=callbacks(options),
         )
+    attach(packing, trainer)
+    return trainer
+
+
+def _packing(options: Options, student: Student, sequences: list[Weighted]) -> Packing:
+    mode = checked(options.tree_packing)
+    if options.packing:
+        if mode == "on":
+            raise TrainerError("--packing and --tree_packing on: use one of them")
+        return Packing([], reason="--packing")
+    batch = options.per_device_train_batch_size
+    packing = plan(
+        mode,
+        student.model,
+        [one.ids for one in sequences],
+        budget=student.longest(options.max_length) * batch,
+        step=batch * options.gradient_accumulation_steps,
+    )
+    if mode != "off":
+        say(packing.summary)
+    return packing
 
 
 def _rows(options: Options, student: Student, sequences: list[Weighted]) -> Dataset:
