@@ -39,7 +39,7 @@ from search.tree import Call
 
 URL = "http://127.0.0.1:9/v1"
 TREES = 470_000
-"""What ToolLLM (arXiv:2307.16789, section 3.2) explored: 469,585 API calls' worth of trees."""
+"""As many as ToolBench counts API calls (arXiv:2307.16789): 469,585."""
 CALLS = 15
 """Requests a tree, for the arithmetic."""
 OBSERVATION = 2000
