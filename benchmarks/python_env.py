@@ -44,12 +44,12 @@ GOAL = 20.0
 MISTAKE_RATE = 0.5
 FRESH = """
 import os, shutil
-shutil.rmtree('/work', ignore_errors=True)
-os.mkdir('/work')
+shutil.rmtree('/episode', ignore_errors=True)
+os.mkdir('/episode')
 for path, content in {files!r}.items():
-    open('/work/' + path, 'w').write(content)
+    open('/episode/' + path, 'w').write(content)
 """
-IN_PLACE = "import os\nos.chdir('/work')\n"
+IN_PLACE = "import os\nos.chdir('/episode')\n"
 READ = "print(open({path!r}).read())"
 
 

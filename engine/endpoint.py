@@ -86,13 +86,7 @@ class Endpoint:
         Raises:
             PolicyError: OpenAI's own address without a key, or an address that is none.
         """
-        url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
-        key = os.environ.get("OPENAI_API_KEY", "").strip()
-        if not key and urlsplit(_public(url)[0]).hostname == urlsplit(OPENAI_URL).hostname:
-            raise PolicyError(
-                f"{OPENAI_URL} needs a key: set OPENAI_API_KEY, or name another server by "
-                "--base-url"
-            )
+        url, key = _reached(base_url)
         return cls(url, key, concurrency=concurrency, retries=retries, price=price, timeout=timeout)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -167,6 +161,23 @@ class Endpoint:
         except TimeoutError:
             return
         raise asyncio.CancelledError("the endpoint was stopped")
+
+
+def public_address(base_url: str | None = None) -> str:
+    """What `Endpoint.from_environment(base_url).base_url` would be. Raises: as that."""
+    url, _ = _reached(base_url)
+    return _public(url)[0]
+
+
+def _reached(base_url: str | None) -> tuple[str, str]:
+    """The address that is meant, and the key. Raises: as `Endpoint.from_environment`."""
+    url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    if not key and urlsplit(_public(url)[0]).hostname == urlsplit(OPENAI_URL).hostname:
+        raise PolicyError(
+            f"{OPENAI_URL} needs a key: set OPENAI_API_KEY, or name another server by --base-url"
+        )
+    return url, key
 
 
 def _public(base_url: str) -> tuple[str, str]:

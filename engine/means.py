@@ -86,12 +86,12 @@ def _paying(config: Config, out: Path, bounds: Bounds, means: Means) -> Paying |
         raise UsageError("a model in this process is asked by --executor local only")
     if config.teacher == DEMONSTRATION:
         return None
-    from engine.endpoint import Endpoint
+    from engine.endpoint import public_address
 
     known = {name: os.environ[name] for name in VARIABLES if name in os.environ}
-    endpoint = Endpoint.from_environment(config.base_url or None)
+    address = public_address(config.base_url or None)
     asking = Asking(config.base_url, known, _price(config, bounds, means))
-    return Paying(_journal(out, means), endpoint.base_url, _budget(out, bounds), asking)
+    return Paying(_journal(out, means), address, _budget(out, bounds), asking)
 
 
 def _price(config: Config, bounds: Bounds, means: Means) -> Price | None:

@@ -2,9 +2,7 @@
 
 import sqlite3
 import subprocess
-import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -12,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.test_engine_resume import ROOT, chat_server, engine, received
+from tests import exploring
+from tests.exploring import ROOT, Undisturbed, engine, received
 
 TASKS, WORKERS, AT_ONCE = 20, 3, 2
-Alone = tuple[str, Path, str, Counter[str]]
 pytestmark = pytest.mark.filterwarnings("default")  # Ray's own
 
 
@@ -34,11 +32,7 @@ def cluster() -> Iterator[tuple[str, Any]]:
 
 
 def explore(out: Path, base_url: str, *more: str) -> list[str]:
-    flags = (
-        f"--env bird --split train --limit {TASKS} --teacher player --base-url {base_url} "
-        f"--depth 6 --out {out}"
-    )
-    return [sys.executable, "-m", "engine", "explore", *flags.split(), *more]
+    return exploring.explore(out, base_url, TASKS, *more)
 
 
 def over(address: str) -> list[str]:
@@ -67,21 +61,13 @@ def wait_for_trees(out: Path, number: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
-    """The server's address, its log; the trees and the requests of a run in one process."""
-    folder = tmp_path_factory.mktemp("alone")
-    with chat_server(folder / "log") as base_url:
-        command = explore(folder / "run", base_url)
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-        yield (
-            base_url,
-            folder / "log",
-            engine("show", str(folder / "run"), "--json"),
-            received(folder / "log"),
-        )
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbed]:
+    """A run in one process."""
+    with exploring.undisturbed(tmp_path_factory.mktemp("alone"), TASKS) as run:
+        yield run
 
 
-def test_a_node_is_killed_in_mid_run(alone: Alone, tmp_path: Path) -> None:
+def test_a_node_is_killed_in_mid_run(alone: Undisturbed, tmp_path: Path) -> None:
     base_url, log, trees, needed = alone
     before, out = received(log), tmp_path / "run"
     with cluster() as (address, kill_second):
@@ -99,7 +85,9 @@ def test_a_node_is_killed_in_mid_run(alone: Alone, tmp_path: Path) -> None:
     assert sent.total() - needed.total() <= WORKERS * AT_ONCE, "paid twice"
 
 
-def test_budget_and_journal_are_the_runs_and_not_the_workers(alone: Alone, tmp_path: Path) -> None:
+def test_budget_and_journal_are_the_runs_and_not_the_workers(
+    alone: Undisturbed, tmp_path: Path
+) -> None:
     base_url, log, trees, needed = alone
     before, out = received(log), tmp_path / "run"
     more = ["--executor", "ray", "--workers", "2", "--max-calls", "20"]

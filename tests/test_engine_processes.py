@@ -3,26 +3,20 @@
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.test_engine_resume import ROOT, chat_server, engine, received, wait_for_requests
+from tests import exploring
+from tests.exploring import ROOT, Undisturbed, engine, received, wait_for_requests
 
 TASKS, WORKERS, AT_ONCE = 24, 2, 3
-Alone = tuple[str, Path, str, Counter[str]]
 
 
 def explore(out: Path, base_url: str, *more: str) -> list[str]:
-    flags = (
-        f"--env bird --split train --limit {TASKS} --teacher player --base-url {base_url} "
-        f"--depth 6 --concurrency {AT_ONCE} --out {out}"
-    )
-    return [sys.executable, "-m", "engine", "explore", *flags.split(), *more]
+    return exploring.explore(out, base_url, TASKS, "--concurrency", str(AT_ONCE), *more)
 
 
 PROCESSES = ("--executor", "processes", "--workers", str(WORKERS))
@@ -43,17 +37,13 @@ def living(pids: list[int]) -> list[int]:
 
 
 @pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alone]:
-    """The server's address, its log; the trees and the requests of a run in one process."""
-    folder = tmp_path_factory.mktemp("alone")
-    with chat_server(folder / "log") as base_url:
-        command = explore(folder / "run", base_url)
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
-        trees = engine("show", str(folder / "run"), "--json")
-        yield base_url, folder / "log", trees, received(folder / "log")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbed]:
+    """A run in one process."""
+    with exploring.undisturbed(tmp_path_factory.mktemp("alone"), TASKS) as run:
+        yield run
 
 
-def test_a_worker_is_killed_in_mid_run(alone: Alone, tmp_path: Path) -> None:
+def test_a_worker_is_killed_in_mid_run(alone: Undisturbed, tmp_path: Path) -> None:
     base_url, log, trees, needed = alone
     before, out = received(log), tmp_path / "run"
     command = explore(out, base_url, *PROCESSES)
@@ -71,7 +61,9 @@ def test_a_worker_is_killed_in_mid_run(alone: Alone, tmp_path: Path) -> None:
     assert sent.total() - needed.total() <= AT_ONCE, "paid twice"
 
 
-def test_nothing_outlives_a_killed_engine_and_the_run_goes_on(alone: Alone, tmp_path: Path) -> None:
+def test_nothing_outlives_a_killed_engine_and_the_run_goes_on(
+    alone: Undisturbed, tmp_path: Path
+) -> None:
     base_url, log, trees, needed = alone
     before, out = received(log), tmp_path / "run"
     command = explore(out, base_url, *PROCESSES)
@@ -88,7 +80,7 @@ def test_nothing_outlives_a_killed_engine_and_the_run_goes_on(alone: Alone, tmp_
     assert (received(log) - before).total() - needed.total() <= WORKERS * AT_ONCE, "paid twice"
 
 
-def test_ctrl_c_pays_nothing_twice(alone: Alone, tmp_path: Path) -> None:
+def test_ctrl_c_pays_nothing_twice(alone: Undisturbed, tmp_path: Path) -> None:
     base_url, log, trees, needed = alone
     before, out = received(log), tmp_path / "run"
     command = explore(out, base_url, *PROCESSES)
@@ -104,7 +96,7 @@ def test_ctrl_c_pays_nothing_twice(alone: Alone, tmp_path: Path) -> None:
     assert received(log) - before == needed
 
 
-def test_the_runs_budget_is_one(alone: Alone, tmp_path: Path) -> None:
+def test_the_runs_budget_is_one(alone: Undisturbed, tmp_path: Path) -> None:
     base_url, log, trees, needed = alone
     before, out = received(log), tmp_path / "run"
     command = explore(out, base_url, *PROCESSES, "--max-calls", "30")

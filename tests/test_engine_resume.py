@@ -3,67 +3,28 @@
 import os
 import signal
 import subprocess
-import sys
 import time
-from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests import exploring
+from tests.exploring import ROOT, Undisturbed, engine, received, wait_for_requests
+
 TASKS, KILLS, CONCURRENCY = 40, 5, 8
 
 
-@contextmanager
-def chat_server(log: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.chat_server", "--log", str(log), "--latency", "0.03"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout
-        try:
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
-        finally:
-            process.kill()
-
-
 def explore(out: Path, base_url: str, *more: str) -> list[str]:
-    flags = (
-        f"--env bird --split train --limit {TASKS} --teacher player --base-url {base_url} "
-        f"--concurrency {CONCURRENCY} --depth 6 --out {out}"
-    )
-    return [sys.executable, "-m", "engine", "explore", *flags.split(), *more]
-
-
-def received(log: Path) -> Counter[str]:
-    """How often the server received each request."""
-    return Counter(log.read_text().splitlines())
-
-
-def wait_for_requests(log: Path, number: int) -> None:
-    deadline = time.monotonic() + 60
-    while received(log).total() < number:
-        assert time.monotonic() < deadline, "the engine sends nothing"
-        time.sleep(0.005)
-
-
-def engine(*arguments: str) -> str:
-    command = [sys.executable, "-m", "engine", *arguments]
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return exploring.explore(out, base_url, TASKS, "--concurrency", str(CONCURRENCY), *more)
 
 
 @pytest.fixture(scope="module")
-def undisturbed(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[str, Path, str, Counter[str]]]:
-    """The server's address, its log; the trees and the requests of a run nobody disturbed."""
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbed]:
     folder = tmp_path_factory.mktemp("undisturbed")
-    with chat_server(folder / "log") as base_url:
-        subprocess.run(explore(folder / "run", base_url), cwd=ROOT, check=True, capture_output=True)
-        trees = engine("show", str(folder / "run"), "--json")
-        assert len(trees.splitlines()) == TASKS
-        yield base_url, folder / "log", trees, received(folder / "log")
+    with exploring.undisturbed(folder, TASKS, "--concurrency", str(CONCURRENCY)) as run:
+        yield run
 
 
 def test_a_killed_run_ends_as_if_nothing_had_happened(undisturbed, tmp_path):

@@ -97,7 +97,7 @@ def test_files(env: ToolEnv) -> None:
     for path, kind in (("no.txt", "no_file"), ("/etc/passwd", "bad_path"), ("../x", "bad_path")):
         observation, info = see(env, "read_file", path=path)
         assert observation.startswith("error: ") and info == {"error": kind}
-    see(env, "python", code="import os; os.symlink('/etc/passwd', '/work/link')")
+    see(env, "python", code="import os; os.symlink('/etc/passwd', os.environ['HOME'] + '/link')")
     assert see(env, "read_file", path="link")[1] == {"error": "no_file"}
     assert see(env, "write_file", path="../x", content="")[1] == {"error": "bad_path"}
     assert see(env, "write_file", path="top.txt/x", content="")[1] == {"error": "file_error"}

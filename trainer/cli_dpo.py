@@ -9,6 +9,7 @@ import typer
 
 from engine.terminal import Json, results_only, say
 from trainer import flags
+from trainer.cli_report import course, left_out
 from trainer.flags import chosen, prepare_torch
 
 
@@ -63,14 +64,10 @@ def dpo(
     if json_:
         print(json.dumps(asdict(done)))
         return
-    dropped = ", ".join(f"{reason}: {number}" for reason, number in done.dropped.items())
-    held_out = "" if done.eval_loss is None else f", held out {done.eval_loss:.3f}"
-    resumed = f" (on from {done.resumed})" if done.resumed else ""
     say(
-        f"{done.used} of {done.rows} pairs used, dropped {dropped or 'none'}; "
+        f"{done.used} of {done.rows} pairs used, dropped {left_out(done.dropped)}; "
         f"{done.tokens} tokens, {done.scored_tokens} of them the agent's; "
-        f"{done.steps} steps{resumed}, "
-        f"loss {done.loss_first:.3f} to {done.loss_last:.3f}{held_out}; "
+        f"{course(done)}; "
         f"chosen preferred in {100 * done.accuracy:.0f} % of the last, by {done.margin:.3f}; "
         f"{done.seconds:.0f} s; the model is in {done.output_dir}"
     )

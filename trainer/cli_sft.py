@@ -3,13 +3,17 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engine.terminal import Json, results_only, say
 from trainer import flags
+from trainer.cli_report import course, left_out
 from trainer.flags import chosen, prepare_torch
+
+if TYPE_CHECKING:
+    from trainer.sft import Summary
 
 
 def sft(
@@ -77,25 +81,21 @@ def sft(
     with results_only():
         from trainer.sft import Options, sft
 
-        done = asdict(sft(Options(**given)))
+        done = sft(Options(**given))
     if json_:
-        print(json.dumps(done))
+        print(json.dumps(asdict(done)))
     else:
         _report(done)
 
 
-def _report(done: dict[str, Any]) -> None:
-    dropped = ", ".join(f"{reason}: {number}" for reason, number in done["dropped"].items())
-    split = f", split {done['split']} ({done['lost']} turns lost)" if done["split"] else ""
-    general = done["general"]
+def _report(done: "Summary") -> None:
+    split = f", split {done.split} ({done.lost} turns lost)" if done.split else ""
+    general = done.general
     mixed = f", {general['drawn']} general of {general['used']}" if general["rows"] else ""
-    resumed = f" (on from {done['resumed']})" if done["resumed"] else ""
-    held_out = "" if done["eval_loss"] is None else f", held out {done['eval_loss']:.3f}"
     say(
-        f"{done['used']} of {done['rows']} rows used{mixed}, dropped {dropped or 'none'}{split}; "
-        f"{done['tokens']} tokens, {done['trained_tokens']} trained; "
-        f"{done['steps']} steps{resumed}, "
-        f"loss {done['loss_first']:.3f} to {done['loss_last']:.3f}{held_out}; "
-        f"{done['seconds']:.0f} s, {done['tokens_per_second']:.0f} tokens/s; "
-        f"the model is in {done['output_dir']}"
+        f"{done.used} of {done.rows} rows used{mixed}, dropped {left_out(done.dropped)}{split}; "
+        f"{done.tokens} tokens, {done.trained_tokens} trained; "
+        f"{course(done)}; "
+        f"{done.seconds:.0f} s, {done.tokens_per_second:.0f} tokens/s; "
+        f"the model is in {done.output_dir}"
     )

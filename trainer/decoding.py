@@ -9,13 +9,13 @@ import threading
 from collections.abc import Collection
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from itertools import takewhile
 from queue import Empty, SimpleQueue
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from trainer.slots import Slots
+from trainer.trie import shared
 
 _SPARE = 8  # tokens of an earlier sequence that may be lost to take over its slot in place
 
@@ -161,14 +161,14 @@ class Decoder:
         """A free slot that holds as much as any of the beginning of the prompt, and no more."""
         # At least one token must be computed, for the logits of the next.
         prompt = job.prompt[:-1]
-        best = max(self._slots, key=lambda slot: _shared(slot.held, prompt))
-        shared = _shared(best.held, prompt)
+        best = max(self._slots, key=lambda slot: shared(slot.held, prompt))
+        common = shared(best.held, prompt)
         slot = best
-        if best.job is not None or len(best.held) - shared > _SPARE:
+        if best.job is not None or len(best.held) - common > _SPARE:
             slot = min((s for s in self._slots if s.job is None), key=lambda s: s.used)
             if slot is not best:
-                self._cache.copy(self._slots.index(best), self._slots.index(slot), shared)
-        slot.held = prompt[:shared]
+                self._cache.copy(self._slots.index(best), self._slots.index(slot), common)
+        slot.held = prompt[:common]
         return slot
 
     def _step(self) -> None:
@@ -221,13 +221,6 @@ class Decoder:
             text = text[: min(cuts, default=None)]
             counts = len(job.prompt), len(job.ids), job.cached
             job.future.set_result(Generated(text, finish, *counts))
-
-
-def _shared(held: list[int], prompt: list[int]) -> int:
-    """How many tokens at the beginning are the same."""
-    return sum(
-        1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(held, prompt, strict=False))
-    )
 
 
 def _choose(logits: torch.Tensor, job: _Job) -> int:

@@ -71,22 +71,22 @@ def pack(rows: Sequence[Sequence[int]], weights: Sequence[Sequence[float]] | Non
     size = 0
     for number in sorted(range(len(arrays)), key=keys.__getitem__):
         row = arrays[number]
-        shared = _shared(before, row)
-        ends[path[shared:]] = size  # no later row goes on from these
-        new = np.arange(size, size + len(row) - shared)
-        path = np.concatenate((path[:shared], new))
-        ids[new], depths[new] = row[shared:], np.arange(shared, len(row))
-        parents[new] = np.concatenate(([-1], path))[shared : len(row)]
+        common = shared(before, row)
+        ends[path[common:]] = size  # no later row goes on from these
+        new = np.arange(size, size + len(row) - common)
+        path = np.concatenate((path[:common], new))
+        ids[new], depths[new] = row[common:], np.arange(common, len(row))
+        parents[new] = np.concatenate(([-1], path))[common : len(row)]
         placed[number], before, size = path, row, size + len(new)
     ends[path] = size
     ids, depths, parents, ends = (column[:size].copy() for column in (ids, depths, parents, ends))
     return Trie(ids, depths, parents, ends, _summed(placed, weights, size), tuple(placed))
 
 
-def _shared(one: Ints, other: Ints) -> int:
+def shared(one: Sequence[int] | Ints, other: Sequence[int] | Ints) -> int:
     """How many ids both begin with."""
     length = min(len(one), len(other))
-    differs = one[:length] != other[:length]
+    differs = np.asarray(one[:length]) != np.asarray(other[:length])
     return int(differs.argmax()) if differs.any() else length
 
 

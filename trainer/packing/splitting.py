@@ -9,9 +9,7 @@ where nothing is lost, small tries so share a group.
 from collections.abc import Sequence
 from itertools import pairwise
 
-import numpy as np
-
-from trainer.trie import pack
+from trainer.trie import pack, shared
 
 Groups = list[list[int]]
 
@@ -23,11 +21,11 @@ def split(rows: Sequence[Sequence[int]], budget: int, most: int) -> Groups:
     most: rows of a group, from 1.
     """
     order = sorted(range(len(rows)), key=lambda number: tuple(rows[number]))
-    shared = [0, *(_shared(rows[one], rows[other]) for one, other in pairwise(order))]
+    common = [0, *(shared(rows[one], rows[other]) for one, other in pairwise(order))]
     lengths = [len(rows[number]) for number in order]
     groups: Groups = []
     end = len(order)
-    cuts = _cuts(lengths, shared, budget, most)
+    cuts = _cuts(lengths, common, budget, most)
     while end:
         groups.append(order[cuts[end] : end])
         end = cuts[end]
@@ -39,10 +37,10 @@ def distinct(rows: Sequence[Sequence[int]], groups: Groups) -> int:
     return sum(pack([rows[number] for number in group]).distinct for group in groups)
 
 
-def _cuts(lengths: list[int], shared: list[int], budget: int, most: int) -> list[int]:
+def _cuts(lengths: list[int], common: list[int], budget: int, most: int) -> list[int]:
     """For each number of rows from the start, where the last group of their best grouping begins.
 
-    shared: tokens that a row shares with the one before.
+    common: tokens that a row shares with the one before.
     """
     best: list[tuple[int, int]] = [(0, 0)]  # tokens computed twice, groups
     cuts = [0]
@@ -50,21 +48,14 @@ def _cuts(lengths: list[int], shared: list[int], budget: int, most: int) -> list
         tokens, found = 0, None
         for start in range(end - 1, max(end - most, 0) - 1, -1):
             # The group's first row is whole; the row after it leaves out what the two share.
-            tokens += lengths[start] - (shared[start + 1] if start + 1 < end else 0)
+            tokens += lengths[start] - (common[start + 1] if start + 1 < end else 0)
             if tokens > budget and start < end - 1:
                 break
             lost, groups = best[start]
-            candidate = (lost + shared[start], groups + 1)
+            candidate = (lost + common[start], groups + 1)
             if found is None or candidate < found[0]:
                 found = candidate, start
         assert found is not None
         best.append(found[0])
         cuts.append(found[1])
     return cuts
-
-
-def _shared(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many ids both begin with."""
-    length = min(len(one), len(other))
-    differs = np.asarray(one[:length]) != np.asarray(other[:length])
-    return int(differs.argmax()) if differs.any() else length

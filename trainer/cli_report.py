@@ -1,0 +1,33 @@
+"""What the commands that train say in the end, in the same words."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+
+class Trained(Protocol):
+    """What every training's summary holds; see `running.Ran.summary`."""
+
+    @property
+    def steps(self) -> int: ...
+    @property
+    def resumed(self) -> int: ...
+    @property
+    def loss_first(self) -> float: ...
+    @property
+    def loss_last(self) -> float: ...
+    @property
+    def eval_loss(self) -> float | None: ...
+
+
+def course(done: Trained) -> str:
+    """Steps and losses."""
+    resumed = f" (on from {done.resumed})" if done.resumed else ""
+    held_out = "" if done.eval_loss is None else f", held out {done.eval_loss:.3f}"
+    return (
+        f"{done.steps} steps{resumed}, loss {done.loss_first:.3f} to {done.loss_last:.3f}{held_out}"
+    )
+
+
+def left_out(dropped: Mapping[str, int]) -> str:
+    """How many were dropped for which reason."""
+    return ", ".join(f"{reason}: {number}" for reason, number in dropped.items()) or "none"
