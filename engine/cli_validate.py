@@ -16,8 +16,9 @@ from engine.flags import (
     Observation,
     Partial,
     Sandbox,
+    Schema,
     Split,
-    given,
+    env_options,
 )
 from engine.terminal import Json, Unsafe, confirmed, say
 
@@ -38,9 +39,11 @@ def validate(
     partial: Partial = False,
     goals: Goals = None,
     observation: Observation = None,
+    schema: Schema = None,
     json_: Json = False,
 ) -> None:
     """Play every task's own solution and a no-op; write down the tasks that are unsound."""
+    options = {**env_options(locals()), "sandbox": confirmed(sandbox, unsafe)}
     from dataclasses import asdict
 
     import environments
@@ -48,10 +51,6 @@ def validate(
     from engine.validate import validate, write_quarantine
 
     file = quarantine or quarantine_file(env, split)
-    options = given(
-        db=db, format=format_, partial=partial or None, goals=goals, observation=observation
-    )
-    options["sandbox"] = confirmed(sandbox, unsafe)
     world = environments.make(env, data=data, split=split, **options)
     try:
         tasks = select(world.tasks, limit=limit)

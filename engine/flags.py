@@ -1,7 +1,8 @@
 """Flags that several commands share: how an environment is named and made."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -44,9 +45,26 @@ Goals = Annotated[
 Observation = Annotated[
     str | None, typer.Option(help="For --env webshop: text_rich or text.", show_default="text_rich")
 ]
+Schema = Annotated[
+    str | None,
+    typer.Option(
+        help="For --env bird and spider: where the schema is: tools, to look, or the prompt.",
+        show_default="tools",
+    ),
+]
 Run = Annotated[Path, typer.Argument(help="A run's folder.")]
 
 
 def given(**options: str | bool | None) -> dict[str, str | bool]:
     """The environment's own options that were given."""
     return {name: value for name, value in options.items() if value is not None}
+
+
+ENV_OPTIONS = ("db", "format_", "partial", "goals", "observation", "schema")
+"""Parameters of commands that are options of an environment; a trailing _ is not in its name."""
+
+
+def env_options(flags: Mapping[str, Any]) -> dict[str, str | bool]:
+    """The environment's own options that were given, among a command's flags (its `locals()`)."""
+    # A switch that is off is the environment's own default.
+    return given(**{name.rstrip("_"): flags.get(name) or None for name in ENV_OPTIONS})

@@ -3,12 +3,22 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+import trainer.cli
+from engine.config import Config
+from engine.flags import env_options
+from engine.session import run as explore
 from tests.chat_server import ChatServer
+from tests.rows import GENERAL
+from tests.stored import answer, store, tree
+from trainer.errors import TrainerError
+from trainer.evaluate import Evaluation, evaluate, read
 
 KEYPAD = ["--env", "examples.keypad:KeypadEnv", "--sandbox", "process", "--unsafe"]
 
@@ -68,9 +78,110 @@ def test_a_model_in_this_process_is_measured_and_resumed(tiny: Path, tmp_path: P
     assert json.loads(whole.stdout)[0]["solved"]["total"] == 4, whole.stderr
 
 
+def lucky(request: dict[str, Any]) -> str:
+    """Plays as `opener` does, in the first of several chains; judges what it reads as usable."""
+    if request["model"] == "judge":
+        return "Well.\nScore: 4"
+    return opener(request) if not request["seed"] else "nonsense"
+
+
+def test_all_figures_of_one_run_are_in_one_report(tmp_path: Path) -> None:
+    explored = Config(env="examples.keypad:KeypadEnv", split="test", sandbox="process")
+    explore(replace(explored, mistake_rate=0.0), tmp_path / "teacher")
+    out, page, sheet = tmp_path / "out", tmp_path / "report.html", tmp_path / "sheet.csv"
+    with ChatServer(lucky) as server:
+        flags = [*KEYPAD, "--split", "test", "--base-url", server.base_url, "--model", "student"]
+        flags += ["--samples", "2", "--temperature", "0.5", "--depth", "6", "--out", str(out)]
+        flags += ["--reference", str(tmp_path / "teacher"), "--judge", f"judge@{server.base_url}"]
+        done = run(*flags, "--report", str(page), "--sheet", str(sheet), "--json")
+        asked = len(server.requests)
+        again = run(*flags, "--json")
+    assert done.returncode == 0, done.stderr
+    assert (again.stdout, len(server.requests)) == (done.stdout, asked), "all is paid once"
+    (report,) = json.loads(done.stdout)
+    assert {k: figure["value"] for k, figure in report["pass_at"].items()} == {"1": 0.25, "2": 0.5}
+    assert report["mistakes"]["format error"]["steps"]["hits"] == 12
+    assert report["mistakes"]["loop"]["tasks"]["hits"] == 2
+    forced = report["forced"]
+    assert (forced["turns"], forced["tool"]["value"]) == (10, 1.0)
+    assert forced["arguments"]["value"] == pytest.approx(0.7)  # the three keys of door 2 differ
+    assert forced["left_out"] == ["reflection", "conclusion", "profile"]
+    assert report["judged"]["judge"]["usable"]["hits"] == 4
+    assert json.loads((out / "report.json").read_text("utf-8")) == report
+    assert "pass@2" in page.read_text("utf-8")
+    filled = sheet.read_text("utf-8").replace(",,\n", ",3,\n")
+    (tmp_path / "ann.csv").write_text(filled, "utf-8", newline="")
+    people = run("--compare", str(out), "--scores", str(tmp_path / "ann.csv"), "--json")
+    (report,) = json.loads(people.stdout)
+    assert report["forced"] == forced, "what was measured earlier is still there"
+    assert report["judged"]["ann.csv"]["counts"]["3"] == 4
+    assert report["agreement"]["judge and ann.csv"]["usable"]["hits"] == 0
+
+
+def test_general_chat_is_measured_beside_the_tasks(tiny: Path, tmp_path: Path) -> None:
+    chat = tmp_path / "chat.json"
+    chat.write_text(json.dumps(GENERAL), "utf-8")
+    out = tmp_path / "run"
+    wanted = Evaluation(
+        "examples.keypad:KeypadEnv",
+        str(tiny),
+        limit=1,
+        depth=1,
+        max_tokens=2,
+        sandbox="process",
+        general_data=chat,
+    )
+    report = evaluate(wanted, out)
+    assert report.general is not None
+    assert report.general.conversations == len(GENERAL)
+    assert read(out).general is not None
+
+
+def test_flags_that_do_not_go_together_are_refused_before_anything_is_asked() -> None:
+    with pytest.raises(TrainerError, match="--samples draws chains that differ"):
+        Evaluation("x", "y", samples=2)
+    with pytest.raises(TrainerError, match="--general-data needs a model in this process"):
+        Evaluation("x", "y", base_url="http://h", general_data=Path("z"))
+    with pytest.raises(TrainerError, match="--lm-eval needs a model in this process"):
+        Evaluation("x", "y", base_url="http://h", lm_eval=("z",))
+    with pytest.raises(TrainerError, match="nowhere.json: no such file"):
+        Evaluation("x", "y", general_data=Path("nowhere.json"))
+
+
+def test_what_asks_a_student_is_refused_without_one(tmp_path: Path) -> None:
+    run_ = store(tmp_path / "run", [tree("1", answer("3"))])
+    for flag in ("--reference", "--general-data", "--lm-eval"):
+        done = CliRunner().invoke(trainer.cli.app, ["eval", "--compare", str(run_), flag, "x"])
+        assert isinstance(done.exception, TrainerError)
+        assert str(done.exception) == f"{flag} asks a student: it needs --env and --model"
+
+
+def test_an_environments_own_options_are_those_that_were_given() -> None:
+    flags = {"partial": False, "goals": "human", "format_": "jsonl", "db": None, "limit": 3}
+    assert env_options(flags) == {"goals": "human", "format": "jsonl"}
+    assert env_options(flags | {"partial": True})["partial"] is True
+
+
+def test_references_of_other_tasks_are_refused(tmp_path: Path) -> None:
+    reference = store(tmp_path / "reference", [tree("other", answer("3"))])
+    with ChatServer(opener) as server:
+        wanted = Evaluation(
+            "examples.keypad:KeypadEnv",
+            "student",
+            split="test",
+            limit=1,
+            base_url=server.base_url,
+            sandbox="process",
+            reference=reference,
+        )
+        with pytest.raises(TrainerError, match="holds none of the tasks measured"):
+            evaluate(wanted, tmp_path / "run")
+
+
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
+        (["--compare", "x", "--report", "r.pdf"], "must end in .html or .md"),
         ([], "say what to measure"),
         (["--env", "bird"], "--env needs --model and --out"),
         (["--compare", "nowhere"], "no run in nowhere"),

@@ -13,7 +13,7 @@ from engine.templates.base import Message
 from search.policy import PolicyError
 from trainer.errors import TrainerError
 from trainer.loading import load
-from trainer.local_chat import LocalChat
+from trainer.local_chat import LocalChat, message_of
 from trainer.rendering import Renderer
 
 GREEDY = {"temperature": 0.0, "max_tokens": 12}
@@ -169,15 +169,13 @@ def test_models_that_slots_would_get_wrong_are_refused(tiny: Path, tmp_path: Pat
 
 
 def test_a_tool_call_is_read_from_text() -> None:
-    from trainer.local_chat import _message
-
     call = '{"name": "run", "arguments": {"a": "\u00e9"}}'
-    message = _message(f"hm\n<tool_call>\n{call}\n</tool_call>", tools=True)
+    message = message_of(f"hm\n<tool_call>\n{call}\n</tool_call>", tools=True)
     assert message["content"] == "hm"
     assert message["tool_calls"][0]["function"] == {
         "name": "run",
         "arguments": '{"a": "\\u00e9"}',
     }
     broken = "<tool_call>\n{\n</tool_call>"
-    assert _message(broken, tools=True) == {"role": "assistant", "content": broken}
-    assert "tool_calls" not in _message(f"<tool_call>{call}</tool_call>", tools=False)
+    assert message_of(broken, tools=True) == {"role": "assistant", "content": broken}
+    assert "tool_calls" not in message_of(f"<tool_call>{call}</tool_call>", tools=False)

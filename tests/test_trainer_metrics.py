@@ -8,8 +8,10 @@ from rich.console import Console
 
 from environments import Action, Step, Task
 from search import Call, Tree, Usage
+from trainer.measures.rates import Estimate, estimate
 from trainer.metrics import Rate, Report, measure, paired, wilson
-from trainer.report import table
+from trainer.reporting.sections import sections
+from trainer.reporting.terminal import printable
 
 
 def tree(id: str, *steps: Step, group: str = "shop", difficulty: str = "simple") -> Tree:
@@ -113,9 +115,40 @@ def test_runs_stand_side_by_side() -> None:
     before = measure("before", [tree(str(n), answer(0.0)) for n in range(20)])
     after = measure("after", [tree(str(n), answer(float(n < 12))) for n in range(20)])
     console = Console(width=160, record=True, file=StringIO())
-    console.print(table([before, after]))
+    for part in printable(sections([before, after])):
+        console.print(part)
     shown = console.export_text()
     assert "60.0 % [39, 78] (12/20)" in shown
     low, high = (round(100 * bound) for bound in paired(before.outcomes, after.outcomes)[1:])
     assert f"+60.0 [{low:+d}, {high:+d}]" in shown
     assert low > 20
+
+
+def test_the_bootstrap_draws_whole_units() -> None:
+    alone = estimate((float(n % 2), 1) for n in range(100))
+    assert alone is not None
+    assert alone.value == 0.5
+    assert alone.interval == pytest.approx(wilson(50, 100), abs=0.02)
+    # The same values in ten units of ten equal ones: as uncertain as ten values.
+    clustered = estimate((10.0 * (n % 2), 10) for n in range(10))
+    assert clustered is not None
+    assert clustered.value == 0.5
+    assert clustered.interval == pytest.approx((0.2, 0.8), abs=0.06)
+
+
+def test_the_bootstrap_is_the_same_every_time() -> None:
+    units = [(n * 0.1, n) for n in range(1, 30)]
+    assert estimate(units) == estimate(units)
+    assert estimate([(1.0, 1), (0.0, 1), (0.0, 1)]) == Estimate(1 / 3, 0, 1)
+    assert estimate([]) is None
+    assert estimate([(0.0, 0)]) is None
+
+
+def test_a_share_of_nothing_or_all_has_an_interval_still() -> None:
+    assert estimate([(0.0, 2)] * 3, share=True) == Estimate(0, *wilson(0, 3))
+    assert estimate([(4.0, 4)] * 3, share=True) == Estimate(1, *wilson(3, 3))
+    assert estimate([(4.0, 2)] * 3) == Estimate(2, 2, 2)
+
+
+def test_depths_are_of_paths() -> None:
+    assert measure("run", TREES).depths == {"1": Rate(0, 1), "3": Rate(2, 3)}

@@ -18,37 +18,62 @@ from trainer.slots import Slots
 from trainer.trie import shared
 
 _SPARE = 8  # tokens of an earlier sequence that may be lost to take over its slot in place
+_PARTIAL = "\N{REPLACEMENT CHARACTER}"  # what a part of a character is decoded to
+_COLDEST = 1e-5  # of temperatures that draw: logits divided by less overflow, and draw the same
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """temperature: 0 takes the likeliest token.   stop: text at which a reply ends, not in it."""
+    """temperature: 0 takes the likeliest token.   stop: text at which a reply ends, not in it.
+    logprobs: say of each token how likely it was."""
 
     max_tokens: int
     temperature: float = 0.0
     top_p: float = 1.0
     seed: int = 0
     stop: tuple[str, ...] = ()
+    logprobs: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """text: "" where the token is a part of a character that a later one completes.
+    logprob: natural, at temperature 1 over the whole vocabulary, however it was drawn."""
+
+    text: str
+    logprob: float
 
 
 @dataclass(frozen=True, slots=True)
 class Generated:
     """text: without the stop token and string.   finish: "stop" or "length".
-    prompt, completion: tokens.   cached: those of the prompt that were not computed again."""
+    prompt, completion: tokens.   cached: those of the prompt that were not computed again.
+    tokens: of `text`, which theirs make up; () where they were not asked for."""
 
     text: str
     finish: str
     prompt: int
     completion: int
     cached: int
+    tokens: tuple[Token, ...] = ()
+
+    @property
+    def logprob(self) -> float | None:
+        """The mean of the tokens'; None where there are none."""
+        if not self.tokens:
+            return None
+        return sum(token.logprob for token in self.tokens) / len(self.tokens)
 
 
 @dataclass(slots=True)
 class _Job:
+    """scored: of each token, its log-probability and where the text with it ends."""
+
     prompt: list[int]
     sampling: Sampling
     future: "Future[Generated]"
     ids: list[int] = field(default_factory=list)
+    scored: list[tuple[float, int]] = field(default_factory=list)
     cached: int = 0
     generator: torch.Generator | None = None
 
@@ -66,6 +91,7 @@ class Decoder:
     """Owns `model`; nothing else may call it until `close`.
 
     stop: token ids that end a reply.   slots: rows at once.   context: most tokens a row.
+    broken: an error has ended its thread; what is submitted is refused.
     """
 
     def __init__(
@@ -78,6 +104,7 @@ class Decoder:
         context: int,
     ) -> None:
         self.context = context
+        self.broken = False
         self._model, self._tokenizer, self._stop = model, tokenizer, frozenset(stop)
         self._cache = Slots(slots)
         self._slots = [_Slot() for _ in range(slots)]
@@ -114,7 +141,9 @@ class Decoder:
                         self._step()
         except BaseException as error:
             # Nobody else would wake those who wait; the error is a defect, or memory ran out.
-            self._closed = True
+            self._closed = self.broken = True
+            while not self._queue.empty():
+                self._receive()
             for job in [*self._waiting, *(slot.job for slot in self._busy)]:
                 if job is not None and not job.future.done():
                     job.future.set_exception(error)
@@ -153,7 +182,7 @@ class Decoder:
         positions = torch.arange(start, len(job.prompt))[None]
         logits = self._forward(at, [job.prompt[start:]], positions, len(job.prompt))
         slot.held = list(job.prompt)
-        if job.sampling.temperature > 0:
+        if job.sampling.temperature > _COLDEST:
             job.generator = torch.Generator().manual_seed(job.sampling.seed)
         self._take(slot, logits[0])
 
@@ -207,11 +236,13 @@ class Decoder:
         assert job is not None
         token = _choose(logits, job)
         job.ids.append(token)
-        ended = token in self._stop
-        ids = job.ids[:-1] if ended else job.ids
+        stopped = token in self._stop
+        ids = job.ids[:-1] if stopped else job.ids
         text = str(self._tokenizer.decode(ids, skip_special_tokens=True))
+        if job.sampling.logprobs and not stopped:
+            job.scored.append((float(logits.log_softmax(-1)[token]), len(text.rstrip(_PARTIAL))))
         cuts = [at for at in map(text.find, job.sampling.stop) if at >= 0]
-        ended = ended or bool(cuts)
+        ended = stopped or bool(cuts)
         full = len(job.ids) >= job.sampling.max_tokens or len(slot.held) + 1 >= self.context
         if not (ended or full or job.future.cancelled()):
             return
@@ -220,7 +251,20 @@ class Decoder:
             finish = "stop" if ended else "length"
             text = text[: min(cuts, default=None)]
             counts = len(job.prompt), len(job.ids), job.cached
-            job.future.set_result(Generated(text, finish, *counts))
+            job.future.set_result(Generated(text, finish, *counts, _tokens(text, job.scored)))
+
+
+def _tokens(text: str, scored: list[tuple[float, int]]) -> tuple[Token, ...]:
+    """The tokens that `text` is made of: those of a stop string after it are not."""
+    tokens = []
+    start = 0
+    for number, (logprob, end) in enumerate(scored, 1):
+        if start >= len(text):
+            break
+        end = len(text) if number == len(scored) else max(start, min(end, len(text)))
+        tokens.append(Token(text[start:end], logprob))
+        start = end
+    return tuple(tokens)
 
 
 def _choose(logits: torch.Tensor, job: _Job) -> int:

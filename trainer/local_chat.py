@@ -1,4 +1,5 @@
-"""A chat model in this process: what `trainer eval` asks where no server runs.
+"""A chat model in this process: what `trainer eval` asks where no server runs, and what `trainer
+serve` lets others ask.
 
 Limits: see `trainer.slots` for the models; native tool calls only for templates that write them as
 `<tool_call>` JSON (Hermes, Qwen 2.5 and 3): serve others with vLLM and pass --base-url.
@@ -7,7 +8,7 @@ Limits: see `trainer.slots` for the models; native tool calls only for templates
 import asyncio
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -26,11 +27,20 @@ from trainer.loading import load
 from trainer.rendering import Renderer
 from trainer.slots import ATTENTION, unsupported
 
+SLOTS = 32
+CONTEXT = 4096
 MAX_TOKENS = 256
 """Of a reply whose request sets no bound."""
 
-_KNOWN = {"temperature", "top_p", "n", "stop", "seed", "max_tokens", "max_completion_tokens"}
+_KNOWN = {
+    *("temperature", "top_p", "n", "stop", "seed", "max_tokens", "max_completion_tokens"),
+    "logprobs",
+}
 _CALL = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.DOTALL)
+
+
+class PromptTooLong(PolicyError):
+    """The prompt leaves no room for a reply."""
 
 
 class LocalChat:
@@ -48,8 +58,8 @@ class LocalChat:
         self,
         model: str,
         *,
-        slots: int = 32,
-        context: int = 4096,
+        slots: int = SLOTS,
+        context: int = CONTEXT,
         dtype: torch.dtype | None = None,
     ) -> None:
         dtype = dtype or (torch.bfloat16 if hardware.fast_bf16() else torch.float32)
@@ -58,11 +68,22 @@ class LocalChat:
         if reason := unsupported(loaded.config, context):
             raise TrainerError(f"{model}: {reason}; serve it with vLLM and pass --base-url")
         self.name = Path(model).name
-        self.base_url = f"local:{self.name}@{fingerprint(loaded, tokenizer.chat_template)}"
+        self.fingerprint = fingerprint(loaded, tokenizer.chat_template)
+        self.base_url = f"local:{self.name}@{self.fingerprint}"
         self.renderer = Renderer(tokenizer)
         torch.nn.Module.to(loaded, hardware.device())
         stop = stop_ids(loaded, self.renderer)
         self._decoder = Decoder(loaded, tokenizer, stop, slots=slots, context=context)
+
+    @property
+    def context(self) -> int:
+        """Tokens of prompt and reply, at most."""
+        return self._decoder.context
+
+    @property
+    def broken(self) -> bool:
+        """Whether an error has ended the generating, so that nothing can be asked any more."""
+        return self._decoder.broken
 
     def close(self) -> None:
         """Finish what was asked and end the thread."""
@@ -72,27 +93,38 @@ class LocalChat:
         """Answer `request`; see `engine.chat.Chat`. Its `model` is not looked at.
 
         Raises:
-            PolicyError: the prompt leaves no room in the context, the chat template cannot show
-                the request, or a parameter is not supported.
+            PolicyError: as `generate`.
+        """
+        replies = await self.generate(request)
+        asked = bool(request.sampling.get("logprobs"))
+        return ChatReply(
+            tuple(message_of(reply.text, bool(request.tools)) for reply in replies),
+            usage_of(replies),
+            self.name,
+            tuple(reply.finish for reply in replies),
+            tuple(reply.logprob for reply in replies) if asked else (),
+        )
+
+    async def generate(self, request: ChatRequest) -> list[Generated]:
+        """What the model writes, for each choice; what is cancelled is generated no further.
+
+        Raises:
+            PromptTooLong: the prompt leaves no room in the context.
+            PolicyError: the chat template cannot show the request, or a parameter is not
+                supported.
         """
         number, sampling = _sampling(request)
         prompt = self._prompt(request)
-        room = self._decoder.context - len(prompt)
+        room = self.context - len(prompt)
         if room < 1:
-            raise PolicyError(
-                f"the prompt is {len(prompt)} tokens, over the context of {self._decoder.context}"
+            raise PromptTooLong(
+                f"the prompt is {len(prompt)} tokens, over the context of {self.context}"
             )
         submitted = [
             self._decoder.submit(prompt, _draw(sampling, request.occurrence, choice, room))
             for choice in range(number)
         ]
-        replies = await asyncio.gather(*map(asyncio.wrap_future, submitted))
-        return ChatReply(
-            tuple(_message(reply.text, bool(request.tools)) for reply in replies),
-            _usage(replies),
-            self.name,
-            tuple(reply.finish for reply in replies),
-        )
+        return await asyncio.gather(*map(asyncio.wrap_future, submitted))
 
     def _prompt(self, request: ChatRequest) -> list[int]:
         if request.tools and (lost := self.renderer.lost_tools):
@@ -151,16 +183,17 @@ def _draw(given: Mapping[str, Any], occurrence: int, choice: int, room: int) -> 
         top_p=float(given.get("top_p", 1.0)),
         seed=int.from_bytes(sha256(place.encode()).digest()[:7]),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        logprobs=bool(given.get("logprobs")),
     )
 
 
-def _usage(replies: list[Generated]) -> Usage:
+def usage_of(replies: Sequence[Generated]) -> Usage:
     """The prompt counts once, however many choices were drawn, as endpoints count it."""
     first = replies[0]
     return Usage(1, first.prompt, sum(reply.completion for reply in replies), first.cached)
 
 
-def _message(text: str, tools: bool) -> Message:
+def message_of(text: str, tools: bool) -> Message:
     """What the endpoint would answer. A call that is not JSON stays text: the template will
     find it malformed."""
     message: Message = {"role": "assistant", "content": text}

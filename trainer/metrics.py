@@ -1,50 +1,40 @@
-"""What a run of width 1 says of a policy: pure functions over trees, and a report of numbers.
+"""What a run says of a policy: pure functions over trees, and a report of numbers.
 
-A tree counts by its one path; of a wider tree, every node counts as a step, and the rates are of
-the search, not of pass@1.
+A tree of one chain counts by its one path; of a wider tree, every node counts as a step, and the
+rates are of the search: `solved` is of tasks that any of its paths solved. What independent chains
+are worth one by one is `pass_at`.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
-from math import sqrt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from typing import Any, Self
 
-from search.tree import Node, Tree
+from search.tree import Tree
+from trainer.measures.forced import Forced
+from trainer.measures.general import General
+from trainer.measures.mistakes import FORMAT_ERRORS, INVALID, REPEATED, Mistake, Mistakes
+from trainer.measures.pass_at import chains, curve
+from trainer.measures.plain import read, shown
+from trainer.measures.rates import Estimate, Rate, paired, wilson
+from trainer.measures.scores import Agreement, Judged
 
-FORMAT_ERRORS = ("malformed",)
-INVALID = (*FORMAT_ERRORS, "unknown_tool", "bad_arguments")
-"""Kinds in `info["error"]` of steps that called no tool as its schema allows."""
-
-_Z = 1.959964  # 95 %
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """hits of total, and the 95 % Wilson score interval of the proportion."""
-
-    hits: int
-    total: int
-
-    @property
-    def value(self) -> float:
-        return self.hits / self.total if self.total else 0.0
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        return wilson(self.hits, self.total)
+__all__ = ["FORMAT_ERRORS", "INVALID", "Rate", "Report", "measure", "paired", "wilson"]
 
 
 @dataclass(slots=True)
 class Report:
     """Rates and means over the tasks of a run.
 
-    solved: tasks whose path earned reward 1.   strict: those that passed the environment's
+    solved: tasks of which a path earned reward 1.   strict: those that passed the environment's
     stricter grade too (`info["strict"]`), None where it has none.
     valid, format_errors, repeated: of all steps.   gave_up: of tasks.
     failed: tasks without a tree, which count as not solved.
     groups, tags: solve rates by `Task.group` and by tag ("difficulty=simple").
+    depths: of the paths of so many steps, those that solved their task.
     outcomes: whether each task was solved, by id: what makes two reports comparable task by task.
+    pass_at: see `pass_at.curve`.   mistakes: by kind, see `measures.mistakes`.
+    forced, judged, general, harness: what was asked for besides; judged is by judge, harness by
+    task of lm-eval and its metric.   agreement: of each two judges.
     """
 
     name: str
@@ -59,15 +49,30 @@ class Report:
     tokens_per_task: float = 0.0
     groups: dict[str, Rate] = field(default_factory=dict)
     tags: dict[str, Rate] = field(default_factory=dict)
+    depths: dict[str, Rate] = field(default_factory=dict)
     outcomes: dict[str, bool] = field(default_factory=dict)
+    pass_at: dict[str, Estimate] = field(default_factory=dict)
+    mistakes: dict[str, Mistake] = field(default_factory=dict)
+    forced: Forced | None = None
+    judged: dict[str, Judged] = field(default_factory=dict)
+    agreement: dict[str, Agreement] = field(default_factory=dict)
+    general: General | None = None
+    harness: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; rates carry their value and interval, which `from_dict` does not read."""
-        return {key: _shown(getattr(self, key)) for key in asdict(self)}
+        """For JSON; rates carry their value and interval."""
+        return {one.name: shown(getattr(self, one.name)) for one in fields(self)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
-        return cls(**{key: _read(value) for key, value in values.items()})
+        """What `to_dict` gave, floats to four digits."""
+        known = {key: read(value) for key, value in values.items()}
+        for name, kind in (("forced", Forced), ("general", General)):
+            if known.get(name) is not None:
+                known[name] = kind(**known[name])
+        for name, each in (("mistakes", Mistake), ("judged", Judged), ("agreement", Agreement)):
+            known[name] = {key: each(**one) for key, one in (known.get(name) or {}).items()}
+        return cls(**known)
 
 
 def measure(name: str, trees: Iterable[Tree], failed: Iterable[str] = ()) -> Report:
@@ -86,43 +91,48 @@ def measure(name: str, trees: Iterable[Tree], failed: Iterable[str] = ()) -> Rep
 @dataclass(slots=True)
 class _Tally:
     outcomes: dict[str, bool] = field(default_factory=dict)
-    errors: Counter[str] = field(default_factory=Counter)
+    mistakes: Mistakes = field(default_factory=Mistakes)
+    played: dict[str, tuple[int, int]] = field(default_factory=dict)
     by: dict[tuple[str, str], list[bool]] = field(default_factory=dict)
+    depths: dict[int, list[bool]] = field(default_factory=dict)
+    invalid: int = 0
+    malformed: int = 0
     graded: int = 0
     strict: int = 0
-    steps: int = 0
-    repeated: int = 0
     gave_up: int = 0
     tokens: int = 0
 
     def add(self, tree: Tree) -> None:
         task, steps = tree.task, [node.step for node in tree.nodes]
         self.outcomes[task.id] = tree.solved
-        self.errors.update(str(step.info["error"]) for step in steps if step.info.get("error"))
-        self.steps += len(steps)
-        self.repeated += sum(1 for _ in _repeats(tree))
+        self.played[task.id] = chains(tree)
+        self.mistakes.add(tree)
+        self.invalid += sum(step.info.get("error") in INVALID for step in steps)
+        self.malformed += sum(step.info.get("error") in FORMAT_ERRORS for step in steps)
         self.gave_up += any(step.info.get("gave_up") for step in steps)
         self.graded += any("strict" in step.info for step in steps)
         self.strict += any(step.info.get("strict") for step in steps)
         self.tokens += tree.usage.tokens
+        for leaf in tree.leaves():
+            self.depths.setdefault(len(tree.lineage(leaf.id)), []).append(leaf.step.solved)
         keys = [("group", task.group)] if task.group else []
         for key in [*keys, *((f"tag {tag}", value) for tag, value in task.tags.items())]:
             self.by.setdefault(key, []).append(tree.solved)
 
     def report(self, name: str, failed: int) -> Report:
-        tasks = len(self.outcomes)
+        tasks, steps = len(self.outcomes), self.mistakes.nodes
         searched = max(tasks - failed, 1)
         split = {key: Rate(sum(each), len(each)) for key, each in sorted(self.by.items())}
         return Report(
             name,
             solved=Rate(sum(self.outcomes.values()), tasks),
             strict=Rate(self.strict, tasks) if self.graded else None,
-            valid=Rate(self.steps - sum(self.errors[kind] for kind in INVALID), self.steps),
-            format_errors=Rate(sum(self.errors[kind] for kind in FORMAT_ERRORS), self.steps),
-            repeated=Rate(self.repeated, self.steps),
+            valid=Rate(steps - self.invalid, steps),
+            format_errors=Rate(self.malformed, steps),
+            repeated=Rate(self.mistakes.steps[REPEATED], steps),
             gave_up=Rate(self.gave_up, tasks),
             failed=failed,
-            steps_per_task=self.steps / searched,
+            steps_per_task=steps / searched,
             tokens_per_task=self.tokens / searched,
             groups={value: rate for (kind, value), rate in split.items() if kind == "group"},
             tags={
@@ -130,74 +140,8 @@ class _Tally:
                 for (kind, value), rate in split.items()
                 if kind != "group"
             },
+            depths={str(at): Rate(sum(won), len(won)) for at, won in sorted(self.depths.items())},
             outcomes=dict(self.outcomes),
+            pass_at=curve(self.played, failed),
+            mistakes=self.mistakes.summary(),
         )
-
-
-def _repeats(tree: Tree) -> Iterator[Node]:
-    """Nodes whose action was already taken on their path."""
-    return (
-        node
-        for node in tree.nodes
-        if node.step.action.key in {step.action.key for step in tree.path(node.parent)}
-    )
-
-
-def wilson(hits: int, total: int) -> tuple[float, float]:
-    """The 95 % score interval of a proportion (Wilson 1927); (0, 1) of nothing."""
-    if not total:
-        return 0.0, 1.0
-    p, z2 = hits / total, _Z * _Z
-    middle = (p + z2 / (2 * total)) / (1 + z2 / total)
-    half = _Z / (1 + z2 / total) * sqrt(p * (1 - p) / total + z2 / (4 * total * total))
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def paired(
-    before: Mapping[str, bool], after: Mapping[str, bool]
-) -> tuple[float, float, float] | None:
-    """How much the solve rate rose, with its 95 % interval, on the same tasks; None if the tasks
-    differ. Score method for paired proportions (Newcombe 1998, Statist. Med. 17:2635, method 10).
-    """
-    if before.keys() != after.keys() or not before:
-        return None
-    n = len(before)
-    pairs = Counter((after[id], before[id]) for id in before)
-    both, gained, lost = pairs[True, True], pairs[True, False], pairs[False, True]
-    neither = n - both - gained - lost
-    new, old = both + gained, both + lost
-    p, q, phi = new / n, old / n, _phi(both, gained, lost, neither)
-    (low1, high1), (low2, high2) = wilson(new, n), wilson(old, n)
-    down1, up1, down2, up2 = p - low1, high1 - p, q - low2, high2 - q
-    low = sqrt(max(0.0, down1 * down1 - 2 * phi * down1 * up2 + up2 * up2))
-    high = sqrt(max(0.0, up1 * up1 - 2 * phi * up1 * down2 + down2 * down2))
-    return p - q, p - q - low, p - q + high
-
-
-def _phi(both: int, gained: int, lost: int, neither: int) -> float:
-    """How far two runs solve the same tasks, with Newcombe's correction for continuity."""
-    product = (both + gained) * (lost + neither) * (both + lost) * (gained + neither)
-    if not product:
-        return 0.0
-    n, cross = both + gained + lost + neither, both * neither - gained * lost
-    if cross > 0:
-        return max(cross - n / 2, 0.0) / sqrt(product)
-    return cross / sqrt(product)
-
-
-def _shown(value: Any) -> Any:
-    if isinstance(value, Rate):
-        low, high = value.interval
-        rounded = {"value": round(value.value, 4), "interval": [round(low, 4), round(high, 4)]}
-        return {"hits": value.hits, "total": value.total, **rounded}
-    if isinstance(value, dict):
-        return {key: _shown(item) for key, item in value.items()}
-    return round(value, 2) if isinstance(value, float) else value
-
-
-def _read(value: Any) -> Any:
-    if isinstance(value, dict):
-        if {"hits", "total"} <= value.keys() and isinstance(value["hits"], int):
-            return Rate(value["hits"], value["total"])
-        return {key: _read(item) for key, item in value.items()}
-    return value
