@@ -115,6 +115,33 @@ def test_training_learns_from_both(options: Options) -> None:
     assert AutoModelForCausalLM.from_pretrained(options.output_dir)
 
 
+def test_packed_cases_have_the_loss_and_the_gradients_of_padded_ones(options: Options) -> None:
+    """The same question is asked in all of them, and in the mismatched cases."""
+    asked, said = AGENT[0][:1], [AGENT[0][1:], AGENT[1][1:2], AGENT[2][1:], AGENT[3][1:]]
+    write(options.dataset, [{"messages": asked + s, "reward": n % 2} for n, s in enumerate(said)])
+    losses, gradients, widths = [], [], []
+    for mode in ("off", "on"):
+        _, trainer = ready(replace(options, tree_packing=mode))
+        model: Any = trainer.model
+        torch.manual_seed(1)
+        with torch.no_grad():  # away from the reference, so that the KL term counts
+            for parameter in model.parameters():
+                parameter.add_(0.02 * torch.randn_like(parameter))
+        seen: list[int] = []
+        model.get_input_embeddings().register_forward_hook(
+            lambda module, given, out, seen=seen: seen.append(given[0].numel())
+        )
+        loss = trainer.compute_loss(model, dict(trainer.data_collator(list(trainer.train_dataset))))
+        loss.backward()
+        losses.append(loss.item())
+        gradients.append({name: p.grad for name, p in model.named_parameters()})
+        widths.append(sum(seen))
+    assert losses[1] == pytest.approx(losses[0], abs=1e-5)
+    for name, gradient in gradients[0].items():
+        torch.testing.assert_close(gradients[1][name], gradient, rtol=1e-5, atol=1e-5)
+    assert widths[1] < widths[0], "what the cases share was computed once"
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [

@@ -17,7 +17,7 @@ from trainer.dpo import Options as DPOOptions
 from trainer.dpo import dpo
 from trainer.errors import TrainerError
 from trainer.options import Training
-from trainer.output import LOG
+from trainer.output import LOG, OPTIONS
 from trainer.sft import Options, sft
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
@@ -127,6 +127,10 @@ def test_only_the_same_run_is_gone_on_with(options: Options) -> None:
     resumed = replace(options, max_steps=2, resume_from_checkpoint=True)
     with pytest.raises(TrainerError, match=r"learning_rate was 0\.01"):
         sft(replace(resumed, learning_rate=0.1))
-    (options.output_dir / "treegraft.json").unlink()
+    written = options.output_dir / OPTIONS
+    written.write_text(written.read_text().replace('"processes": 1', '"processes": 2'))
+    with pytest.raises(TrainerError, match="processes was 2"):
+        sft(resumed)
+    written.unlink()
     with pytest.raises(TrainerError, match="no run of `trainer sft` to go on with"):
         sft(resumed)

@@ -1,16 +1,15 @@
 """The command `trainer kto`: its flags, and what it says in the end."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from engine.terminal import Json, results_only, say
+from engine.terminal import Json, results_only
 from trainer import flags
-from trainer.cli_report import course, left_out
+from trainer.cli_report import course, left_out, print_json
 from trainer.flags import chosen, prepare_torch
+from trainer.processes import say, together
 
 
 def kto(
@@ -53,6 +52,8 @@ def kto(
     seed: flags.Seed = 42,
     bf16: flags.Bf16 = None,
     gradient_checkpointing: flags.Checkpointing = None,
+    tree_packing: flags.TreePacking = "off",
+    deepspeed: flags.DeepSpeed = None,
     use_peft: flags.UsePeft = False,
     lora_r: flags.LoraR = 16,
     lora_alpha: flags.LoraAlpha = 32,
@@ -63,12 +64,12 @@ def kto(
     """Teach a student by single successes and failures, where there are no pairs."""
     given = chosen(locals())
     prepare_torch()
-    with results_only():
+    with together(), results_only():
         from trainer.kto import Options, kto
 
         done = kto(Options(**given))
     if json_:
-        print(json.dumps(asdict(done)))
+        print_json(done)
         return
     say(
         f"{done.used} of {done.rows} cases used, {done.successes} successes, "

@@ -1,7 +1,11 @@
 """What the commands that train say in the end, in the same words."""
 
+import json
 from collections.abc import Mapping
-from typing import Protocol
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from trainer.processes import is_main
 
 
 class Trained(Protocol):
@@ -31,3 +35,9 @@ def course(done: Trained) -> str:
 def left_out(dropped: Mapping[str, int]) -> str:
     """How many were dropped for which reason."""
     return ", ".join(f"{reason}: {number}" for reason, number in dropped.items()) or "none"
+
+
+def print_json(done: Any) -> None:
+    """A summary, a dataclass, for machines; once."""
+    if is_main():
+        print(json.dumps(asdict(done)))

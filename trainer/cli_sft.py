@@ -1,16 +1,15 @@
 """The command `trainer sft`: its flags, and what it says in the end."""
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from engine.terminal import Json, results_only, say
+from engine.terminal import Json, results_only
 from trainer import flags
-from trainer.cli_report import course, left_out
+from trainer.cli_report import course, left_out, print_json
 from trainer.flags import chosen, prepare_torch
+from trainer.processes import say, together
 
 if TYPE_CHECKING:
     from trainer.sft import Summary
@@ -68,6 +67,7 @@ def sft(
     bf16: flags.Bf16 = None,
     gradient_checkpointing: flags.Checkpointing = None,
     tree_packing: flags.TreePacking = "off",
+    deepspeed: flags.DeepSpeed = None,
     use_peft: flags.UsePeft = False,
     lora_r: flags.LoraR = 16,
     lora_alpha: flags.LoraAlpha = 32,
@@ -78,12 +78,12 @@ def sft(
     """Fine-tune on rows, with loss on exactly what the agent wrote and its stop token."""
     given = chosen(locals())
     prepare_torch()
-    with results_only():
+    with together(), results_only():
         from trainer.sft import Options, sft
 
         done = sft(Options(**given))
     if json_:
-        print(json.dumps(asdict(done)))
+        print_json(done)
     else:
         _report(done)
 

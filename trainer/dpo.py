@@ -16,12 +16,11 @@ from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
 from trl.trainer.utils import pad
 
-from engine.terminal import say
 from trainer.errors import TrainerError
 from trainer.head import score_labelled_only
 from trainer.options import Training, arguments, lora
 from trainer.order import Order
-from trainer.packing.batches import checked, declined
+from trainer.packing.batches import alike
 from trainer.packing.forward import install
 from trainer.preferences import Files, Tokenised, gather, read_pairs
 from trainer.reference import add_reference
@@ -122,10 +121,7 @@ def build(options: Options, student: Student, pairs: Files) -> MaskedDPOTrainer:
     longest = max(
         len(half.prompt) + len(half.completion) for row in pairs.train.rows for half in row[:2]
     )
-    mode = checked(options.tree_packing)
-    unpacked = declined(mode, student.model, longest)
-    if unpacked and mode == "auto":
-        say(f"tree packing is off: {unpacked}")
+    packed = alike(options.tree_packing, student.model, longest)
     both = [options.loss_type, "sft"], [1.0, options.sft_weight]
     types, weights = both if options.sft_weight else ([options.loss_type], [1.0])
     with flags_checked():
@@ -146,7 +142,7 @@ def build(options: Options, student: Student, pairs: Files) -> MaskedDPOTrainer:
             callbacks=callbacks(options),
         )
     score_labelled_only(trainer.model)
-    if not unpacked:
+    if packed:
         model: Any = trainer.model
         install(model)  # before the reference, which is packed too
     add_reference(trainer, ("ref_chosen_logps", "ref_rejected_logps"))

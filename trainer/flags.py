@@ -107,6 +107,14 @@ Checkpointing = Annotated[
 TreePacking = Annotated[
     str, typer.Option("--tree_packing", help="Compute what rows share once: auto, on or off.")
 ]
+DeepSpeed = Annotated[
+    str | None,
+    typer.Option(
+        "--deepspeed",
+        help="ZeRO over several processes: zero2, zero3, or DeepSpeed's own FILE.",
+        show_default="off",
+    ),
+]
 UsePeft = Annotated[
     bool, typer.Option("--use_peft", help="LoRA: the merged model, and adapter/ beside it.")
 ]
@@ -141,5 +149,7 @@ def prepare_torch() -> None:
     if missing:
         raise TrainerError(f"{missing[0]} is not installed: pip install 'treegraft[train]'")
     share_cores()
-    # TRL calls what transformers has deprecated: no business of the person at the terminal.
-    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    # TRL calls what transformers has deprecated, and DeepSpeed what torch has: no business of the
+    # person at the terminal.
+    for deprecated in ("transformers", r"torch\.distributed"):
+        warnings.filterwarnings("ignore", category=FutureWarning, module=deprecated)

@@ -23,6 +23,8 @@ from trl.trainer.utils import pad
 from trainer.errors import TrainerError
 from trainer.head import score_labelled_only
 from trainer.options import Training, arguments, lora
+from trainer.packing.batches import alike
+from trainer.packing.forward import install
 from trainer.preferences import Files, Scored, Tokenised, gather, read_cases
 from trainer.reference import add_reference
 from trainer.running import Ran, Student, callbacks, flags_checked, open_student, run
@@ -131,6 +133,7 @@ def build(options: Options, student: Student, cases: Files) -> MaskedKTOTrainer:
     """
     tokenizer = student.renderer.tokenizer
     longest = student.longest(options.max_length)
+    packed = alike(options.tree_packing, student.model, longest)
     with flags_checked():
         trainer = MaskedKTOTrainer(
             student.model,
@@ -149,6 +152,9 @@ def build(options: Options, student: Student, cases: Files) -> MaskedKTOTrainer:
             callbacks=callbacks(options),
         )
     score_labelled_only(trainer.model)
+    if packed:
+        model: Any = trainer.model
+        install(model)  # before the reference, which is packed too
     add_reference(trainer, ("ref_logps", "ref_KL_logps"))
     return trainer
 

@@ -58,8 +58,9 @@ class WeightedTrainer(SFTTrainer):
             out.log_probs = out.log_probs * weights
             return out
 
-        # In evaluation nobody has counted.
-        counted = items.sum() if num_items_in_batch is None else num_items_in_batch
+        counted = num_items_in_batch
+        if counted is None:  # in evaluation: TRL takes the count for that of all processes
+            counted = items.sum() * self.accelerator.num_processes
         own: Callable[..., Any] = super().compute_loss
         return own(weighted, inputs, return_outputs, counted)
 

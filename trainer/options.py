@@ -8,7 +8,7 @@ from typing import Any
 from peft import LoraConfig
 from trl.trainer.sft_config import SFTConfig
 
-from trainer import hardware
+from trainer import hardware, processes, zero
 from trainer.errors import TrainerError
 
 
@@ -24,6 +24,7 @@ class Training:
     bf16: autocast; None for where it is fast.
     gradient_checkpointing: trade time for memory; None for on GPUs only.
     tree_packing: compute what rows share once: auto (where it is worth it), on or off.
+    deepspeed: zero2, zero3 or a file; see `zero`.
     resume_from_checkpoint: go on from the last whole checkpoint in output_dir, where there is one.
     allow_test_split: train on rows of a test split too.
     """
@@ -52,6 +53,7 @@ class Training:
     bf16: bool | None = None
     gradient_checkpointing: bool | None = None
     tree_packing: str = "off"
+    deepspeed: str | None = None
     use_peft: bool = False
     lora_r: int = 16
     lora_alpha: int = 32
@@ -84,19 +86,27 @@ def arguments(options: Training, rows: int) -> dict[str, Any]:
     """
     cpu = hardware.device() == "cpu"
     batch = options.per_device_train_batch_size * options.gradient_accumulation_steps
+    batch *= processes.count()
     epochs = ceil(rows / batch * options.num_train_epochs)
     steps = options.max_steps if options.max_steps > 0 else epochs
     # transformers 5.2x renamed it; the flag keeps the name that everybody knows.
     renamed = hasattr(SFTConfig, "activation_checkpointing")
     checkpointing = "activation_checkpointing" if renamed else "gradient_checkpointing"
     wanted = options.gradient_checkpointing
+    saving = not cpu if wanted is None else wanted
+    config = zero.configuration(options.deepspeed)
+    in_pieces = options.use_peft and zero.stage(config) == 3
     return {
         **{name: getattr(options, name) for name in _AS_THEY_ARE},
         **_evaluation(options),
-        checkpointing: not cpu if wanted is None else wanted,
+        checkpointing: saving,
+        # With an adapter on a model in pieces, the other kind finds its tensors changed; TRL knows
+        # it, and sets it under the name that transformers has left.
+        f"{checkpointing}_kwargs": {"use_reentrant": True} if saving and in_pieces else None,
         "output_dir": str(options.output_dir),
         "warmup_steps": round(options.warmup_ratio * steps),
-        "bf16": hardware.fast_bf16() if options.bf16 is None else options.bf16,
+        "bf16": bf16(options),
+        "deepspeed": config,
         # A short run says at least how it began and how it ended.
         "logging_steps": min(options.logging_steps, max(steps // 4, 1)),
         "use_cpu": cpu,
@@ -106,6 +116,14 @@ def arguments(options: Training, rows: int) -> dict[str, Any]:
         "max_length": None,
         "remove_unused_columns": False,
     }
+
+
+def bf16(options: Training) -> bool:
+    """Whether to compute in bfloat16. On a CPU, DeepSpeed does not unless it is asked to: it keeps
+    the weights themselves in it."""
+    if options.bf16 is not None:
+        return options.bf16
+    return hardware.fast_bf16() and not (options.deepspeed and hardware.device() == "cpu")
 
 
 def lora(options: Training) -> LoraConfig | None:

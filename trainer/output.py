@@ -12,14 +12,17 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from zipfile import is_zipfile
 
 import torch
 import transformers
 import trl
 from peft import PeftModel
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from trainer import processes, zero
 from trainer.errors import TrainerError
+from trainer.loading import load
 from trainer.local_chat import stop_ids
 from trainer.options import Training
 from trainer.rendering import Renderer
@@ -103,21 +106,44 @@ class Log(TrainerCallback):
                 lines.write(json.dumps({"step": state.global_step, **(logs or {})}) + "\n")
 
 
-def save(trainer: Trainer, folder: Path, renderer: Renderer) -> None:
-    """Write the model as servers and `from_pretrained` load it."""
-    model: Any = trainer.model
+def save(trainer: Any, options: Training, renderer: Renderer) -> None:
+    """Write the model as servers and `from_pretrained` load it.
+
+    trainer: TRL's, done. Every process calls this, since each may hold a part of the weights; the
+    main one writes.
+    """
+    folder, model = options.output_dir, trainer.model
+    weights: Mapping[str, torch.Tensor] | None = None
     if isinstance(model, PeftModel):
-        model.save_pretrained(str(folder / ADAPTER))
-        model = model.merge_and_unload()
+        adapted = [one for one in model.parameters() if one.requires_grad]
+        with zero.gathered(adapted):
+            if processes.is_main():
+                model.save_pretrained(str(folder / ADAPTER))
+    elif zero.is_split(model):
+        weights = trainer.accelerator.get_state_dict(trainer.deepspeed)
+    if not processes.is_main():
+        return
+    if isinstance(model, PeftModel):
+        model = _merged(model, options)
     # Servers stop at what generation_config names; the model has learnt the template's stop token.
     model.generation_config.eos_token_id = sorted(stop_ids(model, renderer))
-    model.save_pretrained(str(folder))
+    model.save_pretrained(str(folder), state_dict=weights)
     renderer.tokenizer.save_pretrained(str(folder))
+
+
+def _merged(model: PeftModel, options: Training) -> Any:
+    """The whole model with its adapter in it."""
+    if not zero.is_split(model):
+        return model.merge_and_unload()
+    # No process has the whole of a model in pieces. The adapter is on disk, and so is the rest.
+    zero.forget()
+    base, _ = load(options.model_name_or_path, model.dtype)
+    return PeftModel.from_pretrained(base, options.output_dir / ADAPTER).merge_and_unload()
 
 
 def _resolved(options: Training, command: str) -> dict[str, Any]:
     given = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(options).items()}
-    return {"command": command, **given}
+    return {"command": command, "processes": processes.count(), **given}
 
 
 def _check_same(options: Training, command: str) -> None:
@@ -129,6 +155,7 @@ def _check_same(options: Training, command: str) -> None:
             f"{options.output_dir} holds no run of `trainer {command}` to go on with: choose "
             "another --output_dir"
         ) from error
+    before.setdefault("processes", 1)
     now = _resolved(options, command)
     if other := sorted(k for k in now if k not in _MAY_DIFFER and now[k] != before.get(k)):
         changed = ", ".join(f"{name} was {before.get(name)}" for name in other)
@@ -139,12 +166,14 @@ def _check_same(options: Training, command: str) -> None:
 
 
 def _is_whole(checkpoint: Path) -> bool:
-    """The trainer's state is what transformers writes last."""
+    """The trainer's state is what transformers writes last in the main process; what each of the
+    others writes last is its random state, a zip file, whose end says that it is whole."""
     try:
         state = json.loads((checkpoint / "trainer_state.json").read_text("utf-8"))
     except (OSError, ValueError):
         return False
-    return bool(state["global_step"] == _step(checkpoint))
+    others = (checkpoint / f"rng_state_{rank}.pth" for rank in range(1, processes.count()))
+    return bool(state["global_step"] == _step(checkpoint)) and all(map(is_zipfile, others))
 
 
 def _step(checkpoint: Path) -> int:

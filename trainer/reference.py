@@ -4,12 +4,14 @@ The reference is the student as it was before the first step; with LoRA it is th
 its adapter. Either way nothing but the student is in memory.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from datasets import Dataset  # type: ignore[import-untyped]
 from torch.utils.data import DataLoader
+from trl.models.utils import prepare_deepspeed
 
 
 def add_reference(trainer: Any, names: Sequence[str]) -> None:
@@ -20,18 +22,34 @@ def add_reference(trainer: Any, names: Sequence[str]) -> None:
 
     trainer: TRL's, of DPO or KTO, of which training has not begun.
     """
-    trainer.train_dataset = _with_reference(trainer, trainer.train_dataset, names)
-    if trainer.eval_dataset is not None:
-        trainer.eval_dataset = _with_reference(trainer, trainer.eval_dataset, names)
+    with _ready(trainer) as model:
+        trainer.train_dataset = _with_reference(trainer, model, trainer.train_dataset, names)
+        if trainer.eval_dataset is not None:
+            trainer.eval_dataset = _with_reference(trainer, model, trainer.eval_dataset, names)
 
 
-def _with_reference(trainer: Any, dataset: Dataset, names: Sequence[str]) -> Dataset:
+@contextmanager
+def _ready(trainer: Any) -> Iterator[Any]:
+    """The student as it can be run before training has begun.
+
+    With DeepSpeed it is not on its device yet, and with ZeRO-3 in pieces, which only an engine
+    brings together; the engine of the training, which is made later, has hooks of its own.
+    """
+    if not trainer.is_deepspeed_enabled:
+        yield trainer.model
+        return
+    engine: Any = prepare_deepspeed(trainer.model, trainer.accelerator)
+    yield engine
+    engine.destroy()
+
+
+def _with_reference(trainer: Any, model: Any, dataset: Dataset, names: Sequence[str]) -> Dataset:
     batch = trainer.args.per_device_train_batch_size
     loader = trainer.accelerator.prepare(
         DataLoader(dataset, batch_size=batch, collate_fn=trainer.data_collator)
     )
     found = [
-        trainer.accelerator.gather_for_metrics(trainer.compute_ref_log_probs(trainer.model, rows))
+        trainer.accelerator.gather_for_metrics(trainer.compute_ref_log_probs(model, rows))
         for rows in loader
     ]
     for at, name in enumerate(names):

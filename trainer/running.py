@@ -16,9 +16,10 @@ from transformers import (
     TrainerState,
 )
 
+from trainer import zero
 from trainer.errors import TrainerError
 from trainer.loading import load
-from trainer.options import Training
+from trainer.options import Training, bf16
 from trainer.output import Log, begin, claim, last_checkpoint, save
 from trainer.rendering import Renderer
 
@@ -67,10 +68,12 @@ def open_student(options: Training, command: str) -> Student:
         TrainerError: something that the user can mend, before anything is written.
     """
     claim(options, command)
+    zero.start(options.deepspeed)
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     transformers.set_seed(options.seed)
-    model, tokenizer = load(options.model_name_or_path, torch.float32)
+    with zero.loading(options.deepspeed, bf16(options)):
+        model, tokenizer = load(options.model_name_or_path, torch.float32)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return Student(model, Renderer(tokenizer))
@@ -101,6 +104,7 @@ def flags_checked() -> Iterator[None]:
 def run(trainer: Trainer, options: Training, renderer: Renderer, command: str) -> Ran:
     """Train, from a checkpoint where there is one to go on from, and write the model."""
     trainer.remove_callback(transformers.PrinterCallback)
+    zero.check_flags(trainer.args)
     processes = trainer.accelerator
     processes.wait_for_everyone()
     if processes.is_main_process:
@@ -110,7 +114,6 @@ def run(trainer: Trainer, options: Training, renderer: Renderer, command: str) -
     start = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - start
-    if processes.is_main_process:
-        save(trainer, options.output_dir, renderer)
+    save(trainer, options, renderer)
     resumed = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
     return Ran(trainer.state, seconds, resumed)

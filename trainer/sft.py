@@ -11,7 +11,6 @@ from typing import Any
 from datasets import Dataset  # type: ignore[import-untyped]
 from trl.trainer.sft_config import SFTConfig
 
-from engine.terminal import say
 from trainer.bestfit import pack, packed_columns
 from trainer.chats import read_chats
 from trainer.dataset import How, Prepared, Row, prepare, read_rows, refuse_test
@@ -22,6 +21,7 @@ from trainer.options import Training, arguments, lora
 from trainer.output import ADAPTER, LOG, OPTIONS
 from trainer.overlong import Overlong
 from trainer.packing.batches import Packing, attach, checked, plan
+from trainer.processes import say
 from trainer.running import Ran, Student, callbacks, flags_checked, open_student, run
 from trainer.weights import Weighted, columns
 

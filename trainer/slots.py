@@ -11,6 +11,8 @@ import torch
 from torch.nn import functional
 from transformers import AttentionInterface, Cache, PreTrainedConfig
 
+from trainer import hardware
+
 ATTENTION = "treegraft_slots"
 """The name under which transformers knows `attention`."""
 
@@ -20,6 +22,8 @@ _GROWTH = 512  # positions
 class Slots(Cache):
     """Keys and values, a layer: two tensors of (slots, heads, positions, head size), which grow.
 
+    They are float32 where attention in bfloat16 is slow, whatever the model's type is.
+
     Call `aim` before each forward of the model. The last position of each slot is for rows that
     have nothing to say and must write somewhere.
     """
@@ -28,6 +32,7 @@ class Slots(Cache):
         super().__init__(layers=[])
         self.count = slots
         self._kept: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self._widened = not hardware.fast_bf16_attention()
         self._first, self._positions, self._visible = 0, torch.zeros(0, 0, dtype=torch.long), 0
 
     def aim(self, first: int, positions: torch.Tensor, visible: int) -> torch.Tensor:
@@ -51,6 +56,8 @@ class Slots(Cache):
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Keep a layer's new keys and values, (rows, heads, tokens, head size); see `Cache`."""
+        if self._widened:
+            key_states, value_states = key_states.float(), value_states.float()
         if layer_idx == len(self._kept):
             shape = (self.count, key_states.shape[1], 0, key_states.shape[3])
             self._kept.append((key_states.new_zeros(shape), value_states.new_zeros(shape)))
@@ -94,9 +101,9 @@ def attention(
     there is a mask, which at one token a row is most of the work on CPU (3.1 ms against 0.84 ms a
     layer, 16 rows of 1,000 tokens)."""
     seen = functional.scaled_dot_product_attention(
-        query, key, value, attn_mask=attention_mask, scale=scaling, enable_gqa=True
+        query.to(key.dtype), key, value, attn_mask=attention_mask, scale=scaling, enable_gqa=True
     )
-    return seen.transpose(1, 2).contiguous(), None
+    return seen.transpose(1, 2).contiguous().to(query.dtype), None
 
 
 def unsupported(config: PreTrainedConfig, context: int) -> str:

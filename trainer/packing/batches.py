@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 
 from transformers import PreTrainedModel, Trainer
 
+from trainer import processes
 from trainer.errors import TrainerError
 from trainer.packing.forward import install
 from trainer.packing.splitting import Groups, distinct, split
@@ -100,6 +101,21 @@ def declined(mode: Mode, model: PreTrainedModel, longest: int) -> str:
     return f"the model cannot be packed: {reason}"
 
 
+def alike(tree_packing: str, model: PreTrainedModel, longest: int) -> bool:
+    """Whether to pack batches as they are, whose rows begin alike; it says why not.
+
+    tree_packing: the flag.   longest: tokens of the longest row.
+
+    Raises:
+        TrainerError: as `checked` and `declined`.
+    """
+    mode = checked(tree_packing)
+    reason = declined(mode, model, longest)
+    if reason and mode == "auto":
+        processes.say(f"tree packing is off: {reason}")
+    return not reason
+
+
 def plan(
     mode: Mode,
     model: PreTrainedModel,
@@ -118,7 +134,9 @@ def plan(
     """
     if mode == "off":
         return Packing([], reason=OFF)
-    groups = split(rows, budget, most=max(step // 2, 1))
+    # Half of a step's rows; of several processes each needs a group of its own.
+    most = step // 2 if processes.count() == 1 else step
+    groups = split(rows, budget, most=max(most, 1))
     ratio = sum(map(len, rows)) / distinct(rows, groups)
     if mode == "auto" and ratio < WORTH:
         return Packing([], reason="the rows share no prefix that is worth it")
