@@ -32,6 +32,8 @@ class ChatReply:
     messages: one assistant message a choice, in OpenAI's wire format; at least one.
     usage: of the whole request, as when it was paid; `calls` is 1.
     model: as the server names itself.   finish: a finish_reason a choice.
+    logprobs: of each choice, the mean natural log-probability of its tokens (nats a token, 0 or
+        less); None for a choice of which the server says none; () where it was not asked.
     key: of the request in the journal; "" where there is none.
     """
 
@@ -39,6 +41,7 @@ class ChatReply:
     usage: Usage
     model: str = ""
     finish: tuple[str, ...] = ()
+    logprobs: tuple[float | None, ...] = ()
     key: str = field(default="", compare=False)
 
 

@@ -16,8 +16,9 @@ from engine.flags import (
     Observation,
     Partial,
     Sandbox,
+    Schema,
     Split,
-    given,
+    env_options,
 )
 from engine.terminal import Json, Unsafe, confirmed, resumable, say
 
@@ -94,6 +95,23 @@ def explore(
     mistake_rate: Annotated[
         float, typer.Option(help="How often the demonstration teacher errs, 0 to 1.")
     ] = 0.3,
+    swift: Annotated[
+        str,
+        typer.Option(
+            help="MODEL@URL of a student that acts first, the teacher where it fails.",
+            show_default="no student",
+        ),
+    ] = "",
+    swift_threshold: Annotated[
+        float,
+        typer.Option(
+            help="The teacher acts where the student's mean log-probability, in nats a token, is "
+            "lower; -inf: trust every call that can be read."
+        ),
+    ] = -0.1,
+    swift_template: Annotated[str, typer.Option(help="How the student's messages are written.")] = (
+        "react"
+    ),
     concurrency: Annotated[
         int, typer.Option(min=1, help="Tasks at once, at most; of each worker, where there are.")
     ] = 8,
@@ -114,6 +132,7 @@ def explore(
     partial: Partial = False,
     goals: Goals = None,
     observation: Observation = None,
+    schema: Schema = None,
     journal: Annotated[
         Path | None,
         typer.Option(help="Where paid replies are kept.", show_default="journal.db beside --out"),
@@ -130,13 +149,7 @@ def explore(
         data=data,
         split=split,
         sandbox=confirmed(sandbox, unsafe),
-        options=given(
-            db=db,
-            format=format_,
-            partial=partial or None,
-            goals=goals,
-            observation=observation,
-        ),
+        options=env_options(locals()),
         teacher=teacher,
         base_url=base_url,
         template=template,
@@ -158,6 +171,9 @@ def explore(
         temperature=temperature,
         reply_tokens=reply_tokens,
         mistake_rate=mistake_rate,
+        swift=swift,
+        swift_threshold=swift_threshold,
+        swift_template=swift_template,
         seed=seed,
     )
     with resumable():
@@ -185,6 +201,11 @@ def _report(config: "Config", out: Path, summary: "Summary", as_json: bool) -> N
             f"{found['calls']} calls, {found['prompt_tokens'] + found['completion_tokens']} tokens,"
             f" ${found['usd']:.2f}, by {config.teacher}; `engine stats {out}` says more"
         )
+        if swift := found.get("swift"):
+            say(
+                f"the student made {swift['student_nodes']} of the nodes, and saved as many of the "
+                f"teacher's calls; {swift['unreachable']} times it could not be had"
+            )
     if summary.stopped:
         say(f"the run's budget is spent: {summary.stopped} tasks were cut short; raise it to go on")
     if summary.failed:

@@ -1,11 +1,14 @@
 """What a run is: two commands with the same `Config` are one run, and the second resumes it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
+from math import isinf, isnan
 from typing import Any, Literal, get_args
 
 from engine.demonstration import NAME as DEMONSTRATION
 from engine.errors import UsageError
+from engine.student import Student
+from engine.swift import THRESHOLD
 from engine.templates import TemplateError
 from engine.templates import get as get_template
 from environments.sql.postgres_server import public_url
@@ -31,6 +34,8 @@ class Config:
         refused where it is not the default.
     width, depth, solved, repeats, task_max_*: see `search.Limits`.
     temperature, reply_tokens: of a reply.   mistake_rate: of the demonstration teacher.
+    swift: MODEL@URL of a student that acts first; "" for none.   swift_threshold: under which mean
+        log-probability the teacher acts: see `engine.swift`.   swift_template: the student's.
     """
 
     env: str
@@ -59,15 +64,19 @@ class Config:
     temperature: float = 1.0
     reply_tokens: int = 1024
     mistake_rate: float = 0.3
+    swift: str = ""
+    swift_threshold: float = THRESHOLD
+    swift_template: str = "react"
     seed: int = 0
 
     def __post_init__(self) -> None:
         one_of("search", self.search, tuple(SEARCHES))
         one_of("siblings", self.siblings, get_args(Siblings))
-        try:
-            get_template(self.template)
-        except TemplateError as error:
-            raise UsageError(f"--template: {error}") from None
+        for name in ("template", "swift_template"):
+            try:
+                get_template(getattr(self, name))
+            except TemplateError as error:
+                raise UsageError(f"{_flag(name)}: {error}") from None
         one_of("value", self.value, get_args(Value))
         for name in ("backtrack", "beam_size", "width", "depth", "solved", "reply_tokens"):
             _at_least(name, getattr(self, name), 1)
@@ -76,6 +85,7 @@ class Config:
         if not 0 <= self.mistake_rate <= 1:
             raise UsageError("--mistake-rate must be between 0 and 1")
         self._check_options()
+        self._check_student()
 
     def _check_options(self) -> None:
         """See that the search takes the options given, and that they go together."""
@@ -90,6 +100,20 @@ class Config:
             raise UsageError("--rank plays all siblings first: use it with --backtrack 1")
         if self.reflections and self.teacher == DEMONSTRATION:
             raise UsageError("--reflections needs a model; the demonstration teacher writes none")
+
+    def _check_student(self) -> None:
+        if self.swift:
+            Student.named(self.swift)
+        if isnan(self.swift_threshold):
+            raise UsageError("--swift-threshold must be a number of nats, 0 or less")
+        for name in ("swift_threshold", "swift_template"):
+            if getattr(self, name) != Config.__dataclass_fields__[name].default and not self.swift:
+                raise UsageError(f"{_flag(name)} is for --swift")
+
+    @property
+    def student(self) -> Student | None:
+        """Who acts before the teacher, if anybody does."""
+        return Student.named(self.swift) if self.swift else None
 
     @property
     def limits(self) -> Limits:
@@ -121,19 +145,23 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """What a run keeps: passwords in addresses are left out."""
         public = {name: without_password(value) for name, value in self.options.items()}
-        return asdict(self) | {"options": public}
+        student = self.student.public if self.student else ""
+        kept = asdict(self) | {"options": public, "swift": student}
+        kept["base_url"] = without_password(self.base_url)
+        if isinf(self.swift_threshold):  # which JSON has no number for
+            kept["swift_threshold"] = str(self.swift_threshold)
+        return kept
 
     def difference(self, stored: Mapping[str, Any]) -> str:
         """What differs from a stored config, said as flags; "" where nothing does."""
         mine, theirs = _flat(self.to_dict()), _flat(stored)
-        optional = {name for name in (*mine, *theirs) if name not in Config.__dataclass_fields__}
-        defaults = dict.fromkeys(optional)
-        mine = defaults | mine
+        defaults = dict.fromkeys((*mine, *theirs)) | {f.name: f.default for f in fields(Config)}
+        mine = dict.fromkeys(theirs) | mine
         theirs = defaults | theirs
         return ", ".join(
             f"{_flag(name)} was {theirs[name]!r} and is {value!r}"
             for name, value in mine.items()
-            if value != theirs.get(name, value)
+            if value != theirs[name]
         )
 
 

@@ -15,7 +15,9 @@ def dumps(value: Any) -> str:
 
 
 def node_to_dict(node: Node) -> dict[str, Any]:
+    """Without `actor` and `why` where the run's teacher acted as ever."""
     step, action = node.step, node.step.action
+    who = {"actor": node.actor, "why": node.why}
     return {
         "id": node.id,
         "parent": node.parent,
@@ -29,6 +31,7 @@ def node_to_dict(node: Node) -> dict[str, Any]:
         "terminated": step.terminated,
         "truncated": step.truncated,
         "info": dict(step.info),
+        **(who if any(who.values()) else {}),
     }
 
 
@@ -42,7 +45,8 @@ def node_from_dict(row: Mapping[str, Any]) -> Node:
         bool(row["truncated"]),
         row["info"],
     )
-    return Node(row["id"], row["parent"], step, row["call"])
+    who = (row.get("actor", ""), row.get("why", ""))  # not in runs from before there were students
+    return Node(row["id"], row["parent"], step, row["call"], *who)
 
 
 def call_to_list(call: Call) -> list[Any]:

@@ -10,6 +10,7 @@ import itertools
 import json
 import os
 from collections.abc import Mapping
+from math import fsum
 from time import monotonic
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -113,7 +114,7 @@ class Endpoint:
                 raise asyncio.CancelledError("the endpoint was stopped")
             began = monotonic()
             try:
-                reply = _reply(await self._post(body), self._price)
+                reply = _reply(await self._post(body), self._price, bool(body.get("logprobs")))
             except Transient as failure:
                 failure.took = monotonic() - began
                 if failure.congested:
@@ -203,8 +204,8 @@ def _complaint(body: object) -> tuple[str, str]:
     return str(body or "no words"), ""
 
 
-def _reply(text: str, price: Price | None) -> ChatReply:
-    """Read the body of a good answer.
+def _reply(text: str, price: Price | None, logprobs: bool) -> ChatReply:
+    """Read the body of a good answer.   logprobs: whether they were asked for.
 
     Raises:
         Transient: it is none: broken JSON, no choices, a message that is no message.
@@ -227,7 +228,17 @@ def _reply(text: str, price: Price | None) -> ChatReply:
     messages = tuple(_message(choice) for choice in choices)
     finish = tuple(str(choice.get("finish_reason") or "") for choice in choices)
     usage = _usage(raw.get("usage"), price)
-    return ChatReply(messages, usage, str(raw.get("model") or ""), finish)
+    sure = tuple(_logprob(choice.get("logprobs")) for choice in choices) if logprobs else ()
+    return ChatReply(messages, usage, str(raw.get("model") or ""), finish, sure)
+
+
+def _logprob(raw: object) -> float | None:
+    """The mean log-probability of a choice's tokens; None where one of them has none."""
+    content = raw.get("content") if isinstance(raw, dict) else None
+    tokens = content if isinstance(content, list) else []
+    found = [token.get("logprob") if isinstance(token, dict) else None for token in tokens]
+    known = [float(each) for each in found if isinstance(each, int | float) and abs(each) < 1e9]
+    return fsum(known) / len(known) if known and len(known) == len(found) else None
 
 
 def _message(choice: object) -> Message:

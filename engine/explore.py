@@ -92,6 +92,7 @@ async def explore(
             claim(store, config, lead)
         finally:
             lead.close()
+        store.set_meta({"asked": len(tasks)})
         done = store.finished() & {task.id for task in tasks}
         told.begin(len(tasks), len(done))
         summary = Summary(len(tasks), len(done))
@@ -148,18 +149,22 @@ def claim(store: Store, config: Config, env: ToolEnv) -> None:
     Raises:
         UsageError: it is another's; nothing is overwritten.
     """
-    meta, source = store.meta(), source_of(config.template)
+    meta, sources = store.meta(), {"template": source_of(config.template)}
+    if config.swift:
+        sources["swift_template"] = source_of(config.swift_template)
     if stored := meta.get("config"):
         if difference := config.difference(stored):
             raise UsageError(f"--out holds another run ({difference}); choose another folder")
-        if source != meta.get("template", ""):
-            raise UsageError(f"{config.template} was another when the run began; put it back")
+        for name, source in sources.items():
+            if source != meta.get(name, ""):
+                changed = getattr(config, name)
+                raise UsageError(f"{changed} was another when the run began; put it back")
         return
     told = world(env)
     store.set_meta(
         {
             "config": config.to_dict(),
-            "template": source,
+            **sources,
             "world": {
                 "instructions": told.instructions,
                 "tools": [[t.name, t.description, dict(t.parameters)] for t in told.tools],

@@ -114,12 +114,14 @@ def to_json(value: Any, **options: Any) -> bytes:
 
 
 def encoded(reply: ChatReply) -> bytes:
-    return to_json([reply.messages, astuple(reply.usage), reply.model, reply.finish])
+    said = [reply.messages, astuple(reply.usage), reply.model, reply.finish]
+    return to_json([*said, reply.logprobs] if reply.logprobs else said)
 
 
 def decoded(data: bytes) -> ChatReply:
-    messages, usage, model, finish = json.loads(data.decode("utf-8", "surrogatepass"))
-    return ChatReply(tuple(messages), Usage(*usage), model, tuple(finish))
+    messages, usage, model, finish, *more = json.loads(data.decode("utf-8", "surrogatepass"))
+    logprobs = tuple(more[0]) if more else ()
+    return ChatReply(tuple(messages), Usage(*usage), model, tuple(finish), logprobs)
 
 
 def storable(name: str) -> str:

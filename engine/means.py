@@ -1,10 +1,12 @@
 """What a run works with and what it may spend: from flags to an executor."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from engine.budget import Budget, Budgeted
 from engine.chat import Chat
@@ -17,7 +19,11 @@ from engine.executors.paying import Asking, Paying
 from engine.journal import Journal, Journaled
 from engine.prices import Price, needed_price, price_of, read_prices
 from engine.store import FILE, Store
+from engine.student import KEY
 from search.usage import Usage
+
+if TYPE_CHECKING:
+    from engine.endpoint import Endpoint
 
 DRAIN_SECONDS = 30.0  # how long Ctrl-C waits for replies that are under way, and paid
 VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
@@ -65,9 +71,12 @@ class Means:
 async def executor(
     config: Config, out: Path, bounds: Bounds, means: Means
 ) -> AsyncIterator[Executor]:
+    """What searches this run's tasks."""
     if means.executor == "ray":
         from engine.executors.cluster import Cluster
 
+        if config.student:
+            raise UsageError("--swift works with --executor local and processes, not with ray")
         paying = _paying(config, out, bounds, means)
         yield Cluster(means.address, means.workers, means.concurrency, paying)
     elif means.executor == "processes":
@@ -76,27 +85,40 @@ async def executor(
         paying = _paying(config, out, bounds, means)
         yield Processes(means.workers, means.concurrency, paying)
     else:
-        async with _asked(config, out, bounds, means) as asked:
-            yield Local(asked, means.concurrency)
+        async with _asked(config, out, bounds, means) as (chat, student_chat):
+            yield Local(chat, means.concurrency, student_chat)
 
 
 def _paying(config: Config, out: Path, bounds: Bounds, means: Means) -> Paying | None:
-    """What workers elsewhere need to ask; None for the demonstration teacher."""
+    """What workers elsewhere need to ask; None where nobody is asked."""
     if means.chat is not None:
         raise UsageError("a model in this process is asked by --executor local only")
-    if config.teacher == DEMONSTRATION:
-        return None
-    from engine.endpoint import public_address
+    teacher = student = None
+    address = ""
+    if config.teacher != DEMONSTRATION:
+        from engine.endpoint import public_address
 
-    known = {name: os.environ[name] for name in VARIABLES if name in os.environ}
-    address = public_address(config.base_url or None)
-    asking = Asking(config.base_url, known, _price(config, bounds, means))
-    return Paying(_journal(out, means), address, _budget(out, bounds), asking)
+        address = public_address(config.base_url or None)
+        teacher = Asking(config.base_url, _known(*VARIABLES), _price(config, bounds, means))
+    if config.student:
+        student = Asking(config.student.base_url, _known(KEY), _student_price(config, means))
+    if teacher is None and student is None:
+        return None
+    return Paying(_journal(out, means), address, _budget(out, bounds), teacher, student)
+
+
+def _known(*variables: str) -> dict[str, str]:
+    return {name: os.environ[name] for name in variables if name in os.environ}
 
 
 def _price(config: Config, bounds: Bounds, means: Means) -> Price | None:
     bounded = bounds.usd is not None or config.task_max_usd is not None
     return (needed_price if bounded else price_of)(config.teacher, read_prices(means.prices))
+
+
+def _student_price(config: Config, means: Means) -> Price | None:
+    """A student without a price costs nothing: most are served by their users."""
+    return price_of(config.student.model, read_prices(means.prices)) if config.student else None
 
 
 def _journal(out: Path, means: Means) -> Path:
@@ -110,36 +132,52 @@ def _budget(out: Path, bounds: Bounds) -> Budget:
 @asynccontextmanager
 async def _asked(
     config: Config, out: Path, bounds: Bounds, means: Means
-) -> AsyncIterator[Chat | None]:
-    """What the teacher asks: the journal, over the budget, over the endpoint."""
-    if config.teacher == DEMONSTRATION:
-        yield None
+) -> AsyncIterator[tuple[Chat | None, Chat | None]]:
+    """What the teacher asks, and what a student that acts first asks: each the journal, over the
+    budget, over an endpoint. None for the demonstration teacher, and for no student."""
+    endpoint, student = _endpoints(config, bounds, means)
+    chat = None if config.teacher == DEMONSTRATION else means.chat or endpoint
+    if chat is None and student is None:
+        yield None, None
         return
-    from engine.endpoint import Endpoint
-
-    chat, endpoint = means.chat, None
-    if chat is None:
-        chat = endpoint = Endpoint.from_environment(
-            config.base_url or None,
-            price=_price(config, bounds, means),
-            concurrency=means.concurrency,
-        )
     budget = _budget(out, bounds)
     with Journal(_journal(out, means)) as kept:
-        journaled = Journaled(Budgeted(chat, budget), kept)
+        teacher_line, student_line = (
+            None if each is None else Journaled(Budgeted(each, budget), kept)
+            for each in (chat, student)
+        )
         try:
-            yield journaled
+            yield teacher_line, student_line
         finally:
-            if endpoint is not None:
-                endpoint.stop()
-            await journaled.drain(DRAIN_SECONDS)
-            if endpoint is not None:
-                await endpoint.aclose()
+            ours = [each for each in (endpoint, student) if each is not None]
+            for each in ours:
+                each.stop()
+            lines = [line for line in (teacher_line, student_line) if line is not None]
+            await asyncio.gather(*(line.drain(DRAIN_SECONDS) for line in lines))
+            for each in ours:
+                await each.aclose()
+
+
+def _endpoints(
+    config: Config, bounds: Bounds, means: Means
+) -> tuple["Endpoint | None", "Endpoint | None"]:
+    """The teacher's and the student's own; None for who asks nobody, or a model in this process."""
+    from engine.endpoint import Endpoint
+
+    teacher = student = None
+    if config.teacher != DEMONSTRATION and means.chat is None:
+        price = _price(config, bounds, means)
+        teacher = Endpoint.from_environment(
+            config.base_url or None, price=price, concurrency=means.concurrency
+        )
+    if config.student:
+        student = config.student.endpoint(_student_price(config, means), means.concurrency)
+    return teacher, student
 
 
 def _spent(out: Path) -> Usage:
     """What the run in folder `out` has cost so far."""
     if not (out / FILE).exists():
         return Usage()
-    with Store.open(out) as store:
+    with Store.create(out) as store:  # a kill may have left the file without its tables
         return store.usage()

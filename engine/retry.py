@@ -122,7 +122,7 @@ class Retries:
         def give_up(state: RetryCallState) -> T:
             tries, seconds = state.attempt_number, spent + state.idle_for
             words = f"gave up after {tries} attempts in {seconds:.0f} s; the last: "
-            raise PolicyError(words + str(_failure(state))) from None
+            raise PolicyError(words + str(_failure(state)), used_up=True) from None
 
         retrying = AsyncRetrying(
             sleep=sleep,

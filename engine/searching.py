@@ -6,6 +6,7 @@ from engine.config import Config
 from engine.demonstration import Demonstration
 from engine.errors import UsageError
 from engine.judge import ModelJudge
+from engine.swift import Swift
 from engine.teacher import Teacher
 from environments import Task, ToolEnv
 from search import Judge, Policy, Tree
@@ -29,7 +30,10 @@ async def search(config: Config, env: ToolEnv, task: Task, policy: Policy) -> Tr
 
 
 def judge_of(policy: Policy) -> Judge:
-    """Whoever proposes judges as well: the model over the same chat, or the demonstration."""
+    """Whoever proposes judges as well: the model over the same chat, or the demonstration. A
+    student that acts first judges nothing: its teacher does."""
+    if isinstance(policy, Swift):
+        return judge_of(policy.teacher)
     if isinstance(policy, Teacher):
         return ModelJudge(policy)
     if isinstance(policy, Demonstration):

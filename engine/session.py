@@ -11,7 +11,9 @@ from engine.demonstration import NAME as DEMONSTRATION
 from engine.explore import Summary, explore
 from engine.means import Bounds, Means, executor
 from engine.prices import estimate, price_of, read_prices
+from engine.probe import probe
 from engine.progress import Bar
+from engine.store import FILE, Store
 from engine.tasks import quarantine_file, read_ids, read_quarantine, select
 from environments import Task
 from sandbox.check import choose
@@ -54,11 +56,20 @@ def run(
         print(_estimate(config, bounds, means, len(tasks)), file=sys.stderr)
 
     async def main() -> Summary:
+        if config.student and _unfinished(out, tasks):
+            await probe(config.student, config.swift_threshold)
         async with executor(config, out, bounds, means) as chosen:
             return await explore(config, tasks, out, chosen, progress=bar)
 
     with Bar(Console(stderr=True)) as bar:
         return asyncio.run(main())
+
+
+def _unfinished(out: Path, tasks: list[Task]) -> bool:
+    if not (out / FILE).exists():
+        return True
+    with Store.create(out) as store:  # see `means._spent`
+        return not {task.id for task in tasks} <= store.finished()
 
 
 def _estimate(config: Config, bounds: Bounds, means: Means, tasks: int) -> str:

@@ -14,7 +14,8 @@ _WIDEST = 100  # characters of an action or an observation
 
 
 def branches(tree: Tree) -> Branches:
-    """The tree for rich: a line a node with id, status, reward, action, tokens, observation."""
+    """The tree for rich: a line a node with id, status, reward, action, tokens, observation;
+    and who acted, where a student acts first."""
     used = tree.usage
     head = Text(f"{tree.task.id}  ", "bold")
     head.append(
@@ -43,6 +44,8 @@ def _line(tree: Tree, node: Node) -> Text:
     line.append(f"{word} ", _COLOURS.get(word, "default"))
     if step.ended:
         line.append(f"r={step.reward:g} ")
+    if node.actor or node.why:
+        line.append(f"{node.actor}: " if node.actor else f"teacher ({node.why}): ", "magenta")
     line.append(_short(action), "cyan")
     if node.call >= 0:
         usage = tree.calls[node.call].usage

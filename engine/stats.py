@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.acting import Acting
 from engine.store import Store
 from search.graph import status
 from search.tree import ROOT, Tree
@@ -19,6 +20,7 @@ class Stats:
     replayed: states rebuilt from their path because their snapshot was lost.
     prefix_tokens: see `prefix_tokens`, to be held against `usage.cached_tokens`, which is what the
         provider says that it had in its cache (0 where it says nothing).
+    acting: told where a student acts first.
     """
 
     tasks: int = 0
@@ -37,6 +39,7 @@ class Stats:
     depths: Counter[int] = field(default_factory=Counter)
     widths: Counter[int] = field(default_factory=Counter)
     winning_calls: Counter[int] = field(default_factory=Counter)
+    acting: Acting = field(default_factory=Acting)
 
     @property
     def solve_rate(self) -> float:
@@ -67,6 +70,7 @@ class Stats:
             "replayed": self.replayed,
             **{name: dict(getattr(self, name).most_common()) for name in counters},
             **{name: dict(sorted(getattr(self, name).items())) for name in spreads},
+            **({"swift": self.acting.to_dict()} if self.acting else {}),
         }
 
 
@@ -88,21 +92,24 @@ def prefix_tokens(tree: Tree) -> int:
     only, so that the conversation of each ancestor is the beginning of it. So a request repeats
     what the first request in its own state sent, or, where it is the first, what the first request
     of the nearest ancestor with one sent; never more than it has. Tokens as the endpoint counts
-    prompts.
+    prompts. A student that acts first has a cache of its own.
 
     Left out, which makes it a lower bound: what the first requests of different trees share
     (instructions and tools), and the longer note that a second "ask differently" shares with the
     first. Counted though not shared: the note with which a state's first request may end (the
     lessons of `mcts`, a judge's question).
     """
-    first: dict[int, int] = {}
     found = 0
-    for call in tree.calls:
-        at, prompt = call.state, call.usage.prompt_tokens
-        while at != ROOT and at not in first:
-            at = tree.node(at).parent
-        found += min(first.get(at, 0), prompt)
-        first.setdefault(call.state, prompt)
+    for by_student in (False, True):
+        first: dict[int, int] = {}
+        for call in tree.calls:
+            if (call.kind == "student") != by_student:
+                continue
+            at, prompt = call.state, call.usage.prompt_tokens
+            while at != ROOT and at not in first:
+                at = tree.node(at).parent
+            found += min(first.get(at, 0), prompt)
+            first.setdefault(call.state, prompt)
     return found
 
 
@@ -112,6 +119,7 @@ def _count(found: Stats, tree: Tree) -> None:
     found.nodes += len(tree.nodes)
     found.usage += tree.usage
     found.prefix_tokens += prefix_tokens(tree)
+    found.acting.count(tree)
     found.duplicate_siblings += tree.repeats
     found.replayed += len(tree.replayed)
     found.stopped[tree.stopped] += 1

@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS nodes (
     call INTEGER NOT NULL, tool TEXT NOT NULL, arguments TEXT NOT NULL, thought TEXT NOT NULL,
     error TEXT NOT NULL, observation TEXT NOT NULL, reward REAL NOT NULL,
     terminated INTEGER NOT NULL, truncated INTEGER NOT NULL, info TEXT NOT NULL,
+    actor TEXT NOT NULL DEFAULT '', why TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (task_id, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS calls (
     task_id TEXT NOT NULL REFERENCES trees, number INTEGER NOT NULL, state INTEGER NOT NULL,
@@ -52,6 +53,12 @@ CREATE TABLE IF NOT EXISTS calls (
 CREATE TABLE IF NOT EXISTS failures (
     task_id TEXT PRIMARY KEY REFERENCES tasks, kind TEXT NOT NULL, message TEXT NOT NULL);
 """
+_ADDED = (
+    ("calls", "kind", "'propose'"),
+    ("nodes", "actor", "''"),
+    ("nodes", "why", "''"),
+)
+"""Columns that files of earlier versions lack: table, column, default."""
 _JSON_COLUMNS = ("arguments", "info")
 
 
@@ -71,8 +78,9 @@ class Store:
         # No fsync a tree: one that a power failure takes is searched again over the journal.
         db.execute("PRAGMA synchronous = NORMAL")
         db.executescript(_SCHEMA)
-        if "kind" not in {row[1] for row in db.execute("PRAGMA table_info(calls)")}:
-            db.execute("ALTER TABLE calls ADD COLUMN kind TEXT NOT NULL DEFAULT 'propose'")
+        for table, column, default in _ADDED:
+            if column not in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}:
+                db.execute(f"ALTER TABLE {table} ADD {column} TEXT NOT NULL DEFAULT {default}")
         return cls(db)
 
     @classmethod
@@ -148,7 +156,7 @@ class Store:
                 ),
             )
             self._db.executemany(
-                f"INSERT INTO nodes VALUES ({', '.join('?' * 13)})",
+                f"INSERT INTO nodes VALUES ({', '.join('?' * 15)})",
                 [(task_id, *_node_row(node)) for node in tree.nodes],
             )
             self._db.executemany(
@@ -228,7 +236,7 @@ class Store:
 
 
 def _node_row(node: Node) -> list[Any]:
-    row = node_to_dict(node)
+    row = node_to_dict(node) | {"actor": node.actor, "why": node.why}
     return [dumps(value) if key in _JSON_COLUMNS else value for key, value in row.items()]
 
 

@@ -63,7 +63,7 @@ class Teacher:
         )
         reply = await self.chat.complete(request)
         actions = tuple(self.template.parse(message) for message in reply.messages[:count])
-        return Proposal(actions, reply.usage, reply.key)
+        return Proposal(actions, reply.usage, reply.key, reply.logprobs[:count])
 
     def _sampling(self, count: int, attempt: int) -> dict[str, Any]:
         """A server that honours seeds answers equal requests alike: each attempt has its own."""

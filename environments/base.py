@@ -59,6 +59,9 @@ class ToolEnv(gymnasium.Env[str, Action], ABC):
     """What every policy is told before any task: the rules of this world."""
     sandboxed: bool = False
     """Whether `sandbox` is used: whether the agent's code or queries run anywhere."""
+    instant: bool = False
+    """Whether `step`, `snapshot`, `restore` and `release` take a few milliseconds at most and wait
+    for nothing: then a search makes them on its event loop, not in a thread."""
 
     def __init__(
         self, *, data: str | None = None, split: str | None = None, sandbox: str = "auto"

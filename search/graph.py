@@ -22,7 +22,8 @@ def to_networkx(tree: Tree) -> "networkx.DiGraph[int]":
     """Nodes are ids (ROOT is 0); every attribute is a string or a number, so that GraphML takes it.
 
     Node attributes: action (canonical JSON), tool, thought, observation, reward, status, depth,
-    prompt_tokens and completion_tokens (of the request, on the first node that it brought).
+    prompt_tokens and completion_tokens (of the request, on the first node that it brought),
+    actor and why (see `Node`).
     Graph attributes: task, stopped.
     """
     graph: networkx.DiGraph[int] = networkx.DiGraph(task=tree.task.id, stopped=tree.stopped)
@@ -42,6 +43,8 @@ def to_networkx(tree: Tree) -> "networkx.DiGraph[int]":
             observation=step.observation,
             reward=step.reward,
             status=status(node),
+            actor=node.actor,
+            why=node.why,
             prompt_tokens=usage.prompt_tokens,
             completion_tokens=usage.completion_tokens,
             depth=graph.nodes[node.parent]["depth"] + 1,

@@ -1,8 +1,8 @@
 """What search asks of a policy. A policy proposes; it does not touch the environment."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from environments.types import Action, Step, Task
 from sandbox.errors import TreegraftError
@@ -16,7 +16,13 @@ class PolicyError(TreegraftError):
 
     It fails the task, with the server's words. An unreadable reply is no error: it is a
     malformed action.
+
+    used_up: retries were used up; another request may fare as badly.
     """
+
+    def __init__(self, words: str = "", *, used_up: bool = False) -> None:
+        super().__init__(words)
+        self.used_up = used_up
 
 
 class BudgetSpent(Exception):
@@ -27,14 +33,23 @@ class BudgetSpent(Exception):
 class Proposal:
     """What one request brought.
 
-    actions: at least one, at most the `count` asked for; repeats are not removed.
+    actions: at least one, at most the `count` asked for; repeats are not removed. None where
+        somebody else is to be asked.
     usage: what the request cost; `usage.calls` is 1, or 0 for a policy that asks nobody.
     request: the journal's key of the request, "" where there is none.
+    logprobs: of each action, the mean log-probability of the tokens of its reply (nats a token,
+        0 or less; None where it is not known); () where it was not asked.
+    actor, why: see `Node`.
+    passed_to: who is to be asked instead, of the same state; then `actions` is empty.
     """
 
     actions: tuple[Action, ...]
     usage: Usage = field(default_factory=Usage)
     request: str = ""
+    logprobs: tuple[float | None, ...] = ()
+    actor: str = ""
+    why: str = ""
+    passed_to: "Policy | None" = None
 
 
 class Policy(Protocol):
@@ -64,6 +79,14 @@ class Policy(Protocol):
             PolicyError: the task cannot go on.
             BudgetSpent: the run cannot go on.
         """
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """A policy of several actors: see `Node`."""
+
+    def after(self, failed: Collection[str]) -> Policy:
+        """Who proposes in a state where an action of each actor in `failed` led to no success."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 ROOT = 0
 """Id of the start state, which has no node: no step led to it."""
 
+STUDENT = "student"
+"""The actor of what a student proposed that acts before the teacher."""
 
-Kind = Literal["propose", "value", "compare", "reflect"]
+Kind = Literal["propose", "student", "value", "compare", "reflect"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,7 @@ class Call:
 
     state: the node it was made in or asked about, or ROOT.   request: the journal's key of it, ""
     where there is no journal.   usage: what it cost when it was paid.   kind: the method of
-    `Policy` or `Judge` that made it.
+    `Policy` or `Judge` that made it; "student" for a proposal of a student that acts first.
     """
 
     state: int
@@ -41,19 +43,24 @@ class Node:
 
     id: 1, 2, 3, ... in the order visited.   parent: a smaller id, or ROOT.
     call: index in `Tree.calls` of the request that proposed `step`; -1 where nobody was asked.
+    actor: who proposed it: "" for the run's teacher, STUDENT for a student that acts first.
+    why: of a teacher's step where a student acts first, why it was not the student's: a word of
+        `engine.swift`; else "".
     """
 
     id: int
     parent: int
     step: Step
     call: int = -1
+    actor: str = ""
+    why: str = ""
 
 
 @dataclass(slots=True)
 class Tree:
     """All that a search of `task` visited.
 
-    source: who proposed: a model's name, or "demonstration".
+    source: who proposed: a model's name, or "demonstration"; "teacher+student" where both did.
     calls: every request, those that only brought repeats and a judge's included.
     repeats: proposals dropped because a sibling had the same action.
     closed: states that were given up before they had `width` children, and why: "repeats"
@@ -82,8 +89,8 @@ class Tree:
         """What all requests of this tree cost."""
         return sum((call.usage for call in self.calls), Usage())
 
-    def add(self, parent: int, step: Step, call: int = -1) -> Node:
-        node = Node(len(self.nodes) + 1, parent, step, call)
+    def add(self, parent: int, step: Step, call: int = -1, actor: str = "", why: str = "") -> Node:
+        node = Node(len(self.nodes) + 1, parent, step, call, actor, why)
         self.nodes.append(node)
         self._children.setdefault(parent, []).append(node.id)
         return node
@@ -117,6 +124,16 @@ class Tree:
     def winners(self) -> list[Node]:
         """The leaves that solved the task, in the order found."""
         return [node for node in self.leaves() if node.step.solved]
+
+    def failed_actors(self, at: int) -> frozenset[str]:
+        """Who, but the run's teacher, acted in state `at` to no success: the path ended there, or
+        the search went on and came back."""
+        named = [child for child in self.children(at) if child.actor]
+        if not named:
+            return frozenset()
+        good = {node.id for leaf in self.winners() for node in self.lineage(leaf.id)}
+        tried = (node for node in named if node.step.ended or self.children(node.id))
+        return frozenset(node.actor for node in tried if node.id not in good)
 
     def trajectories(self) -> Iterator[Trajectory]:
         """Every ended path, successes and failures, in the order found."""

@@ -1,7 +1,8 @@
 """The two moves that every search is made of: ask the policy, take an action.
 
 A walk owns one environment, one tree and the snapshots of its open states. Environments are
-synchronous, so each move runs in a thread.
+synchronous, so each move runs in a thread, but for those of an environment that is instant: there
+the way to a thread and back would take longer than the move.
 
 A snapshot may cost a fork or a copy, so a state is saved when it is left, and only if something
 may still be played in it: a chain saves nothing.
@@ -17,8 +18,8 @@ from environments.base import Snapshot, ToolEnv
 from environments.types import Action, Step, Task
 from sandbox.errors import SandboxError, StateLost
 from search.limits import Limits
-from search.policy import BudgetSpent, Judgement, Policy
-from search.tree import ROOT, Call, Kind, Node, Tree
+from search.policy import BudgetSpent, Judgement, Policy, Proposal, Shared
+from search.tree import ROOT, STUDENT, Call, Kind, Node, Tree
 
 T = TypeVar("T")
 
@@ -40,10 +41,15 @@ async def in_thread(call: Callable[..., T], *args: Any) -> T:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """An action that was proposed, and the index of the request in `Tree.calls` (or -1)."""
+    """An action that was proposed, and the index of the request in `Tree.calls` (or -1).
+
+    actor, why: see `Node`.
+    """
 
     action: Action
     call: int
+    actor: str = ""
+    why: str = ""
 
 
 class Walk:
@@ -55,6 +61,9 @@ class Walk:
     def __init__(self, env: ToolEnv, tree: Tree, policy: Policy, limits: Limits) -> None:
         self.env, self.tree, self.policy, self.limits = env, tree, policy, limits
         self.lessons: list[str] = []
+        # Kept as the tree grows: a search asks for them at every turn.
+        self._won, self._used = len(tree.winners()), tree.usage
+        self._shared = policy if isinstance(policy, Shared) else None
         self._saved: dict[int, Snapshot] = {}
         self._done: set[int] = set()  # states in which nothing will be played again
         self._here = ROOT
@@ -62,35 +71,46 @@ class Walk:
     @property
     def solved(self) -> bool:
         """Whether the tree has as many successful paths as were wanted."""
-        return len(self.tree.winners()) >= self.limits.solved
+        return self._won >= self.limits.solved
 
     @property
     def affordable(self) -> bool:
         """Whether another request may be made; where not, `tree.stopped` says why."""
         if not self.tree.stopped:
-            self.tree.stopped = self.limits.exceeded(self.tree.usage)
+            self.tree.stopped = self.limits.exceeded(self._used)
         return not self.tree.stopped
 
     async def ask(
         self, at: int, *, tried: Sequence[Step] = (), count: int = 1, attempt: int = 0
     ) -> tuple[Draw, ...]:
-        """Ask the policy what to do in state `at`; nothing where the run's budget is spent."""
-        told = {"lessons": tuple(self.lessons)} if self.lessons else {}
+        """Ask the policy what to do in state `at`; nothing where no more can be paid."""
+        asked: dict[str, Any] = {"tried": tried, "count": count, "attempt": attempt}
+        if self.lessons:
+            asked["lessons"] = tuple(self.lessons)
+        policy = self.policy
+        if self._shared is not None:
+            policy = self._shared.after(self.tree.failed_actors(at))
+        proposal = await self._proposal(at, policy, asked)
+        while proposal and proposal.passed_to:
+            if not self.affordable:
+                return ()
+            proposal = await self._proposal(at, proposal.passed_to, asked)
+        if proposal is None:
+            return ()
+        call = len(self.tree.calls) - 1 if proposal.usage.calls else -1
+        who = (proposal.actor, proposal.why)
+        return tuple(Draw(action, call, *who) for action in proposal.actions)
+
+    async def _proposal(self, at: int, policy: Policy, asked: dict[str, Any]) -> Proposal | None:
+        """What `policy` proposes, booked; None where the run's budget is spent."""
         try:
-            proposal = await self.policy.propose(
-                self.tree.task,
-                self.tree.path(at),
-                tried=tried,
-                count=count,
-                attempt=attempt,
-                **told,
-            )
+            proposal = await policy.propose(self.tree.task, self.tree.path(at), **asked)
         except BudgetSpent:
             self.tree.stopped = "budget"
-            return ()
-        call = len(self.tree.calls) if proposal.usage.calls else -1
-        self._book(Call(at, proposal.request, proposal.usage))
-        return tuple(Draw(action, call) for action in proposal.actions)
+            return None
+        kind: Kind = "student" if proposal.actor == STUDENT else "propose"
+        self._book(Call(at, proposal.request, proposal.usage, kind))
+        return proposal
 
     async def consult(
         self, kind: Kind, at: int, ask: Callable[[], Awaitable[Judgement[T]]]
@@ -111,8 +131,9 @@ class Walk:
 
         last: nothing more will be played in `at`, so that it need not be saved.
         """
-        step = await in_thread(self._play, at, draw.action, last)
-        return self.tree.add(at, step, draw.call)
+        step = await self._moved(self._play, at, draw.action, last)
+        self._won += step.solved
+        return self.tree.add(at, step, draw.call, draw.actor, draw.why)
 
     async def close(self, at: int, reason: str = "") -> None:
         """Expand `at` no more: free its snapshot, and note an early end in the tree."""
@@ -120,11 +141,19 @@ class Walk:
             self.tree.closed[at] = reason
         self._done.add(at)
         if at in self._saved:
-            await in_thread(self._release, at)
+            await self._moved(self._release, at)
+
+    async def _moved(self, move: Callable[..., T], *args: Any) -> T:
+        """What a move of the environment brings."""
+        if not self.env.instant:
+            return await in_thread(move, *args)
+        await asyncio.sleep(0)  # a policy that never waits must not keep the others from moving
+        return move(*args)
 
     def _book(self, call: Call) -> None:
         if call.usage.calls:
             self.tree.calls.append(call)
+            self._used += call.usage
 
     def _reset(self) -> None:
         self.env.reset(options={"task": self.tree.task})
@@ -206,6 +235,7 @@ async def walking(env: ToolEnv, task: Task, policy: Policy, limits: Limits) -> A
     except BaseException:
         await in_thread(walk._release_all)
         raise
-    await in_thread(walk._release_all)
+    if walk._saved:
+        await walk._moved(walk._release_all)
     if not walk.tree.stopped:
         walk.tree.stopped = "solved" if walk.solved else "exhausted"

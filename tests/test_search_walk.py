@@ -1,5 +1,7 @@
 """Snapshots: taken where they are needed, freed where not, rebuilt where lost."""
 
+import asyncio
+import threading
 from dataclasses import replace
 
 import pytest
@@ -135,3 +137,57 @@ async def test_a_state_that_cannot_be_replayed_is_an_error():
     env.drifts = True
     with pytest.raises(StateLost, match="cannot be rebuilt"):
         await dfsdt(env, TASK, Arms(), Limits())
+
+
+class Placed(ArmsEnv):
+    """Notes the threads in which it is stepped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.threads: set[int] = set()
+
+    def act(self, action: Action) -> Outcome:
+        self.threads.add(threading.get_ident())
+        return super().act(action)
+
+
+class Instant(Placed):
+    instant = True
+
+
+async def test_an_instant_environment_is_stepped_on_the_loop_and_brings_the_same_tree():
+    ours, slow, instant = threading.get_ident(), Placed(), Instant()
+    trees = [await dfsdt(env, TASK, Arms(), Limits()) for env in (slow, instant)]
+    assert ours not in slow.threads and instant.threads == {ours}
+    assert trees[0] == trees[1]
+
+
+async def test_others_have_a_turn_between_the_steps_of_an_instant_environment():
+    """Neither policy nor environment ever waits; still the search keeps no other from going on."""
+    turns, seen = 0, []
+
+    class Noting(Instant):
+        def act(self, action: Action) -> Outcome:
+            seen.append(turns)
+            return super().act(action)
+
+    async def other() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    going_on = asyncio.create_task(other())
+    await dfsdt(Noting(), TASK, Arms(), Limits())
+    going_on.cancel()
+    assert len(seen) == 14 == len(set(seen))
+
+
+@pytest.mark.parametrize(("search", "how"), ALL)
+async def test_what_a_walk_keeps_count_of_is_what_the_tree_holds(search, how):
+    """Bounds are judged by the walk's counts: reached exactly, whatever the search."""
+    whole = await search(ArmsEnv(), TASK, Arms(), Limits(solved=99, calls=None), *how)
+    cut = await search(ArmsEnv(), TASK, Arms(), Limits(solved=99, calls=4), *how)
+    assert whole.usage.calls > 4 and (cut.usage.calls, cut.stopped) == (4, "calls")
+    won = await search(ArmsEnv(), TASK, Arms(), Limits(calls=None), *how)
+    assert (won.stopped == "solved") == (len(won.winners()) == 1)

@@ -11,6 +11,8 @@ from engine.demonstration import NAME as DEMONSTRATION
 from engine.demonstration import Demonstration
 from engine.errors import UsageError
 from engine.searching import search
+from engine.student import extra
+from engine.swift import Swift
 from engine.teacher import Teacher
 from engine.templates import get as get_template
 from engine.templates.base import World
@@ -60,8 +62,25 @@ def make_env(config: Config) -> ToolEnv:
     return environments.make(config.env, **config.env_options)
 
 
-def policy(config: Config, env: ToolEnv, chat: Chat | None) -> Policy:
-    """The policy that `config.teacher` names, for the world of `env`."""
+def policy(
+    config: Config, env: ToolEnv, chat: Chat | None, student_chat: Chat | None = None
+) -> Policy:
+    """The policy that `config` names, for the world of `env`.
+
+    chat: what the teacher asks.   student_chat: what the student asks that acts first.
+    """
+    teacher = _teacher(config, env, chat)
+    if config.student is None:
+        return teacher
+    if student_chat is None:
+        raise UsageError(f"--swift {config.student.public} needs an endpoint")
+    template = get_template(config.swift_template)
+    sampling = {**config.sampling, **extra(config.swift_threshold)}
+    student = Teacher(student_chat, template, world(env), config.student.model, sampling)
+    return Swift(student, teacher, [tool.name for tool in env.tools], config.swift_threshold)
+
+
+def _teacher(config: Config, env: ToolEnv, chat: Chat | None) -> Policy:
     if config.teacher == DEMONSTRATION:
         return Demonstration(
             env.solution,

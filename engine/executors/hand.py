@@ -22,6 +22,7 @@ from engine.chat import Chat
 from engine.config import Config
 from engine.endpoint import Endpoint
 from engine.executors import base
+from engine.executors.garbage import rarely_collected
 from engine.executors.paying import Asking
 from engine.journal import Journal, Journaled
 from environments import Task
@@ -36,13 +37,15 @@ DRAIN_SECONDS = 30.0
 class Orders:
     """What a worker is told when it begins.
 
-    journal, asking: None for a teacher that asks nobody.
+    journal: None where nobody is asked.   asking: None for a teacher that asks nobody.
+    student: how one is reached that acts first.
     """
 
     config: Config
     concurrency: int
     journal: Path | None = None
     asking: Asking | None = None
+    student: Asking | None = None
 
 
 def main(line: Connection, orders: Orders) -> None:
@@ -55,8 +58,8 @@ class _Worker:
     def __init__(self, line: Connection, orders: Orders) -> None:
         self._line, self._orders = line, orders
         self._budget = _Budget(self._send)
-        self._endpoint: Endpoint | None = None
-        self._journaled: Journaled | None = None
+        self._endpoints: list[Endpoint] = []
+        self._journaled: list[Journaled] = []
         self._idle: list[base.Worker] = []
         self._searching: set[asyncio.Task[None]] = set()
         self._stopped = asyncio.Event()
@@ -70,28 +73,43 @@ class _Worker:
             try:
                 lead = base.make_env(self._orders.config)
                 closing.callback(lead.close)
-                self._policy = base.policy(self._orders.config, lead, self._chat(closing))
+                self._policy = base.policy(self._orders.config, lead, *self._chats(closing))
             except TreegraftError as error:
                 self._send("ready", error)
                 return
+            closing.enter_context(rarely_collected())
             self._send("ready", None)
             loop.add_reader(self._line.fileno(), self._read)
             await self._stopped.wait()
             await self._end()
         self._send("ended")
 
-    def _chat(self, closing: ExitStack) -> Chat | None:
-        asking, file = self._orders.asking, self._orders.journal
-        if asking is None or file is None:
+    def _chats(self, closing: ExitStack) -> tuple[Chat | None, Chat | None]:
+        """What the teacher asks, and a student that acts first; None for who asks nobody."""
+        orders = self._orders
+        if orders.journal is None:
+            return None, None
+        journal = closing.enter_context(Journal(orders.journal))
+        for asking in (orders.asking, orders.student):
+            for name, value in (asking.environment if asking else {}).items():
+                os.environ.setdefault(name, value)
+        teacher = student = None
+        if orders.asking:
+            teacher = Endpoint.from_environment(
+                orders.asking.base_url or None,
+                price=orders.asking.price,
+                concurrency=orders.concurrency,
+            )
+        if orders.student and orders.config.student:
+            student = orders.config.student.endpoint(orders.student.price, orders.concurrency)
+        return self._chat(teacher, journal), self._chat(student, journal)
+
+    def _chat(self, endpoint: Endpoint | None, journal: Journal) -> Chat | None:
+        if endpoint is None:
             return None
-        for name, value in asking.environment.items():
-            os.environ.setdefault(name, value)
-        self._endpoint = Endpoint.from_environment(
-            asking.base_url or None, price=asking.price, concurrency=self._orders.concurrency
-        )
-        journal = closing.enter_context(Journal(file))
-        self._journaled = Journaled(Budgeted(self._endpoint, self._budget), journal)
-        return self._journaled
+        self._endpoints.append(endpoint)
+        self._journaled.append(Journaled(Budgeted(endpoint, self._budget), journal))
+        return self._journaled[-1]
 
     def _send(self, *message: Any) -> None:
         try:
@@ -130,14 +148,14 @@ class _Worker:
 
     async def _end(self) -> None:
         """Send nothing more, keep what is paid for, close the sandboxes."""
-        if self._endpoint is not None:
-            self._endpoint.stop()
+        for endpoint in self._endpoints:
+            endpoint.stop()
         for searching in self._searching:
             searching.cancel()
         await asyncio.gather(*self._searching, return_exceptions=True)
-        if self._journaled is not None and self._endpoint is not None:
-            await self._journaled.drain(DRAIN_SECONDS)
-            await self._endpoint.aclose()
+        await asyncio.gather(*(each.drain(DRAIN_SECONDS) for each in self._journaled))
+        for endpoint in self._endpoints:
+            await endpoint.aclose()
         for searcher in self._idle:
             await searcher.close()
 

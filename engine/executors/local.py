@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from engine.chat import Chat
 from engine.config import Config
 from engine.executors.base import Keep, Worker, make_env, policy
+from engine.executors.garbage import rarely_collected
 from environments import Task
 
 
@@ -14,10 +15,16 @@ class Local:
     """Searches in this process's event loop; environments work in threads.
 
     chat: what the teacher asks; None for the demonstration teacher.   concurrency: tasks at once.
+    student_chat: what a student asks that acts first.
     """
 
-    def __init__(self, chat: Chat | None = None, concurrency: int = 8) -> None:
-        self._chat, self._concurrency = chat, concurrency
+    def __init__(
+        self,
+        chat: Chat | None = None,
+        concurrency: int = 8,
+        student_chat: Chat | None = None,
+    ) -> None:
+        self._chat, self._concurrency, self._student_chat = chat, concurrency, student_chat
 
     async def run(self, config: Config, tasks: Iterator[Task], keep: Keep) -> None:
         """See `Executor`."""
@@ -26,10 +33,11 @@ class Local:
         asyncio.get_running_loop().set_default_executor(pool)
         lead = make_env(config)
         try:
-            told = policy(config, lead, self._chat)
-            async with asyncio.TaskGroup() as group:
-                for _ in range(self._concurrency):
-                    group.create_task(_work(Worker(config, told), tasks, keep))
+            told = policy(config, lead, self._chat, self._student_chat)
+            with rarely_collected():
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(self._concurrency):
+                        group.create_task(_work(Worker(config, told), tasks, keep))
         finally:
             lead.close()
 

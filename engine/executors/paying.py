@@ -1,4 +1,4 @@
-"""What workers elsewhere need for a teacher that is paid: how to ask, and where it is booked."""
+"""What workers elsewhere need for models that are paid: how to ask, and where it is booked."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +22,12 @@ class Asking:
 
 @dataclass(frozen=True, slots=True)
 class Paying:
-    """journal: its file.  base_url: the endpoint, as the journal names it."""
+    """journal: its file.  base_url: the endpoint, as the journal names it.
+    asking: the teacher; None for one that asks nobody.   student: who acts first, if anybody does.
+    """
 
     journal: Path
     base_url: str
     budget: Budget
-    asking: Asking
+    asking: Asking | None
+    student: Asking | None = None

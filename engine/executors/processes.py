@@ -41,7 +41,9 @@ class Processes:
         paying = self._paying
         orders = Orders(config, self._concurrency)
         if paying:
-            orders = replace(orders, journal=paying.journal, asking=paying.asking)
+            orders = replace(
+                orders, journal=paying.journal, asking=paying.asking, student=paying.student
+            )
         budget = paying.budget if paying else Budget()
         hired: list[_Process] = []
 
