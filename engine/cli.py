@@ -10,10 +10,12 @@ import typer
 from engine.cli_cache import cache
 from engine.cli_explore import explore
 from engine.cli_export import export
+from engine.cli_rounds import rounds
 from engine.cli_runs import show, stats
 from engine.cli_sandbox import sandbox
 from engine.cli_shop import shop
 from engine.cli_validate import validate
+from engine.cli_view import view
 from engine.terminal import guarded
 
 app = typer.Typer(
@@ -23,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (explore, stats, show, export, validate):
+for command in (explore, rounds, stats, show, view, export, validate):
     app.command()(command)
 app.add_typer(cache, name="cache")
 app.add_typer(sandbox, name="sandbox")

@@ -36,6 +36,16 @@ def export(
     near_duplicates: Annotated[
         bool, typer.Option("--near-duplicates", help="Keep paths that hardly differ.")
     ] = False,
+    exclude_marked: Annotated[
+        bool, typer.Option("--exclude-marked", help="Leave out what a person marked bad.")
+    ] = False,
+    min_mark: Annotated[
+        int | None, typer.Option(min=1, max=5, help="Only trajectories marked so, or better.")
+    ] = None,
+    corrected: Annotated[
+        bool,
+        typer.Option("--corrected", help="Only what the teacher corrected, of runs with --swift."),
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Write training rows: successful paths (sft), or where success and failure part (dpo)."""
@@ -47,9 +57,20 @@ def export(
     one_of("to", to, get_args(Kind))
     one_of("pairs", pairs, get_args(Pairs))
     one_of("format", format, get_args(Format))
-    wanted = Filter(min_reward, per_task, loops, give_ups, near_duplicates)
+    wanted = Filter(
+        min_reward,
+        per_task,
+        loops,
+        give_ups,
+        near_duplicates,
+        exclude_marked=exclude_marked,
+        min_mark=min_mark,
+        corrected=corrected,
+    )
     how = Export(to, wanted, _list(template), _list(dialect), pairs, format)  # type: ignore[arg-type]  # checked above
     counts = export(runs, output, how)
+    if counts.stale_marks:
+        say(f"{counts.stale_marks} marks are on nodes that their trees no longer have: passed over")
     if json_:
         print(json.dumps({"rows": counts.rows, "dropped": dict(counts.dropped)}))
     else:

@@ -3,19 +3,22 @@
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from engine.errors import UsageError
 from engine.rows import formats
 from engine.rows.check import check
+from engine.rows.marked import Marked
 from engine.rows.paths import Counts, Filter
 from engine.rows.render import Pairs, Renderer, Row
 from engine.store import Store
 from engine.templates import get as get_template
 from engine.templates.base import Template, World
+from engine.view.marks import Mark, fits, marks_file, read_marks, signatures, standing
 from environments.tools import Tool
+from search.tree import Tree
 
 Kind = Literal["sft", "dpo"]
 Format = Literal["jsonl", "sharegpt", "toolbench"]
@@ -66,19 +69,39 @@ def export(runs: Sequence[Path], output: Path, how: Export) -> Counts:
 
 
 def _rows(run: Path, how: Export, counts: Counts) -> Iterator[Row]:
+    marks = _marks(run, how.wanted)
     with Store.open(run) as store:
-        renderer = _renderer(run.resolve().name, store.meta(), how)
+        renderer = renderer_of(run.resolve().name, store.meta(), how)
         for tree in store.trees():
+            marked = _marked(tree, marks.pop(tree.task.id, ()), counts)
+            wanted = replace(how.wanted, marked=marked)
             rows = (
-                renderer.sft(tree, how.wanted, counts)
+                renderer.sft(tree, wanted, counts)
                 if how.kind == "sft"
-                else renderer.dpo(tree, how.wanted, counts, how.pairs)
+                else renderer.dpo(tree, wanted, counts, how.pairs)
             )
-            marks = store.secret_marks(tree.task.id)
+            secret_marks = store.secret_marks(tree.task.id)
             for row in rows:
-                check(row, marks)
+                check(row, secret_marks)
                 if _is_new(row, counts):
                     yield row
+    counts.stale_marks += sum(map(len, marks.values()))
+
+
+def _marks(run: Path, wanted: Filter) -> dict[str, list[Mark]]:
+    """The marks on a run by task, where they matter."""
+    if not wanted.exclude_marked and wanted.min_mark is None:
+        return {}
+    return standing(read_marks(marks_file(run)))
+
+
+def _marked(tree: Tree, marks: Sequence[Mark], counts: Counts) -> Marked:
+    if not marks:
+        return Marked()
+    known = signatures(tree)
+    holding = [mark for mark in marks if fits(mark, known)]
+    counts.stale_marks += len(marks) - len(holding)
+    return Marked.of(holding)
 
 
 def _is_new(row: Row, counts: Counts) -> bool:
@@ -93,7 +116,8 @@ def _is_new(row: Row, counts: Counts) -> bool:
     return True
 
 
-def _renderer(run: str, meta: dict[str, Any], how: Export) -> Renderer:
+def renderer_of(run: str, meta: Mapping[str, Any], how: Export) -> Renderer:
+    """Renders the trees of the run in folder `run`, whose `Store.meta` is `meta`."""
     config, world = meta["config"], meta["world"]
     # ToolBench's files know no tool calls beside the text.
     default = "toolllama" if how.format == "toolbench" else config["template"]

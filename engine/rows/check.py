@@ -1,11 +1,12 @@
 """What no row may hold. A row that fails stops the export before anything is written."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from engine.errors import LeakError
 from engine.judge import SEARCH_TEXTS
 from engine.leaks import Fingerprint, holds, texts
 from engine.rows.render import Row
+from engine.templates.base import Message
 
 
 def check(row: Row, secret_marks: Iterable[Fingerprint]) -> None:
@@ -22,15 +23,29 @@ def check(row: Row, secret_marks: Iterable[Fingerprint]) -> None:
     for column in ("messages", "chosen", "rejected"):
         if column not in row:
             continue
-        written_by_agent = False
-        for number, message in enumerate([*row.get("prompt", []), *row[column]]):
+        shown = [*row.get("prompt", []), *row[column]]
+        for number, message in enumerate(shown):
             text = "\n".join(texts(message))
             if any(words in text for words in SEARCH_TEXTS):
                 raise LeakError(f"row {row['id']}, {column}[{number}]: holds a search prompt")
-            if holds(text, marks):
-                written_by_agent |= message["role"] == "assistant"
-                if not written_by_agent:
-                    raise LeakError(
-                        f"row {row['id']}, {column}[{number}] ({message['role']}): holds the "
-                        "task's secret"
-                    )
+        secret_written(f"row {row['id']}, {column}", shown, marks)
+
+
+def secret_written(
+    place: str,
+    messages: Iterable[Message],
+    secret_marks: Sequence[Fingerprint],
+    written_before: bool = False,
+) -> bool:
+    """Whether the agent has written the secret in `messages`, or `written_before` them.
+
+    Raises:
+        LeakError: a message holds the secret though the agent had not written it.
+    """
+    written = written_before
+    for number, message in enumerate(messages):
+        if not written and holds("\n".join(texts(message)), secret_marks):
+            if message["role"] != "assistant":
+                raise LeakError(f"{place}[{number}] ({message['role']}): holds the task's secret")
+            written = True
+    return written

@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from engine.rows.corrected import corrected
+from engine.rows.marked import Marked
 from environments.types import Action, Step
 from search.tree import Node, Tree
 
@@ -20,6 +22,11 @@ class Filter:
     give_ups: keep paths that end in a give-up.
     near_duplicates: keep paths whose actions are those of another path of the task but for
         case, blanks and punctuation.
+    exclude_marked: leave out paths, and pairs, that a person marked bad (`engine view`).
+    min_mark: keep trajectories only that a person gave this score or more, 1 to 5; None: all.
+    marked: the marks on the tree at hand.
+    corrected: keep only what a teacher corrected where a student acted first: paths with such a
+        step; pairs of the teacher's step and the student's.
     """
 
     min_reward: float = 1.0
@@ -27,6 +34,10 @@ class Filter:
     loops: bool = False
     give_ups: bool = False
     near_duplicates: bool = False
+    exclude_marked: bool = False
+    min_mark: int | None = None
+    marked: Marked = field(default_factory=Marked)
+    corrected: bool = False
 
 
 @dataclass(slots=True)
@@ -34,11 +45,13 @@ class Counts:
     """What became of paths and rows: written, and dropped by reason.
 
     seen: hashes of the rows written, so that equal rows of several runs are one.
+    stale_marks: marks on nodes that their tree no longer has.
     """
 
     rows: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     seen: set[bytes] = field(default_factory=set)
+    stale_marks: int = 0
 
 
 def kept(tree: Tree, wanted: Filter, counts: Counts) -> Iterator[Node]:
@@ -47,7 +60,9 @@ def kept(tree: Tree, wanted: Filter, counts: Counts) -> Iterator[Node]:
     number = 0
     for leaf in sorted(tree.leaves(), key=lambda leaf: (len(tree.lineage(leaf.id)), leaf.id)):
         path = tree.path(leaf.id)
-        reason = fault(path, wanted)
+        reason = fault(path, wanted) or mark_fault(tree, leaf, wanted)
+        if not reason and wanted.corrected and not corrected(tree, leaf):
+            reason = "uncorrected"
         likeness = tuple(_likeness(step.action) for step in path)
         if not reason and likeness in seen and not wanted.near_duplicates:
             reason = "duplicate"
@@ -72,6 +87,15 @@ def fault(path: tuple[Step, ...], wanted: Filter) -> str:
         return "truncated"
     if not wanted.loops and loops(path):
         return "loop"
+    return ""
+
+
+def mark_fault(tree: Tree, leaf: Node, wanted: Filter) -> str:
+    """Why a person's marks make the path to `leaf` no row; "" where they do not."""
+    if wanted.exclude_marked and wanted.marked.bad(tree, leaf):
+        return "marked bad"
+    if wanted.min_mark is not None and wanted.marked.scores.get(leaf.id, 0) < wanted.min_mark:
+        return "mark"
     return ""
 
 

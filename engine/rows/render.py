@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from engine.rows.corrected import corrects
 from engine.rows.paths import Counts, Filter, fault, kept
 from engine.templates.base import Message, Template, World
 from environments.types import Step
@@ -67,8 +68,13 @@ class Renderer:
         for leaf in kept(tree, wanted, counts):
             for good in tree.lineage(leaf.id):
                 for bad in _failed_siblings(tree, good, wanted):
+                    if wanted.corrected and not corrects(good, bad):
+                        continue
                     if pairs == "trajectory" or (good.id, bad.id) not in done:
                         done.add((good.id, bad.id))
+                        if wanted.exclude_marked and wanted.marked.taints(tree, bad):
+                            counts.dropped["marked bad"] += 1
+                            continue
                         yield self._pair(tree, leaf, good, bad, pairs)
 
     def _pair(self, tree: Tree, leaf: Node, good: Node, bad: Node, pairs: Pairs) -> Row:

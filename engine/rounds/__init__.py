@@ -1,0 +1,1 @@
+"""`engine rounds`: the whole loop from one file, over and over, on the tasks still unsolved."""

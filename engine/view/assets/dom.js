@@ -1,0 +1,43 @@
+// Elements made of data. Text is only ever set as text, so that nothing that a model wrote is read
+// as markup; attributes that lead anywhere (href, src, style) are never set from data.
+
+const SVG = "http://www.w3.org/2000/svg";
+const $ = (id) => document.getElementById(id);
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value != null) node.setAttribute(name, value);
+  }
+  node.append(...children.flat().filter((child) => child != null && child !== ""));
+  return node;
+}
+
+const el = (tag, attributes = {}, ...children) =>
+  fill(document.createElement(tag), attributes, children);
+const svg = (tag, attributes = {}, ...children) =>
+  fill(document.createElementNS(SVG, tag), attributes, children);
+
+/** 1234567 as "1.2M". */
+function count(n) {
+  if (n < 10000) return String(n);
+  return n < 999500 ? `${(n / 1e3).toFixed(n < 99950 ? 1 : 0)}k` : `${(n / 1e6).toFixed(1)}M`;
+}
+const dollars = (usd) => (usd ? `$${usd.toFixed(usd < 0.1 ? 4 : 2)}` : "$0");
+const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
+const percent = (part, whole) => (whole ? `${Math.round((100 * part) / whole)} %` : "-");
+const shorten = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
+
+/** Calls `work` once before the next frame, however often it is asked to. */
+function eachFrame(work) {
+  let waiting = false;
+  return () => {
+    if (waiting) return;
+    waiting = true;
+    requestAnimationFrame(() => {
+      waiting = false;
+      work();
+    });
+  };
+}

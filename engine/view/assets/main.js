@@ -1,0 +1,162 @@
+// What is open and selected, and what follows from that: the one place where the parts meet.
+
+const PANELS = { node: drawNodePanel, pairs: drawPairsPanel, charts: drawChartsPanel };
+
+function drawPanel() {
+  $("panel").replaceChildren(...PANELS[at.tab]().flat(3).filter(Boolean));
+  for (const tab of document.querySelectorAll("#tabs button"))
+    tab.setAttribute("aria-selected", String(tab.dataset.tab === at.tab));
+}
+
+function drawHere() {
+  if (!at.tree) return;
+  const node = at.tree.nodes[at.node];
+  const name = node.id ? `node ${node.id}, ${node.tool || "malformed"}` : "the start";
+  $("here").textContent = [name, node.outcome, facts(node)].filter(Boolean).join(" · ");
+}
+
+/** Draws all but the panel. */
+function drawAround() {
+  drawTree();
+  drawHere();
+  if ($("show").value === "marked") findTasks();
+  else drawTasks();
+}
+
+/** Draws all that depends on the open tree, the selected node and the marks. */
+function refresh() {
+  drawAround();
+  drawPanel();
+}
+
+function selectNode(id) {
+  at.node = id;
+  at.tab = "node";
+  refresh();
+  $("panel").querySelector(".message.here")?.scrollIntoView({ block: "nearest" });
+  remember();
+}
+
+function remember() {
+  history.replaceState(null, "", `#${encodeURIComponent(at.task)}/${at.node}`);
+}
+
+async function openTask(id, node = 0) {
+  const task = run.tasks.get(id);
+  const fresh = id !== at.task;
+  at.task = id;
+  let tree = null;
+  let trouble = task.why ?? "";
+  try {
+    const loaded = await loadTree(task);
+    tree = loaded && grow(loaded);
+  } catch (error) {
+    trouble = error.message;
+  }
+  if (at.task !== id) return; // another was opened meanwhile
+  at.tree = tree;
+  at.node = tree?.nodes[node] ? node : 0;
+  $("here").textContent = trouble;
+  if (fresh) {
+    scale = 1;
+    $("tree").scrollTo(0, 0);
+  }
+  refresh();
+  if (tree && fresh) reveal();
+  remember();
+}
+
+function drawHeader() {
+  const { about } = run;
+  document.title = about.name;
+  $("name").textContent = about.name;
+  const shown = Object.entries(about.config).map(([key, value]) => `${key} ${value}`);
+  $("config").textContent = shown.join(" · ");
+}
+
+/** The progress bar's counters, over all tasks that the page knows. */
+function drawCounters() {
+  const sums = { solved: 0, failed: 0, open: 0, error: 0, calls: 0, tokens: 0, usd: 0 };
+  for (const task of run.tasks.values()) {
+    sums[task.status] += 1;
+    for (const key of ["calls", "tokens", "usd"]) sums[key] += task[key] ?? 0;
+  }
+  const done = run.tasks.size;
+  const parts = [
+    `solved ${sums.solved}`, `not solved ${sums.failed + sums.open}`, `failed ${sums.error}`,
+    `calls ${count(sums.calls)}`, `tokens ${count(sums.tokens)}`, dollars(sums.usd),
+  ];
+  if (LIVE) parts.push(...speed(done));
+  $("counters").textContent = parts.join(" · ");
+}
+
+/** Tasks a minute; and, where the run says how many it has, how many remain, and for how long. */
+function speed(done) {
+  const parts = [`${Math.round(run.rate)}/min`];
+  if (run.asked != null) {
+    const left = Math.max(run.asked - done, 0);
+    const minutes = run.rate && left ? ` (${Math.ceil(left / run.rate)} min)` : "";
+    parts.push(`remaining ${left}${minutes}`);
+  }
+  return parts;
+}
+
+/** Of a run that goes on: takes in what came, and leaves alone what a person is typing. */
+function changed(ids, newMarks) {
+  takeMarks(newMarks);
+  drawCounters();
+  if (!ids.size && !newMarks.length) return;
+  findTasks();
+  const typing = $("panel").contains(document.activeElement);
+  if (at.task === null && listed.length) openTask(listed[0].id);
+  else if (ids.has(at.task) && !typing) openTask(at.task, at.node);
+  else if (at.tab === "charts" || (newMarks.length && !typing)) refresh();
+  else drawAround();
+}
+
+const KEYS = {
+  "/": () => $("search").focus(),
+  "+": () => zoom(scale * 1.25),
+  "=": () => zoom(scale * 1.25),
+  "-": () => zoom(scale / 1.25),
+  0: fit,
+  j: () => listed.length && openTask(neighbour(1).id).then(() => showTaskRow(at.task)),
+  k: () => listed.length && openTask(neighbour(-1).id).then(() => showTaskRow(at.task)),
+};
+
+addEventListener("keydown", (event) => {
+  const typing = event.target.closest?.("input, select, textarea");
+  if (typing || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.key.startsWith("Arrow") && at.tree && !event.target.closest?.("#panel, #list")) {
+    selectNode(step(at.tree, at.node, event.key));
+    reveal();
+  } else if (KEYS[event.key]) KEYS[event.key]();
+  else return;
+  event.preventDefault();
+});
+
+$("filters").addEventListener("input", findTasks);
+$("filters").addEventListener("submit", (event) => event.preventDefault());
+$("list").addEventListener("scroll", eachFrame(drawTasks));
+new ResizeObserver(drawTasks).observe($("list"));
+for (const tab of document.querySelectorAll("#tabs button"))
+  tab.addEventListener("click", () => {
+    at.tab = tab.dataset.tab;
+    drawPanel();
+  });
+
+function begin() {
+  takeMarks(START.marks ?? []);
+  drawHeader();
+  drawLegend();
+  drawCounters();
+  drawUnsaved();
+  findTasks();
+  drawPanel();
+  const [task, node] = location.hash.slice(1).split("/").map(decodeURIComponent);
+  const first = run.tasks.has(task) ? task : listed[0]?.id;
+  if (first !== undefined) openTask(first, Number(node) || 0).then(() => showTaskRow(first));
+  if (LIVE) follow(changed, (why) => ($("counters").textContent = why));
+}
+
+begin();

@@ -1,0 +1,74 @@
+// The selected node: its facts, a person's marks, and the conversation that leads to it, as the
+// policy is shown it in the run's template.
+
+function pretty(text) {
+  try {
+    return JSON.stringify(JSON.parse(text), null, 1);
+  } catch {
+    return text;
+  }
+}
+
+/** A message's text with its calls, as a person reads them and as pairs are compared. */
+function messageText(message) {
+  const content = message.content ?? "";
+  const text = typeof content === "string" ? content : JSON.stringify(content, null, 1);
+  const calls = (message.tool_calls ?? []).map(
+    (call) => `${call.function.name} ${pretty(call.function.arguments)}`);
+  return [text, ...calls].filter(Boolean).join("\n");
+}
+
+function messageBox(message, node) {
+  const calls = (message.tool_calls ?? []).map((call) =>
+    el("pre", { class: "call" }, `${call.function.name} ${pretty(call.function.arguments)}`));
+  const text = messageText({ ...message, tool_calls: [] });
+  const here = node.id === at.node ? " here" : "";
+  return el("div", { class: `message ${message.role === "assistant" ? "assistant" : ""}${here}` },
+    el("b", { onclick: () => selectNode(node.id) }, message.role),
+    el("span", { class: "dim" }, node.id ? ` · node ${node.id}` : " · start"),
+    text ? el("pre", {}, text) : null, calls);
+}
+
+/** Who acted, in words: a student, or the tree's own source. */
+function who(node) {
+  if (!node.actor) return at.tree.source;
+  return node.actor;
+}
+
+function factRows(node) {
+  const rows = [["came to", node.ended ? node.status.replace("_", " ") : node.outcome]];
+  if (node.closed) rows.push(["closed", node.closed]);
+  if (node.ended) rows.push(["reward", String(node.reward)]);
+  if (node.id) rows.push(["acted", who(node)]);
+  if (node.overruled) rows.push(["instead of the student", node.overruled]);
+  for (const [prompt, completion, cached, usd] of node.request) {
+    const told = `${prompt} + ${completion} tokens${cached ? ` (${cached} cached)` : ""}`;
+    rows.push(["its request", `${told}, ${dollars(usd)}`]);
+  }
+  const spent = `${plural(node.calls, "call")}, ${count(node.tokens)} tokens, ${dollars(node.usd)}`;
+  rows.push([node.id ? "with all below" : "the whole tree", spent]);
+  if (!node.id) rows.push(["stopped", at.tree.stopped]);
+  return rows;
+}
+
+function drawNodePanel() {
+  const { tree } = at;
+  if (!tree) return [el("p", { class: "dim" }, "No tree is open.")];
+  const node = tree.nodes[at.node];
+  const tools = run.about.tools.length
+    ? el("details", {}, el("summary", {}, `${plural(run.about.tools.length, "tool")} of every request`),
+      el("pre", {}, JSON.stringify(run.about.tools, null, 1)))
+    : null;
+  const path = lineage(tree, node.id).map((id) => tree.nodes[id]);
+  return [
+    el("h2", {}, node.id ? `Node ${node.id}: ${node.tool || "malformed"}` : `Task ${at.task}`),
+    el("table", {}, factRows(node).map(([name, value]) =>
+      el("tr", {}, el("th", {}, name), el("td", {}, value)))),
+    marking(node),
+    node.info ? el("details", {}, el("summary", {}, "Step info, not shown to the policy"),
+      el("pre", {}, node.info)) : null,
+    tools,
+    el("h2", {}, "Messages"),
+    path.map((step) => step.messages.map((message) => messageBox(message, step))),
+  ];
+}

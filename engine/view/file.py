@@ -1,0 +1,65 @@
+"""The page as one file that works without a network."""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from engine.errors import UsageError
+from engine.view.marks import marks_file, read_marks
+from engine.view.page import head, tail, tree_block
+from engine.view.source import Source
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What came of it.   tasks: in the page.   bytes: of the file."""
+
+    file: Path
+    tasks: int
+    bytes: int
+
+
+def write(
+    run: Path, file: Path, source: Source, only: Sequence[str] = (), limit: int | None = None
+) -> Written:
+    """Write the page of the run in folder `run` to `file`, whole or not at all.
+
+    only, limit: as `Source.choose` takes them; tasks that failed are listed where neither is given.
+
+    Raises:
+        UsageError: a task has no tree, a mark cannot be read, or the file cannot be written.
+        LeakError: a tree shows its task's secret.
+    """
+    tasks = source.choose(only, limit)
+    failures = {} if only or limit else source.failures()
+    marks = [mark.to_dict() for mark in read_marks(marks_file(run))]
+    with _whole(file) as page:
+        page.write(head(source.about["name"], live=False))
+        summaries = []
+        for number, task_id in enumerate(tasks):
+            reading = source.read(task_id)
+            page.write(tree_block(number, reading.detail))
+            also = {"why": failures.pop(task_id)["why"]} if task_id in failures else {}
+            summaries.append(reading.summary | {"tree": number} | also)
+        summaries += failures.values()
+        page.write(tail({"about": source.about, "tasks": summaries, "marks": marks}))
+    return Written(file, len(summaries), file.stat().st_size)
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[TextIO]:
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("w", encoding="utf-8") as page:
+            try:
+                yield page
+                page.close()
+                part.replace(file)
+            finally:
+                part.unlink(missing_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from error
