@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 os.environ.setdefault("TREEGRAFT_SANDBOX", "bubblewrap")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """`make test` has two lanes: the trainer's tests share a model and stay in one; of the others,
+    a file's fixtures are made once."""
+    for item in items:
+        file = item.path.stem
+        lane = "trainer" if file.startswith("test_trainer") else file
+        item.add_marker(pytest.mark.xdist_group(lane))
+
+
 @pytest.fixture(scope="session")
 def tokenizer() -> "PreTrainedTokenizerBase":
     """The embedded student's own tokenizer and chat template."""
