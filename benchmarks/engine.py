@@ -8,8 +8,9 @@ recorded replies: searches of bundled tasks by the demonstration teacher, mistak
 included. Contenders send the same requests to it, 64 tasks at once, in turn, in one run:
 
 bare: 64 coroutines, each of which sends the requests of one task after another by
-    `AsyncOpenAI.post`, and does nothing with the replies.
-engine: `explore` as the command runs it: real environments in threads, rendering, journal (each
+    `AsyncOpenAI.post`, and does nothing with the replies. The goals are judged by this one.
+create: the same by `chat.completions.create`, as such a loop is usually written; told beside it.
+engine: `explore` as the command runs it: real environments, rendering, journal (each
     reply is committed before it is used), budget, rates, retries, store. Once over `webshop`, whose
     pages are made in this process, and once over `bird`, whose queries run in 64 sandboxes.
 
@@ -172,15 +173,16 @@ async def explored(
 def throughput(world: str, recording: rivals.Recording, plan: Plan, base_url: str) -> float:
     """Print the contenders, and give the share of the bare loop's rate that `processes` reaches:
     the median of the rounds."""
-    found = {"bare": Found(), "engine": Found(), "processes": Found()}
+    found = {name: Found() for name in ("bare", "create", "engine", "processes")}
     tasks, bodies = recording.copies(TASKS[world]), recording.bodies(TASKS[world])
     number = sum(map(len, bodies))
     for _ in range(plan.rounds):
         for name, one in found.items():
             with tempfile.TemporaryDirectory() as folder:
                 began = sum(os.times()[:4])
-                if name == "bare":
-                    asyncio.run(rivals.bare(base_url, bodies, AT_ONCE))
+                if name in ("bare", "create"):
+                    typed = name == "create"
+                    asyncio.run(rivals.bare(base_url, bodies, AT_ONCE, typed=typed))
                 elif name == "engine":
                     asyncio.run(explored(world, tasks, base_url, Path(folder)))
                 else:
@@ -201,7 +203,8 @@ def throughput(world: str, recording: rivals.Recording, plan: Plan, base_url: st
             f"{statistics.median(one.cpu):5.0f} us of processor time each"
         )
     print(
-        f"  of the bare loop's rate, medians of the rounds: engine {shares['engine']:.1%}, "
+        f"  of the bare loop's rate, medians of the rounds: create {shares['create']:.1%}, "
+        f"engine {shares['engine']:.1%}, "
         f"processes {shares['processes']:.1%}; load {os.getloadavg()[0]:.1f}",
         flush=True,
     )

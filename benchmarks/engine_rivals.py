@@ -117,8 +117,13 @@ async def recorded(env_name: str, split: str | None, most: int) -> Recording:
     return recording
 
 
-async def bare(base_url: str, conversations: Sequence[Sequence[Any]], at_once: int) -> None:
-    """Send each conversation's bodies one after another, `at_once` conversations at a time."""
+async def bare(
+    base_url: str, conversations: Sequence[Sequence[Any]], at_once: int, *, typed: bool = False
+) -> None:
+    """Send each conversation's bodies one after another, `at_once` conversations at a time.
+
+    typed: by `chat.completions.create`, not by `post`.
+    """
     from openai import AsyncOpenAI
 
     waiting = iter(conversations)
@@ -127,7 +132,10 @@ async def bare(base_url: str, conversations: Sequence[Sequence[Any]], at_once: i
         async def work() -> None:
             for bodies in waiting:
                 for each in bodies:
-                    await client.post("/chat/completions", body=each, cast_to=str)
+                    if typed:
+                        await client.chat.completions.create(**each)
+                    else:
+                        await client.post("/chat/completions", body=each, cast_to=str)
 
         await asyncio.gather(*(work() for _ in range(at_once)))
 

@@ -1,6 +1,5 @@
 """kill -9, again and again: nothing is lost, nothing is paid twice but what was in flight."""
 
-import os
 import signal
 import subprocess
 import time

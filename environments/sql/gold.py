@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
@@ -17,6 +18,7 @@ def parse(sql: str, dialect: str = "sqlite") -> exp.Expression | None:
     return found if isinstance(found, exp.Expression) else None
 
 
+@lru_cache(4096)  # a task is answered many times, and parsing takes longer than its query
 def is_ordered(sql: str, dialect: str = "sqlite") -> bool:
     """Whether the whole result is ordered: an ORDER BY outside every parenthesis."""
     tree = parse(sql, dialect)

@@ -77,6 +77,7 @@ class WebShopEnv(ToolEnv):
     `info["available_actions"]` is what the original's `get_available_actions` gives.
     """
 
+    instant = True
     tools = (SEARCH_TOOL, CLICK_TOOL, GIVE_UP)
     instructions = (
         "You shop for what the instruction asks: search for it in a few words, look at the results "
