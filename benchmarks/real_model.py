@@ -23,6 +23,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from random import Random
@@ -135,12 +136,12 @@ def grammar(tools: Sequence[Tool]) -> str:
     )
 
 
-def worked_example(template: str) -> list[Message]:
+def worked_example(template: str, shown_in: Mapping[str, str]) -> list[Message]:
     """How a bundled task is solved, as messages: from its question to the grader's word.
 
     The shortest way, without thoughts and without trying the query first: small models copy both.
     """
-    env = environments.make("bird", split="train")
+    env = environments.make("bird", split="train", **shown_in)
     try:
         task, path = env.tasks[EXAMPLE], []
         env.reset(options={"task": task})
@@ -170,6 +171,7 @@ def explored(options: argparse.Namespace, budget: str, name: str, tasks: Sequenc
     for seed in options.seeds:
         config = Config(
             teacher=options.model,
+            options=shown_in(options),
             **{name: getattr(options, name) for name in GIVEN},
             task_max_calls=options.calls if budget == "calls" else None,
             task_max_tokens=options.tokens if budget == "tokens" else None,
@@ -186,19 +188,32 @@ def explored(options: argparse.Namespace, budget: str, name: str, tasks: Sequenc
 
 def asked(options: argparse.Namespace) -> Asking:
     """The endpoint, for one run: an event loop has its own."""
-    extra = {"grammar": grammar(env_of(options).tools)} if options.grammar else {}
+    with closing(env_of(options)) as env:
+        extra = {"grammar": grammar(env.tools)} if options.grammar else {}
     endpoint = Endpoint.from_environment(options.base_url, concurrency=options.concurrency)
-    return Asking(endpoint, extra, worked_example(options.template) if options.example else [])
+    return Asking(endpoint, extra, example(options))
+
+
+def example(options: argparse.Namespace) -> list[Message]:
+    return worked_example(options.template, shown_in(options)) if options.example else []
+
+
+def shown_in(options: argparse.Namespace) -> dict[str, str]:
+    """The environment's own options."""
+    return {"schema": options.schema} if options.schema else {}
 
 
 def env_of(options: argparse.Namespace) -> ToolEnv:
-    """For its tools and tasks; nothing is played in it, so nothing need be closed."""
-    return environments.make(options.env, data=options.data, split=options.split)
+    """For its tools and tasks; the caller closes it."""
+    own = shown_in(options)
+    return environments.make(options.env, data=options.data, split=options.split, **own)
 
 
 def picked(options: argparse.Namespace) -> list[str]:
     """Ids of the tasks: drawn one by one from all, passing over those known to be unsound."""
-    random, ids = Random(options.pick), [task.id for task in env_of(options).tasks]
+    with closing(env_of(options)) as env:
+        ids = [task.id for task in env.tasks]
+    random = Random(options.pick)
     unsound = read_quarantine(options.quarantine, options.data) if options.quarantine else {}
     left, chosen = set(ids) - set(unsound), set[str]()
     while left and len(chosen) < options.tasks:
@@ -260,6 +275,7 @@ def parsed() -> argparse.Namespace:
     flag("--env", default="spider")
     flag("--data", help="folder of the tasks")
     flag("--split")
+    flag("--schema", help="where the schema is: tools, to look, or the prompt")
     flag("--tasks", type=int, default=60, help="how many, drawn by --pick")
     flag("--pick", type=int, default=0)
     flag("--quarantine", type=Path, help="tasks to leave out, as `engine validate` writes them")
@@ -282,6 +298,7 @@ def main() -> None:
     options = parsed()
     # What config and journal do not tell apart.
     options.out /= f"grammar-{options.grammar:d}-example-{options.example:d}"
+    options.out /= options.schema or "tools"
     if not options.base_url:
         print("no model, nothing measured: start a server and name it by --base-url")
         return

@@ -12,6 +12,7 @@ import pytest
 from engine.store import FILE
 from tests import exploring
 from tests.exploring import ROOT, Undisturbed, engine, received, wait_for_requests
+from tests.faults import descendants, living
 
 TASKS, KILLS, CONCURRENCY = 40, 5, 8
 
@@ -81,35 +82,10 @@ def test_nothing_is_left_running(undisturbed, tmp_path):
     base_url, log, *_ = undisturbed
     with subprocess.Popen(explore(tmp_path / "run", base_url), cwd=ROOT) as process:
         wait_for_requests(log, received(log).total() + 30)
+        started = descendants(process.pid)
         process.kill()
+    assert len(started) >= CONCURRENCY
     deadline = time.monotonic() + 2
-    while workers := _workers():
-        assert time.monotonic() < deadline, workers
+    while left := living(started):
+        assert time.monotonic() < deadline, left
         time.sleep(0.05)
-
-
-def _workers() -> list[str]:
-    """Command lines of the query workers whose parent is gone."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_text().replace("\0", " ")
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except (OSError, ValueError):
-                continue
-            if "query_worker" in command and not _is_of_tests(parent):
-                found.append(command)
-    return found
-
-
-def _is_of_tests(pid: int) -> bool:
-    """Whether any tests started it, also those of another lane."""
-    while pid > 1:
-        try:
-            if b"pytest" in Path(f"/proc/{pid}/cmdline").read_bytes():
-                return True
-            pid = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-        except (OSError, ValueError):
-            return False
-    return False

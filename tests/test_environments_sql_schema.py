@@ -112,3 +112,13 @@ def test_text_is_bounded() -> None:
     rows = [["x" * 60] * 200] * 20
     text, shown = table_text(["c"] * 200, rows)
     assert len(text) <= MAX_TEXT and 0 < shown < 20
+
+
+def test_an_overview_quotes_names_notes_values_and_leaves_out_broken_views(schema: Schema) -> None:
+    data = b"original_column_name,column_description,value_description\nnote,a remark,two lines\n"
+    write_notes(schema, "Bike.csv", data)
+    assert schema.overview() == (
+        "maker(id integer primary key, name text)\n"
+        '"odd ""name"("a b" text, maker -> maker)\n'
+        "Bike(id integer primary key, maker_id -> maker.id, note text [two lines])"
+    )

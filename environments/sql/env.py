@@ -9,6 +9,7 @@ ask for the clock, or come close to the time limit, are not.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -58,22 +59,51 @@ ANSWER = Tool(
 )
 
 
+SHOWN = ("tools", "prompt")
+"""Where the agent meets the schema."""
+
+RULES = (
+    "only the columns that are asked for, in that order. The database cannot be changed. You can "
+    "answer once. Call give_up only if there is no way."
+)
+
+KNOWN_TOOLS = (ANSWER, RUN_SQL, GIVE_UP)
+KNOWN_INSTRUCTIONS = (
+    "You answer a question about a SQLite database, whose tables are shown. Call answer with one "
+    f"SELECT statement whose result is the answer: {RULES} To try a query first, call run_sql."
+)
+"""What there is, and what is told, with the schema in the prompt."""
+
+
 class SqlEnv(ToolEnv):
-    """What the SQL environments share; a subclass says where its tasks come from."""
+    """What the SQL environments share; a subclass says where its tasks come from.
+
+    schema: "tools": the agent looks at the tables that it needs, as where there are many;
+        "prompt": they all stand in the task's prompt, one a line, before the question (as in the
+        baselines of BIRD and Spider), so that the prompts of a database begin alike.
+    """
 
     sandboxed = True
-    tools = (LIST_TABLES, DESCRIBE_TABLE, RUN_SQL, ANSWER, GIVE_UP)
+    tools: tuple[Tool, ...] = (LIST_TABLES, DESCRIBE_TABLE, RUN_SQL, ANSWER, GIVE_UP)
     instructions = (
         "You answer a question about a SQLite database. Look at the tables first: list_tables, "
         "then describe_table for each table that you need. Try your query with run_sql and read "
-        "the rows. Then call answer with one SELECT statement whose result is the answer: only "
-        "the columns that are asked for, in that order. The database cannot be changed. You can "
-        "answer once. Call give_up only if there is no way."
+        f"the rows. Then call answer with one SELECT statement whose result is the answer: {RULES}"
     )
 
     def __init__(
-        self, *, data: str | None = None, split: str | None = None, sandbox: str = "auto"
+        self,
+        *,
+        data: str | None = None,
+        split: str | None = None,
+        sandbox: str = "auto",
+        schema: str = "tools",
     ) -> None:
+        if schema not in SHOWN:
+            raise DataError(f"--schema {schema}: use one of {', '.join(SHOWN)}")
+        self._in_prompt = schema == "prompt"
+        if self._in_prompt:
+            self.tools, self.instructions = KNOWN_TOOLS, KNOWN_INSTRUCTIONS
         super().__init__(data=data, split=split, sandbox=sandbox)
         self._worker: QueryWorker | None = None
 
@@ -96,6 +126,15 @@ class SqlEnv(ToolEnv):
 
     def _schema(self, task: Task) -> Schema:
         return Schema(self._remembered, task.details["database"])
+
+    def told(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """`tasks` with their schemas in the prompts, where they belong there."""
+        if not self._in_prompt:
+            return tasks
+        return [
+            replace(task, prompt=f"{self._schema(task).overview()}\n\n{task.prompt}")
+            for task in tasks
+        ]
 
     def act(self, action: Action) -> Outcome:
         assert self.task is not None
@@ -141,6 +180,8 @@ class SqlEnv(ToolEnv):
 
     def solution(self, task: Task) -> list[Action]:
         gold = task.secret["sql"]
+        if self._in_prompt:
+            return [call(ANSWER, sql=gold)]
         steps = [call(LIST_TABLES, "Let me see which tables there are.")]
         for table in tables_of(gold, self._schema(task).tables()):
             steps.append(look(table))
@@ -176,7 +217,7 @@ class BirdEnv(SqlEnv):
     """Tasks in BIRD's layout; our own bundled ones where there is no `data`."""
 
     def load_tasks(self) -> Sequence[Task]:
-        return formats.bird_tasks(formats.data_folder(self.data), self.split)
+        return self.told(formats.bird_tasks(formats.data_folder(self.data), self.split))
 
 
 class SpiderEnv(SqlEnv):
@@ -185,7 +226,7 @@ class SpiderEnv(SqlEnv):
     def load_tasks(self) -> Sequence[Task]:
         if self.data is None:
             raise DataError("spider has no bundled tasks: give its folder with --data DIR")
-        return formats.spider_tasks(formats.data_folder(self.data), self.split)
+        return self.told(formats.spider_tasks(formats.data_folder(self.data), self.split))
 
 
 def call(tool: Tool, thought: str = "", **arguments: str) -> Action:

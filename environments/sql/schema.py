@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -15,6 +16,10 @@ SAMPLE_ROWS = 3
 SAMPLE_CELL = 40
 DESCRIPTION = 120
 """Characters of a sample cell, and of a column's description."""
+
+VALUES = ("value_description",)
+DESCRIBED = ("column_description", *VALUES)
+"""Fields of BIRD's descriptions: what a prompt holds, and what is told of one table."""
 
 TABLES = (
     "SELECT name FROM sqlite_master"
@@ -45,6 +50,32 @@ class Remembered:
                 return found
             self.known[asked] = found
         return self.known[asked]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What is told of a column. kind: its type, as declared.   required: "not null" or "".
+    target: the column that it refers to, "" for none.   note: its description."""
+
+    name: str
+    kind: str
+    key: bool
+    required: str
+    target: str
+    note: str
+
+    @property
+    def arrow(self) -> str:
+        """The target, as it is written after the column."""
+        return f" -> {self.target}" if self.target else ""
+
+    @property
+    def short(self) -> str:
+        """In few words: a key's name and target tell enough."""
+        kind = "" if self.target else self.kind.lower()
+        key = "primary key" if self.key else ""
+        facts = " ".join(filter(None, [named(self.name), kind, key]))
+        return f"{facts}{self.arrow}" + (f" [{self.note}]" if self.note else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +115,45 @@ class Schema:
             DataError: a file of descriptions is malformed.
             SandboxError: the worker cannot start.
         """
-        references = {
+        lines = [f"table {table}:"]
+        for column in self._described(table):
+            facts = [column.kind, "primary key" if column.key else column.required]
+            line = f"  {column.name} {', '.join(filter(None, facts))}".rstrip() + column.arrow
+            lines.append(f"{line}: {column.note}" if column.note else line)
+        return "\n".join([*lines, self._samples(table)])
+
+    def overview(self) -> str:
+        """One line a table: columns with types, keys and what their values mean, for a prompt.
+
+        Raises:
+            DataError: a file of descriptions is malformed.
+            SandboxError: the database cannot be read.
+        """
+        columns = {table: self._described(table, VALUES) for table in self.tables()}
+        return "\n".join(
+            f"{named(table)}({', '.join(column.short for column in known)})"
+            for table, known in columns.items()
+            if known  # none of a view that is broken
+        )
+
+    def _described(self, table: str, wanted: Sequence[str] = DESCRIBED) -> list[Column]:
+        targets = {
             str(row[3]).lower(): f"{row[2]}.{row[4]}" if row[4] is not None else str(row[2])
             for row in self._pragma("foreign_key_list", table)
         }
-        notes = descriptions(Path(self.database).parent / "database_description", table)
-        lines = [f"table {table}:"]
-        for _, name, kind, not_null, _, key in self._pragma("table_info", table):
-            column = str(name).lower()
-            facts = [str(kind), "primary key" if key else "not null" if not_null else ""]
-            line = f"  {name} {', '.join(filter(None, facts))}".rstrip()
-            if column in references:
-                line += f" -> {references[column]}"
-            lines.append(f"{line}: {notes[column]}" if notes.get(column) else line)
-        return "\n".join([*lines, self._samples(table)])
+        folder = Path(self.database).parent / "database_description"
+        notes = descriptions(folder, table, wanted)
+        return [
+            Column(
+                str(name),
+                str(kind),
+                bool(key),
+                "not null" if not_null else "",
+                targets.get(str(name).lower(), ""),
+                notes.get(str(name).lower(), ""),
+            )
+            for _, name, kind, not_null, _, key in self._pragma("table_info", table)
+        ]
 
     def _samples(self, table: str) -> str:
         sql = f"SELECT * FROM {_quoted(table)} LIMIT {SAMPLE_ROWS}"
@@ -114,12 +170,19 @@ class Schema:
         return self.worker.query(self.database, sql, max_rows=5000, max_cell=200).rows
 
 
+def named(name: str) -> str:
+    """A name as a query spells it: quoted only where it must be."""
+    return name if name.isidentifier() else _quoted(name)
+
+
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def descriptions(folder: Path, table: str) -> dict[str, str]:
+def descriptions(folder: Path, table: str, wanted: Sequence[str] = DESCRIBED) -> dict[str, str]:
     """What BIRD's `database_description/<table>.csv` says, by lower-case name of column.
+
+    wanted: the fields that are told.
 
     No file is no descriptions. Real files have byte order marks, Latin-1 bytes, stray spaces and
     missing columns.
@@ -141,18 +204,15 @@ def descriptions(folder: Path, table: str) -> dict[str, str]:
         for row in csv.DictReader(io.StringIO(text, newline="")):
             fields = {(k or "").strip(): v for k, v in row.items() if isinstance(v, str)}
             name = fields.get("original_column_name", "").strip().lower()
-            found[name] = _note(name, fields)
+            found[name] = _note(name, fields, wanted)
     except csv.Error as error:
         raise DataError(f"{path}: {error}") from error
     return found
 
 
-def _note(name: str, fields: dict[str, str]) -> str:
-    """Description and values, on one line; nothing that only repeats the column's name."""
-    texts = [
-        " ".join(fields.get(field, "").split())
-        for field in ("column_description", "value_description")
-    ]
+def _note(name: str, fields: dict[str, str], wanted: Sequence[str]) -> str:
+    """The fields on one line; nothing that only repeats the column's name."""
+    texts = [" ".join(fields.get(field, "").split()) for field in wanted]
     spoken = name.replace("_", " ")
     kept = [text for text in texts if text and text.lower() not in (name, spoken)]
     note = "; ".join(kept)

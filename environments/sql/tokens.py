@@ -112,3 +112,22 @@ def _clauses(tokens: Sequence[Token]) -> list[TokenType | None]:
         if token.token_type == TokenType.L_PAREN:
             stack.append(stack[-1])
     return found
+
+
+def names_replaced(sql: str, names: Mapping[str, str]) -> str:
+    """`sql` with other names of tables and columns; texts and functions stay. names: from
+    lower-case ones.
+
+    Raises:
+        SqlglotError: sqlglot cannot read it.
+    """
+    tokens = sqlglot.tokenize(sql, read="sqlite")
+    parts, done = [], 0
+    for index, token in enumerate(tokens):
+        new = names.get(token.text.lower())
+        called = index + 1 < len(tokens) and tokens[index + 1].token_type == TokenType.L_PAREN
+        if new is None or called or token.token_type == TokenType.STRING:
+            continue
+        parts += [sql[done : token.start], new]
+        done = token.end + 1
+    return "".join([*parts, sql[done:]])

@@ -1,0 +1,120 @@
+"""What masks and general data are worth to a student: one training a cell, and held-out figures.
+
+    python benchmarks/ablations.py --rows sft.jsonl --chat chat.json --out runs/ablations
+
+Cells: `mask` (loss on what the agent wrote), `no-mask` (loss on every token of the same sequences,
+as a trainer without masks has it), `general` (masked, with half of the chat mixed in). Each is
+measured on held-out tasks, and by its loss on the half of the chat that none was trained on.
+
+Limitation: one seed a call; the intervals say what one run may, not what another seed would bring.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from trainer.flags import prepare_torch
+
+prepare_torch()
+
+from trainer.evaluate import Evaluation, evaluate  # noqa: E402  # after prepare_torch
+from trainer.measures.general import general  # noqa: E402
+from trainer.running import open_student, run  # noqa: E402
+from trainer.sft import Options, Sources, build, gather  # noqa: E402
+from trainer.weights import Weighted  # noqa: E402
+
+CELLS = ("mask", "no-mask", "general")
+
+
+def unmasked(sequence: Weighted) -> Weighted:
+    """The same tokens, all of them trained but the first, which nothing foretells."""
+    weights = [0.0] + [1.0] * (len(sequence.ids) - 1)
+    return Weighted(sequence.ids, weights, sum(weights))
+
+
+def train(cell: str, options: Options) -> float:
+    """Train one cell into `options.output_dir`; seconds that it took."""
+    student = open_student(options, "sft")
+    sources: Sources = gather(options, student)
+    if cell == "no-mask":
+        sources = replace(sources, train=[unmasked(one) for one in sources.train])
+    return run(build(options, student, sources), options, student.renderer, "sft").seconds
+
+
+def halves(chat: Path, out: Path) -> tuple[Path, Path]:
+    """The conversations of even and of odd numbers, at most 200 each: to train on, to measure."""
+    found = json.loads(chat.read_text("utf-8"))
+    files = out / "chat-train.json", out / "chat-held-out.json"
+    for start, file in enumerate(files):
+        file.write_text(json.dumps(found[start:400:2]), "utf-8")
+    return files
+
+
+def measured(model: str, flags: argparse.Namespace, held_out: Path, out: Path) -> str:
+    """One line of the table, without its name."""
+    options = {"schema": "prompt"} if flags.env in ("bird", "spider") else {}
+    wanted = Evaluation(
+        env=flags.env, model=model, data=flags.data, split=flags.split, tasks=flags.tasks,
+        depth=4, max_tokens=128, options=options,
+    )  # fmt: skip
+    solved = evaluate(wanted, out).solved
+    low, high = (100 * bound for bound in solved.interval)
+    chat = general(model, held_out).loss
+    down, up = chat.interval
+    return (
+        f"{100 * solved.value:.1f} % ({solved.hits}/{solved.total}; {low:.0f} to {high:.0f}) | "
+        f"{chat.value:.3f} ({down:.3f} to {up:.3f})"
+    )
+
+
+def lines(flags: argparse.Namespace) -> Iterator[str]:
+    flags.out.mkdir(parents=True, exist_ok=True)
+    mixed, held_out = halves(flags.chat, flags.out)
+    yield "| cell | held-out tasks solved (95 %) | loss on held-out chat (95 %) | seconds |"
+    yield "|---|---|---|---|"
+    if "base" in flags.cells:
+        yield f"| base | {measured(flags.model, flags, held_out, flags.out / 'base-eval')} | |"
+    for cell in (cell for cell in CELLS if cell in flags.cells):
+        options = Options(
+            flags.model,
+            flags.rows,
+            flags.out / cell,
+            learning_rate=flags.learning_rate,
+            num_train_epochs=flags.epochs,
+            gradient_accumulation_steps=32,
+            tree_packing="auto",
+            seed=flags.seed,
+            overwrite_output_dir=True,
+            general_data=mixed if cell == "general" else None,
+            agent_ratio=0.8 if cell == "general" else None,
+        )
+        seconds = train(cell, options)
+        told = measured(str(flags.out / cell), flags, held_out, flags.out / f"{cell}-eval")
+        yield f"| {cell} | {told} | {seconds:.0f} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=Path, required=True, help="as `engine export --to sft`")
+    parser.add_argument("--chat", type=Path, required=True, help="a JSON list of conversations")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--cells", nargs="*", default=["base", *CELLS])
+    parser.add_argument("--model", default="smollm2")
+    parser.add_argument("--env", default="bird")
+    parser.add_argument("--data")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--tasks", default="")
+    parser.add_argument("--epochs", type=float, default=2)
+    parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument("--seed", type=int, default=0)
+    for line in lines(parser.parse_args()):
+        print(line, flush=True)
+
+
+if __name__ == "__main__":
+    main()
