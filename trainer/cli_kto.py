@@ -52,7 +52,7 @@ def kto(
     seed: flags.Seed = 42,
     bf16: flags.Bf16 = None,
     gradient_checkpointing: flags.Checkpointing = None,
-    tree_packing: flags.TreePacking = "off",
+    tree_packing: flags.TreePacking = "auto",
     deepspeed: flags.DeepSpeed = None,
     use_peft: flags.UsePeft = False,
     lora_r: flags.LoraR = 16,

@@ -52,7 +52,7 @@ class Training:
     seed: int = 42
     bf16: bool | None = None
     gradient_checkpointing: bool | None = None
-    tree_packing: str = "off"
+    tree_packing: str = "auto"
     deepspeed: str | None = None
     use_peft: bool = False
     lora_r: int = 16
