@@ -9,7 +9,7 @@ demo: $(STAMP)  ## the whole loop, no key: explore, export, train, evaluate
 	bash examples/demo.sh
 
 test: check  ## every check and test
-	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder
 
 check: $(STAMP)  ## formatting, lint, types, import rule
 	$(BIN)/ruff format --check .

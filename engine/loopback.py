@@ -59,8 +59,11 @@ class LoopbackHandler(BaseHTTPRequestHandler):
     def answer(
         self, text: str, kind: str = "text/plain", status: HTTPStatus = HTTPStatus.OK
     ) -> None:
+        """Send a text; SEE_OTHER leads to the first page."""
         body = text.encode("utf-8", "replace")
         self.send_response(status)
+        if status == HTTPStatus.SEE_OTHER:
+            self.send_header("Location", "/")
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         self.send_header("Content-Security-Policy", self.policy)

@@ -9,11 +9,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from html import escape
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock
 from urllib.parse import parse_qs, urlsplit
 
-from engine.errors import UsageError
+from engine.loopback import LoopbackHandler, LoopbackServer
 from engine.recording import Recording
 from environments.tools import GIVE_UP
 from environments.types import Action, Task
@@ -21,12 +20,10 @@ from environments.webshop.env import WebShopEnv
 from environments.webshop.html import STYLE, button, document, form, shop_page
 from search.tree import Tree
 
-HOST = "127.0.0.1"
 LISTED = 50
 """Tasks a page of the list."""
 
 _LONGEST_FORM = 1 << 16
-_QUIET_SECONDS = 30  # a browser opens connections ahead, and may never speak on them
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src http: https: data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
@@ -122,24 +119,23 @@ def _controls(over: bool) -> str:
     return "<nav>" + "".join(forms) + '<a href="/tasks">All tasks</a></nav>'
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(LoopbackHandler):
     """Requests of one connection."""
 
     server: "ShopServer"
-    protocol_version = "HTTP/1.1"
-    timeout = _QUIET_SECONDS
+    policy = _POLICY
 
     def do_GET(self) -> None:
         address = urlsplit(self.path)
-        if not self._meant_for_us():
+        if not self.meant_for_us():
             self._refuse("this shop is served under its loopback address only")
         elif address.path == "/style.css":
-            self._answer(STYLE.read_text("utf-8"), "text/css")
+            self.answer(STYLE.read_text("utf-8"), "text/css")
         elif address.path in ("/", "/tasks"):
             with self.server.counter.lock:
-                self._answer(self._page(address.path, address.query))
+                self.answer(self._page(address.path, address.query), "text/html")
         else:
-            self._answer("not found", status=HTTPStatus.NOT_FOUND)
+            self.answer("not found", status=HTTPStatus.NOT_FOUND)
 
     def _page(self, path: str, query: str) -> str:
         first = parse_qs(query).get("from", ["0"])[0]
@@ -150,72 +146,29 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self.close_connection = True  # of a refused form the body is not read
         length = self.headers.get("Content-Length", "")
-        if not (self._meant_for_us() and self._from_us()):
+        if not (self.meant_for_us() and self.from_us()):
             self._refuse("forms are taken from this shop's own pages only")
         elif not (length.isdecimal() and int(length) <= _LONGEST_FORM):
-            self._answer("too long", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            self.answer("too long", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         else:
             sent = parse_qs(self.rfile.read(int(length)).decode("utf-8", "replace"))
             fields = {name: values[0] for name, values in sent.items()}
             with self.server.counter.lock:
                 done = self.server.counter.do(self.path, fields)
             status = HTTPStatus.SEE_OTHER if done else HTTPStatus.NOT_FOUND
-            self._answer("" if done else "not found", status=status)
-
-    def _meant_for_us(self) -> bool:
-        return self.headers.get("Host", "") in self.server.names
-
-    def _from_us(self) -> bool:
-        """Browsers name the origin of every form; who names none is no browser of ours."""
-        origin = self.headers.get("Origin", "")
-        return origin in {f"http://{name}" for name in self.server.names}
+            self.answer("" if done else "not found", status=status)
 
     def _refuse(self, why: str) -> None:
-        self._answer(why, "text/plain", HTTPStatus.FORBIDDEN)
-
-    def _answer(
-        self, text: str, kind: str = "text/html", status: HTTPStatus = HTTPStatus.OK
-    ) -> None:
-        body = text.encode("utf-8", "replace")
-        self.send_response(status)
-        if status == HTTPStatus.SEE_OTHER:
-            self.send_header("Location", "/")
-        self.send_header("Content-Type", f"{kind}; charset=utf-8")
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("Content-Security-Policy", _POLICY)
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Referrer-Policy", "same-origin")
-        self.send_header("Cache-Control", "no-store")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: the terminal says what matters."""
+        self.answer(why, status=HTTPStatus.FORBIDDEN)
 
 
-class ShopServer(ThreadingHTTPServer):
+class ShopServer(LoopbackServer):
     """Serves `counter` on loopback; `port` 0 takes a free one.
 
     Raises:
         UsageError: the port is taken.
     """
 
-    daemon_threads = True
-
     def __init__(self, counter: Counter, port: int = 0) -> None:
         self.counter = counter
-        try:
-            super().__init__((HOST, port), Handler)
-        except OSError as error:
-            raise UsageError(
-                f"cannot serve on port {port} ({error}); try another --port"
-            ) from error
-
-    @property
-    def address(self) -> str:
-        return f"http://{HOST}:{self.server_port}/"
-
-    @property
-    def names(self) -> set[str]:
-        """What a browser may call this server."""
-        return {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
+        super().__init__(port, Handler)

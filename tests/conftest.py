@@ -15,14 +15,8 @@ if TYPE_CHECKING:
 # What is not about sandboxes uses the one that starts fastest; those tests name theirs.
 os.environ.setdefault("TREEGRAFT_SANDBOX", "bubblewrap")
 
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """`make test` has two lanes: the trainer's tests share a model and stay in one; of the others,
-    a file's fixtures are made once."""
-    for item in items:
-        file = item.path.stem
-        lane = "trainer" if file.startswith("test_trainer") else file
-        item.add_marker(pytest.mark.xdist_group(lane))
+# Tests run side by side, and threads of torch that wait for one another spin.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """`trainer serve` by the command, with the embedded student: one path for eval and explore."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -124,5 +125,4 @@ def test_sigterm_ends_a_server_with_one_line(servers: list[Running]) -> None:
     stdout, words = server.process.communicate(timeout=60)
     assert server.process.returncode == 0
     assert stdout == ""
-    assert words.count("\n") == 1
-    assert words.startswith("answered 4 requests with ")
+    assert re.fullmatch(r"answered \d+ requests with \d+ tokens in \d+ s\n", words)
