@@ -56,9 +56,13 @@ def open_journal(path: Path) -> sqlite3.Connection:
 
 
 def _identity(db: sqlite3.Connection) -> tuple[int, int]:
-    """(application id, number of tables)"""
-    [application] = db.execute("PRAGMA application_id").fetchone()
-    [tables] = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    """(application id, number of tables), both of one moment: another process may be making it."""
+    db.execute("BEGIN")
+    try:
+        [tables] = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        [application] = db.execute("PRAGMA application_id").fetchone()
+    finally:
+        db.execute("ROLLBACK")
     return application, tables
 
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +22,7 @@ from engine.cache import Entry, Totals, entries, prune, totals
 from engine.chat import ChatReply, ChatRequest
 from engine.endpoint import Endpoint
 from engine.journal import Journal, Journaled, request_key
-from engine.journal_file import JournalError
+from engine.journal_file import JournalError, open_journal
 from engine.retry import Retries
 from search.policy import PolicyError
 from search.usage import Usage
@@ -279,6 +280,19 @@ def asker(server: ChatServer, path: Path, count: int, kill: int = -1) -> subproc
         text=True,
         cwd=Path(__file__).parents[1],
     )
+
+
+def test_many_open_a_new_journal_at_once(tmp_path: Path) -> None:
+    at_once = 8
+    for number in range(30):
+        start = threading.Barrier(at_once)
+
+        def opened(path: Path, start: threading.Barrier = start) -> None:
+            start.wait()
+            open_journal(path).close()
+
+        with ThreadPoolExecutor(at_once) as pool:
+            list(pool.map(opened, [tmp_path / f"{number}.db"] * at_once))
 
 
 def test_two_processes_share_a_journal(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_the_loss_is_lambda_of_one_and_the_rest_of_the_other(
     found = gather(options, plain)
     agent, general = found.agent.sequences, found.general.sequences
     expected = share * mean_loss(options, agent) + (1 - share) * mean_loss(options, general)
-    options = replace(options, agent_loss_weight=share)
+    options = replace(options, agent_loss_weight=share, tree_packing="off")  # a batch is a row
     student = open_student(options, "sft")
     trainer = build(options, student, gather(options, student))
     batches = list(trainer.get_train_dataloader())
