@@ -25,7 +25,8 @@ async def probe(student: Student, threshold: float) -> None:
             await endpoint.aclose()
     except PolicyError as error:
         raise UsageError(f"--swift {student.public}: {error}") from error
-    if None in reply.logprobs:
+    # A student may have nothing to say to this: one token, which ends the reply, and tells nothing.
+    if None in reply.logprobs and reply.messages[0].get("content"):
         raise UsageError(
             f"--swift {student.public} tells no log-probabilities: use a server that does (vLLM), "
             "or --swift-threshold=-inf to trust every call that can be read"

@@ -22,8 +22,10 @@ from engine.cli_explore import explore
 from engine.config import Config
 from engine.errors import UsageError
 from engine.means import Bounds, Means
+from engine.probe import probe
 from engine.store import Store
-from tests.chat_server import Json, SqlPlayer
+from engine.student import Student
+from tests.chat_server import ChatServer, Json, SqlPlayer
 from tests.exploring import ROOT, engine
 from tests.swift_pairs import ARMS, Pair, acted, calls, depth, is_probe, pair
 
@@ -174,3 +176,18 @@ def test_several_processes_grow_the_same_trees(sql: Any, tmp_path: Path) -> None
     subprocess.run(command(both, out, *workers), cwd=ROOT, check=True, capture_output=True)
     assert engine("show", str(out), "--json") == trees
     assert sent(both) - before == needed
+
+
+@pytest.mark.parametrize("text", ["", "Hi."])
+async def test_only_a_server_that_speaks_and_tells_no_log_probabilities_is_refused(
+    text: str,
+) -> None:
+    """A trained student may answer a greeting by ending its reply: there is no token to tell of."""
+    choice = {"message": {"role": "assistant", "content": text}, "logprobs": {"content": []}}
+    with ChatServer(lambda _: {"choices": [choice], "usage": {}}) as server:
+        asked = probe(Student("s", server.base_url), -0.1)
+        if text:
+            with pytest.raises(UsageError, match="tells no log-probabilities"):
+                await asked
+        else:
+            await asked
