@@ -43,10 +43,10 @@ class Acting:
                 self.student += call.usage
             elif call.kind == "propose":
                 self.teacher += call.usage
-        won = [tree.lineage(leaf.id) for leaf in tree.winners()]
-        alone = any(all(node.actor == STUDENT for node in way) for way in won)
-        self.alone += alone
-        self.corrected += bool(won) and not alone
+        if tree.solved:
+            alone = by_student(tree)
+            self.alone += alone
+            self.corrected += not alone
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -63,6 +63,13 @@ class Acting:
             "solve_rate_corrected": _share(self.corrected, self.trees),
             **{why: self.why[why] for why in WHY},
         }
+
+
+def by_student(tree: Tree) -> bool:
+    """Whether some success was the student's from its first step to its last."""
+    return any(
+        all(node.actor == STUDENT for node in tree.lineage(leaf.id)) for leaf in tree.winners()
+    )
 
 
 def _share(part: int, whole: int) -> float:

@@ -8,13 +8,12 @@ itself costs, and refuses parameters that only other servers know.
 import asyncio
 import itertools
 import json
-import os
 from collections.abc import Mapping
 from math import fsum
 from time import monotonic
 from typing import Any, Self
-from urllib.parse import urlsplit
 
+from engine import address
 from engine.chat import ChatReply, ChatRequest
 from engine.prices import Price, cost
 from engine.rates import Limiter
@@ -24,7 +23,6 @@ from engine.templates.wire import mended
 from search.policy import PolicyError
 from search.usage import Usage
 
-OPENAI_URL = "https://api.openai.com/v1"
 _KEPT = ("content", "refusal", "reasoning", "reasoning_content")
 _CONNECTIONS = 8  # at once, of one client
 _WORDS = 500  # characters of a server's words that are shown
@@ -49,7 +47,7 @@ class Endpoint:
     ) -> None:
         from openai import AsyncOpenAI, Timeout  # 0.4 s: `engine --help` must not pay it
 
-        self.base_url, password = _public(base_url)
+        self.base_url, password = address.split(base_url)
         if not (api_key.isascii() and api_key.isprintable()):
             raise PolicyError("the key (OPENAI_API_KEY) holds characters that no key holds")
         self.limiter = Limiter(concurrency)
@@ -87,7 +85,7 @@ class Endpoint:
         Raises:
             PolicyError: OpenAI's own address without a key, or an address that is none.
         """
-        url, key = _reached(base_url)
+        url, key = address.reached(base_url)
         return cls(url, key, concurrency=concurrency, retries=retries, price=price, timeout=timeout)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -162,37 +160,6 @@ class Endpoint:
         except TimeoutError:
             return
         raise asyncio.CancelledError("the endpoint was stopped")
-
-
-def public_address(base_url: str | None = None) -> str:
-    """What `Endpoint.from_environment(base_url).base_url` would be. Raises: as that."""
-    url, _ = _reached(base_url)
-    return _public(url)[0]
-
-
-def _reached(base_url: str | None) -> tuple[str, str]:
-    """The address that is meant, and the key. Raises: as `Endpoint.from_environment`."""
-    url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
-    if not key and urlsplit(_public(url)[0]).hostname == urlsplit(OPENAI_URL).hostname:
-        raise PolicyError(
-            f"{OPENAI_URL} needs a key: set OPENAI_API_KEY, or name another server by --base-url"
-        )
-    return url, key
-
-
-def _public(base_url: str) -> tuple[str, str]:
-    """An address without user and password, and the password ("" if none)."""
-    try:
-        parts = urlsplit(base_url)
-        valid = parts.scheme in ("http", "https") and bool(parts.hostname)
-        valid = valid and (parts.port is None or parts.port > 0)
-    except ValueError:
-        valid = False
-    if not valid:
-        raise PolicyError("the base URL must look like http://127.0.0.1:8000/v1")
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}".rstrip("/"), parts.password or ""
 
 
 def _complaint(body: object) -> tuple[str, str]:

@@ -1,6 +1,5 @@
 """What a run works with and what it may spend: from flags to an executor."""
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from engine.address import public_address
 from engine.budget import Budget, Budgeted
 from engine.chat import Chat
 from engine.config import Config, one_of
@@ -16,7 +16,7 @@ from engine.errors import UsageError
 from engine.executors.base import Executor
 from engine.executors.local import Local
 from engine.executors.paying import Asking, Paying
-from engine.journal import Journal, Journaled
+from engine.lines import journaled
 from engine.prices import Price, needed_price, price_of, read_prices
 from engine.store import FILE, Store
 from engine.student import KEY
@@ -25,7 +25,6 @@ from search.usage import Usage
 if TYPE_CHECKING:
     from engine.endpoint import Endpoint
 
-DRAIN_SECONDS = 30.0  # how long Ctrl-C waits for replies that are under way, and paid
 VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 """What workers on other machines are told of this one's environment."""
 
@@ -96,8 +95,6 @@ def _paying(config: Config, out: Path, bounds: Bounds, means: Means) -> Paying |
     teacher = student = None
     address = ""
     if config.teacher != DEMONSTRATION:
-        from engine.endpoint import public_address
-
         address = public_address(config.base_url or None)
         teacher = Asking(config.base_url, _known(*VARIABLES), _price(config, bounds, means))
     if config.student:
@@ -141,21 +138,10 @@ async def _asked(
         yield None, None
         return
     budget = _budget(out, bounds)
-    with Journal(_journal(out, means)) as kept:
-        teacher_line, student_line = (
-            None if each is None else Journaled(Budgeted(each, budget), kept)
-            for each in (chat, student)
-        )
-        try:
-            yield teacher_line, student_line
-        finally:
-            ours = [each for each in (endpoint, student) if each is not None]
-            for each in ours:
-                each.stop()
-            lines = [line for line in (teacher_line, student_line) if line is not None]
-            await asyncio.gather(*(line.drain(DRAIN_SECONDS) for line in lines))
-            for each in ours:
-                await each.aclose()
+    chats = [Budgeted(each, budget) for each in (chat, student) if each is not None]
+    ours = [each for each in (endpoint, student) if each is not None]
+    async with journaled(_journal(out, means), chats, ours) as lines:
+        yield (None if chat is None else lines[0]), (None if student is None else lines[-1])
 
 
 def _endpoints(

@@ -14,7 +14,7 @@ from engine.prices import estimate, price_of, read_prices
 from engine.probe import probe
 from engine.progress import Bar
 from engine.store import FILE, Store
-from engine.tasks import quarantine_file, read_ids, read_quarantine, select
+from engine.tasks import quarantined, read_ids, select
 from environments import Task
 from sandbox.check import choose
 from sandbox.sweep import sweep
@@ -91,9 +91,7 @@ def _estimate(config: Config, bounds: Bounds, means: Means, tasks: int) -> str:
 
 
 def _tasks(config: Config, selection: Selection) -> list[Task]:
-    default = quarantine_file(config.env, config.split)
-    file = selection.quarantine or (default if default.exists() else None)
-    bad = read_quarantine(file, config.data) if file else {}
+    bad, file = quarantined(config.env, config.split, config.data, selection.quarantine)
     env = environments.make(config.env, **config.env_options)
     try:
         only = read_ids(selection.only)

@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from engine.address import split
 from engine.errors import UsageError
 from engine.prices import Price
 from engine.retry import Retries
@@ -46,10 +46,12 @@ class Student:
 
     @property
     def public(self) -> str:
-        """MODEL@URL without user and password: what may be shown and kept."""
-        parts = urlsplit(self.base_url)
-        host = parts.netloc.rpartition("@")[2]
-        return f"{self.model}@{parts.scheme}://{host}{parts.path}".rstrip("/")
+        """MODEL@URL without user and password: what may be shown and kept.
+
+        Raises:
+            PolicyError: the URL is none.
+        """
+        return f"{self.model}@{split(self.base_url)[0]}"
 
     def endpoint(self, price: Price | None, concurrency: int) -> "Endpoint":
         """A new one; the caller closes it.

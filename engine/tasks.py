@@ -54,6 +54,19 @@ def quarantine_file(env: str, split: str | None) -> Path:
     return Path("runs") / f"quarantine-{name}.json"
 
 
+def quarantined(
+    env: str, split: str | None, data: str | None, file: Path | None = None
+) -> tuple[dict[str, str], Path | None]:
+    """Which tasks to leave out, by id, and the file that says so: `file`, else the usual one.
+
+    Raises:
+        UsageError: as `read_quarantine`.
+    """
+    usual = quarantine_file(env, split)
+    file = file or (usual if usual.exists() else None)
+    return (read_quarantine(file, data) if file else {}), file
+
+
 def read_quarantine(file: Path, data: str | None) -> dict[str, str]:
     """Reasons by task id from a file that `engine validate` wrote for the same `data`.
 

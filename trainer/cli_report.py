@@ -3,27 +3,15 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from trainer.processes import is_main
 
-
-class Trained(Protocol):
-    """What every training's summary holds; see `running.Ran.summary`."""
-
-    @property
-    def steps(self) -> int: ...
-    @property
-    def resumed(self) -> int: ...
-    @property
-    def loss_first(self) -> float: ...
-    @property
-    def loss_last(self) -> float: ...
-    @property
-    def eval_loss(self) -> float | None: ...
+if TYPE_CHECKING:
+    from trainer.running import Course
 
 
-def course(done: Trained) -> str:
+def course(done: "Course") -> str:
     """Steps and losses."""
     resumed = f" (on from {done.resumed})" if done.resumed else ""
     held_out = "" if done.eval_loss is None else f", held out {done.eval_loss:.3f}"

@@ -17,14 +17,12 @@ from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
 from trl.trainer.utils import pad
 
 from trainer.errors import TrainerError
-from trainer.head import score_labelled_only
 from trainer.options import Training, arguments, lora
 from trainer.order import Order
 from trainer.packing.batches import alike
-from trainer.packing.forward import install
-from trainer.preferences import Files, Tokenised, gather, read_pairs
-from trainer.reference import add_reference
-from trainer.running import Ran, Student, callbacks, flags_checked, open_student, run
+from trainer.preferences import Files, Tokenised, gather, read_pairs, tables
+from trainer.reference import OwnRows, complete
+from trainer.running import Course, Ran, Student, callbacks, flags_checked, open_student, run
 
 LOSSES = ("sigmoid", "ipo")
 
@@ -45,10 +43,10 @@ class Options(Training):
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Course):
     """rows: pairs read.   tokens, scored_tokens: of one epoch.   accuracy: the share of the last
     logged steps' pairs of which chosen has the higher reward; margin: by how much, in
-    log-probability times beta.   eval_loss: the lowest."""
+    log-probability times beta."""
 
     rows: int
     used: int
@@ -57,13 +55,6 @@ class Summary:
     scored_tokens: int
     accuracy: float
     margin: float
-    steps: int
-    resumed: int
-    loss_first: float
-    loss_last: float
-    eval_loss: float | None
-    seconds: float
-    output_dir: str
 
 
 class MaskedCollator(DataCollatorForPreference):
@@ -80,14 +71,8 @@ class MaskedCollator(DataCollatorForPreference):
         return batch
 
 
-class MaskedDPOTrainer(DPOTrainer):
+class MaskedDPOTrainer(OwnRows, DPOTrainer):
     """Takes rows as `columns` makes them."""
-
-    def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
-        return dataset
-
-    def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
-        return dataset  # `build` does it: TRL would do it before the head is narrowed
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
         rows: Any = self.train_dataset if train_dataset is None else train_dataset
@@ -122,6 +107,7 @@ def build(options: Options, student: Student, pairs: Files) -> MaskedDPOTrainer:
         len(half.prompt) + len(half.completion) for row in pairs.train.rows for half in row[:2]
     )
     packed = alike(options.tree_packing, student.model, longest)
+    train, held_out = tables(pairs, columns)
     both = [options.loss_type, "sft"], [1.0, options.sft_weight]
     types, weights = both if options.sft_weight else ([options.loss_type], [1.0])
     with flags_checked():
@@ -135,17 +121,13 @@ def build(options: Options, student: Student, pairs: Files) -> MaskedDPOTrainer:
                 precompute_ref_log_probs=True,
             ),
             data_collator=MaskedCollator(tokenizer.pad_token_id),
-            train_dataset=Dataset.from_dict(columns(pairs.train)),
-            eval_dataset=_held_out(pairs),
+            train_dataset=train,
+            eval_dataset=held_out,
             processing_class=tokenizer,
             peft_config=lora(options),
             callbacks=callbacks(options),
         )
-    score_labelled_only(trainer.model)
-    if packed:
-        model: Any = trainer.model
-        install(model)  # before the reference, which is packed too
-    add_reference(trainer, ("ref_chosen_logps", "ref_rejected_logps"))
+    complete(trainer, packed, ("ref_chosen_logps", "ref_rejected_logps"))
     return trainer
 
 
@@ -159,10 +141,6 @@ def columns(pairs: Tokenised) -> dict[str, list[Any]]:
         "chosen_mask": [half.mask for half in chosen],
         "rejected_mask": [half.mask for half in rejected],
     }
-
-
-def _held_out(pairs: Files) -> Dataset | None:
-    return Dataset.from_dict(columns(pairs.held_out)) if pairs.held_out else None
 
 
 def _summary(options: Options, pairs: Tokenised, ran: Ran) -> Summary:

@@ -15,19 +15,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from datasets import Dataset  # type: ignore[import-untyped]
 from trl.trainer.kto_config import KTOConfig
 from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference, KTOTrainer
 from trl.trainer.utils import pad
 
 from trainer.errors import TrainerError
-from trainer.head import score_labelled_only
 from trainer.options import Training, arguments, lora
 from trainer.packing.batches import alike
-from trainer.packing.forward import install
-from trainer.preferences import Files, Scored, Tokenised, gather, read_cases
-from trainer.reference import add_reference
-from trainer.running import Ran, Student, callbacks, flags_checked, open_student, run
+from trainer.preferences import Files, Scored, Tokenised, gather, read_cases, tables
+from trainer.reference import OwnRows, complete
+from trainer.running import Course, Ran, Student, callbacks, flags_checked, open_student, run
 
 _MASKS = {"": "completion_mask", "KL_": "KL_mask"}
 
@@ -50,9 +47,8 @@ class Options(Training):
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
-    """rows: cases read.   successes: of those used.   tokens, scored_tokens: of one epoch.
-    eval_loss: the lowest."""
+class Summary(Course):
+    """rows: cases read.   successes: of those used.   tokens, scored_tokens: of one epoch."""
 
     rows: int
     used: int
@@ -60,13 +56,6 @@ class Summary:
     dropped: Mapping[str, int]
     tokens: int
     scored_tokens: int
-    steps: int
-    resumed: int
-    loss_first: float
-    loss_last: float
-    eval_loss: float | None
-    seconds: float
-    output_dir: str
 
 
 class MaskedCollator(DataCollatorForUnpairedPreference):
@@ -86,14 +75,8 @@ class MaskedCollator(DataCollatorForUnpairedPreference):
         return batch
 
 
-class MaskedKTOTrainer(KTOTrainer):
+class MaskedKTOTrainer(OwnRows, KTOTrainer):
     """Takes rows as `columns` makes them."""
-
-    def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
-        return dataset
-
-    def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
-        return dataset  # `build` does it: TRL would do it before the head is narrowed
 
 
 def kto(options: Options) -> Summary:
@@ -134,6 +117,7 @@ def build(options: Options, student: Student, cases: Files) -> MaskedKTOTrainer:
     tokenizer = student.renderer.tokenizer
     longest = student.longest(options.max_length)
     packed = alike(options.tree_packing, student.model, longest)
+    train, held_out = tables(cases, lambda part: columns(part, options))
     with flags_checked():
         trainer = MaskedKTOTrainer(
             student.model,
@@ -145,17 +129,13 @@ def build(options: Options, student: Student, cases: Files) -> MaskedKTOTrainer:
                 precompute_ref_log_probs=True,
             ),
             data_collator=MaskedCollator(tokenizer.pad_token_id, max_length=longest),
-            train_dataset=Dataset.from_dict(columns(cases.train, options)),
-            eval_dataset=_held_out(cases, options),
+            train_dataset=train,
+            eval_dataset=held_out,
             processing_class=tokenizer,
             peft_config=lora(options),
             callbacks=callbacks(options),
         )
-    score_labelled_only(trainer.model)
-    if packed:
-        model: Any = trainer.model
-        install(model)  # before the reference, which is packed too
-    add_reference(trainer, ("ref_logps", "ref_KL_logps"))
+    complete(trainer, packed, ("ref_logps", "ref_KL_logps"))
     return trainer
 
 
@@ -172,10 +152,6 @@ def columns(cases: Tokenised, options: Options) -> dict[str, list[Any]]:
         "KL_mask": [case.mask for case in mismatched],
         "label": [case.good for case in order],
     }
-
-
-def _held_out(cases: Files, options: Options) -> Dataset | None:
-    return Dataset.from_dict(columns(cases.held_out, options)) if cases.held_out else None
 
 
 def _rotated(cases: Sequence[Scored], batch: int) -> list[Scored]:

@@ -20,6 +20,7 @@ import trl
 from peft import PeftModel
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from engine.files import write
 from trainer import processes, zero
 from trainer.errors import TrainerError
 from trainer.loading import load
@@ -75,7 +76,7 @@ def begin(options: Training, command: str) -> None:
             **_resolved(options, command),
             "versions": {name: str(module.__version__) for name, module in versions.items()},
         }
-        _write(folder / OPTIONS, json.dumps(resolved, indent=2) + "\n")
+        write(folder / OPTIONS, json.dumps(resolved, indent=2) + "\n")
     else:
         _forget_after(folder / LOG, _step(checkpoint))
 
@@ -190,10 +191,4 @@ def _forget_after(log: Path, step: int) -> None:
             break
         if entry["step"] <= step:
             kept.append(line + "\n")
-    _write(log, "".join(kept))
-
-
-def _write(file: Path, text: str) -> None:
-    part = file.with_name(f".{file.name}.part")
-    part.write_text(text, "utf-8")
-    part.replace(file)
+    write(log, "".join(kept))

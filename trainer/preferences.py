@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from datasets import Dataset  # type: ignore[import-untyped]
+
 from engine.templates.base import Message
 from trainer.dataset import conversation, read_objects, refuse_test, tools_of
 from trainer.errors import RowError, TemplateRefused, TrainerError
@@ -152,6 +154,14 @@ def tokenise(renderer: Renderer, rows: Iterable[Preference], max_length: int) ->
         else:
             made.rows.append(cases)
     return made
+
+
+def tables(
+    files: Files, columns: Callable[[Tokenised], dict[str, list[Any]]]
+) -> tuple[Dataset, Dataset | None]:
+    """What TRL is given, of the rows to train on and of those held out."""
+    held_out = Dataset.from_dict(columns(files.held_out)) if files.held_out else None
+    return Dataset.from_dict(columns(files.train)), held_out
 
 
 def score(renderer: Renderer, case: Case) -> Scored:

@@ -13,8 +13,30 @@ from datasets import Dataset  # type: ignore[import-untyped]
 from torch.utils.data import DataLoader
 from trl.models.utils import prepare_deepspeed
 
+from trainer.head import score_labelled_only
+from trainer.packing.forward import install
 
-def add_reference(trainer: Any, names: Sequence[str]) -> None:
+
+class OwnRows:
+    """A trainer of TRL's that takes rows as they are, and has its reference from `complete`."""
+
+    def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
+        return dataset
+
+    def _precompute_ref_logps(self, dataset: Dataset, name: str, batch_size: int) -> Dataset:
+        return dataset  # not yet: the head is not narrowed, and nothing is packed
+
+
+def complete(trainer: Any, packed: bool, names: Sequence[str]) -> None:
+    """Make `trainer` ready to train.   packed: compute shared prefixes once.   names: of the
+    reference's columns."""
+    score_labelled_only(trainer.model)
+    if packed:
+        install(trainer.model)
+    _add_reference(trainer, names)
+
+
+def _add_reference(trainer: Any, names: Sequence[str]) -> None:
     """Give the data sets of `trainer` a column for each figure of `compute_ref_log_probs`.
 
     TRL's own `_precompute_ref_logps` hands them on in a cache file, which the other processes of

@@ -37,6 +37,22 @@ class Student:
 
 
 @dataclass(frozen=True, slots=True)
+class Course:
+    """What every command says of its training.
+
+    resumed: the step it went on from, or 0.   eval_loss: the lowest.   seconds: of this process.
+    """
+
+    steps: int
+    resumed: int
+    loss_first: float
+    loss_last: float
+    eval_loss: float | None
+    seconds: float
+    output_dir: str
+
+
+@dataclass(frozen=True, slots=True)
 class Ran:
     """How training went. seconds: of this process.   resumed: the step it went on from, or 0."""
 

@@ -22,7 +22,7 @@ from trainer.output import ADAPTER, LOG, OPTIONS
 from trainer.overlong import Overlong
 from trainer.packing.batches import Packing, attach, checked, plan
 from trainer.processes import say
-from trainer.running import Ran, Student, callbacks, flags_checked, open_student, run
+from trainer.running import Course, Ran, Student, callbacks, flags_checked, open_student, run
 from trainer.weights import Weighted, columns
 
 __all__ = ["ADAPTER", "LOG", "OPTIONS", "Options", "Sources", "Summary", "build", "gather", "sft"]
@@ -59,10 +59,10 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Course):
     """rows, used, dropped, split, lost: of --dataset (see `Prepared`).   general: what became of
     --general_data.   sequences, tokens, trained_tokens: of one epoch of the mixture.
-    thought_tokens: those that --thought_weight was put on.   eval_loss: the lowest.
+    thought_tokens: those that --thought_weight was put on.
     tokens_per_second: all tokens of the rows, padding not counted, over the training time."""
 
     rows: int
@@ -75,14 +75,7 @@ class Summary:
     tokens: int
     trained_tokens: int
     thought_tokens: int
-    steps: int
-    resumed: int
-    loss_first: float
-    loss_last: float
-    eval_loss: float | None
-    seconds: float
     tokens_per_second: float
-    output_dir: str
 
 
 def sft(options: Options) -> Summary:

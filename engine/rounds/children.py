@@ -1,25 +1,22 @@
 """Commands as child processes, which end when this process ends, however it ends.
 
-Linux's PR_SET_PDEATHSIG sees to that. It is sent when the thread that started the child ends, so
-children are started by the main thread, which lives as long as the process. A child with a pipe to
-its standard input watches that instead: it may have children of its own to end.
+`engine.tied` sees to that. A child with a pipe to its standard input watches that instead: it may
+have children of its own to end.
 
 Limitation: elsewhere than on Linux a child outlives a kill -9 of its parent; the lock of what it
 explores keeps a second one out until it ends.
 """
 
-import ctypes
 import json
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-_PR_SET_PDEATHSIG = 1
+from engine.tied import tied
 
 
 def run(command: Sequence[str], output: Path) -> int:
@@ -38,11 +35,11 @@ def run(command: Sequence[str], output: Path) -> int:
 def started(command: Sequence[str], **streams: Any) -> Iterator["subprocess.Popen[bytes]"]:
     """`command` under way, in a process group of its own, so that Ctrl-C reaches it through us."""
     watched = streams.get("stdin") == subprocess.PIPE
+    words = executable(command)
     child = subprocess.Popen(
-        executable(command),
+        words if watched else tied(words, signal.SIGKILL),
         **{"stdin": subprocess.DEVNULL, **streams},
         process_group=0,
-        preexec_fn=None if watched else _ends_with_us(),
     )
     try:
         yield child
@@ -88,17 +85,3 @@ def _interrupt(child: "subprocess.Popen[bytes]") -> None:
             child.wait()
         except KeyboardInterrupt:
             continue
-
-
-def _ends_with_us() -> Callable[[], None] | None:
-    """What a child does before it becomes the command."""
-    if sys.platform != "linux":
-        return None
-    libc, us = ctypes.CDLL(None), os.getpid()
-
-    def ask_to_end() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
-        if os.getppid() != us:  # we ended before it asked
-            os._exit(1)
-
-    return ask_to_end

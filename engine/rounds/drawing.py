@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.files import write
 from engine.rounds.curve import Point, Rate
-from engine.rounds.state import write
 
 FILE = "curve.md"
 HELD_OUT = "held-out (95 %)"

@@ -6,7 +6,6 @@ commands themselves go on where they stopped.
 """
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Self
 
 from engine.config import without_password
 from engine.errors import UsageError
+from engine.files import write
 
 FILE = "rounds.json"
 VERSION = 1
@@ -143,13 +143,3 @@ def _flags(command: Sequence[str]) -> dict[str, str]:
         else:
             found[name] = f"{found.get(name, '')} {word}".strip()
     return {name: value or "given" for name, value in found.items()}
-
-
-def write(file: Path, text: str) -> None:
-    """Replace `file` whole, so that a power failure leaves the old text or the new."""
-    part = file.with_name(f".{file.name}.part")
-    with part.open("w", encoding="utf-8") as handle:
-        handle.write(text)
-        handle.flush()
-        os.fsync(handle.fileno())
-    part.replace(file)

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import environments
+from engine.acting import by_student
+from engine.files import write
 from engine.rounds.held_out import HeldOut, check_tasks, held_out
 from engine.rounds.settings import Tasks
-from engine.rounds.state import Result, write
+from engine.rounds.state import Result
 from engine.store import Store
-from engine.tasks import quarantine_file, read_ids, read_quarantine, select
+from engine.tasks import quarantined, read_ids, select
 from environments.types import Task
-from search.tree import STUDENT, Tree
+from search.tree import Tree
 from search.usage import Usage
 
 Who = Literal["teacher", "student", "both"]
@@ -54,8 +56,7 @@ def _tasks(
     wanted: Tasks, data: str | None, split: str | None, only: str, limit: int | None
 ) -> list[Task]:
     """As `engine explore` takes them: without those that its quarantine names."""
-    file = quarantine_file(wanted.env, split)
-    bad = read_quarantine(file, data) if file.exists() else {}
+    bad, _ = quarantined(wanted.env, split, data)
     options = {"data": data, "split": split, "sandbox": wanted.sandbox, **wanted.options}
     env = environments.make(wanted.env, **options)
     try:
@@ -97,13 +98,6 @@ def outcome(run: Path, ids: Iterable[str], who: Who) -> Result:
     counts: dict[str, Any] = {"tasks": len(asked), **solved, "failed": len(lost), "why": why}
     cost = {"calls": used.calls, "teacher_calls": taught, "tokens": used.tokens, "usd": used.usd}
     return counts | cost
-
-
-def by_student(tree: Tree) -> bool:
-    """Whether some success was the student's from its first step to its last."""
-    return any(
-        all(node.actor == STUDENT for node in tree.lineage(leaf.id)) for leaf in tree.winners()
-    )
 
 
 def _taught(tree: Tree) -> int:

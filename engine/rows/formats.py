@@ -1,17 +1,17 @@
 """Files of rows as other tools read them: JSON lines, Parquet, ShareGPT, ToolBench.
 
-Files appear whole or not at all: rows go to a temporary file that is renamed at the end.
+A file appears whole or not at all.
 """
 
 import json
-import os
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
+from engine.files import whole
 from engine.rows.render import Row
 from engine.templates.base import Message
 
@@ -25,14 +25,14 @@ def write(rows: Iterable[Row], output: Path) -> None:
     if output.suffix == ".parquet":
         _write_parquet(rows, output)
         return
-    with _whole(output) as part, part.open("w", encoding="utf-8") as file:
+    with whole(output) as part, part.open("w", encoding="utf-8") as file:
         for row in rows:
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
 def write_list(rows: Iterable[Row], output: Path) -> None:
     """Write `rows` as one JSON list, as ToolBench and LLaMA-Factory read them."""
-    with _whole(output) as part, part.open("w", encoding="utf-8") as file:
+    with whole(output) as part, part.open("w", encoding="utf-8") as file:
         file.write("[")
         for number, row in enumerate(rows):
             file.write(",\n" if number else "\n")
@@ -78,7 +78,7 @@ def write_dataset_info(output: Path, *, ranking: bool) -> Path:
         known = json.loads(file.read_text("utf-8")) if file.exists() else {}
     except ValueError as error:
         raise UsageError(f"{file} is not JSON ({error}); move it away") from error
-    with _whole(file) as part:
+    with whole(file) as part:
         part.write_text(json.dumps(known | {output.stem: entry}, indent=2) + "\n", "utf-8")
     return file
 
@@ -118,7 +118,7 @@ def _write_parquet(rows: Iterable[Row], output: Path) -> None:
         import pyarrow.parquet
     except ImportError as error:
         raise UsageError("Parquet needs pyarrow: pip install 'treegraft[parquet]'") from error
-    with _whole(output) as part, ExitStack() as closing:
+    with whole(output) as part, ExitStack() as closing:
         writer = None
         for batch in _batches(map(_flat, rows)):
             table = pyarrow.Table.from_pylist(batch)
@@ -138,14 +138,3 @@ def _flat(row: Row) -> Row:
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
     while batch := list(islice(rows, BATCH)):
         yield batch
-
-
-@contextmanager
-def _whole(output: Path) -> Iterator[Path]:
-    output.parent.mkdir(parents=True, exist_ok=True)
-    part = output.with_name(f".{output.name}.{os.getpid()}.part")
-    try:
-        yield part
-        part.replace(output)
-    finally:
-        part.unlink(missing_ok=True)

@@ -7,11 +7,6 @@ from engine.templates.base import Message
 from search.tree import Node, Tree
 
 
-def leaf_of(tree: Tree, row: Row) -> Node:
-    """The end of the successful path that a row was made of."""
-    return tree.node(int(row["id"].rsplit("/", 1)[1]))
-
-
 def halves(tree: Tree, row: Row, written: Callable[[Node], Message]) -> tuple[Node, Node]:
     """The two siblings at which the chosen and the rejected half of a pair begin.
 
@@ -19,7 +14,8 @@ def halves(tree: Tree, row: Row, written: Callable[[Node], Message]) -> tuple[No
     their actions, and a template writes no two actions alike (`parse` undoes `render`); so what
     the rejected half begins with tells which sibling it is.
     """
-    chosen = tree.lineage(leaf_of(tree, row).id)[row["depth"]]
+    end_of_success = int(row["id"].rpartition("/")[2])
+    chosen = tree.lineage(end_of_success)[row["depth"]]
     for sibling in tree.children(chosen.parent):
         if sibling.id != chosen.id and written(sibling) == row["rejected"][0]:
             return chosen, sibling

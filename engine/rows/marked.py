@@ -33,10 +33,6 @@ class Marked:
                 scores[mark.node] = mark.score
         return cls(frozenset(bad["node"]), frozenset(bad["trajectory"]), scores)
 
-    @property
-    def any_bad(self) -> bool:
-        return bool(self.nodes or self.paths)
-
     def bad(self, tree: Tree, leaf: Node) -> bool:
         """Whether the trajectory that ends in `leaf`, or a node of it, was marked bad."""
         on_path = {ROOT, *(node.id for node in tree.lineage(leaf.id))}

@@ -1,6 +1,5 @@
 """The page as one file that works without a network."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import TextIO
 
 from engine.errors import UsageError
+from engine.files import whole
 from engine.view.marks import marks_file, read_marks
 from engine.view.page import head, tail, tree_block
 from engine.view.source import Source
@@ -36,7 +36,7 @@ def write(
     tasks = source.choose(only, limit)
     failures = {} if only or limit else source.failures()
     marks = [mark.to_dict() for mark in read_marks(marks_file(run))]
-    with _whole(file) as page:
+    with _page(file) as page:
         page.write(head(source.about["name"], live=False))
         summaries = []
         for number, task_id in enumerate(tasks):
@@ -50,16 +50,9 @@ def write(
 
 
 @contextmanager
-def _whole(file: Path) -> Iterator[TextIO]:
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+def _page(file: Path) -> Iterator[TextIO]:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8") as page:
-            try:
-                yield page
-                page.close()
-                part.replace(file)
-            finally:
-                part.unlink(missing_ok=True)
+        with whole(file) as part, part.open("w", encoding="utf-8") as page:
+            yield page
     except OSError as error:
         raise UsageError(f"cannot write {file}: {error.strerror}") from error

@@ -1,15 +1,13 @@
 """Many requests at once, over the journal: what was paid for is not asked again."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.chat import Chat, ChatReply, ChatRequest
 from engine.endpoint import Endpoint
-from engine.journal import Journal, Journaled
-from engine.means import DRAIN_SECONDS
+from engine.lines import journaled
 from search.policy import PolicyError
 
 
@@ -47,26 +45,14 @@ async def _ask(asked: Asked, requests: Sequence[ChatRequest]) -> list[ChatReply 
             except PolicyError as error:
                 return error
 
-    async with _journaled(asked) as chat, asyncio.TaskGroup() as group:
+    endpoints = []
+    if asked.chat is None:
+        base_url = asked.base_url or None
+        endpoints = [Endpoint.from_environment(base_url, concurrency=asked.concurrency)]
+    chats = [asked.chat or endpoints[0]]
+    async with (
+        journaled(asked.journal, chats, endpoints) as (chat,),
+        asyncio.TaskGroup() as group,
+    ):
         tasks = [group.create_task(one(chat, request)) for request in requests]
     return [task.result() for task in tasks]
-
-
-@asynccontextmanager
-async def _journaled(asked: Asked) -> AsyncIterator[Journaled]:
-    endpoint = None
-    if asked.chat is not None:
-        chat: Chat = asked.chat
-    else:
-        base_url = asked.base_url or None
-        chat = endpoint = Endpoint.from_environment(base_url, concurrency=asked.concurrency)
-    with Journal(asked.journal) as journal:
-        journaled = Journaled(chat, journal)
-        try:
-            yield journaled
-        finally:
-            if endpoint is not None:
-                endpoint.stop()
-            await journaled.drain(DRAIN_SECONDS)
-            if endpoint is not None:
-                await endpoint.aclose()

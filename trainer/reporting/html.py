@@ -1,10 +1,9 @@
 """Sections as one page of HTML that needs nothing else: no script, no network."""
 
 from collections.abc import Iterable
-from html import escape
 
-from trainer.reporting.document import Section, Table, line
-from trainer.reporting.plots import svg
+from trainer.reporting.document import Section, Table
+from trainer.reporting.plots import escaped, svg
 
 _STYLE = """\
 body { font: 15px/1.45 sans-serif; color: #222; max-width: 1000px; margin: 2em auto }
@@ -25,9 +24,9 @@ def html(title: str, sections: Iterable[Section]) -> str:
         '<html lang="en">',
         '<head><meta charset="utf-8">',
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">',
-        f"<title>{_escaped(title)}</title>",
+        f"<title>{escaped(title)}</title>",
         f"<style>\n{_STYLE}\n</style></head>",
-        f"<body>\n<h1>{_escaped(title)}</h1>",
+        f"<body>\n<h1>{escaped(title)}</h1>",
         *map(_section, sections),
         "</body>\n</html>\n",
     ]
@@ -35,21 +34,17 @@ def html(title: str, sections: Iterable[Section]) -> str:
 
 
 def _section(section: Section) -> str:
-    parts = [f"<h2>{_escaped(section.title)}</h2>"]
+    parts = [f"<h2>{escaped(section.title)}</h2>"]
     parts += [f"<figure>{svg(plot)}</figure>" for plot in section.plots]
     parts += map(_table, section.tables)
-    parts += [f"<p>{_escaped(note)}</p>" for note in section.notes]
+    parts += [f"<p>{escaped(note)}</p>" for note in section.notes]
     return f"<section>\n{chr(10).join(parts)}\n</section>"
 
 
 def _table(table: Table) -> str:
-    head = "".join(f"<th>{_escaped(name)}</th>" for name in table.head)
+    head = "".join(f"<th>{escaped(name)}</th>" for name in table.head)
     rows = [
-        "<tr>" + "".join(f"<td>{_escaped(cell)}</td>" for cell in cells) + "</tr>"
+        "<tr>" + "".join(f"<td>{escaped(cell)}</td>" for cell in cells) + "</tr>"
         for cells in table.rows
     ]
     return "\n".join(["<table>", f"<tr>{head}</tr>", *rows, "</table>"])
-
-
-def _escaped(text: str) -> str:
-    return escape(line(text))

@@ -22,7 +22,7 @@ def svg(plot: Plot) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" role="img" font-family="sans-serif" font-size="12">',
-        f"<title>{_escaped(plot.title)}</title>",
+        f"<title>{escaped(plot.title)}</title>",
         _words(_LEFT, 16, plot.title, weight="bold"),
         *drawn.parts,
         *_legend(plot, drawn.height),
@@ -75,7 +75,7 @@ def _one_bar(figure: Figure | None, y: float, number: int) -> Iterator[str]:
     low, value, high = (_LEFT + _WIDTH * _inside(at) for at in _places(figure))
     yield (
         f'<rect x="{_LEFT}" y="{y}" width="{value - _LEFT:.1f}" height="{_BAR - 3}" '
-        f'fill="{_colour(number)}"><title>{_escaped(share(figure))}</title></rect>'
+        f'fill="{_colour(number)}"><title>{escaped(share(figure))}</title></rect>'
     )
     middle = y + (_BAR - 3) / 2
     yield _line(low, middle, high, middle, "#222222")
@@ -113,7 +113,7 @@ def _one_curve(
         yield _line(x, low, x, high, colour)
         yield (
             f'<circle cx="{x:.1f}" cy="{value:.1f}" r="3" fill="{colour}">'
-            f"<title>{_escaped(share(figure))}</title></circle>"
+            f"<title>{escaped(share(figure))}</title></circle>"
         )
     yield f'<polyline points="{" ".join(dots)}" fill="none" stroke="{colour}"/>'
 
@@ -128,10 +128,10 @@ def _legend(plot: Plot, top: float) -> Iterator[str]:
 def _words(
     x: float, y: float, text: str, *, anchor: str = "start", weight: str = "normal", whole: str = ""
 ) -> str:
-    hint = f"<title>{_escaped(whole)}</title>" if whole else ""
+    hint = f"<title>{escaped(whole)}</title>" if whole else ""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}" '
-        f'fill="#222222">{_escaped(text)}{hint}</text>'
+        f'fill="#222222">{escaped(text)}{hint}</text>'
     )
 
 
@@ -162,5 +162,6 @@ def _short(name: str, longest: int = 32) -> str:
     return told if len(told) <= longest else f"{told[: longest - 1]}…"
 
 
-def _escaped(text: str) -> str:
+def escaped(text: str) -> str:
+    """`text` as `line` shows it, for HTML and SVG."""
     return escape(line(text))

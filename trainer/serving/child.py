@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from threading import Thread
 from urllib.parse import urlsplit
 
+from engine.tied import tied
 from trainer.errors import TrainerError
 from trainer.serving.plan import Served
 from trainer.serving.programs import Program
@@ -19,14 +20,6 @@ from trainer.serving.programs import Program
 _LOOK_SECONDS = 0.1
 _GRACE_SECONDS = 30.0  # for a server to end after it was told to
 _LAST_LINES = 3
-_TIED = """\
-import ctypes, os, signal, sys
-ctypes.CDLL(None).prctl(1, signal.SIGTERM)
-if os.getppid() == int(sys.argv[1]):
-    os.execvp(sys.argv[2], sys.argv[2:])
-"""
-"""Starts a program that gets SIGTERM when we are gone (PR_SET_PDEATHSIG; Linux only). It fires when
-the thread that spawned it ends, so it is for the main thread."""
 
 
 class DidNotStart(TrainerError):
@@ -37,9 +30,8 @@ class Child:
     """A running server. What it prints goes on to standard error; `last_words` is the end of it."""
 
     def __init__(self, program: Program) -> None:
-        tie = [sys.executable, "-c", _TIED, str(os.getpid())] if sys.platform == "linux" else []
         self._process = subprocess.Popen(
-            [*tie, *program.command],
+            tied(program.command, signal.SIGTERM),
             env={**os.environ, **program.env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
