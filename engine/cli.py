@@ -7,6 +7,7 @@ import sys
 
 import typer
 
+from engine.cli_bench_env import bench_env
 from engine.cli_cache import cache
 from engine.cli_explore import explore
 from engine.cli_export import export
@@ -25,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for command in (explore, rounds, stats, show, view, export, validate):
+for command in (explore, rounds, stats, show, view, export, validate, bench_env):
     app.command()(command)
 app.add_typer(cache, name="cache")
 app.add_typer(sandbox, name="sandbox")

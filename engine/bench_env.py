@@ -1,0 +1,90 @@
+"""What a world's own operations cost: a search steps, and comes back to where it was.
+
+On each task's solution, at every state of it: a snapshot and the step; then a branch, which is back
+to the snapshot and the step once more (some environments do the work of a restore with the step
+after it); and, for comparison, the same by replay, a reset and all steps, which is what a search
+does where a snapshot is lost.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from environments import Action, Task, ToolEnv
+from sandbox.errors import StateLost
+
+OPERATIONS = ("reset", "step", "snapshot", "branch", "replay", "release")
+
+
+@dataclass(slots=True)
+class Costs:
+    """seconds: of every call, by operation.   lost: snapshots that were gone when asked for."""
+
+    tasks: int = 0
+    lost: int = 0
+    seconds: dict[str, list[float]] = field(
+        default_factory=lambda: {name: [] for name in OPERATIONS}
+    )
+
+    def timed(self, operation: str, call: Callable[[], Any]) -> Any:
+        began = perf_counter()
+        result = call()
+        self.seconds[operation].append(perf_counter() - began)
+        return result
+
+    def to_dict(self) -> dict[str, Any]:
+        """Milliseconds: the median and the slowest of each operation, and how many there were."""
+        return {
+            "tasks": self.tasks,
+            "lost": self.lost,
+            **{
+                name: {
+                    "calls": len(found),
+                    "median_ms": round(1000 * median(found), 4),
+                    "slowest_ms": round(1000 * max(found), 4),
+                }
+                for name, found in self.seconds.items()
+                if found
+            },
+        }
+
+
+def measure(env: ToolEnv, tasks: Sequence[Task]) -> Costs:
+    """Play the solution of each of `tasks`.
+
+    Raises:
+        sandbox.SandboxError: the sandbox failed.
+    """
+    costs = Costs()
+    for task in tasks:
+        path = env.solution(task)
+        costs.timed("reset", partial(env.reset, options={"task": task}))
+        for at in range(len(path)):
+            _around(env, task, path[: at + 1], costs)
+        costs.tasks += 1
+    return costs
+
+
+def _around(env: ToolEnv, task: Task, path: Sequence[Action], costs: Costs) -> None:
+    """The last step of `path`, from where the others lead to: taken, branched to and replayed."""
+
+    def branch() -> None:
+        env.restore(snapshot)
+        env.step(path[-1])
+
+    def replay() -> None:
+        env.reset(options={"task": task})
+        for action in path:
+            env.step(action)
+
+    snapshot = costs.timed("snapshot", env.snapshot)
+    costs.timed("step", partial(env.step, path[-1]))
+    try:
+        costs.timed("branch", branch)
+    except StateLost:
+        costs.lost += 1
+    costs.timed("replay", replay)
+    costs.timed("release", partial(env.release, snapshot))
