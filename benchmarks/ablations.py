@@ -6,6 +6,9 @@ Cells: `mask` (loss on what the agent wrote), `no-mask` (loss on every token of 
 as a trainer without masks has it), `general` (masked, with half of the chat mixed in). Each is
 measured on held-out tasks, and by its loss on the half of the chat that none was trained on.
 
+Which successes are worth learning from (r = 1, or r > 2/3) is asked by two calls, each with rows of
+another `engine export --min-reward`, and `--cells mask`.
+
 Limitation: one seed a call; the intervals say what one run may, not what another seed would bring.
 """
 
@@ -60,7 +63,7 @@ def measured(model: str, flags: argparse.Namespace, held_out: Path, out: Path) -
     options = {"schema": "prompt"} if flags.env in ("bird", "spider") else {}
     wanted = Evaluation(
         env=flags.env, model=model, data=flags.data, split=flags.split, tasks=flags.tasks,
-        depth=4, max_tokens=128, options=options,
+        depth=flags.depth, max_tokens=128, options=options,
     )  # fmt: skip
     solved = evaluate(wanted, out).solved
     low, high = (100 * bound for bound in solved.interval)
@@ -87,6 +90,8 @@ def lines(flags: argparse.Namespace) -> Iterator[str]:
             learning_rate=flags.learning_rate,
             num_train_epochs=flags.epochs,
             gradient_accumulation_steps=32,
+            max_length=flags.max_length,
+            gradient_checkpointing=flags.gradient_checkpointing,
             tree_packing="auto",
             seed=flags.seed,
             overwrite_output_dir=True,
@@ -111,6 +116,9 @@ def main() -> None:
     parser.add_argument("--tasks", default="")
     parser.add_argument("--epochs", type=float, default=2)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
+    parser.add_argument("--depth", type=int, default=4, help="steps of a held-out task, at most")
+    parser.add_argument("--max-length", type=int, default=2048, help="tokens of a row, at most")
+    parser.add_argument("--gradient-checkpointing", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     for line in lines(parser.parse_args()):
         print(line, flush=True)

@@ -6,7 +6,8 @@
 #   examples/closed_loop.sh                                   # the bundled tasks, one seed
 #   SEEDS="0 1 2" examples/closed_loop.sh                     # three seeds
 #   STUDENT=Qwen/Qwen2.5-1.5B-Instruct BATCH=16 examples/closed_loop.sh       # on a GPU
-#   WORLD=spider DATA=spider/ TRAIN=@train.txt TEST=@dev.txt HELD_OUT=dev examples/closed_loop.sh
+#   WORLD=spider DATA=spider/ TRAIN=@a.txt EXPLORE=@b.txt TEST=@c.txt HELD_OUT=dev \
+#       examples/closed_loop.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
@@ -16,16 +17,21 @@ STUDENT=${STUDENT:-smollm2}
 WORLD=${WORLD:-bird}       # or spider, with DATA
 DATA=${DATA:-}             # a folder in the world's layout; the bundled tasks, if empty
 TRAIN=${TRAIN:-}           # ids of training tasks, a,b,c or @FILE; all, if empty
+EXPLORE=${EXPLORE:-$TRAIN} # ids of those that the student explores itself
 TEST=${TEST:-}             # ids of held-out tasks; likewise
 HELD_OUT=${HELD_OUT:-test} # their split
-COPIES=${COPIES:-9}        # of each training database, under other names; bird only
+COPIES=${COPIES:-9}        # of each training database, under other names, to demonstrate; bird only
+FRESH=${FRESH:-1}          # of each, under still other names, for the student to explore; bird only
 EPOCHS=${EPOCHS:-1}
+SFT_RATE=${SFT_RATE:-5e-4} # learning rates, at their highest
+DPO_RATE=${DPO_RATE:-2e-5}
 WIDTH=${WIDTH:-4}          # answers that the student tries for each task
 BATCH=${BATCH:-16}         # pairs at once
 OUT=${OUT:-runs/closed-loop}
 PORT=${PORT:-8127}
 
 world=(--env "$WORLD" --schema prompt --template react)
+goes_on=(--save_strategy steps --save_steps 10 --save_total_limit 1 --resume_from_checkpoint)
 held_out=("${world[@]}" --split "$HELD_OUT" --depth 2 --max-tokens 128)
 [ -z "$DATA" ] || held_out+=(--data "$DATA")
 [ -z "$TEST" ] || held_out+=(--tasks "$TEST")
@@ -43,15 +49,15 @@ serve() {
     done
 }
 
-# tasks FOLDER SEED: the training tasks, of bird once more under other names, as flags in `train`.
+# tasks IDS FOLDER SEED COPIES...: training tasks, of bird under other names, as flags in `train`.
 # From few databases a small student learns table names by heart, and asks for them elsewhere.
 tasks() {
     train=("${world[@]}" --split train)
-    [ -z "$TRAIN" ] || train+=(--tasks "$TRAIN")
+    [ -z "$1" ] || train+=(--tasks "$1")
     if [ "$WORLD" = bird ]; then
-        [ -d "$1" ] || python examples/renamed.py "$1" --copies "$COPIES" --seed "$2" \
+        [ -f "$2/train.json" ] || python examples/renamed.py "$2" --seed "$3" --copies "${@:4}" \
             ${DATA:+--data "$DATA"}
-        train+=(--data "$1")
+        train+=(--data "$2")
     elif [ -n "$DATA" ]; then
         train+=(--data "$DATA")
     fi
@@ -70,32 +76,32 @@ for seed in $SEEDS; do
     mkdir -p "$here"
 
     echo "== seed $seed: demonstrations, and SFT"
-    tasks "$here/tasks" "$seed"
+    tasks "$TRAIN" "$here/tasks" "$seed" "$COPIES"
     engine explore "${train[@]}" --teacher demonstration --seed "$seed" --out "$here/demonstrations"
     engine export "$here/demonstrations" --to sft --per-task 1 --output "$here/sft.jsonl"
     # Rows of a database begin with the same instructions and schema: packed, computed once.
     trained "$here/sft" ||
         trainer sft --model_name_or_path "$STUDENT" --dataset "$here/sft.jsonl" \
-            --output_dir "$here/sft" --overwrite_output_dir --seed "$seed" --tree_packing auto \
-            --learning_rate 5e-4 --num_train_epochs "$EPOCHS" --gradient_accumulation_steps 32
+            --output_dir "$here/sft" "${goes_on[@]}" --seed "$seed" --tree_packing auto \
+            --learning_rate "$SFT_RATE" --num_train_epochs "$EPOCHS" --gradient_accumulation_steps 32
     trainer eval --model "$here/sft" "${held_out[@]}" --out "$here/after-sft"
 
     echo "== seed $seed: the student explores, and DPO"
     # Under names that it has not been taught, so that it fails as it does elsewhere.
-    COPIES=1 tasks "$here/fresh-tasks" "$((seed + 1000))"
+    tasks "$EXPLORE" "$here/fresh-tasks" "$((seed + 1000))" "$FRESH" --only-copies
     serve "$here/sft" "$here/server.json"
     engine explore "${train[@]}" --teacher student --base-url "http://127.0.0.1:$PORT/v1" \
         --siblings sample --width "$WIDTH" --solved "$WIDTH" --depth 2 --reply-tokens 128 \
-        --temperature 0.8 --concurrency 8 --seed "$seed" --out "$here/explored"
+        --temperature 0.8 --concurrency 32 --seed "$seed" --out "$here/explored"
     kill "$server"
     wait "$server" || true
     server=
-    engine export "$here/explored" --to dpo --per-task 1 --output "$here/dpo.jsonl"
+    engine export "$here/explored" --to dpo --output "$here/dpo.jsonl"
     trained "$here/dpo" ||
         trainer dpo --model_name_or_path "$here/sft" --dataset "$here/dpo.jsonl" \
-            --output_dir "$here/dpo" --overwrite_output_dir --seed "$seed" --tree_packing auto \
+            --output_dir "$here/dpo" "${goes_on[@]}" --seed "$seed" --tree_packing auto \
             --per_device_train_batch_size "$BATCH" --gradient_accumulation_steps 1 \
-            --learning_rate 2e-5 --beta 0.1 --sft_weight 0.2 --num_train_epochs 1
+            --learning_rate "$DPO_RATE" --beta 0.1 --sft_weight 0.2 --num_train_epochs 1
     trainer eval --model "$here/dpo" "${held_out[@]}" --out "$here/after-dpo"
 done
 

@@ -1,6 +1,6 @@
 """The bundled training tasks (or another folder in BIRD's layout), once more under other names:
 
-    python examples/renamed.py TARGET [--data DIR] [--copies 3] [--seed 0]
+    python examples/renamed.py TARGET [--data DIR] [--copies 3] [--seed 0] [--only-copies]
     engine explore --env bird --data TARGET --split train --schema prompt --out runs/renamed
 
 `environments.sql.renaming` says what for. Only a training split is renamed.
@@ -20,10 +20,18 @@ def main() -> None:
     parser.add_argument("--data", help="a folder in BIRD's layout")
     parser.add_argument("--copies", type=int, default=3, help="of each database")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only-copies", action="store_true", help="not the tasks as they are")
     given = parser.parse_args()
     shutil.rmtree(given.target, ignore_errors=True)
     given.target.mkdir(parents=True)
-    tasks = rename(data_folder(given.data), "train", given.target, given.copies, given.seed)
+    tasks = rename(
+        data_folder(given.data),
+        "train",
+        given.target,
+        given.copies,
+        given.seed,
+        originals=not given.only_copies,
+    )
     print(f"{tasks} tasks in {given.target}")
 
 

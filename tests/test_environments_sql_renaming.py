@@ -19,15 +19,22 @@ TABLES = {"members": ["member_id", "full_name", "joined_on"], "loans": ["loan_id
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two of the bundled databases, as they are and in two copies."""
-    source, target = (tmp_path_factory.mktemp(name) for name in ("source", "target"))
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two of the bundled databases."""
+    source = tmp_path_factory.mktemp("source")
     records = json.loads((BUNDLED / "train.json").read_text("utf-8"))
     groups = ("symphony", "town_library")
     for group in groups:
         shutil.copytree(BUNDLED / "train_databases" / group, source / "train_databases" / group)
     kept = [record for record in records if record["db_id"] in groups]
     (source / "train.json").write_text(json.dumps(kept), "utf-8")
+    return source
+
+
+@pytest.fixture(scope="module")
+def folder(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """As they are and in two copies."""
+    target = tmp_path_factory.mktemp("target")
     assert rename(source, "train", target, copies=2, seed=0) == 240
     return target
 
@@ -53,6 +60,15 @@ def test_every_copy_brings_the_same_rows_for_other_queries(env: ToolEnv) -> None
         copies = [number, number + 80, number + 160]
         assert rows(env, copies[0]) == rows(env, copies[1]) == rows(env, copies[2])
         assert len({env.tasks[copy].secret["sql"] for copy in copies}) > 1
+
+
+def test_copies_alone_are_those_beside_the_originals(
+    source: Path, folder: Path, tmp_path: Path
+) -> None:
+    assert rename(source, "train", tmp_path, copies=1, seed=0, originals=False) == 80
+    assert not (tmp_path / "train_databases" / "symphony").exists()
+    alone, beside = (json.loads((at / "train.json").read_text()) for at in (tmp_path, folder))
+    assert [one["SQL"] for one in alone] == [one["SQL"] for one in beside[80:160]]
 
 
 def test_neither_schema_nor_question_holds_a_tables_old_name(env: ToolEnv) -> None:

@@ -152,11 +152,12 @@ def _many(word: str) -> str:
     return word + ("es" if re.search(r"(s|x|ch|sh)$", word) else "s")
 
 
-def rename(source: Path, split: str, target: Path, copies: int, seed: int) -> int:
-    """Write `copies` of a split under other names into `target`, beside those as they are; how
-    many tasks there are.
+def rename(
+    source: Path, split: str, target: Path, copies: int, seed: int, *, originals: bool = True
+) -> int:
+    """Write `copies` of a split under other names into `target`; how many tasks there are.
 
-    source: a folder in BIRD's layout.
+    source: a folder in BIRD's layout.   originals: write the split as it is, too.
 
     Raises:
         DataError: it is malformed, or a database cannot be renamed (a broken view, a name that
@@ -165,7 +166,7 @@ def rename(source: Path, split: str, target: Path, copies: int, seed: int) -> in
     records = read_records(source / f"{split}.json")
     databases = bird_databases(source, split)
     made: list[dict[str, Any]] = []
-    for number in range(copies + 1):
+    for number in range(0 if originals else 1, copies + 1):
         for group in sorted({str(record["db_id"]) for record in records}):
             own = [record for record in records if record["db_id"] == group]
             new = f"{group}_{number}" if number else group
