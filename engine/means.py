@@ -16,7 +16,7 @@ from engine.errors import UsageError
 from engine.executors.base import Executor
 from engine.executors.local import Local
 from engine.executors.paying import Asking, Paying
-from engine.lines import journaled
+from engine.journaling import journaled
 from engine.prices import Price, needed_price, price_of, read_prices
 from engine.store import FILE, Store
 from engine.student import KEY

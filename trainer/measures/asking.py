@@ -7,7 +7,7 @@ from pathlib import Path
 
 from engine.chat import Chat, ChatReply, ChatRequest
 from engine.endpoint import Endpoint
-from engine.lines import journaled
+from engine.journaling import journaled
 from search.policy import PolicyError
 
 
