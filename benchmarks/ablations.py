@@ -66,13 +66,9 @@ def measured(model: str, flags: argparse.Namespace, held_out: Path, out: Path) -
         depth=flags.depth, max_tokens=128, options=options,
     )  # fmt: skip
     solved = evaluate(wanted, out).solved
-    low, high = (100 * bound for bound in solved.interval)
     chat = general(model, held_out).loss
     down, up = chat.interval
-    return (
-        f"{100 * solved.value:.1f} % ({solved.hits}/{solved.total}; {low:.0f} to {high:.0f}) | "
-        f"{chat.value:.3f} ({down:.3f} to {up:.3f})"
-    )
+    return f"{solved} | {chat.value:.3f} ({down:.3f} to {up:.3f})"
 
 
 def lines(flags: argparse.Namespace) -> Iterator[str]:

@@ -13,6 +13,7 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
+from engine.validate import play
 from environments import Action, Task, ToolEnv
 from sandbox.errors import StateLost
 
@@ -75,16 +76,11 @@ def _around(env: ToolEnv, task: Task, path: Sequence[Action], costs: Costs) -> N
         env.restore(snapshot)
         env.step(path[-1])
 
-    def replay() -> None:
-        env.reset(options={"task": task})
-        for action in path:
-            env.step(action)
-
     snapshot = costs.timed("snapshot", env.snapshot)
     costs.timed("step", partial(env.step, path[-1]))
     try:
         costs.timed("branch", branch)
     except StateLost:
         costs.lost += 1
-    costs.timed("replay", replay)
+    costs.timed("replay", partial(play, env, task, path))
     costs.timed("release", partial(env.release, snapshot))

@@ -40,19 +40,19 @@ def validate(env: ToolEnv, tasks: Sequence[Task]) -> Iterator[tuple[Task, Unsoun
 
 
 def _examine(env: ToolEnv, task: Task) -> tuple[str, str] | None:
-    last = _play(env, task, env.solution(task))
+    last = play(env, task, env.solution(task))
     if last.info.get("suspect"):
         return "suspect", str(last.info["suspect"])
     if last.info.get("error"):
         return "errors", last.observation
     if not last.solved:
         return "fails", f"the solution earns {last.reward:g}"
-    if _play(env, task, env.noop(task)).solved:
+    if play(env, task, env.noop(task)).solved:
         return "noop", "doing nothing earns 1.0"
     return None
 
 
-def _play(env: ToolEnv, task: Task, actions: Sequence[Action]) -> Step:
+def play(env: ToolEnv, task: Task, actions: Sequence[Action]) -> Step:
     """The last step of playing `actions` on `task`."""
     env.reset(options={"task": task})
     for action in actions:

@@ -13,11 +13,6 @@ from trainer.metrics import Rate, Report, paired
 STAGES = {"base": "before", "after-sft": "SFT", "after-dpo": "SFT + DPO"}
 
 
-def percent(rate: Rate) -> str:
-    low, high = (100 * bound for bound in rate.interval)
-    return f"{100 * rate.value:.1f} % ({rate.hits}/{rate.total}; {low:.0f} to {high:.0f})"
-
-
 def pooled(reports: Sequence[Report]) -> Rate:
     return Rate(sum(one.solved.hits for one in reports), sum(one.solved.total for one in reports))
 
@@ -39,8 +34,8 @@ def main(out: Path) -> None:
     }
     table = Table("held-out tasks solved (95 %)", *(seed.name for seed in seeds), "all")
     for stage, name in STAGES.items():
-        each = [percent(report.solved) for report in runs[stage]]
-        table.add_row(name, *each, percent(pooled(runs[stage])))
+        each = [str(report.solved) for report in runs[stage]]
+        table.add_row(name, *each, str(pooled(runs[stage])))
     Console().print(table)
     change = paired(outcomes(runs["after-sft"]), outcomes(runs["after-dpo"]))
     if change is not None:

@@ -10,14 +10,7 @@ from rich.table import Table
 from engine.stats import stats
 from engine.store import Store
 from trainer.evaluate import read
-from trainer.metrics import Rate, paired
-
-
-def percent(rate: Rate) -> str:
-    low, high = rate.interval
-    return (
-        f"{100 * rate.value:.1f} % ({rate.hits}/{rate.total}; {100 * low:.0f} to {100 * high:.0f})"
-    )
+from trainer.metrics import paired
 
 
 def main(out: Path) -> None:
@@ -35,8 +28,8 @@ def main(out: Path) -> None:
     table.add_row("SFT rows, DPO pairs", f"{rows['sft']}, {rows['dpo']}", "")
     table.add_row("SFT rows trained on", "", str(trained["used"]))
     table.add_section()
-    table.add_row("solve rate (95 %)", percent(before.solved), percent(after.solved))
-    table.add_row("valid-action rate", percent(before.valid), percent(after.valid))
+    table.add_row("solve rate (95 %)", str(before.solved), str(after.solved))
+    table.add_row("valid-action rate", str(before.valid), str(after.valid))
     Console().print(table)
     change = paired(before.outcomes, after.outcomes)
     if change is None or change[1] <= 0:

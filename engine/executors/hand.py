@@ -25,12 +25,11 @@ from engine.executors import base
 from engine.executors.garbage import rarely_collected
 from engine.executors.paying import Asking
 from engine.journal import Journal, Journaled
+from engine.journaling import DRAIN_SECONDS
 from environments import Task
 from sandbox import TreegraftError
 from search.policy import BudgetSpent
 from search.usage import Usage
-
-DRAIN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from engine.budget import Budget
 from engine.config import Config
 from engine.executors.base import Keep
 from engine.executors.crew import Lost, Member, Work, search_all
-from engine.executors.hand import DRAIN_SECONDS, Orders, main
+from engine.executors.hand import Orders, main
 from engine.executors.paying import Paying
+from engine.journaling import DRAIN_SECONDS
 from environments import Task
 from sandbox import TreegraftError
 from search import Tree

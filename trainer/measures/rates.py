@@ -27,6 +27,11 @@ class Rate:
     def interval(self) -> tuple[float, float]:
         return wilson(self.hits, self.total)
 
+    def __str__(self) -> str:
+        """ "45.0 % (81/180; 38 to 52)"."""
+        low, high = (100 * bound for bound in self.interval)
+        return f"{100 * self.value:.1f} % ({self.hits}/{self.total}; {low:.0f} to {high:.0f})"
+
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
