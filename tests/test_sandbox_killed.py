@@ -10,14 +10,16 @@ import pytest
 
 from sandbox import daemon
 from sandbox.backends import BACKENDS
-from sandbox.backends.docker import Docker
+from sandbox.backends.docker import UNSURE, Docker, forget_unsure
 from sandbox.branching import BranchingSandbox
 from sandbox.errors import SandboxError
 from sandbox.owner import owner, start_time
+from sandbox.program import Program
 from tests import faults
 from tests.faults import LONG, SMALL, SPIN, gone, grow, know, wait_for
 from tests.private_docker import PrivateDocker
 from tests.sandboxes import require
+from tests.slow_docker import slow_docker
 
 
 class Attempt:
@@ -162,8 +164,9 @@ def kill_half_way() -> set[tuple[int, int]]:
         pass
     while not (inner := faults.children(below[0])):
         pass
+    known = {(inner[0], start_time(inner[0]))}  # a start time is told of the living only
     os.kill(below[0], signal.SIGKILL)
-    return {(inner[0], start_time(inner[0]))}
+    return known
 
 
 def test_a_start_killed_half_way_ends() -> None:
@@ -226,6 +229,42 @@ def test_a_daemon_restarted_between_two_steps(
     trouble(lambda: know(private_box, "n3"))
     assert know(private_box, "n3") == "(3, '3')"
     assert len(faults.containers(owner())) == 1
+
+
+def test_a_start_interrupted_while_the_daemon_is_slow_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever removes a container before it is made has removed nothing.
+
+    The program is none that branches: the folder that those call at is gone when the daemon
+    comes to it, and the daemon makes no container then, but for a few milliseconds.
+    """
+    require("docker")
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    program = Program("idle", ("-c", "input()"), quota=SMALL)
+    with slow_docker(b"/containers/create", seconds=0.6) as (address, asked):
+        monkeypatch.setenv("DOCKER_HOST", address)
+        for _ in range(3):
+            asked.clear()
+            with pytest.raises(KeyboardInterrupt):
+                Attempt(lambda: asked.wait() and signal.setitimer(signal.ITIMER_REAL, 0.1))
+                Docker().start(program)
+            time.sleep(1.0)
+            assert not faults.containers(owner())
+
+
+def test_a_removal_that_is_interrupted_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    require("docker")
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    with slow_docker(b"DELETE ", seconds=0.3) as (address, asked):
+        monkeypatch.setenv("DOCKER_HOST", address)
+        UNSURE.add("treegraft-perhaps")
+        with pytest.raises(KeyboardInterrupt):
+            Attempt(lambda: asked.wait() and signal.setitimer(signal.ITIMER_REAL, 0.1))
+            forget_unsure()
+        assert UNSURE
+        forget_unsure()
+    assert not UNSURE
 
 
 def test_a_deleted_image_is_built_again(private_box: BranchingSandbox) -> None:

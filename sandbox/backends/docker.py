@@ -16,7 +16,8 @@ import os
 import stat
 import threading
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -39,14 +40,21 @@ OPEN_FILES = 4096
 FOLDERS = {"HOME": "/work", "PATH": "/usr/local/bin:/usr/bin:/bin"}
 
 UNSURE: set[str] = set()
-"""Containers whose start was interrupted: the daemon may make one after we had it removed."""
+"""Containers whose start failed: a daemon that did not answer may make one after it is removed."""
 
 
 @atexit.register
 def forget_unsure() -> None:
-    """Remove them again."""
-    while UNSURE:
-        remove(UNSURE.pop())
+    """Remove them again. One whose removal is interrupted is tried once more."""
+    for container in tuple(UNSURE):
+        remove(container)
+        UNSURE.discard(container)
+
+
+def undisturbed(act: Callable[[], object]) -> None:
+    """Do it in a thread of its own: an interrupt (Ctrl-C) is raised only when it has ended."""
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(act).result()
 
 
 class Docker:
@@ -120,11 +128,16 @@ class Docker:
 
         options = container_options(client, program, opened) | {"name": container}
         try:
-            client.api.create_container(self._image(client), **options)
+            self._make(client, options)
         except ImageNotFound:  # deleted since we looked
             with self._lock:
                 self._tag = ""
-            client.api.create_container(self._image(client), **options)
+            self._make(client, options)
+
+    def _make(self, client: "DockerClient", options: dict[str, Any]) -> None:
+        image = self._image(client)
+        # Who turns away from this request cannot tell when the container will be there to remove.
+        undisturbed(lambda: client.api.create_container(image, **options))
 
     def _image(self, client: "DockerClient") -> str:
         with self._lock:  # one thread builds, the others wait for it
