@@ -9,33 +9,83 @@ from hypothesis import strategies as st
 from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from trainer.packing.attention import attention, runs
+from trainer.packing.attention import Tree, attention
 from trainer.packing.batches import Packing, attach, plan
+from trainer.packing.runs import by_runs, runs
+from trainer.packing.segments import Heads, by_segments, possible, segments
 from trainer.packing.splitting import distinct, split
-from trainer.trie import pack
+from trainer.trie import Trie, pack
 
 ROWS = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=7), min_size=1, max_size=7)
 
 
-@settings(deadline=None)
-@given(ROWS, st.sampled_from([1, 2]))
-def test_attention_by_runs_is_attention_to_ancestors(rows: list[list[int]], shared: int) -> None:
-    """Against the (n, n) mask of the trie, with keys of their own and shared by two heads."""
+def spread(trie: Trie, shared: int) -> Heads:
+    """Queries, keys and values of two heads; keys of their own or shared by both."""
     torch.manual_seed(0)
-    trie = pack(rows)
-    count = trie.distinct
-    query = torch.randn(1, 2, count, 4)
-    key, value = torch.randn(2, 1, 2 // shared, count, 4)
-    mine, _ = attention(
-        torch.nn.Module(), query, key, value, None, tree=runs(trie.parents), scaling=0.3
-    )
-    where, ends = torch.arange(count), torch.from_numpy(trie.ends)
+    query = torch.randn(1, 2, trie.distinct, 4, requires_grad=True)
+    key, value = torch.randn(2, 1, 2 // shared, trie.distinct, 4).unbind()
+    return query, key.requires_grad_(), value.requires_grad_()
+
+
+def masked(heads: Heads, trie: Trie, shared: int) -> torch.Tensor:
+    """Attention as the (n, n) mask of the trie says."""
+    where, ends = torch.arange(trie.distinct), torch.from_numpy(trie.ends)
     seen = (where <= where[:, None]) & (where[:, None] < ends)
-    repeated = (part.repeat_interleave(shared, dim=1) for part in (key, value))
-    expected = functional.scaled_dot_product_attention(
-        query, *repeated, attn_mask=seen, scale=0.3
-    ).transpose(1, 2)
+    repeated = (part.repeat_interleave(shared, dim=1) for part in heads[1:])
+    return functional.scaled_dot_product_attention(heads[0], *repeated, attn_mask=seen, scale=0.3)
+
+
+@pytest.mark.parametrize("way", ["segments", "runs"])
+@settings(deadline=None)
+@given(rows=ROWS, shared=st.sampled_from([1, 2]))
+def test_attention_is_to_ancestors(way: str, rows: list[list[int]], shared: int) -> None:
+    """Against the (n, n) mask, with its gradients."""
+    trie = pack(rows)
+    heads = spread(trie, shared)
+    expected = masked(heads, trie, shared)
+    if way == "segments":
+        mine = by_segments(heads, segments(trie), 0.3)
+    else:
+        mine = by_runs(heads, runs(trie.parents), 0.3)
     torch.testing.assert_close(mine, expected)
+    above = torch.randn_like(mine)
+    grads = (torch.autograd.grad(out, heads, above) for out in (mine, expected))
+    for one, other in zip(*grads, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_autocast_is_followed() -> None:
+    """Queries and keys that were turned in float32, as a model under autocast gives them."""
+    trie = pack([[1, 2, 3], [1, 2, 4, 5], [6]])
+    query, key, value = spread(trie, shared=2)
+    expected = masked((query, key, value), trie, shared=2)
+    with torch.autocast("cpu", torch.bfloat16):
+        mine = by_segments((query, key, value.bfloat16()), segments(trie), 0.3)
+    assert mine.dtype == torch.bfloat16
+    torch.testing.assert_close(mine.float(), expected, atol=0.02, rtol=0.02)
+    given = torch.autograd.grad(mine, (query, value), torch.ones_like(mine))
+    wanted = torch.autograd.grad(expected, (query, value), torch.ones_like(expected))
+    torch.testing.assert_close(given, wanted, atol=0.03, rtol=0.03)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.5])
+def test_dropout_takes_the_runs(dropout: float) -> None:
+    trie = pack([[1, 2, 3], [1, 2, 4, 5], [6]])
+    heads = spread(trie, shared=1)
+    assert possible(heads, dropout) == (dropout == 0.0)
+    tree = Tree(trie, torch.device("cpu"))
+    torch.manual_seed(0)
+    mine, _ = attention(torch.nn.Module(), *heads, None, tree, dropout=dropout, scaling=0.3)
+    torch.manual_seed(0)
+    expected = by_runs(heads, tree.runs, 0.3, dropout)
+    torch.testing.assert_close(mine, expected.transpose(1, 2))
+    assert set(vars(tree)) & {"segments"} == (set() if dropout else {"segments"})
+
+
+def test_a_segment_ends_where_rows_part() -> None:
+    trie = pack([[1, 2, 3, 4], [1, 2, 3, 5, 6], [1, 2, 3], [1, 2, 7], [8]])
+    found = [(one.start, one.end, one.reach) for one in segments(trie)]
+    assert found == [(0, 2, 7), (2, 3, 6), (3, 4, 4), (4, 6, 6), (6, 7, 7), (7, 8, 8)]
 
 
 def test_there_is_one_run_for_each_row_that_adds_something() -> None:

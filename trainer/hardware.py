@@ -1,5 +1,6 @@
 """What this machine computes well in."""
 
+import functools
 import os
 from pathlib import Path
 
@@ -37,9 +38,10 @@ def fast_bf16_attention() -> bool:
     return device() == "cuda" or "amx_bf16" in _flags()
 
 
-def _flags() -> set[str]:
+@functools.cache
+def _flags() -> frozenset[str]:
     """What this CPU can do, in Linux's words; nothing elsewhere."""
     try:
-        return set(Path("/proc/cpuinfo").read_text("utf-8").split())
+        return frozenset(Path("/proc/cpuinfo").read_text("utf-8").split())
     except OSError:
-        return set()
+        return frozenset()

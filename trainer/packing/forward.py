@@ -23,7 +23,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPast
 from trl.trainer.utils import FusedCausalLMOutput
 
 from trainer.mask import IGNORE
-from trainer.packing.attention import ATTENTION, marker, runs
+from trainer.packing.attention import ATTENTION, Tree, marker
 from trainer.trie import Trie, pack
 
 _KNOWN = {"input_ids", "attention_mask", "labels", "use_cache", "return_dict"}
@@ -71,7 +71,7 @@ def packed_inputs(trie: Trie, device: torch.device) -> dict[str, Any]:
         "input_ids": torch.from_numpy(trie.ids)[None].to(device),
         "position_ids": torch.from_numpy(trie.depths)[None].to(device),
         "attention_mask": marker(device),
-        "tree": runs(trie.parents, device),
+        "tree": Tree(trie, device),
     }
 
 
