@@ -85,7 +85,7 @@ def lines(flags: argparse.Namespace) -> Iterator[str]:
             flags.out / cell,
             learning_rate=flags.learning_rate,
             num_train_epochs=flags.epochs,
-            gradient_accumulation_steps=32,
+            gradient_accumulation_steps=flags.accumulation,
             max_length=flags.max_length,
             gradient_checkpointing=flags.gradient_checkpointing,
             tree_packing="auto",
@@ -114,6 +114,7 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--depth", type=int, default=4, help="steps of a held-out task, at most")
     parser.add_argument("--max-length", type=int, default=2048, help="tokens of a row, at most")
+    parser.add_argument("--accumulation", type=int, default=32, help="rows of a step")
     parser.add_argument("--gradient-checkpointing", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
     for line in lines(parser.parse_args()):

@@ -84,8 +84,15 @@ def test_dropout_takes_the_runs(dropout: float) -> None:
 
 def test_a_segment_ends_where_rows_part() -> None:
     trie = pack([[1, 2, 3, 4], [1, 2, 3, 5, 6], [1, 2, 3], [1, 2, 7], [8]])
-    found = [(one.start, one.end, one.reach) for one in segments(trie)]
-    assert found == [(0, 2, 7), (2, 3, 6), (3, 4, 4), (4, 6, 6), (6, 7, 7), (7, 8, 8)]
+    found = [(one.own, one.beneath) for one in segments(trie)]
+    assert found == [
+        (slice(0, 2), slice(2, 7)),
+        (slice(2, 3), slice(3, 6)),
+        (slice(3, 4), None),
+        (slice(4, 6), None),
+        (slice(6, 7), None),
+        (slice(7, 8), None),
+    ]
 
 
 def test_there_is_one_run_for_each_row_that_adds_something() -> None:

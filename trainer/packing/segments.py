@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.autograd.function import once_differentiable
 
 from trainer.hardware import fast_bf16_attention
 from trainer.trie import Trie
@@ -26,17 +27,11 @@ Heads = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Packed tokens start to end; those from end to reach lie beneath it."""
+    """own: its packed tokens.   beneath: the tokens that follow them in some row; None where
+    none do."""
 
-    start: int
-    end: int
-    reach: int
-
-    @property
-    def calls(self) -> tuple[tuple[int, int, bool], ...]:
-        """Ranges of tokens that look at it, and whether each looks only as far as itself."""
-        own, beneath = (self.start, self.end, True), (self.end, self.reach, False)
-        return (own, beneath) if self.reach > self.end else (own,)
+    own: slice
+    beneath: slice | None
 
 
 def segments(trie: Trie) -> tuple[Segment, ...]:
@@ -47,9 +42,15 @@ def segments(trie: Trie) -> tuple[Segment, ...]:
         # An only child follows its parent, and their subtrees end together.
         follows = end < count and trie.parents[end] == end - 1
         if not (follows and trie.ends[end] == trie.ends[end - 1]):
-            made.append(Segment(start, end, int(trie.ends[start])))
+            reach = int(trie.ends[start])
+            made.append(Segment(slice(start, end), slice(end, reach) if reach > end else None))
             start = end
     return tuple(made)
+
+
+def branching(tree: tuple[Segment, ...]) -> list[tuple[slice, slice]]:
+    """Of the segments beneath which there is something: own and beneath."""
+    return [(one.own, one.beneath) for one in tree if one.beneath]
 
 
 def possible(heads: Heads, dropout: float) -> bool:
@@ -79,60 +80,60 @@ class _BySegments(torch.autograd.Function):
     ) -> torch.Tensor:
         kind = _kind(query)
         queries, keys, values = (part.to(kind) for part in (query, key, value))
-        found = _Found(queries)
-        for segment in tree:
-            at = slice(segment.start, segment.end)
-            for start, end, causal in segment.calls:
-                looking = queries[:, :, start:end]
-                part = _KERNEL(looking, keys[:, :, at], values[:, :, at], 0.0, causal, scale=scale)
-                found.add(start, end, *part)
-        out = found.out.to(value.dtype)  # autocast leaves turned queries and keys longer
-        ctx.save_for_backward(query, key, value, out, found.logsumexp)
+
+        def found(looking: slice, at: slice, causal: bool) -> tuple[torch.Tensor, torch.Tensor]:
+            parts = queries[:, :, looking], keys[:, :, at], values[:, :, at]
+            part, logsumexp = _KERNEL(*parts, 0.0, causal, scale=scale)
+            return part, logsumexp
+
+        _, heads, count, size = query.shape
+        out = query.new_empty((1, count, heads, size), dtype=_wide(query)).transpose(1, 2)
+        logsumexp = out.new_empty((1, count, heads)).transpose(1, 2)
+        for one in tree:  # each token is in one segment
+            out[:, :, one.own], logsumexp[:, :, one.own] = found(one.own, one.own, True)
+        for own, beneath in branching(tree):
+            known = out[:, :, beneath], logsumexp[:, :, beneath]
+            _join(*known, *found(beneath, own, False))
+        out = out.to(value.dtype)  # autocast leaves turned queries and keys longer
+        ctx.save_for_backward(query, key, value, out, logsumexp)
         ctx.tree, ctx.scale, ctx.kind = tree, scale, kind
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *above: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         *saved, logsumexp = ctx.saved_tensors
         queries, keys, values, outs, aboves = (part.to(ctx.kind) for part in (*saved, *above))
-        sums = [torch.zeros_like(part, dtype=_wide(part)) for part in saved[:3]]
-        for segment in ctx.tree:
-            at = slice(segment.start, segment.end)
-            for start, end, causal in segment.calls:
-                looking = slice(start, end)
-                parts = _BACKWARD(
-                    aboves[:, :, looking],
-                    queries[:, :, looking],
-                    keys[:, :, at],
-                    values[:, :, at],
-                    outs[:, :, looking],
-                    logsumexp[:, :, looking],
-                    0.0,
-                    causal,
-                    scale=ctx.scale,
-                )
-                for total, where, part in zip(sums, (looking, at, at), parts, strict=True):
-                    total[:, :, where] += part
+
+        def found(looking: slice, at: slice, causal: bool) -> Heads:
+            around = aboves[:, :, looking], queries[:, :, looking], keys[:, :, at]
+            after = values[:, :, at], outs[:, :, looking], logsumexp[:, :, looking]
+            parts: Heads = _BACKWARD(*around, *after, 0.0, causal, scale=ctx.scale)
+            return parts
+
+        sums = [torch.empty_like(part, dtype=_wide(part)) for part in saved[:3]]
+        for one in ctx.tree:
+            for total, part in zip(sums, found(one.own, one.own, True), strict=True):
+                total[:, :, one.own] = part
+        for own, beneath in branching(ctx.tree):
+            where, parts = (beneath, own, own), found(beneath, own, False)
+            for total, at, part in zip(sums, where, parts, strict=True):
+                total[:, :, at] += part
         grads = (total.to(part.dtype) for total, part in zip(sums, saved, strict=False))
         return *grads, None, None
 
 
-class _Found:
-    """What tokens have found so far. out: as the queries.   logsumexp: (1, heads, n)."""
+def _join(
+    known: torch.Tensor, sums: torch.Tensor, more: torch.Tensor, more_sums: torch.Tensor
+) -> None:
+    """Add to what tokens have found what they find in another segment: `known` and `sums` change.
 
-    def __init__(self, queries: torch.Tensor) -> None:
-        _, heads, count, size = queries.shape
-        wide = _wide(queries)
-        self.out = torch.zeros(1, count, heads, size, dtype=wide).transpose(1, 2)
-        self.logsumexp = torch.full((1, count, heads), -torch.inf, dtype=wide).transpose(1, 2)
-
-    def add(self, start: int, end: int, out: torch.Tensor, logsumexp: torch.Tensor) -> None:
-        """Join what tokens start to end find in one more segment."""
-        before, known = self.logsumexp[:, :, start:end], self.out[:, :, start:end]
-        joined = torch.logaddexp(before, logsumexp)
-        known *= (before - joined).exp_()[..., None]
-        known += out * (logsumexp - joined).exp_()[..., None]
-        before.copy_(joined)
+    known, more: (1, heads, tokens, size).   sums, more_sums: (1, heads, tokens), logarithms.
+    """
+    joined = torch.logaddexp(sums, more_sums)
+    known *= (sums - joined).exp_()[..., None]
+    known += more * (more_sums - joined).exp_()[..., None]
+    sums.copy_(joined)
 
 
 def _wide(part: torch.Tensor) -> torch.dtype:
