@@ -1,17 +1,25 @@
-"""A Docker daemon that can go away, in front of the real one."""
+"""A Docker daemon that can go away or be slow, in front of the real one."""
 
 import contextlib
 import socket
 import threading
+import time
 from pathlib import Path
 
 from sandbox import daemon
 
 
 class Relay:
-    """A daemon that can go away: passes everything on to the real one until it is stopped."""
+    """Passes everything on to the real daemon until it is stopped.
 
-    def __init__(self, path: Path) -> None:
+    slow: what is in the first line of requests that it passes on `seconds` later, whether or not
+    the one who asks is still there.   asked: set when one has come.
+    """
+
+    def __init__(self, path: Path, slow: bytes = b"no request", seconds: float = 0.0) -> None:
+        self._slow, self._seconds = slow, seconds
+        self.asked = threading.Event()
+        self.address = f"unix://{path}"
         self._ends: list[socket.socket] = []
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(path))
@@ -32,6 +40,9 @@ class Relay:
     def _copy(self, source: socket.socket, target: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
+                if self._slow in data.partition(b"\r\n")[0]:
+                    self.asked.set()
+                    time.sleep(self._seconds)
                 target.sendall(data)
             target.shutdown(socket.SHUT_WR)
 

@@ -237,7 +237,7 @@ def test_a_container_killed_from_outside(
 def test_a_daemon_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     relay = Relay(tmp_path / "docker.sock")
     with monkeypatch.context() as elsewhere:
-        elsewhere.setenv("DOCKER_HOST", f"unix://{tmp_path}/docker.sock")
+        elsewhere.setenv("DOCKER_HOST", relay.address)
         try:
             channel = Docker().start(Program("test", ("-I", "-S", "-c", EVALUATE)))
             assert ask(channel, "1") == 1

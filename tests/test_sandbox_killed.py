@@ -5,6 +5,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -16,10 +18,10 @@ from sandbox.errors import SandboxError
 from sandbox.owner import owner, start_time
 from sandbox.program import Program
 from tests import faults
+from tests.docker_relay import Relay
 from tests.faults import LONG, SMALL, SPIN, gone, grow, know, wait_for
 from tests.private_docker import PrivateDocker
 from tests.sandboxes import require
-from tests.slow_docker import slow_docker
 
 
 class Attempt:
@@ -231,39 +233,57 @@ def test_a_daemon_restarted_between_two_steps(
     assert len(faults.containers(owner())) == 1
 
 
+@contextmanager
+def slow_daemon(
+    request: bytes, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[threading.Event]:
+    """The machine's, behind a relay; set, before the daemon knows of it, when it is asked."""
+    require("docker")
+    signal.signal(signal.SIGALRM, signal.default_int_handler)
+    relay = Relay(folder / "docker.sock", slow=request, seconds=0.6)
+    monkeypatch.setenv("DOCKER_HOST", relay.address)
+    try:
+        yield relay.asked
+    finally:
+        monkeypatch.undo()
+        relay.stop()
+
+
+@contextmanager
+def interrupted(asked: threading.Event) -> Iterator[None]:
+    """What is done within is interrupted, as by Ctrl-C, while the daemon is slow."""
+    asked.clear()
+    with pytest.raises(KeyboardInterrupt):
+        Attempt(lambda: asked.wait() and signal.setitimer(signal.ITIMER_REAL, 0.1))
+        yield
+
+
 def test_a_start_interrupted_while_the_daemon_is_slow_leaves_nothing(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever removes a container before it is made has removed nothing.
 
     The program is none that branches: the folder that those call at is gone when the daemon
     comes to it, and the daemon makes no container then, but for a few milliseconds.
     """
-    require("docker")
-    signal.signal(signal.SIGALRM, signal.default_int_handler)
     program = Program("idle", ("-c", "input()"), quota=SMALL)
-    with slow_docker(b"/containers/create", seconds=0.6) as (address, asked):
-        monkeypatch.setenv("DOCKER_HOST", address)
+    with slow_daemon(b"/containers/create", tmp_path, monkeypatch) as asked:
         for _ in range(3):
-            asked.clear()
-            with pytest.raises(KeyboardInterrupt):
-                Attempt(lambda: asked.wait() and signal.setitimer(signal.ITIMER_REAL, 0.1))
+            with interrupted(asked):
                 Docker().start(program)
             time.sleep(1.0)
             assert not faults.containers(owner())
 
 
-def test_a_removal_that_is_interrupted_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    require("docker")
-    signal.signal(signal.SIGALRM, signal.default_int_handler)
-    with slow_docker(b"DELETE ", seconds=0.3) as (address, asked):
-        monkeypatch.setenv("DOCKER_HOST", address)
-        UNSURE.add("treegraft-perhaps")
-        with pytest.raises(KeyboardInterrupt):
-            Attempt(lambda: asked.wait() and signal.setitimer(signal.ITIMER_REAL, 0.1))
+def test_a_removal_that_is_interrupted_is_not_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    UNSURE.add("treegraft-perhaps")
+    with slow_daemon(b"DELETE ", tmp_path, monkeypatch) as asked:
+        with interrupted(asked):
             forget_unsure()
         assert UNSURE
-        forget_unsure()
+    forget_unsure()
     assert not UNSURE
 
 
