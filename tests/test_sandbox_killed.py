@@ -254,7 +254,7 @@ def interrupted(asked: threading.Event) -> Iterator[None]:
     """What is done within is interrupted, as by Ctrl-C, while the daemon is slow."""
     asked.clear()
     with pytest.raises(KeyboardInterrupt):
-        Attempt(lambda: asked.wait() and signal.setitimer(signal.ITIMER_REAL, 0.1))
+        Attempt(lambda: asked.wait(10.0) and signal.setitimer(signal.ITIMER_REAL, 0.1))
         yield
 
 
@@ -278,8 +278,8 @@ def test_a_start_interrupted_while_the_daemon_is_slow_leaves_nothing(
 def test_a_removal_that_is_interrupted_is_not_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    UNSURE.add("treegraft-perhaps")
     with slow_daemon(b"DELETE ", tmp_path, monkeypatch) as asked:
+        UNSURE.add("treegraft-perhaps")
         with interrupted(asked):
             forget_unsure()
         assert UNSURE
