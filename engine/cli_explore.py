@@ -19,6 +19,7 @@ from engine.flags import (
     Schema,
     Split,
     env_options,
+    json_object,
 )
 from engine.terminal import Json, Unsafe, confirmed, resumable, say
 
@@ -92,6 +93,14 @@ def explore(
     ] = None,
     temperature: Annotated[float, typer.Option(help="Of every reply.")] = 1.0,
     reply_tokens: Annotated[int, typer.Option(help="Tokens a reply, at most.")] = 1024,
+    sampling: Annotated[
+        str,
+        typer.Option(
+            help="JSON of more parameters for the teacher's requests, as its server takes them; "
+            "null leaves one out.",
+            show_default="none",
+        ),
+    ] = "{}",
     mistake_rate: Annotated[
         float, typer.Option(help="How often the demonstration teacher errs, 0 to 1.")
     ] = 0.3,
@@ -170,6 +179,7 @@ def explore(
         task_max_usd=task_max_usd,
         temperature=temperature,
         reply_tokens=reply_tokens,
+        sampling=json_object("--sampling", sampling),
         mistake_rate=mistake_rate,
         swift=swift,
         swift_threshold=swift_threshold,

@@ -17,6 +17,8 @@ from search.limits import Limits
 from search.registry import SEARCHES
 
 Value = Literal["judge", "reward"]
+NOT_SAMPLING = frozenset({"model", "messages", "tools", "n", "stop", "stream", "logprobs"})
+"""What of a request is the search's, or the template's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,8 @@ class Config:
         refused where it is not the default.
     width, depth, solved, repeats, task_max_*: see `search.Limits`.
     temperature, reply_tokens: of a reply.   mistake_rate: of the demonstration teacher.
+    sampling: further parameters of every request to the teacher, OpenAI's or its server's own; None
+        leaves out one that is sent otherwise (`parameters`).
     swift: MODEL@URL of a student that acts first; "" for none.   swift_threshold: under which mean
         log-probability the teacher acts: see `engine.swift`.   swift_template: the student's.
     """
@@ -63,6 +67,7 @@ class Config:
     task_max_usd: float | None = None
     temperature: float = 1.0
     reply_tokens: int = 1024
+    sampling: Mapping[str, Any] = field(default_factory=dict)
     mistake_rate: float = 0.3
     swift: str = ""
     swift_threshold: float = THRESHOLD
@@ -84,6 +89,8 @@ class Config:
             _at_least(name, getattr(self, name), 0)
         if not 0 <= self.mistake_rate <= 1:
             raise UsageError("--mistake-rate must be between 0 and 1")
+        if taken := sorted(NOT_SAMPLING & set(self.sampling)):
+            raise UsageError(f"--sampling: {', '.join(taken)} cannot be given there")
         self._check_options()
         self._check_student()
 
@@ -134,13 +141,19 @@ class Config:
         return {**given, **self.options}
 
     @property
-    def sampling(self) -> dict[str, Any]:
-        """Parameters of every request. The seed is one: another seed asks for other replies."""
+    def student_parameters(self) -> dict[str, Any]:
+        """Of every request to the student that acts first."""
         return {
             "temperature": self.temperature,
             "max_tokens": self.reply_tokens,
             "seed": self.seed,
         }
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """Of every request to the teacher. The seed is one: another asks for other replies."""
+        given = {**self.student_parameters, **self.sampling}
+        return {name: value for name, value in given.items() if value is not None}
 
     def to_dict(self) -> dict[str, Any]:
         """What a run keeps: passwords in addresses are left out."""
@@ -156,6 +169,7 @@ class Config:
         """What differs from a stored config, said as flags; "" where nothing does."""
         mine, theirs = _flat(self.to_dict()), _flat(stored)
         defaults = dict.fromkeys((*mine, *theirs)) | {f.name: f.default for f in fields(Config)}
+        defaults["sampling"] = {}  # which runs of before did not have
         mine = dict.fromkeys(theirs) | mine
         theirs = defaults | theirs
         return ", ".join(

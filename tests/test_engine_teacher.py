@@ -8,6 +8,7 @@ import pytest
 from engine.chat import ChatReply
 from engine.config import Config
 from engine.encoding import tree_to_dict
+from engine.errors import UsageError
 from engine.export import Export, export
 from engine.means import Bounds, Means
 from engine.session import run
@@ -54,6 +55,19 @@ def test_a_search_over_the_wire(tmp_path):
     assert first["model"] == "t" and first["seed"] == 0 and first["temperature"] == 1.0
     assert first["tools"][0]["function"]["name"] == "go" and "n" not in first
     assert tree.usage.prompt_tokens > 0 and len({call.request for call in tree.calls}) == 14
+
+
+def test_a_server_is_asked_with_parameters_of_its_own(tmp_path):
+    """As models that reason want it: another name for the reply's length, no seed."""
+    sampling = {"max_tokens": None, "max_completion_tokens": 99, "seed": None, "top_p": 0.9}
+    with ChatServer(left_then_right) as server:
+        summary, _ = explore(server, tmp_path / "r", sampling=sampling)
+        assert summary.solved == 1
+        for request in server.requests:
+            assert not {"max_tokens", "seed"} & set(request)
+            assert (request["max_completion_tokens"], request["top_p"]) == (99, 0.9)
+        with pytest.raises(UsageError, match="--sampling was .*0.9.* and is {}"):
+            explore(server, tmp_path / "r")
 
 
 def test_samples_come_in_one_request(tmp_path):

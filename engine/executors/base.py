@@ -75,7 +75,7 @@ def policy(
     if student_chat is None:
         raise UsageError(f"--swift {config.student.public} needs an endpoint")
     template = get_template(config.swift_template)
-    sampling = {**config.sampling, **extra(config.swift_threshold)}
+    sampling = {**config.student_parameters, **extra(config.swift_threshold)}
     student = Teacher(student_chat, template, world(env), config.student.model, sampling)
     return Swift(student, teacher, [tool.name for tool in env.tools], config.swift_threshold)
 
@@ -92,7 +92,7 @@ def _teacher(config: Config, env: ToolEnv, chat: Chat | None) -> Policy:
     if chat is None:
         raise UsageError(f"--teacher {config.teacher} needs an endpoint")
     template = get_template(config.template)
-    return Teacher(chat, template, world(env), config.teacher, config.sampling)
+    return Teacher(chat, template, world(env), config.teacher, config.parameters)
 
 
 def world(env: ToolEnv) -> World:
