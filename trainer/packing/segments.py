@@ -8,7 +8,7 @@ FlashAttention (arXiv 2205.14135, section 3.1) joins blocks of keys; and as ther
 backward, given the joined output and logarithm, returns each part of the gradients by itself.
 
 torch's kernel for CPUs returns these logarithms, and has a backward, only by its operators' own
-names; `scaled_dot_product_attention` hides them.
+names, which torch may change; `scaled_dot_product_attention` hides them.
 """
 
 from dataclasses import dataclass
@@ -20,8 +20,9 @@ from torch.autograd.function import once_differentiable
 from trainer.hardware import fast_bf16_attention
 from trainer.trie import Trie
 
-_KERNEL = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
-_BACKWARD = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
+_NAME = "_scaled_dot_product_flash_attention_for_cpu"
+_KERNEL: Any = getattr(torch.ops.aten, _NAME, None)
+_BACKWARD: Any = getattr(torch.ops.aten, f"{_NAME}_backward", None)
 Heads = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
@@ -54,7 +55,10 @@ def branching(tree: tuple[Segment, ...]) -> list[tuple[slice, slice]]:
 
 
 def possible(heads: Heads, dropout: float) -> bool:
-    """Whether `by_segments` can be used: on a CPU, for heads of one size, without dropout."""
+    """Whether `by_segments` can be used: on a CPU, for heads of one size, without dropout, and where
+    torch has the kernel."""
+    if _KERNEL is None or _BACKWARD is None:
+        return False
     sizes = {part.shape[-1] for part in heads}
     return heads[0].device.type == "cpu" and len(sizes) == 1 and not dropout
 
