@@ -55,8 +55,8 @@ def branching(tree: tuple[Segment, ...]) -> list[tuple[slice, slice]]:
 
 
 def possible(heads: Heads, dropout: float) -> bool:
-    """Whether `by_segments` can be used: on a CPU, for heads of one size, without dropout, and where
-    torch has the kernel."""
+    """Whether `by_segments` can be used: on a CPU, for heads of one size, without dropout, by a
+    torch that has the kernel."""
     if _KERNEL is None or _BACKWARD is None:
         return False
     sizes = {part.shape[-1] for part in heads}
