@@ -1,6 +1,7 @@
 """What several test files share and takes seconds to make."""
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,10 @@ os.environ.setdefault("TREEGRAFT_SANDBOX", "bubblewrap")
 
 # Tests run side by side, and threads of torch that wait for one another spin.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell ignores it for what it starts in the background, and so would all that tests interrupt.
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

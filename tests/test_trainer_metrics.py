@@ -35,6 +35,14 @@ def answer(reward: float, **info: object) -> Step:
     return Step(Action("answer", {}), "", reward, terminated=True, info=info)
 
 
+def text(reports: list[Report]) -> str:
+    """What the terminal shows of them."""
+    console = Console(width=160, record=True, file=StringIO())
+    for part in printable(sections(reports)):
+        console.print(part)
+    return console.export_text()
+
+
 TREES = [
     tree("1", look(), look(thought="again"), answer(1.0, strict=True)),
     tree("2", wrong("malformed"), wrong("sql"), answer(1.0, strict=False), difficulty="hard"),
@@ -59,6 +67,23 @@ def test_what_a_run_comes_to() -> None:
 
 def test_a_world_without_a_stricter_grade_has_no_strict_rate() -> None:
     assert measure("run", [tree("1", answer(1.0))]).strict is None
+
+
+def test_partial_rewards_have_a_mean() -> None:
+    """A task without a tree earned nothing."""
+    shop = [tree("1", answer(1.0)), tree("2", look(), answer(0.5)), tree("3", look())]
+    report = measure("run", shop, failed=["4"])
+    assert report.solved == Rate(1, 4)
+    assert report.reward is not None and report.reward.value == 1.5 / 4
+    assert 0.0 <= report.reward.low < 1.5 / 4 < report.reward.high < 1.0
+    assert "mean reward" in text([report])
+    again = Report.from_dict(report.to_dict()).reward
+    assert again is not None and again.value == 1.5 / 4
+
+
+def test_where_all_is_won_or_lost_the_mean_is_the_solve_rate() -> None:
+    report = measure("run", TREES)
+    assert report.reward is None and "mean reward" not in text([report])
 
 
 def test_a_report_goes_to_json_and_back() -> None:
@@ -114,10 +139,7 @@ def test_other_tasks_are_not_paired() -> None:
 def test_runs_stand_side_by_side() -> None:
     before = measure("before", [tree(str(n), answer(0.0)) for n in range(20)])
     after = measure("after", [tree(str(n), answer(float(n < 12))) for n in range(20)])
-    console = Console(width=160, record=True, file=StringIO())
-    for part in printable(sections([before, after])):
-        console.print(part)
-    shown = console.export_text()
+    shown = text([before, after])
     assert "60.0 % [39, 78] (12/20)" in shown
     low, high = (round(100 * bound) for bound in paired(before.outcomes, after.outcomes)[1:])
     assert f"+60.0 [{low:+d}, {high:+d}]" in shown

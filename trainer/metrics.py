@@ -15,7 +15,7 @@ from trainer.measures.general import General
 from trainer.measures.mistakes import FORMAT_ERRORS, INVALID, REPEATED, Mistake, Mistakes
 from trainer.measures.pass_at import chains, curve
 from trainer.measures.plain import read, shown
-from trainer.measures.rates import Estimate, Rate, paired, wilson
+from trainer.measures.rates import Estimate, Rate, estimate, paired, wilson
 from trainer.measures.scores import Agreement, Judged
 
 __all__ = ["FORMAT_ERRORS", "INVALID", "Rate", "Report", "measure", "paired", "wilson"]
@@ -27,6 +27,8 @@ class Report:
 
     solved: tasks of which a path earned reward 1.   strict: those that passed the environment's
     stricter grade too (`info["strict"]`), None where it has none.
+    reward: the mean of each task's best path, 0 to 1; None where every reward is 0 or 1, and the mean
+        is the solve rate.
     valid, format_errors, repeated: of all steps.   gave_up: of tasks.
     failed: tasks without a tree, which count as not solved.
     groups, tags: solve rates by `Task.group` and by tag ("difficulty=simple").
@@ -40,6 +42,7 @@ class Report:
     name: str
     solved: Rate = Rate(0, 0)
     strict: Rate | None = None
+    reward: Estimate | None = None
     valid: Rate = Rate(0, 0)
     format_errors: Rate = Rate(0, 0)
     repeated: Rate = Rate(0, 0)
@@ -95,6 +98,7 @@ class _Tally:
     played: dict[str, tuple[int, int]] = field(default_factory=dict)
     by: dict[tuple[str, str], list[bool]] = field(default_factory=dict)
     depths: dict[int, list[bool]] = field(default_factory=dict)
+    rewards: list[float] = field(default_factory=list)
     invalid: int = 0
     malformed: int = 0
     graded: int = 0
@@ -113,6 +117,7 @@ class _Tally:
         self.graded += any("strict" in step.info for step in steps)
         self.strict += any(step.info.get("strict") for step in steps)
         self.tokens += tree.usage.tokens
+        self.rewards.append(max((leaf.step.reward for leaf in tree.leaves()), default=0.0))
         for leaf in tree.leaves():
             self.depths.setdefault(len(tree.lineage(leaf.id)), []).append(leaf.step.solved)
         keys = [("group", task.group)] if task.group else []
@@ -127,6 +132,7 @@ class _Tally:
             name,
             solved=Rate(sum(self.outcomes.values()), tasks),
             strict=Rate(self.strict, tasks) if self.graded else None,
+            reward=_partial([*self.rewards, *[0.0] * failed]),
             valid=Rate(steps - self.invalid, steps),
             format_errors=Rate(self.malformed, steps),
             repeated=Rate(self.mistakes.steps[REPEATED], steps),
@@ -145,3 +151,9 @@ class _Tally:
             pass_at=curve(self.played, failed),
             mistakes=self.mistakes.summary(),
         )
+
+
+def _partial(rewards: list[float]) -> Estimate | None:
+    if set(rewards) <= {0.0, 1.0}:
+        return None
+    return estimate(((reward, 1) for reward in rewards), share=True)

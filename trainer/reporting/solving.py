@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from trainer.measures.rates import Rate, paired
+from trainer.measures.rates import Figure, Rate, paired
 from trainer.metrics import Report
 from trainer.reporting.cells import change, number, points, share
 from trainer.reporting.document import Section, Table
@@ -11,6 +11,7 @@ from trainer.reporting.side import Reports, by_key, head, plot, row
 _RATES = (
     ("solved", "solved"),
     ("strict", "solved, strict"),
+    ("reward", "mean reward"),
     ("valid", "valid actions"),
     ("format_errors", "format errors"),
     ("repeated", "repeated actions"),
@@ -28,7 +29,7 @@ def solved(reports: Reports) -> Iterator[Section]:
     """How many tasks, and how."""
     rows = []
     for attribute, title in _RATES:
-        rates: list[Rate | None] = [getattr(report, attribute) for report in reports]
+        rates: list[Figure | None] = [getattr(report, attribute) for report in reports]
         if any(rates):
             bounds = _paired(reports) if attribute == "solved" else ""
             rows.append(row(title, [*map(share, rates)], points(rates) + bounds))
