@@ -27,8 +27,8 @@ class Report:
 
     solved: tasks of which a path earned reward 1.   strict: those that passed the environment's
     stricter grade too (`info["strict"]`), None where it has none.
-    reward: the mean of each task's best path, 0 to 1; None where every reward is 0 or 1, and the mean
-        is the solve rate.
+    reward: the mean of each task's best path, 0 to 1; None where every reward is 0 or 1, and that
+        mean is the solve rate.
     valid, format_errors, repeated: of all steps.   gave_up: of tasks.
     failed: tasks without a tree, which count as not solved.
     groups, tags: solve rates by `Task.group` and by tag ("difficulty=simple").
