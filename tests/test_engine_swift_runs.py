@@ -39,6 +39,14 @@ def test_a_run_s_calls_are_those_of_both(tmp_path: Path) -> None:
         assert len(both.asked) == len(both.teacher.requests) == 3, "paid twice"
 
 
+def test_the_teachers_own_parameters_are_not_the_students(tmp_path: Path) -> None:
+    with pair(tmp_path, lambda _: "Hm.") as both:
+        both.explore(Bounds(calls=4), sampling={"top_k": 3, "max_tokens": None})
+        assert both.asked and both.teacher.requests
+        assert all("top_k" not in one and one["max_tokens"] for one in both.asked)
+        assert all(one["top_k"] == 3 and "max_tokens" not in one for one in both.teacher.requests)
+
+
 def test_dollars_are_counted_apart(tmp_path: Path) -> None:
     prices = tmp_path / "prices.json"
     prices.write_text('{"t": {"input": 1e5, "output": 0}, "s": {"input": 1e4, "output": 0}}')
