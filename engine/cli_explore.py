@@ -2,10 +2,11 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.errors import UsageError
 from engine.flags import (
     Data,
     Db,
@@ -19,7 +20,6 @@ from engine.flags import (
     Schema,
     Split,
     env_options,
-    json_object,
 )
 from engine.terminal import Json, Unsafe, confirmed, resumable, say
 
@@ -179,7 +179,7 @@ def explore(
         task_max_usd=task_max_usd,
         temperature=temperature,
         reply_tokens=reply_tokens,
-        sampling=json_object("--sampling", sampling),
+        sampling=_parameters(sampling),
         mistake_rate=mistake_rate,
         swift=swift,
         swift_threshold=swift_threshold,
@@ -195,6 +195,18 @@ def explore(
             means=Means(None, journal, prices, concurrency, executor, address, workers),
         )
     _report(config, out, summary, json_)
+
+
+def _parameters(given: str) -> dict[str, Any]:
+    """The value of --sampling. Raises UsageError: it is no JSON object."""
+    try:
+        found = json.loads(given)
+        json.dumps(found, allow_nan=False)
+    except ValueError as error:
+        raise UsageError(f"--sampling is no JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise UsageError('--sampling must be a JSON object, as {"top_p": 0.9}')
+    return found
 
 
 def _report(config: "Config", out: Path, summary: "Summary", as_json: bool) -> None:

@@ -1,7 +1,7 @@
 """What a run is: two commands with the same `Config` are one run, and the second resumes it."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from math import isinf, isnan
 from typing import Any, Literal, get_args
 
@@ -168,8 +168,7 @@ class Config:
     def difference(self, stored: Mapping[str, Any]) -> str:
         """What differs from a stored config, said as flags; "" where nothing does."""
         mine, theirs = _flat(self.to_dict()), _flat(stored)
-        defaults = dict.fromkeys((*mine, *theirs)) | {f.name: f.default for f in fields(Config)}
-        defaults["sampling"] = {}  # which runs of before did not have
+        defaults = dict.fromkeys((*mine, *theirs)) | {f.name: _default(f) for f in fields(Config)}
         mine = dict.fromkeys(theirs) | mine
         theirs = defaults | theirs
         return ", ".join(
@@ -177,6 +176,11 @@ class Config:
             for name, value in mine.items()
             if value != theirs[name]
         )
+
+
+def _default(of: Field[Any]) -> Any:
+    """What a run of before, which did not have the field, stands for."""
+    return of.default if of.default_factory is MISSING else of.default_factory()
 
 
 def _flat(config: Mapping[str, Any]) -> dict[str, Any]:

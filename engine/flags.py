@@ -1,13 +1,10 @@
 """Flags that several commands share: how an environment is named and made."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-
-from engine.errors import UsageError
 
 Env = Annotated[
     str,
@@ -56,22 +53,6 @@ Schema = Annotated[
     ),
 ]
 Run = Annotated[Path, typer.Argument(help="A run's folder.")]
-
-
-def json_object(flag: str, text: str) -> dict[str, Any]:
-    """The value of a flag that takes a JSON object.
-
-    Raises:
-        UsageError: it is none.
-    """
-    try:
-        found = json.loads(text)
-        json.dumps(found, allow_nan=False)
-    except ValueError as error:
-        raise UsageError(f"{flag} is no JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise UsageError(f'{flag} must be a JSON object, as {{"top_p": 0.9}}')
-    return found
 
 
 def given(**options: str | bool | None) -> dict[str, str | bool]:

@@ -11,8 +11,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from trainer.packing.attention import Tree, attention
 from trainer.packing.batches import Packing, attach, plan
-from trainer.packing.runs import by_runs, runs
-from trainer.packing.segments import Heads, by_segments, possible, segments
+from trainer.packing.runs import Heads, by_runs, runs
+from trainer.packing.segments import by_segments, possible, segments
 from trainer.packing.splitting import distinct, split
 from trainer.trie import Trie, pack
 

@@ -117,8 +117,9 @@ class _Tally:
         self.graded += any("strict" in step.info for step in steps)
         self.strict += any(step.info.get("strict") for step in steps)
         self.tokens += tree.usage.tokens
-        self.rewards.append(max((leaf.step.reward for leaf in tree.leaves()), default=0.0))
-        for leaf in tree.leaves():
+        leaves = list(tree.leaves())
+        self.rewards.append(max((leaf.step.reward for leaf in leaves), default=0.0))
+        for leaf in leaves:
             self.depths.setdefault(len(tree.lineage(leaf.id)), []).append(leaf.step.solved)
         keys = [("group", task.group)] if task.group else []
         for key in [*keys, *((f"tag {tag}", value) for tag, value in task.tags.items())]:

@@ -5,4 +5,6 @@ batches.py     whether to pack, and the batches that a trainer gets
 support.py     which models can be packed, and a trial of it
 forward.py     the model's forward: rows in, log-probabilities of rows out, a trie in between
 attention.py   a token looks at its ancestors and itself, nowhere else
+segments.py    how that is done on a CPU
+runs.py        how it is done anywhere
 """

@@ -42,7 +42,7 @@ class Tree:
     def runs(self) -> tuple[Run, ...]:
         return runs(self.trie.parents, self.device)
 
-    @property
+    @functools.cached_property
     def longest(self) -> int:
         """Tokens of the longest row: how far a token looks, at most."""
         return int(self.trie.depths.max()) + 1

@@ -15,6 +15,9 @@ from transformers.integrations.sdpa_attention import repeat_kv
 from trainer.trie import Ints
 
 Range = tuple[int, int]
+Heads = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+"""Queries, keys and values, each (1, heads, n, size); fewer heads of keys and values where they are
+shared."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,13 +69,12 @@ def _mask(
 
 
 def by_runs(
-    heads: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    heads: Heads,
     tree: tuple[Run, ...],
     scale: float | None = None,
     dropout: float = 0.0,
 ) -> torch.Tensor:
-    """heads: queries, keys and values, each (1, heads, n, size); fewer heads of keys and values
-    where they are shared. Returns as the queries."""
+    """Returns as the queries: (1, heads, n, size)."""
     return torch.cat([_within(run, *heads, scale, dropout) for run in tree], dim=2)
 
 

@@ -18,12 +18,12 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from trainer.hardware import fast_bf16_attention
+from trainer.packing.runs import Heads
 from trainer.trie import Trie
 
 _NAME = "_scaled_dot_product_flash_attention_for_cpu"
 _KERNEL: Any = getattr(torch.ops.aten, _NAME, None)
 _BACKWARD: Any = getattr(torch.ops.aten, f"{_NAME}_backward", None)
-Heads = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,7 @@ def possible(heads: Heads, dropout: float) -> bool:
 def by_segments(
     heads: Heads, tree: tuple[Segment, ...], scale: float | None = None
 ) -> torch.Tensor:
-    """heads: queries, keys and values, each (1, heads, n, size); fewer heads of keys and values
-    where they are shared. Returns (1, heads, n, size), of the values' type."""
+    """Returns (1, heads, n, size), of the values' type."""
     out: torch.Tensor = _BySegments.apply(*heads, tree, scale)  # type: ignore[no-untyped-call]
     return out
 
