@@ -61,6 +61,43 @@ def test_a_worker_is_killed_in_mid_run(alone: Undisturbed, tmp_path: Path) -> No
     assert sent.total() - needed.total() <= AT_ONCE, "paid twice"
 
 
+def test_a_task_is_not_blamed_for_a_dead_worker_that_never_began_it(
+    alone: Undisturbed, tmp_path: Path
+) -> None:
+    """The idle places of a dead worker took the task that it gave back, once each, at the end of
+    a run; that counted as as many workers dead over it."""
+    base_url, log, trees, _ = alone
+    before, out = received(log).total(), tmp_path / "run"
+    command = exploring.explore(out, base_url, 1, "--concurrency", "4", *PROCESSES[:2])
+    with subprocess.Popen(
+        [*command, "--workers", "1"], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_for_requests(log, before + 2)
+        [worker] = children(process.pid)
+        os.kill(worker, signal.SIGKILL)
+        _, said = process.communicate(timeout=100)
+    assert process.returncode == 0, said
+    assert engine("show", str(out), "--json") == trees.splitlines(keepends=True)[0]
+
+
+def test_a_task_that_takes_every_worker_with_it_fails(alone: Undisturbed, tmp_path: Path) -> None:
+    base_url, log, _, _ = alone
+    out = tmp_path / "run"
+    command = exploring.explore(out, base_url, 1, "--concurrency", "4", *PROCESSES[:2])
+    killed: set[int] = set()
+    with subprocess.Popen(
+        [*command, "--workers", "1"], cwd=ROOT, stderr=subprocess.PIPE, text=True
+    ) as process:
+        while len(killed) < 3:
+            before = received(log).total()
+            wait_for_requests(log, before + 1)
+            [worker] = set(children(process.pid)) - killed
+            os.kill(worker, signal.SIGKILL)
+            killed.add(worker)
+        _, said = process.communicate(timeout=100)
+    assert process.returncode == 1 and "3 workers died that searched bird-train-" in said, said
+
+
 def test_nothing_outlives_a_killed_engine_and_the_run_goes_on(
     alone: Undisturbed, tmp_path: Path
 ) -> None:

@@ -131,6 +131,9 @@ class Worker:
         )
         return _Gated(self._endpoint.base_url, self._gate)
 
+    async def alive(self) -> None:
+        """Nothing: that it answers is all."""
+
     async def search(self, task: Task) -> Tree | TreegraftError:
         """The tree of `task`, or why it has none."""
         searcher = self._idle.pop() if self._idle else base.Worker(self._config, self._policy)

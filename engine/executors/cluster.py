@@ -111,6 +111,9 @@ class _Actor:
     async def ready(self) -> TreegraftError | None:
         return await _answer(self.actor.ready.remote())  # type: ignore[no-any-return]
 
+    async def alive(self) -> None:
+        await _answer(self.actor.alive.remote())
+
     async def search(self, task: Task) -> Tree | TreegraftError:
         return await _answer(self.actor.search.remote(task))  # type: ignore[no-any-return]
 

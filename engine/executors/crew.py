@@ -30,6 +30,9 @@ class Hand(Protocol):
     async def ready(self) -> TreegraftError | None:
         """Waits until it has begun; what hinders it, if anything does. Raises Lost."""
 
+    async def alive(self) -> None:
+        """Hears from it. Raises Lost."""
+
     async def search(self, task: Task) -> Tree | TreegraftError:
         """What came of `task`. Raises Lost."""
 
@@ -55,12 +58,15 @@ class Work:
             self.under_way += 1
             return self.left.popleft()
 
+    def took_a_worker(self, task: Task) -> WorkerLost | None:
+        """What came of `task`, whose worker died over it; None where another is to search it."""
+        self.losses[task.id] += 1
+        if self.losses[task.id] < LOSSES:
+            return None
+        return WorkerLost(f"{LOSSES} workers died that searched {task.id}")
+
     async def settle(self, task: Task, found: Tree | TreegraftError | None) -> None:
-        """Keep what came of `task`; None: its worker was lost."""
-        if found is None:
-            self.losses[task.id] += 1
-            if self.losses[task.id] >= LOSSES:
-                found = WorkerLost(f"{LOSSES} workers died that searched {task.id}")
+        """Keep what came of `task`; None: it is given back."""
         async with self.changed:
             self.under_way -= 1
             if found is None:
@@ -103,11 +109,17 @@ class Member:
         raise TreegraftError(f"{LOSSES} workers in a row died when they began")
 
     async def _slot(self, hand: Hand) -> None:
-        """Search one task after another, until the worker is lost."""
+        """Search one task after another, until the worker is lost: a task that it never began is
+        not to blame for that."""
         while True:
             task, found = await self.work.take(), None
             try:
-                found = await hand.search(task)
+                await hand.alive()
+                try:
+                    found = await hand.search(task)
+                except Lost:
+                    found = self.work.took_a_worker(task)
+                    return
             except Lost:
                 return
             finally:

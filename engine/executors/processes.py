@@ -81,10 +81,14 @@ class _Process:
         """See `Hand`."""
         return await asyncio.shield(self._began)
 
-    async def search(self, task: Task) -> Tree | TreegraftError:
+    async def alive(self) -> None:
         """See `Hand`."""
         if self._ended.done():
             raise Lost
+
+    async def search(self, task: Task) -> Tree | TreegraftError:
+        """See `Hand`."""
+        await self.alive()
         found: asyncio.Future[Tree | TreegraftError] = self._loop.create_future()
         self._searching[task.id] = found
         self._send("search", task)
