@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The closed loop: demonstrations teach a student (SFT), the student explores training tasks itself,
 # its successes and failures become pairs (DPO), and each stage is measured on databases that none of
-# it saw. What it makes is in runs/closed-loop; the same command goes on where it was cut off.
+# it saw: by its likeliest answer, and by several at the temperature at which it explored, since
+# that is the policy that DPO improves. What it makes is in runs/closed-loop; the same command goes on where it was cut off.
 #
 #   examples/closed_loop.sh                                   # the bundled tasks, one seed
 #   SEEDS="0 1 2" examples/closed_loop.sh                     # three seeds
@@ -26,6 +27,8 @@ EPOCHS=${EPOCHS:-1}
 SFT_RATE=${SFT_RATE:-5e-4} # learning rates, at their highest
 DPO_RATE=${DPO_RATE:-2e-5}
 WIDTH=${WIDTH:-4}          # answers that the student tries for each task
+TEMPERATURE=${TEMPERATURE:-0.8}
+SAMPLES=${SAMPLES:-4}      # answers for each held-out task at this temperature
 BATCH=${BATCH:-16}         # pairs at once
 OUT=${OUT:-runs/closed-loop}
 PORT=${PORT:-8127}
@@ -35,6 +38,8 @@ goes_on=(--save_strategy steps --save_steps 10 --save_total_limit 1 --resume_fro
 held_out=("${world[@]}" --split "$HELD_OUT" --depth 2 --max-tokens 128)
 [ -z "$DATA" ] || held_out+=(--data "$DATA")
 [ -z "$TEST" ] || held_out+=(--tasks "$TEST")
+
+sampled=("${held_out[@]}" --temperature "$TEMPERATURE" --samples "$SAMPLES" --concurrency 64)
 
 server=
 trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true' EXIT
@@ -85,6 +90,7 @@ for seed in $SEEDS; do
             --output_dir "$here/sft" "${goes_on[@]}" --seed "$seed" --tree_packing auto \
             --learning_rate "$SFT_RATE" --num_train_epochs "$EPOCHS" --gradient_accumulation_steps 32
     trainer eval --model "$here/sft" "${held_out[@]}" --out "$here/after-sft"
+    trainer eval --model "$here/sft" "${sampled[@]}" --out "$here/after-sft-sampled"
 
     echo "== seed $seed: the student explores, and DPO"
     # Under names that it has not been taught, so that it fails as it does elsewhere.
@@ -92,7 +98,7 @@ for seed in $SEEDS; do
     serve "$here/sft" "$here/server.json"
     engine explore "${train[@]}" --teacher student --base-url "http://127.0.0.1:$PORT/v1" \
         --siblings sample --width "$WIDTH" --solved "$WIDTH" --depth 2 --reply-tokens 128 \
-        --temperature 0.8 --concurrency 32 --seed "$seed" --out "$here/explored"
+        --temperature "$TEMPERATURE" --concurrency 32 --seed "$seed" --out "$here/explored"
     kill "$server"
     wait "$server" || true
     server=
@@ -103,6 +109,7 @@ for seed in $SEEDS; do
             --per_device_train_batch_size "$BATCH" --gradient_accumulation_steps 1 \
             --learning_rate "$DPO_RATE" --beta 0.1 --sft_weight 0.2 --num_train_epochs 1
     trainer eval --model "$here/dpo" "${held_out[@]}" --out "$here/after-dpo"
+    trainer eval --model "$here/dpo" "${sampled[@]}" --out "$here/after-dpo-sampled"
 done
 
 python examples/closed_loop_table.py "$OUT"

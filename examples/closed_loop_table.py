@@ -1,48 +1,56 @@
 """Prints what `examples/closed_loop.sh` came to: python examples/closed_loop_table.py FOLDER"""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from trainer.evaluate import read
-from trainer.metrics import Rate, Report, paired
+from trainer.measures.rates import estimate
+from trainer.metrics import Report, changed
+from trainer.reporting.cells import share
 
-STAGES = {"base": "before", "after-sft": "SFT", "after-dpo": "SFT + DPO"}
+Solved = Mapping[str, float]
+"""By task: whether it was solved, or the share of its answers that were right."""
+STAGES = {"before": "base", "SFT": "after-sft", "SFT + DPO": "after-dpo"}
 
 
-def pooled(reports: Sequence[Report]) -> Rate:
-    return Rate(sum(one.solved.hits for one in reports), sum(one.solved.total for one in reports))
+def outcomes(report: Report) -> Solved:
+    return report.outcomes
 
 
-def outcomes(reports: Sequence[Report]) -> dict[str, bool]:
-    """Of all seeds: each task of each seed by itself."""
-    return {
-        f"{number}/{task}": solved
-        for number, report in enumerate(reports)
-        for task, solved in report.outcomes.items()
-    }
+def shares(report: Report) -> Solved:
+    return report.shares
+
+
+def mean(runs: list[Solved]) -> str:
+    """Over tasks and seeds; a task is drawn with all its seeds."""
+    of_task = {task: [run[task] for run in runs] for task in runs[0]}
+    return share(estimate(((sum(each), len(each)) for each in of_task.values()), share=True))
 
 
 def main(out: Path) -> None:
     seeds = sorted(folder for folder in out.glob("seed-*") if (folder / "after-dpo").is_dir())
-    runs = {
-        stage: [read(out / stage if stage == "base" else seed / stage) for seed in seeds]
-        for stage in STAGES
-    }
-    table = Table("held-out tasks solved (95 %)", *(seed.name for seed in seeds), "all")
-    for stage, name in STAGES.items():
-        each = [str(report.solved) for report in runs[stage]]
-        table.add_row(name, *each, str(pooled(runs[stage])))
-    Console().print(table)
-    change = paired(outcomes(runs["after-sft"]), outcomes(runs["after-dpo"]))
-    if change is not None:
-        points, low, high = (100 * figure for figure in change)
-        print(f"DPO over SFT, paired: {points:+.1f} points ({low:+.1f} to {high:+.1f})")
-    if len(seeds) > 1:
-        print("The seeds answer the same questions: the true intervals of `all` are wider.")
+    for what, ending, of in (
+        ("the likeliest answer", "", outcomes),
+        ("answers at the temperature of exploring", "-sampled", shares),
+    ):
+        runs: dict[str, list[Solved]] = {}
+        for stage, folder in STAGES.items():
+            where = [(out if stage == "before" else seed) / f"{folder}{ending}" for seed in seeds]
+            if all(each.is_dir() for each in where):
+                runs[stage] = [of(read(each)) for each in where]
+        table = Table(f"held-out tasks solved: {what}", *(seed.name for seed in seeds), "all")
+        for stage, found in runs.items():
+            table.add_row(stage, *(mean([one]) for one in found), mean(found))
+        Console().print(table)
+        change = changed(zip(runs["SFT"], runs["SFT + DPO"], strict=True))
+        assert change is not None
+        points, low, high = (100 * one for one in (change.value, *change.interval))
+        print(f"DPO over SFT: {points:+.1f} points ({low:+.1f} to {high:+.1f})")
+    print("Intervals are of 95 %, by bootstrap over tasks, each drawn with all its seeds.")
 
 
 if __name__ == "__main__":

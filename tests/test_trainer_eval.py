@@ -100,6 +100,7 @@ def test_all_figures_of_one_run_are_in_one_report(tmp_path: Path) -> None:
     assert (again.stdout, len(server.requests)) == (done.stdout, asked), "all is paid once"
     (report,) = json.loads(done.stdout)
     assert {k: figure["value"] for k, figure in report["pass_at"].items()} == {"1": 0.25, "2": 0.5}
+    assert sorted(report["shares"].values()) == [0.0, 0.5]
     assert report["mistakes"]["format error"]["steps"]["hits"] == 12
     assert report["mistakes"]["loop"]["tasks"]["hits"] == 2
     forced = report["forced"]

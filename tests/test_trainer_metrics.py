@@ -9,7 +9,7 @@ from rich.console import Console
 from environments import Action, Step, Task
 from search import Call, Tree, Usage
 from trainer.measures.rates import Estimate, estimate
-from trainer.metrics import Rate, Report, measure, paired, wilson
+from trainer.metrics import Rate, Report, changed, measure, paired, wilson
 from trainer.reporting.sections import sections
 from trainer.reporting.terminal import printable
 
@@ -144,6 +144,30 @@ def test_runs_stand_side_by_side() -> None:
     low, high = (round(100 * bound) for bound in paired(before.outcomes, after.outcomes)[1:])
     assert f"+60.0 [{low:+d}, {high:+d}]" in shown
     assert low > 20
+
+
+def test_seeds_that_answer_the_same_questions_are_not_more_questions() -> None:
+    before = {str(n): 0.0 for n in range(20)}
+    after = {str(n): n % 4 / 4 for n in range(20)}
+    once, thrice = changed([(before, after)]), changed([(before, after)] * 3)
+    assert once is not None and once == thrice
+    assert once.value == pytest.approx(0.375)
+    assert 0.2 < once.low < 0.3 and 0.45 < once.high < 0.55
+    assert changed([(before, after), (before, after | {"20": 1.0})]) is None
+
+
+def test_what_one_chain_is_worth_is_compared_task_by_task() -> None:
+    def played(name: str, won: int) -> Report:
+        made = []
+        for task in range(20):
+            tree_ = Tree(Task(str(task), "?"))
+            for chain in range(4):
+                tree_.add(0, Step(Action("answer", {"n": chain}), "", float(chain < won), True))
+            made.append(tree_)
+        return measure(name, made)
+
+    shown = text([played("before", 1), played("after", 3)])
+    assert "+50.0 [+50, +50]" in shown  # of each task alike
 
 
 def test_the_bootstrap_draws_whole_units() -> None:

@@ -14,7 +14,7 @@ def test_attention_answers_in_the_models_type_whatever_the_slots_keep() -> None:
     slots = Slots(2)
     mask = slots.aim(0, torch.arange(3).expand(2, 3), visible=3)
     keys, values = slots.update(new, new, layer_idx=0)
-    fast = hardware.fast_bf16_attention()
+    fast = hardware.fast_bf16_attention(hardware.device())
     assert keys.dtype == values.dtype == (torch.bfloat16 if fast else torch.float32)
     assert torch.equal(keys.bfloat16(), new)
     seen, _ = attention(torch.nn.Identity(), query, keys, values, mask)

@@ -15,10 +15,10 @@ from trainer.measures.general import General
 from trainer.measures.mistakes import FORMAT_ERRORS, INVALID, REPEATED, Mistake, Mistakes
 from trainer.measures.pass_at import chains, curve
 from trainer.measures.plain import read, shown
-from trainer.measures.rates import Estimate, Rate, estimate, paired, wilson
+from trainer.measures.rates import Estimate, Rate, changed, estimate, paired, wilson
 from trainer.measures.scores import Agreement, Judged
 
-__all__ = ["FORMAT_ERRORS", "INVALID", "Rate", "Report", "measure", "paired", "wilson"]
+__all__ = ["FORMAT_ERRORS", "INVALID", "Rate", "Report", "changed", "measure", "paired", "wilson"]
 
 
 @dataclass(slots=True)
@@ -35,6 +35,8 @@ class Report:
     depths: of the paths of so many steps, those that solved their task.
     outcomes: whether each task was solved, by id: what makes two reports comparable task by task.
     pass_at: see `pass_at.curve`.   mistakes: by kind, see `measures.mistakes`.
+    shares: of each task's chains, those that solved it, 0 to 1, by id; empty where `pass_at` is.
+        What makes two reports comparable chain by chain, by `changed`.
     forced, judged, general, harness: what was asked for besides; judged is by judge, harness by
     task of lm-eval and its metric.   agreement: of each two judges.
     """
@@ -55,6 +57,7 @@ class Report:
     depths: dict[str, Rate] = field(default_factory=dict)
     outcomes: dict[str, bool] = field(default_factory=dict)
     pass_at: dict[str, Estimate] = field(default_factory=dict)
+    shares: dict[str, float] = field(default_factory=dict)
     mistakes: dict[str, Mistake] = field(default_factory=dict)
     forced: Forced | None = None
     judged: dict[str, Judged] = field(default_factory=dict)
@@ -129,6 +132,9 @@ class _Tally:
         tasks, steps = len(self.outcomes), self.mistakes.nodes
         searched = max(tasks - failed, 1)
         split = {key: Rate(sum(each), len(each)) for key, each in sorted(self.by.items())}
+        by_depth = sorted(self.depths.items())
+        samples = curve(self.played, failed)
+        won = {id: solved / played for id, (played, solved) in self.played.items() if samples}
         return Report(
             name,
             solved=Rate(sum(self.outcomes.values()), tasks),
@@ -147,9 +153,10 @@ class _Tally:
                 for (kind, value), rate in split.items()
                 if kind != "group"
             },
-            depths={str(at): Rate(sum(won), len(won)) for at, won in sorted(self.depths.items())},
+            depths={str(steps): Rate(sum(each), len(each)) for steps, each in by_depth},
             outcomes=dict(self.outcomes),
-            pass_at=curve(self.played, failed),
+            pass_at=samples,
+            shares=dict.fromkeys(self.outcomes, 0.0) | won if samples else {},
             mistakes=self.mistakes.summary(),
         )
 

@@ -32,7 +32,7 @@ class Slots(Cache):
         super().__init__(layers=[])
         self.count = slots
         self._kept: list[tuple[torch.Tensor, torch.Tensor]] = []
-        self._widened = not hardware.fast_bf16_attention()
+        self._widened = not hardware.fast_bf16_attention(hardware.device())
         self._first, self._positions, self._visible = 0, torch.zeros(0, 0, dtype=torch.long), 0
 
     def aim(self, first: int, positions: torch.Tensor, visible: int) -> torch.Tensor:

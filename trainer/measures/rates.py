@@ -76,6 +76,22 @@ def estimate(units: Iterable[tuple[float, float]], *, share: bool = False) -> Es
     return Estimate(mean, float(low), float(high))
 
 
+def changed(runs: Iterable[tuple[Mapping[str, float], Mapping[str, float]]]) -> Estimate | None:
+    """How much the mean over tasks rose from before to after, in pairs of runs of the same tasks;
+    None if the tasks differ. See `estimate`: a task is drawn with what came of it in every pair, so
+    that seeds which answer the same questions do not pass for more questions.
+
+    runs: before and after of each pair; by id of the task what came of it, 0 to 1.
+    """
+    rose: dict[str, list[float]] = {}
+    for before, after in runs:
+        if before.keys() != after.keys():
+            return None
+        for id, value in before.items():
+            rose.setdefault(id, []).append(after[id] - value)
+    return estimate((sum(each), len(each)) for each in rose.values())
+
+
 def wilson(hits: int, total: int) -> tuple[float, float]:
     """The 95 % score interval of a proportion (Wilson 1927); (0, 1) of nothing."""
     if not total:

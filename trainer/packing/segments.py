@@ -146,6 +146,6 @@ def _wide(part: torch.Tensor) -> torch.dtype:
 
 def _kind(query: torch.Tensor) -> torch.dtype:
     """What to compute in: what fused attention would, where this machine is fast in it."""
-    if not fast_bf16_attention():
+    if not fast_bf16_attention(query.device.type):
         return _wide(query)
     return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype

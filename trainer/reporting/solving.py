@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from trainer.measures.rates import Figure, Rate, paired
+from trainer.measures.rates import Figure, Rate, changed, paired
 from trainer.metrics import Report
 from trainer.reporting.cells import change, number, points, share
 from trainer.reporting.document import Section, Table
@@ -58,6 +58,7 @@ def pass_at(reports: Reports) -> Iterator[Section]:
     if named:
         note = "Unbiased estimates over the chains of each task; intervals by bootstrap over tasks."
         rows = [row(name, [*map(share, each)], points(each)) for name, each in named.items()]
+        rows[0] = (*rows[0][:-1], rows[0][-1] + _paired_shares(reports))
         shown = plot("pass@k", reports, named, curve=True)
         yield Section("pass@k", [note], [Table(head(reports), rows)], [shown])
 
@@ -81,6 +82,13 @@ def _paired(reports: Reports) -> str:
     """The interval of the difference, where both solved the same tasks."""
     found = paired(reports[0].outcomes, reports[-1].outcomes)
     return f" [{100 * found[1]:+.0f}, {100 * found[2]:+.0f}]" if found else ""
+
+
+def _paired_shares(reports: Reports) -> str:
+    """Likewise of what one chain is worth."""
+    first, last = reports[0].shares, reports[-1].shares
+    found = changed([(first, last)]) if first and len(reports) > 1 else None
+    return f" [{100 * found.low:+.0f}, {100 * found.high:+.0f}]" if found else ""
 
 
 def _notes(reports: Sequence[Report]) -> list[str]:
