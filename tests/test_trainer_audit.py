@@ -91,6 +91,14 @@ def test_a_reply_that_is_trained_twice_is_found(renderer: Renderer) -> None:
     assert violations(renderer, ROW, [made, made])
 
 
+def test_a_message_of_weight_0_that_is_trained_is_found(renderer: Renderer) -> None:
+    light = [m | {"weight": 0} if m["role"] == "assistant" else m for m in MESSAGES[:3]]
+    row = Conversation(1, "messages", [*light, *MESSAGES[3:]], [])
+    assert audit(renderer, [[row]]).violations == []
+    assert audit(renderer, [[ROW]]).turns == audit(renderer, [[row]]).turns + 1
+    assert violations(renderer, row, label(renderer, MESSAGES))
+
+
 def test_a_pair_trains_what_comes_after_its_prompt(renderer: Renderer, tmp_path: Path) -> None:
     prompt = talk("One?", "Yes.", "Two?")
     row = {"prompt": prompt, "chosen": talk("", "No.")[2:], "rejected": talk("", "Perhaps.")[2:]}

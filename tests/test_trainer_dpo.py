@@ -216,15 +216,27 @@ def test_lora_writes_the_merged_model_and_the_adapter(options: Options, tiny: Pa
 def test_rows_that_cannot_be_pairs_are_counted(options: Options) -> None:
     same = pair(dialogue("Why?"), dialogue("", "So.")[1:], dialogue("", "So.")[1:])
     mute = pair(STARTED, [{"role": "user", "content": "?"}], dialogue("", "So.")[1:])
-    write(options.dataset, [*PAIRS, same, mute])
+    light = pair(STARTED, [dialogue("", "No.")[1] | {"weight": 0}], dialogue("", "So.")[1:])
+    write(options.dataset, [*PAIRS, same, mute, light])
     student = open_student(options, "dpo")
     found = gather(replace(options, max_length=90), student, read_pairs).train
-    assert (found.read, len(found.rows)) == (5, 2)
+    assert (found.read, len(found.rows)) == (6, 2)
     assert found.dropped == {
         "chosen and rejected are the same": 1,
-        "its completion has no assistant message": 1,
+        "its completion has no assistant message that is trained": 2,
         "over --max_length 90": 1,
     }
+
+
+def test_a_turn_of_weight_0_is_not_scored(options: Options) -> None:
+    renderer = open_student(options, "dpo").renderer
+    said = dialogue("", "Oops.", "Observation: error", "Right.")[1:]
+    whole = score(renderer, Case(STARTED, said, [], True))
+    said[0]["weight"] = 0
+    scored = score(renderer, Case(STARTED, said, [], True))
+    assert scored.prompt + scored.completion == whole.prompt + whole.completion
+    kept = [id for id, counts in zip(scored.completion, scored.mask, strict=True) if counts]
+    assert renderer.tokenizer.decode(kept) == "Right.<|im_end|>"
 
 
 def test_a_template_that_changes_earlier_turns_has_step_pairs_only(options: Options) -> None:

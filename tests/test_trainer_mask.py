@@ -11,7 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from engine.templates.base import Message
-from trainer.dataset import Row, prepare, read_rows
+from trainer.dataset import How, Row, prepare, read_rows
 from trainer.errors import TrainerError
 from trainer.mask import IGNORE, Labelled, Turn, label, merge, turns
 from trainer.rendering import Renderer
@@ -87,6 +87,22 @@ def test_the_loss_sees_the_agents_words_and_its_stop_token(renderer: Renderer) -
     )
 
 
+@pytest.mark.parametrize("thought_weight", [1.0, 0.5])
+def test_a_message_of_weight_0_is_context_only(renderer: Renderer, thought_weight: float) -> None:
+    messages = dialogue(["How many?", "Thought: x\nAction: a\nAction Input: {}"] * 2)
+    whole = label(renderer, messages)
+    messages[2]["weight"] = 0
+    made = label(renderer, messages)
+    assert [one.ids for one in made] == [one.ids for one in whole]
+    assert spans(renderer, made) == [messages[4]["content"] + END]
+    how = How(thought_weight=thought_weight)
+    (one,) = prepare(renderer, [Row(1, messages, [], "")], 1000, how).sequences
+    assert one.labels == made[0].labels
+    messages[4]["weight"] = 0
+    nothing = prepare(renderer, [Row(1, messages, [], "")], 1000, how)
+    assert nothing.dropped == {"nothing in it is trained": 1}
+
+
 @pytest.mark.parametrize("text", NASTY)
 def test_nasty_text_from_anyone(renderer: Renderer, text: str) -> None:
     check(renderer, dialogue([text, "fine", text, text, "go on", ""]))
@@ -160,6 +176,7 @@ def test_a_row_without_an_assistant_is_dropped_and_counted(renderer: Renderer) -
         ('{"prompt": 1}', 'line 2: a row must be an object with "messages"'),
         ('{"messages": [{"role": "bot", "content": ""}]}', "line 2: a message must have a role"),
         ('{"messages": [{"role": "user", "content": 1}]}', "line 2: a message's content"),
+        ('{"messages": [{"role": "assistant", "weight": 0.5}]}', "line 2: a message's weight"),
         ('{"messages": [], "tools": "["}', "line 2: tools"),
         ('{"messages": [{"role": "user", "tool_calls": [1]}]}', "line 2: a tool call must"),
     ],

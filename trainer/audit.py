@@ -1,8 +1,8 @@
 """Whether a mask is right, judged from outside: by what the template renders and the ids decode to.
 
 Proved of every conversation of a file, without a look at how the mask was made:
-- each assistant message is trained exactly once, and nothing else is: no token of system, user or
-  tool text, no header;
+- each assistant message is trained exactly once, but for those of weight 0, and nothing else is: no
+  token of system, user or tool text, no header;
 - what is trained decodes to what the template writes of that message, up to and with a stop token,
   and holds its text, calls and arguments;
 - what comes before it is what the template renders for generation, control token for control
@@ -20,7 +20,7 @@ from engine.templates.base import Message
 from trainer.dataset import conversation, read_objects, tools_of
 from trainer.encoding import squeeze
 from trainer.errors import RowError, TemplateRefused, TrainerError
-from trainer.mask import IGNORE, Labelled, label, unshown
+from trainer.mask import IGNORE, Labelled, is_trained, label, unshown
 from trainer.rendering import Renderer
 from trainer.trie import pack
 
@@ -47,8 +47,9 @@ class Span:
 
 @dataclass(slots=True)
 class Audit:
-    """turns: assistant messages.   tokens: in all sequences.   distinct: of them, if those of a row
-    share their prefixes.   dropped: conversations that cannot be used, by reason."""
+    """turns: assistant messages that are trained.   tokens: in all sequences.   distinct: of them,
+    if those of a row share their prefixes.   dropped: conversations that cannot be used, by reason.
+    """
 
     conversations: int = 0
     turns: int = 0
@@ -197,8 +198,12 @@ def _loose(text: str) -> str:
 
 
 def _replies(whole: Conversation) -> list[int]:
-    roles = enumerate(message["role"] for message in whole.messages)
-    return [number for number, role in roles if role == "assistant" and number >= whole.first]
+    """The messages that are to be trained."""
+    return [
+        number
+        for number, message in enumerate(whole.messages)
+        if message["role"] == "assistant" and number >= whole.first and is_trained(message)
+    ]
 
 
 def _well_formed(sequence: Labelled) -> bool:

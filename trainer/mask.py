@@ -29,10 +29,14 @@ IGNORE = -100
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Token ids: what the student meets before an assistant turn, and what it must then emit."""
+    """Token ids: what the student meets before an assistant turn, and what it must then emit.
+
+    trained: whether it must; a message may say that it is context only (`is_trained`).
+    """
 
     context: list[int]
     completion: list[int]
+    trained: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +57,20 @@ class Labelled:
         return [float(label != IGNORE) for label in self.labels]
 
 
+def is_trained(message: Message) -> bool:
+    """Whether an assistant message counts in the loss: all but those of `"weight": 0`, which is how
+    OpenAI's fine-tuning marks them."""
+    return bool(message.get("weight", 1))
+
+
 def label(
     renderer: Renderer,
     messages: Sequence[Message],
     tools: Sequence[dict[str, Any]] = (),
     first: int = 0,
 ) -> list[Labelled]:
-    """The sequences of a conversation; every assistant turn is trained in exactly one of them.
+    """The sequences of a conversation; every assistant turn is trained in exactly one of them, but
+    for those of weight 0 (`is_trained`), which in none is.
 
     first: assistant messages before this index are context only (the prompt of a pair).
 
@@ -92,13 +103,16 @@ def turns(
     pairs = renderer.encoder.encode_after(contexts, completions)
     for (_, ids), completion in zip(pairs, completions, strict=True):
         renderer.encoder.check_writable(ids, completion)
-    return [Turn(context, ids) for context, ids in pairs]
+    trained = [is_trained(messages[number]) for number in replies]
+    return [Turn(*pair, counts) for pair, counts in zip(pairs, trained, strict=True)]
 
 
 def merge(pairs: Iterable[Turn]) -> list[Labelled]:
-    """As few sequences as hold every pair, each completion labelled once."""
+    """As few sequences as hold every pair that is trained, each completion labelled once."""
     paths: list[Labelled] = []
     for turn in pairs:
+        if not turn.trained:
+            continue
         done = [path for path in paths if turn.context[: len(path.ids)] == path.ids]
         path = max(done, key=lambda path: len(path.ids), default=None)
         if path is None:

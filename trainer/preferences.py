@@ -16,7 +16,7 @@ from datasets import Dataset  # type: ignore[import-untyped]
 from engine.templates.base import Message
 from trainer.dataset import conversation, read_objects, refuse_test, tools_of
 from trainer.errors import RowError, TemplateRefused, TrainerError
-from trainer.mask import IGNORE, merge, turns
+from trainer.mask import IGNORE, is_trained, merge, turns
 from trainer.rendering import Renderer
 
 if TYPE_CHECKING:
@@ -171,17 +171,18 @@ def score(renderer: Renderer, case: Case) -> Scored:
         TemplateRefused: as `mask.turns`.
         RowError: likewise; or no single sequence of tokens shows the completion to the student.
     """
-    if all(message["role"] != "assistant" for message in case.completion):
-        raise RowError("its completion has no assistant message")
-    said = [*case.prompt, *case.completion]
-    pairs = turns(renderer, said, case.tools, len(case.prompt))
+    said = [message for message in case.completion if message["role"] == "assistant"]
+    if not any(map(is_trained, said)):
+        raise RowError("its completion has no assistant message that is trained")
+    whole = [*case.prompt, *case.completion]
+    pairs = turns(renderer, whole, case.tools, len(case.prompt))
     paths = merge(pairs)
     if len(paths) > 1:
         raise RowError(
             "the chat template changes earlier turns, so several of them do not fit one sequence: "
             "export with --pairs step"
         )
-    start = len(pairs[0].context)
+    start = next(len(turn.context) for turn in pairs if turn.trained)
     ids, labels = paths[0].ids, paths[0].labels
     mask = [int(label != IGNORE) for label in labels[start:]]
     return Scored(ids[:start], ids[start:], mask, case.good)

@@ -74,6 +74,8 @@ def weigh(
     # Finding thoughts takes longer than all else here, and a weight of 1 needs no finding.
     marked = zip(pairs[skip:], said[skip:], strict=True) if thought_weight != 1 else ()
     for turn, message in marked:
+        if not turn.trained:
+            continue
         where = thought_tokens(renderer, turn.completion, message)
         thoughts += len(where)
         weights = _holder(sequences, turn).weights
