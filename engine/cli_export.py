@@ -46,6 +46,9 @@ def export(
         bool,
         typer.Option("--corrected", help="Only what the teacher corrected, of runs with --swift."),
     ] = False,
+    mask_errors: Annotated[
+        bool, typer.Option("--mask-errors", help="Actions that erred are shown, not learnt (sft).")
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Write training rows: successful paths (sft), or where success and failure part (dpo)."""
@@ -67,7 +70,7 @@ def export(
         min_mark=min_mark,
         corrected=corrected,
     )
-    how = Export(to, wanted, _list(template), _list(dialect), pairs, format)  # type: ignore[arg-type]  # checked above
+    how = Export(to, wanted, _list(template), _list(dialect), pairs, format, mask_errors)  # type: ignore[arg-type]  # checked above
     counts = export(runs, output, how)
     if counts.stale_marks:
         say(f"{counts.stale_marks} marks are on nodes that their trees no longer have: passed over")

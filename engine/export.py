@@ -32,6 +32,7 @@ class Export:
         run was explored with.
     dialects: likewise, how the tools are described; none for the template's own way.
     pairs: of DPO rows.   format: "jsonl" is Parquet where the output is called *.parquet.
+    mask_errors: of SFT rows, see `Renderer`.
     """
 
     kind: Kind
@@ -40,6 +41,7 @@ class Export:
     dialects: tuple[str, ...] = ()
     pairs: Pairs = "step"
     format: Format = "jsonl"
+    mask_errors: bool = False
 
 
 def export(runs: Sequence[Path], output: Path, how: Export) -> Counts:
@@ -54,6 +56,8 @@ def export(runs: Sequence[Path], output: Path, how: Export) -> Counts:
         raise UsageError("ToolBench's format has no pairs; use --format jsonl or sharegpt")
     if how.format == "sharegpt" and how.kind == "dpo" and how.pairs == "trajectory":
         raise UsageError("ShareGPT pairs hold one message each; use --pairs step")
+    if how.mask_errors and (how.kind == "dpo" or how.format != "jsonl"):
+        raise UsageError("--mask-errors is for --to sft and --format jsonl: others know no weights")
     for run in runs:
         Store.open(run).close()
     counts = Counts()
@@ -124,7 +128,9 @@ def renderer_of(run: str, meta: Mapping[str, Any], how: Export) -> Renderer:
     tools = tuple(Tool(*tool) for tool in world["tools"])
     kept = {config["template"]: meta.get("template", "")}
     styles = _styles(how, how.templates or (default,), kept)
-    return Renderer(run, config["env"], World(world["instructions"], tools), styles)
+    return Renderer(
+        run, config["env"], World(world["instructions"], tools), styles, how.mask_errors
+    )
 
 
 def _styles(how: Export, names: Sequence[str], kept: Mapping[str, str]) -> tuple[Template, ...]:

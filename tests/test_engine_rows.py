@@ -20,6 +20,7 @@ from engine.rows.paths import Counts, Filter, kept
 from engine.store import Store
 from environments import Action, Step, Task
 from search import ROOT, Tree
+from trainer.mask import is_trained
 
 GOLD = "SELECT name FROM people WHERE age > 30"
 TASK = Task("t1", "Who is over 30?", {"sql": GOLD}, group="people", split="train")
@@ -144,6 +145,28 @@ def test_a_path_that_goes_in_circles_is_left_out():
     assert list(kept(tree, Filter(loops=True), Counts()))
     changed = grown((ROOT, look("a")), (1, look("a", "other rows")), (2, answer("x", 1.0)))
     assert list(kept(changed, Filter(), Counts()))
+
+
+def test_errors_can_be_shown_and_not_learnt(run, tmp_path):
+    failed = replace(look("a", "error: no such table"), info={"error": "sql_error"})
+    tree = grown((ROOT, failed), (1, look("b")), (2, answer("x", 1.0)))
+    file = tmp_path / "o.jsonl"
+    export([run(tree)], file, Export("sft", mask_errors=True))
+    [row] = map(json.loads, file.read_text("utf-8").splitlines())
+    said = [message for message in row["messages"] if message["role"] == "assistant"]
+    assert [message.get("weight") for message in said] == [0, None, None]
+    [loaded] = datasets.load_dataset("json", data_files=str(file), cache_dir=str(tmp_path))["train"]
+    loaded = [message for message in loaded["messages"] if message["role"] == "assistant"]
+    assert list(map(is_trained, loaded)) == list(map(is_trained, said)) == [False, True, True]
+    export([tmp_path / "run"], file, Export("sft"))
+    [row] = map(json.loads, file.read_text("utf-8").splitlines())
+    assert not any("weight" in message for message in row["messages"])
+
+
+@pytest.mark.parametrize("how", [Export("dpo"), Export("sft", format="sharegpt")])
+def test_where_no_weight_can_stand_none_is_lost_in_silence(run, tmp_path, how):
+    with pytest.raises(UsageError, match="--mask-errors is for"):
+        export([run(searched())], tmp_path / "o", replace(how, mask_errors=True))
 
 
 def test_near_duplicates_and_per_task():

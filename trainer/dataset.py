@@ -214,7 +214,7 @@ def _check_message(message: Any) -> None:
         raise RowError(f"a message must have a role of {', '.join(sorted(_ROLES))}")
     if not isinstance(message.get("content") or "", str):
         raise RowError("a message's content must be text")
-    if message.get("weight", 1) not in (0, 1):
+    if message.get("weight") not in (None, 0, 1):
         raise RowError("a message's weight must be 0 (context only) or 1")
     for call in message.get("tool_calls") or []:
         if not isinstance(call, dict) or "name" not in (call.get("function") or {}):

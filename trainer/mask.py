@@ -59,8 +59,8 @@ class Labelled:
 
 def is_trained(message: Message) -> bool:
     """Whether an assistant message counts in the loss: all but those of `"weight": 0`, which is how
-    OpenAI's fine-tuning marks them."""
-    return bool(message.get("weight", 1))
+    OpenAI's fine-tuning marks them. (None: what `datasets` fills in where others have one.)"""
+    return message.get("weight") != 0
 
 
 def label(

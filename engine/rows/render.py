@@ -27,12 +27,15 @@ class Renderer:
     run: its folder's name, first part of the rows' `id`.   env: for the rows' `env` column.
     templates: each row is written in one of them, always the same for the same path of a task, so
         that equal paths of several runs make equal rows.
+    mask_errors: in SFT rows, what an environment answered with an error has `"weight": 0`: it is
+        read, and not learnt (AgentRefine, Fu et al. 2025, arXiv:2501.01702, "refinement tuning").
     """
 
     run: str
     env: str
     world: World
     templates: tuple[Template, ...]
+    mask_errors: bool = False
 
     def template(self, tree: Tree, leaf: Node) -> Template:
         """The one for rows of the path to `leaf`."""
@@ -50,11 +53,12 @@ class Renderer:
     def sft(self, tree: Tree, wanted: Filter, counts: Counts) -> Iterator[Row]:
         """One row for each path that passes: origin, reward, messages, tools."""
         for leaf in kept(tree, wanted, counts):
-            template = self.template(tree, leaf)
+            template, path = self.template(tree, leaf), tree.path(leaf.id)
+            messages = self.messages(template, tree, path)
             yield {
                 **self._origin(tree, leaf),
                 "reward": leaf.step.reward,
-                "messages": self.messages(template, tree, tree.path(leaf.id)),
+                "messages": _masked(messages, path) if self.mask_errors else messages,
                 "tools": template.tools(self.world),
             }
 
@@ -103,6 +107,15 @@ class Renderer:
             "split": tree.task.split,
             "group": tree.task.group,
         }
+
+
+def _masked(messages: list[Message], path: tuple[Step, ...]) -> list[Message]:
+    """`messages`, in which a step of `path` that erred has no weight."""
+    erred = iter(bool(step.info.get("error")) for step in path)
+    return [
+        {**message, "weight": 0} if message["role"] == "assistant" and next(erred) else message
+        for message in messages
+    ]
 
 
 def _failed_siblings(tree: Tree, good: Node, wanted: Filter) -> Iterator[Node]:
