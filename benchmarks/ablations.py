@@ -27,6 +27,7 @@ prepare_torch()
 
 from trainer.evaluate import Evaluation, evaluate  # noqa: E402  # after prepare_torch
 from trainer.measures.general import general  # noqa: E402
+from trainer.reporting.cells import share  # noqa: E402
 from trainer.running import open_student, run  # noqa: E402
 from trainer.sft import Options, Sources, build, gather  # noqa: E402
 from trainer.weights import Weighted  # noqa: E402
@@ -64,8 +65,10 @@ def measured(model: str, flags: argparse.Namespace, held_out: Path, out: Path) -
     wanted = Evaluation(
         env=flags.env, model=model, data=flags.data, split=flags.split, tasks=flags.tasks,
         depth=flags.depth, max_tokens=128, options=options,
+        samples=flags.samples, temperature=flags.temperature,
     )  # fmt: skip
-    solved = evaluate(wanted, out).solved
+    report = evaluate(wanted, out)
+    solved = share(report.pass_at["1"]) if flags.samples > 1 else str(report.solved)
     chat = general(model, held_out).loss
     down, up = chat.interval
     return f"{solved} | {chat.value:.3f} ({down:.3f} to {up:.3f})"
@@ -113,6 +116,8 @@ def main() -> None:
     parser.add_argument("--epochs", type=float, default=2)
     parser.add_argument("--learning-rate", type=float, default=5e-4)
     parser.add_argument("--depth", type=int, default=4, help="steps of a held-out task, at most")
+    parser.add_argument("--samples", type=int, default=1, help="answers a task; their mean")
+    parser.add_argument("--temperature", type=float, default=0.0, help="of several answers")
     parser.add_argument("--max-length", type=int, default=2048, help="tokens of a row, at most")
     parser.add_argument("--accumulation", type=int, default=32, help="rows of a step")
     parser.add_argument("--gradient-checkpointing", action="store_true")
