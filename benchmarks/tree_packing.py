@@ -1,6 +1,6 @@
 """Training on rows that share prefixes: tree packing against TRL's packing and against padding.
 
-    python benchmarks/tree_packing.py [--quick] [--rounds 3] [--rows 8] [--paths 8] [--env bird]
+    python benchmarks/tree_packing.py [--quick] [--rounds 3] [--rows 16] [--paths 8] [--env bird]
 
 One model (the embedded student) is trained on the same rows by every contender, in turn, in one
 run: forward and backward over all rows. (The optimizer's step, the same for all, is left out: 0.4 s
@@ -235,7 +235,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--paths", type=int, action="append", help="of the sweep; 1, 2, 4, 8")
-    parser.add_argument("--rows", type=int, default=8, help="of each case of the sweep")
+    parser.add_argument("--rows", type=int, default=16, help="of each case of the sweep")
     parser.add_argument("--bf16", action="store_true", help="autocast; else float32")
     parser.add_argument("--env", action="append", help="bundled tasks to explore; bird; none")
     options = parser.parse_args()
