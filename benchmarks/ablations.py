@@ -9,6 +9,8 @@ measured on held-out tasks, and by its loss on the half of the chat that none wa
 Which successes are worth learning from (r = 1, or r > 2/3) is asked by two calls, each with rows of
 another `engine export --min-reward`, and `--cells mask`.
 
+Without --rows, --chat and --out nothing is measured.
+
 Limitation: one seed a call; the intervals say what one run may, not what another seed would bring.
 """
 
@@ -104,9 +106,9 @@ def lines(flags: argparse.Namespace) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=Path, required=True, help="as `engine export --to sft`")
-    parser.add_argument("--chat", type=Path, required=True, help="a JSON list of conversations")
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--rows", type=Path, help="as `engine export --to sft`")
+    parser.add_argument("--chat", type=Path, help="a JSON list of conversations")
+    parser.add_argument("--out", type=Path)
     parser.add_argument("--cells", nargs="*", default=["base", *CELLS])
     parser.add_argument("--model", default="smollm2")
     parser.add_argument("--env", default="bird")
@@ -122,7 +124,11 @@ def main() -> None:
     parser.add_argument("--accumulation", type=int, default=32, help="rows of a step")
     parser.add_argument("--gradient-checkpointing", action="store_true")
     parser.add_argument("--seed", type=int, default=0)
-    for line in lines(parser.parse_args()):
+    flags = parser.parse_args()
+    if not (flags.rows and flags.chat and flags.out):
+        print("nothing is measured: give --rows, --chat and --out")
+        return
+    for line in lines(flags):
         print(line, flush=True)
 
 
