@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # The closed loop: demonstrations teach a student (SFT), the student explores training tasks itself,
 # its successes and failures become pairs (DPO), and each stage is measured on databases that none of
-# it saw: by its likeliest answer, and by several at the temperature at which it explored, since
-# that is the policy that DPO improves. What it makes is in runs/closed-loop; the same command goes on where it was cut off.
+# it saw: by its likeliest answer, and by several at the temperature at which it explored, since that
+# is the policy that DPO improves. What it makes is in runs/closed-loop; the same command goes on
+# where it was cut off.
 #
 #   examples/closed_loop.sh                                   # the bundled tasks, one seed
 #   SEEDS="0 1 2" examples/closed_loop.sh                     # three seeds

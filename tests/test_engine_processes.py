@@ -32,6 +32,15 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def hired_after(killed: set[int], pid: int) -> int:
+    """The worker that is there now; waits for it."""
+    deadline = time.monotonic() + 60
+    while not (found := set(children(pid)) - killed):
+        assert time.monotonic() < deadline, "no worker is hired"
+        time.sleep(0.02)
+    return found.pop()
+
+
 def living(pids: list[int]) -> list[int]:
     return [pid for pid in pids if Path(f"/proc/{pid}").exists()]
 
@@ -89,9 +98,8 @@ def test_a_task_that_takes_every_worker_with_it_fails(alone: Undisturbed, tmp_pa
         [*command, "--workers", "1"], cwd=ROOT, stderr=subprocess.PIPE, text=True
     ) as process:
         while len(killed) < 3:
-            before = received(log).total()
-            wait_for_requests(log, before + 1)
-            [worker] = set(children(process.pid)) - killed
+            worker = hired_after(killed, process.pid)
+            wait_for_requests(log, received(log).total() + 1)
             os.kill(worker, signal.SIGKILL)
             killed.add(worker)
         _, said = process.communicate(timeout=100)
