@@ -114,6 +114,7 @@ def test_the_command_trains_a_model_that_loads(tiny: Path, rows: Path, tmp_path:
     flags = ["--config", str(config), "--output_dir", str(out), "--num-train-epochs", "4"]
     done = run("sft", *flags, "--json")
     assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
     summary = json.loads(done.stdout)
     assert (summary["rows"], summary["used"]) == (4, 3)
     assert summary["dropped"] == {"over --max_length 90": 1}

@@ -3,6 +3,7 @@
 TRL spells its flags with underscores, and takes hyphens too: `SETTINGS`.
 """
 
+import logging
 import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -153,3 +154,9 @@ def prepare_torch() -> None:
     # person at the terminal.
     for deprecated in ("transformers", r"torch\.distributed"):
         warnings.filterwarnings("ignore", category=FutureWarning, module=deprecated)
+    logging.getLogger("DeepSpeed").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Where DeepSpeed is installed it is imported, used or not, and warns that there is no GPU."""
+    return not record.getMessage().startswith("Setting accelerator to CPU")
