@@ -132,9 +132,7 @@ class _Tally:
         tasks, steps = len(self.outcomes), self.mistakes.nodes
         searched = max(tasks - failed, 1)
         split = {key: Rate(sum(each), len(each)) for key, each in sorted(self.by.items())}
-        by_depth = sorted(self.depths.items())
         samples = curve(self.played, failed)
-        won = {id: solved / played for id, (played, solved) in self.played.items() if samples}
         return Report(
             name,
             solved=Rate(sum(self.outcomes.values()), tasks),
@@ -153,12 +151,17 @@ class _Tally:
                 for (kind, value), rate in split.items()
                 if kind != "group"
             },
-            depths={str(steps): Rate(sum(each), len(each)) for steps, each in by_depth},
+            depths={str(at): Rate(sum(won), len(won)) for at, won in sorted(self.depths.items())},
             outcomes=dict(self.outcomes),
             pass_at=samples,
-            shares=dict.fromkeys(self.outcomes, 0.0) | won if samples else {},
+            shares={id: self._share(id) for id in self.outcomes} if samples else {},
             mistakes=self.mistakes.summary(),
         )
+
+    def _share(self, id: str) -> float:
+        """Of a task's chains, those that solved it; none of a task without a tree."""
+        number, won = self.played.get(id, (1, 0))
+        return won / number
 
 
 def _partial(rewards: list[float]) -> Estimate | None:

@@ -20,7 +20,7 @@ from engine.config import Config
 from engine.errors import UsageError
 from engine.executors.actors import Gate, Worker
 from engine.executors.base import Keep
-from engine.executors.crew import Lost, Member, Work, search_all
+from engine.executors.crew import Lost, LostBefore, Member, Work, search_all
 from engine.executors.paying import Asking, Paying
 from environments import Task
 from sandbox import TreegraftError
@@ -111,10 +111,11 @@ class _Actor:
     async def ready(self) -> TreegraftError | None:
         return await _answer(self.actor.ready.remote())  # type: ignore[no-any-return]
 
-    async def alive(self) -> None:
-        await _answer(self.actor.alive.remote())
-
     async def search(self, task: Task) -> Tree | TreegraftError:
+        try:
+            await _answer(self.actor.alive.remote())
+        except Lost as error:
+            raise LostBefore from error
         return await _answer(self.actor.search.remote(task))  # type: ignore[no-any-return]
 
 

@@ -24,17 +24,18 @@ class Lost(Exception):
     """A worker is no more."""
 
 
+class LostBefore(Lost):
+    """It was no more when it was given the task, which is not to blame for that."""
+
+
 class Hand(Protocol):
     """A worker, from here."""
 
     async def ready(self) -> TreegraftError | None:
         """Waits until it has begun; what hinders it, if anything does. Raises Lost."""
 
-    async def alive(self) -> None:
-        """Hears from it. Raises Lost."""
-
     async def search(self, task: Task) -> Tree | TreegraftError:
-        """What came of `task`. Raises Lost."""
+        """What came of `task`. Raises Lost; LostBefore, if it had not begun."""
 
 
 @dataclass(slots=True)
@@ -109,18 +110,15 @@ class Member:
         raise TreegraftError(f"{LOSSES} workers in a row died when they began")
 
     async def _slot(self, hand: Hand) -> None:
-        """Search one task after another, until the worker is lost: a task that it never began is
-        not to blame for that."""
+        """Search one task after another, until the worker is lost."""
         while True:
             task, found = await self.work.take(), None
             try:
-                await hand.alive()
-                try:
-                    found = await hand.search(task)
-                except Lost:
-                    found = self.work.took_a_worker(task)
-                    return
+                found = await hand.search(task)
+            except LostBefore:
+                return
             except Lost:
+                found = self.work.took_a_worker(task)
                 return
             finally:
                 await self.work.settle(task, found)

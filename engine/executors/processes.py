@@ -16,7 +16,7 @@ from typing import Any
 from engine.budget import Budget
 from engine.config import Config
 from engine.executors.base import Keep
-from engine.executors.crew import Lost, Member, Work, search_all
+from engine.executors.crew import Lost, LostBefore, Member, Work, search_all
 from engine.executors.hand import Orders, main
 from engine.executors.paying import Paying
 from engine.journaling import DRAIN_SECONDS
@@ -81,14 +81,10 @@ class _Process:
         """See `Hand`."""
         return await asyncio.shield(self._began)
 
-    async def alive(self) -> None:
-        """See `Hand`."""
-        if self._ended.done():
-            raise Lost
-
     async def search(self, task: Task) -> Tree | TreegraftError:
         """See `Hand`."""
-        await self.alive()
+        if self._ended.done():
+            raise LostBefore
         found: asyncio.Future[Tree | TreegraftError] = self._loop.create_future()
         self._searching[task.id] = found
         self._send("search", task)

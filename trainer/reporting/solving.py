@@ -57,8 +57,11 @@ def pass_at(reports: Reports) -> Iterator[Section]:
     named = {f"pass@{k}": each for k, each in found.items()}
     if named:
         note = "Unbiased estimates over the chains of each task; intervals by bootstrap over tasks."
-        rows = [row(name, [*map(share, each)], points(each)) for name, each in named.items()]
-        rows[0] = (*rows[0][:-1], rows[0][-1] + _paired_shares(reports))
+        bounds = {"pass@1": _paired_shares(reports)}
+        rows = [
+            row(name, [*map(share, each)], points(each) + bounds.get(name, ""))
+            for name, each in named.items()
+        ]
         shown = plot("pass@k", reports, named, curve=True)
         yield Section("pass@k", [note], [Table(head(reports), rows)], [shown])
 
@@ -86,8 +89,7 @@ def _paired(reports: Reports) -> str:
 
 def _paired_shares(reports: Reports) -> str:
     """Likewise of what one chain is worth."""
-    first, last = reports[0].shares, reports[-1].shares
-    found = changed([(first, last)]) if first and len(reports) > 1 else None
+    found = changed([(reports[0].shares, reports[-1].shares)])
     return f" [{100 * found.low:+.0f}, {100 * found.high:+.0f}]" if found else ""
 
 
