@@ -1,8 +1,28 @@
 """What the tests of both editors of databases ask."""
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from environments.sql.editing import Editor
+
+SHOP = """
+CREATE TABLE sale (id INTEGER PRIMARY KEY AUTOINCREMENT, who TEXT UNIQUE, n INTEGER CHECK (n < 99));
+CREATE TABLE "odd name" ("a ""b" BLOB, t TEXT);
+CREATE TABLE audit (what TEXT);
+CREATE TRIGGER kept AFTER DELETE ON sale BEGIN INSERT INTO audit VALUES ('gone ' || old.id); END;
+CREATE VIEW big AS SELECT who FROM sale WHERE n > 3;
+INSERT INTO sale (who, n) VALUES ('Ann', 3), ('Bob', 5), (NULL, NULL);
+INSERT INTO "odd name" VALUES (x'00ff', CAST(x'fffe41' AS TEXT)), (1.0, '1');
+"""
+
+
+def write_shop(path: Path) -> Path:
+    """`SHOP` as a file of SQLite's; its path."""
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript(SHOP)
+    return path
 
 
 def error(editor: Editor, sql: str) -> str:

@@ -10,22 +10,16 @@ from typing import Any
 import openai
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from engine.chat import ChatRequest
 from engine.endpoint import Endpoint
 from search.policy import PolicyError
-from trainer.decoding import Generated, Token
-from trainer.errors import TrainerError
 from trainer.loading import load
 from trainer.local_chat import LocalChat
 from trainer.rendering import Renderer
 from trainer.serving.api import Api
 from trainer.serving.http import Handler, Request, Response, Server
 from trainer.serving.plan import Plan
-from trainer.serving.wire import Refused, answer, read
-from trainer.slots import ATTENTION
 
 GREEDY: dict[str, Any] = {"model": "tiny", "temperature": 0.0, "max_tokens": 12}
 HELLO: list[Any] = [{"role": "user", "content": "hello"}]
@@ -122,13 +116,6 @@ async def test_choices_are_drawn_anew_unless_a_seed_is_given(chat: LocalChat) ->
         assert len(set(seeded)) == 3
         assert await ask(seed=5) == seeded
         assert await ask() != await ask()
-
-
-def test_without_a_bound_a_reply_may_fill_the_context() -> None:
-    body = {"model": "m", "messages": HELLO}
-    assert read(json.dumps(body).encode(), "m", 64).sampling["max_completion_tokens"] == 64
-    bounded = read(json.dumps(body | {"max_tokens": 3}).encode(), "m", 64)
-    assert "max_completion_tokens" not in bounded.sampling
 
 
 @pytest.mark.parametrize("stop", [[], ["\n"], ["e", "a"]])
@@ -365,67 +352,3 @@ async def test_a_defect_is_printed_and_told_and_does_not_end_the_server(
             assert said.startswith(b"HTTP/1.1 500 ")
             assert b"server_error" in said
     assert "ZeroDivisionError: ours" in capsys.readouterr().err
-
-
-def test_a_tool_call_in_the_reply_is_one_on_the_wire() -> None:
-    tool = {"type": "function", "function": {"name": "run", "parameters": {}}}
-    text = 'hm <tool_call>{"name": "run", "arguments": {"a": 1}}</tool_call>'
-    request = ChatRequest("m", HELLO, [tool], {"logprobs": True})
-    reply = Generated(text, "stop", 9, 3, 4, (Token(text, -0.5),))
-    first, second = answer(request, [reply, reply], "f")["choices"]
-    assert first["message"]["content"] == "hm"
-    (call,) = first["message"]["tool_calls"]
-    assert call["function"] == {"name": "run", "arguments": '{"a": 1}'}
-    assert call["id"] != second["message"]["tool_calls"][0]["id"]
-    assert first["finish_reason"] == "tool_calls"
-    assert [one["logprob"] for one in first["logprobs"]["content"]] == [-0.5]
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
-    max_leaves=8,
-)
-NAMES = st.sampled_from(
-    ["messages", "tools", "n", "stop", "temperature", "seed", "tool_choice", "stream", "logprobs"]
-)
-
-
-@given(st.dictionaries(NAMES, JSON), st.booleans())
-def test_any_json_is_read_or_refused(body: dict[str, Any], whole: bool) -> None:
-    sent = {"model": "m", **({"messages": HELLO} if whole else {}), **body}
-    try:
-        request = read(json.dumps(sent).encode(), "m", 64)
-    except Refused as refused:
-        assert refused.status in (400, 404)
-        return
-    assert request.messages
-    assert "seed" in request.sampling
-
-
-def test_an_address_that_is_taken_is_said_before_a_model_is_loaded() -> None:
-    with Plan("tiny", port=0).bind() as bound:
-        bound.listen()
-        port = bound.getsockname()[1]
-        with pytest.raises(TrainerError, match=rf"cannot serve on 127\.0\.0\.1:{port} .*--port"):
-            Plan("tiny", port=port).bind()
-
-
-def test_a_plan_says_what_is_wrong_with_it() -> None:
-    with pytest.raises(TrainerError, match="--backend is 'x'; use one of auto, vllm"):
-        Plan("m", "x")  # type: ignore[arg-type]
-    with pytest.raises(TrainerError, match="the key holds characters"):
-        Plan("m", key="a\nb")
-    assert Plan("m", host="0.0.0.0").base_url(5) == "http://127.0.0.1:5/v1"
-    assert Plan("m", host="::").base_url(5) == "http://[::1]:5/v1"
-
-
-def test_models_that_only_others_can_serve_are_told_apart(tiny: Path, tmp_path: Path) -> None:
-    from transformers import MistralConfig
-
-    from trainer.serving.own import unable
-
-    MistralConfig(sliding_window=64).save_pretrained(tmp_path)
-    assert "only full attention" in unable(Plan(str(tmp_path)))
-    assert unable(Plan(str(tiny))) == ""
-    assert ATTENTION not in unable(Plan(str(tmp_path)))
