@@ -6,5 +6,6 @@ support.py     which models can be packed, and a trial of it
 forward.py     the model's forward: rows in, log-probabilities of rows out, a trie in between
 attention.py   a token looks at its ancestors and itself, nowhere else
 segments.py    how that is done on a CPU
-runs.py        how it is done anywhere
+flex.py        how it is done on a GPU
+runs.py        how it is done anywhere, and what the others are compared with
 """

@@ -1,7 +1,7 @@
 """Attention within a packed trie: a token looks at its ancestors and at itself, nowhere else.
 
 How transformers comes to it, and what it may not be asked for; how it is done is told in `segments`
-(on a CPU) and in `runs` (anywhere).
+(on a CPU), in `flex` (on a GPU) and in `runs` (anywhere).
 
 Limit: full causal attention only; `support` keeps other models out.
 """
@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn.attention.flex_attention import BlockMask
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from trainer.errors import TrainerError
+from trainer.packing import flex
 from trainer.packing.runs import Run, by_runs, runs
 from trainer.packing.segments import Segment, by_segments, possible, segments
 from trainer.trie import Trie
@@ -37,6 +39,10 @@ class Tree:
     @functools.cached_property
     def segments(self) -> tuple[Segment, ...]:
         return segments(self.trie)
+
+    @functools.cached_property
+    def blocks(self) -> BlockMask:
+        return flex.blocks(self.trie, self.device)
 
     @functools.cached_property
     def runs(self) -> tuple[Run, ...]:
@@ -79,6 +85,8 @@ def attention(
     heads = query, key, value
     if possible(heads, dropout):
         seen = by_segments(heads, tree.segments, scale)
+    elif flex.possible(heads, dropout):
+        seen = flex.by_flex(heads, tree.blocks, scale)
     else:
         seen = by_runs(heads, tree.runs, scale, dropout)
     return seen.transpose(1, 2).contiguous(), None

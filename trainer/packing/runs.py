@@ -101,3 +101,9 @@ def _within(
         scale=scale,
         enable_gqa=shared > 1,
     )
+
+
+def computed_in(query: torch.Tensor) -> torch.dtype:
+    """What torch's own attention computes in: autocast's type where there is one."""
+    kind = query.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else query.dtype

@@ -18,7 +18,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from trainer.hardware import fast_bf16_attention
-from trainer.packing.runs import Heads
+from trainer.packing.runs import Heads, computed_in
 from trainer.trie import Trie
 
 _NAME = "_scaled_dot_product_flash_attention_for_cpu"
@@ -148,4 +148,4 @@ def _kind(query: torch.Tensor) -> torch.dtype:
     """What to compute in: what fused attention would, where this machine is fast in it."""
     if not fast_bf16_attention(query.device.type):
         return _wide(query)
-    return torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else query.dtype
+    return computed_in(query)
