@@ -139,6 +139,12 @@ def test_a_kernel_that_fails_is_told_once_and_not_used(capsys: pytest.CaptureFix
     assert not flex.possible(spread(pack([[1, 2]])), 0.0)
 
 
+def test_without_a_compiler_it_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_COMPILE_DISABLE", "1")
+    found = flex.fault(torch.device("cpu"), torch.float32, 2 * flex.SHORTEST, SHAPES)
+    assert found == "TORCH_COMPILE_DISABLE is set"
+
+
 def test_a_check_within_a_checkpoint_leaves_it_whole() -> None:
     """What the check saves for its own backward is not counted as the layer's."""
     checks = []

@@ -13,6 +13,7 @@ Limit: it has not been run on a GPU by us. On a CPU torch has its forward only, 
 """
 
 import functools
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import starmap
@@ -34,6 +35,9 @@ AGREES = 0.05
 KERNELS = 64
 """How many may be compiled: a length's forward, and its backward, for training and for held-out
 rows. torch's own limit is 8."""
+
+FORBIDS = "TORCH_COMPILE_DISABLE"
+"""The variable with which torch compiles nothing, and would hold the scores of all pairs."""
 
 Shapes = tuple[tuple[int, int], ...]
 """Number and size of queries' heads, keys' and values'."""
@@ -108,6 +112,8 @@ def apart(check: Callable[[], str]) -> str:
 
 
 def _fault(device: torch.device, kind: torch.dtype, tokens: int, shapes: Shapes) -> str:
+    if os.environ.get(FORBIDS) == "1":
+        return f"{FORBIDS} is set"
     trie = comb(tokens)
     random = torch.Generator(device).manual_seed(0)
     query, key, value, above = (
