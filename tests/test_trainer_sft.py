@@ -144,6 +144,25 @@ def test_lora_writes_the_merged_model_and_the_adapter(options: Options, tiny: Pa
         assert not torch.allclose(merged(ids).logits, adapted(ids).logits, atol=1e-3)
 
 
+def test_frozen_weights_are_kept_in_half_of_it(options: Options) -> None:
+    """Loss and gradients as with float32 ones; LoRA's own are float32."""
+    lora = replace(options, use_peft=True)
+    trainer, _ = next(batches(replace(lora, dtype="bfloat16")))
+    kinds = {one.requires_grad: one.dtype for one in trainer.model.parameters()}
+    assert kinds == {True: torch.float32, False: torch.bfloat16}
+
+    loss, found = gradients(lora, dtype="bfloat16")
+    known_loss, known = gradients(lora)
+    assert loss == pytest.approx(known_loss, rel=0.01)
+    assert len(found) == len(known) > 10
+    for name, gradient in known.items():
+        torch.testing.assert_close(found[name], gradient, rtol=0.1, atol=0.05 * gradient.norm())
+
+    sft(replace(lora, dtype="bfloat16", max_steps=1))
+    written = AutoModelForCausalLM.from_pretrained(options.output_dir)
+    assert {one.dtype for one in written.parameters()} == {torch.bfloat16}
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -151,6 +170,9 @@ def test_lora_writes_the_merged_model_and_the_adapter(options: Options, tiny: Pa
         ({"model_name_or_path": "/none"}, "/none: no such model directory"),
         ({"dataset": Path("none.jsonl")}, "none.jsonl: no such file"),
         ({"lr_scheduler_type": "zigzag"}, "zigzag"),
+        ({"dtype": "float16"}, "--dtype float16: use float32 or bfloat16"),
+        ({"dtype": "bfloat16"}, "--dtype bfloat16: .* add --use_peft, or --deepspeed"),
+        ({"dtype": "bfloat16", "deepspeed": "zero2"}, "--deepspeed with --bf16"),
     ],
 )
 def test_what_cannot_be_used_is_said_before_anything_is_written(

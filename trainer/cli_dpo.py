@@ -44,6 +44,7 @@ def dpo(
     report_to: flags.ReportTo = "none",
     seed: flags.Seed = 42,
     bf16: flags.Bf16 = None,
+    dtype: flags.Dtype = "float32",
     gradient_checkpointing: flags.Checkpointing = None,
     tree_packing: flags.TreePacking = "auto",
     deepspeed: flags.DeepSpeed = None,

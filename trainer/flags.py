@@ -97,6 +97,12 @@ Bf16 = Annotated[
     bool | None,
     typer.Option("--bf16/--no-bf16", help="Autocast.", show_default="where it is fast"),
 ]
+Dtype = Annotated[
+    str,
+    typer.Option(
+        "--dtype", help="What frozen weights (LoRA) are kept in: float32, or bfloat16, half of it."
+    ),
+]
 Checkpointing = Annotated[
     bool | None,
     typer.Option(

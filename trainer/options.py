@@ -5,6 +5,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft import LoraConfig
 from trl.trainer.sft_config import SFTConfig
 
@@ -22,6 +23,7 @@ class Training:
     attention costs 1.5 times as much; on a GPU take what fits.
     save_steps: optimizer steps between checkpoints, where save_strategy is "steps".
     bf16: autocast; None for where it is fast.
+    dtype: what the weights are kept in; see `weights`.
     gradient_checkpointing: trade time for memory; None for on GPUs only.
     tree_packing: compute what rows share once: auto (where it is worth it), on or off.
     deepspeed: zero2, zero3 or a file; see `zero`.
@@ -51,6 +53,7 @@ class Training:
     report_to: str = "none"
     seed: int = 42
     bf16: bool | None = None
+    dtype: str = "float32"
     gradient_checkpointing: bool | None = None
     tree_packing: str = "auto"
     deepspeed: str | None = None
@@ -124,6 +127,25 @@ def bf16(options: Training) -> bool:
     if options.bf16 is not None:
         return options.bf16
     return hardware.fast_bf16() and not (options.deepspeed and hardware.device() == "cpu")
+
+
+def weights(options: Training) -> torch.dtype:
+    """What the model's weights are kept in: float32, or bfloat16, half of it, for those that are
+    frozen (LoRA's own stay float32) or of which DeepSpeed keeps float32 ones.
+
+    Raises:
+        TrainerError: training in it would lose what it learns.
+    """
+    if options.dtype == "float32":
+        return torch.float32
+    if options.dtype != "bfloat16":
+        raise TrainerError(f"--dtype {options.dtype}: use float32 or bfloat16")
+    if not (options.use_peft or (options.deepspeed and bf16(options))):
+        raise TrainerError(
+            "--dtype bfloat16: its rounding swallows an optimizer's steps: add --use_peft, or "
+            "--deepspeed with --bf16, which keeps float32 weights too"
+        )
+    return torch.bfloat16
 
 
 def lora(options: Training) -> LoraConfig | None:
