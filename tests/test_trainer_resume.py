@@ -113,6 +113,21 @@ def test_a_killed_command_goes_on(options: Options) -> None:
     assert losses(options.output_dir) == pytest.approx(losses(undisturbed.output_dir), abs=1e-4)
 
 
+@pytest.mark.parametrize(("max_steps", "ends"), [(-1, [3, 6]), (4, [3, 4])])
+def test_an_epochs_held_out_loss_is_in_the_checkpoint_of_its_last_step(
+    options: Options, max_steps: int, ends: list[int]
+) -> None:
+    """It was taken after the checkpoint, and whoever was killed in between went on without it."""
+    run = replace(options, eval_dataset=options.dataset, num_train_epochs=2, save_steps=3)
+    sft(replace(run, max_steps=max_steps))
+    log = [json.loads(line) for line in (run.output_dir / LOG).read_text("utf-8").splitlines()]
+    assert [entry["step"] for entry in log if "eval_loss" in entry] == ends
+    for number, step in enumerate(ends, start=1):
+        state = json.loads((run.output_dir / f"checkpoint-{step}/trainer_state.json").read_text())
+        found = [entry["step"] for entry in state["log_history"] if "eval_loss" in entry]
+        assert found == ends[:number]
+
+
 def test_a_run_without_a_checkpoint_starts_anew(options: Options) -> None:
     resumed = replace(options, resume_from_checkpoint=True, save_strategy="no", max_steps=1)
     assert sft(resumed).resumed == 0

@@ -12,7 +12,9 @@ from transformers import (
     PreTrainedModel,
     Trainer,
     TrainerCallback,
+    TrainerControl,
     TrainerState,
+    TrainingArguments,
 )
 
 from trainer import zero
@@ -95,9 +97,31 @@ def open_student(options: Training, command: str) -> Student:
     return Student(model, Renderer(tokenizer))
 
 
+class EpochEnds(TrainerCallback):
+    """Has an epoch's held-out loss taken at its last step, before that step's checkpoint.
+
+    transformers takes it after: who is killed in between would go on without it.
+    """
+
+    _taken = 0  # the step at which it was
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        ended = state.epoch == int(state.epoch or 0) or control.should_training_stop
+        if args.eval_strategy == "epoch" and args.save_strategy == "steps" and ended:
+            control.should_evaluate, self._taken = True, state.global_step
+
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        if self._taken == state.global_step:
+            control.should_evaluate = False
+
+
 def callbacks(options: Training) -> list[TrainerCallback]:
-    """The log, and the early stop where it is asked for."""
-    made: list[TrainerCallback] = [Log(options.output_dir)]
+    """The log, epochs' ends, and the early stop where it is asked for."""
+    made: list[TrainerCallback] = [Log(options.output_dir), EpochEnds()]
     if options.early_stopping_patience:
         made.append(EarlyStoppingCallback(options.early_stopping_patience))
     return made
