@@ -194,6 +194,12 @@ def test_only_the_main_process_speaks(runs: Runs, name: str) -> None:
     assert said.count("tree packing:") == (name != "dpo3")
 
 
+def test_nothing_is_said_of_what_is_as_it_should_be(runs: Runs) -> None:
+    """accelerate warns that DeepSpeed's configuration knows the accumulation, and it does not."""
+    for name in ("alone", "dpo3"):
+        assert "mismatch" not in runs.printed(name, "err").read_text("utf-8")
+
+
 def test_what_all_processes_fail_of_is_said_once(runs: Runs) -> None:
     said = runs.printed("failed", "err").read_text("utf-8")
     assert said.count("error: --deepspeed zero9: use zero2, zero3 or a JSON file") == 1

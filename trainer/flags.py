@@ -160,9 +160,12 @@ def prepare_torch() -> None:
     # person at the terminal.
     for deprecated in ("transformers", r"torch\.distributed"):
         warnings.filterwarnings("ignore", category=FutureWarning, module=deprecated)
-    logging.getLogger("DeepSpeed").addFilter(_is_news)
+    for name in ("DeepSpeed", "accelerate.accelerator"):
+        logging.getLogger(name).addFilter(_is_news)
 
 
 def _is_news(record: logging.LogRecord) -> bool:
-    """Where DeepSpeed is installed it is imported, used or not, and warns that there is no GPU."""
-    return not record.getMessage().startswith("Setting accelerator to CPU")
+    """Where DeepSpeed is installed it is imported, used or not, and warns that there is no GPU.
+    accelerate is told a step's batches by DeepSpeed's configuration, as it should be, and warns."""
+    known = "Setting accelerator to CPU", "Gradient accumulation steps mismatch"
+    return not any(text in record.getMessage() for text in known)
