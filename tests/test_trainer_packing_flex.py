@@ -28,7 +28,7 @@ TABLES = [
 SHAPES = ((4, 16), (2, 16), (2, 16))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def compiler() -> None:
     """torch compiles for a CPU by way of C++. A machine without a compiler fails in CI."""
     if shutil.which(os.environ.get("CXX", "g++")) is None:
@@ -87,17 +87,6 @@ def test_what_fills_a_trie_up_is_hardly_computed() -> None:
     mine = flex.blocks(pack([[1], [2], [3]]))
     assert mine.kv_num_blocks.unique().tolist() == [1]
     assert mine.full_kv_num_blocks is not None and not mine.full_kv_num_blocks.any()
-
-
-@pytest.mark.usefixtures("compiler")
-def test_autocast_is_followed() -> None:
-    trie = paths([300, 200], [100, 100])
-    query, key, value = spread(trie)
-    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-        mine = flex.by_flex((query, key, value.bfloat16()), flex.blocks(trie))
-    assert mine.dtype == torch.bfloat16
-    known = by_runs((query, key, value), runs(trie.parents))
-    assert flex.furthest(mine, known) < flex.AGREES
 
 
 def test_tries_are_filled_up_to_powers_of_two() -> None:
