@@ -82,6 +82,21 @@ def test_one_compiled_kernel_does_for_all_tries_of_a_length() -> None:
     assert counters["stats"]["unique_graphs"] == before + 1
 
 
+@pytest.mark.usefixtures("compiler")
+def test_the_kernel_that_is_checked_is_the_one_that_is_used() -> None:
+    """The check is outside of autocast, for which torch would compile another one."""
+    trie = flex.comb(flex.SHORTEST)
+    heads = spread(trie)
+    query, key, value = (part.detach().bfloat16() for part in heads)
+    with torch.no_grad():
+        checked = flex.by_flex((query, key, value), flex.blocks(trie))
+        before = counters["stats"]["unique_graphs"]
+        with torch.autocast("cpu", torch.bfloat16):
+            used = flex.by_flex(heads, flex.blocks(trie))
+    torch.testing.assert_close(used, checked.float(), rtol=0, atol=0)
+    assert counters["stats"]["unique_graphs"] == before
+
+
 def test_what_fills_a_trie_up_is_hardly_computed() -> None:
     """A kernel for 1,024 tokens, and a trie of three rows of one: each block looks into itself."""
     mine = flex.blocks(pack([[1], [2], [3]]))

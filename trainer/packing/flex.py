@@ -160,7 +160,9 @@ def by_flex(heads: Heads, seen: BlockMask, scale: float | None = None) -> torch.
     spare = seen.shape[-1] - tokens
     filled = (functional.pad(part.to(kind), (0, 0, 0, spare)).contiguous() for part in heads)
     shared = heads[0].shape[1] > heads[1].shape[1]
-    out: torch.Tensor = _compiled()(*filled, block_mask=seen, scale=scale, enable_gqa=shared)
+    # A kernel is compiled for a state of autocast, too: the one that is checked is the one used.
+    with torch.autocast(heads[0].device.type, enabled=False):
+        out: torch.Tensor = _compiled()(*filled, block_mask=seen, scale=scale, enable_gqa=shared)
     return out[:, :, :tokens].to(heads[2].dtype)
 
 
