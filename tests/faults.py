@@ -11,7 +11,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,15 @@ def marked(mark: str) -> set[int]:
             )
             if wanted in told and start_time(int(entry.name)) >= 0:
                 found.add(int(entry.name))
+    return found
+
+
+def sessions(mark: str) -> set[int]:
+    """Of the processes that carry the mark: a daemon that becomes another process keeps its own."""
+    found = set()
+    for pid in marked(mark):
+        with suppress(ProcessLookupError):
+            found.add(os.getsid(pid))
     return found
 
 
