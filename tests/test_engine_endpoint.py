@@ -121,7 +121,7 @@ PASSING = [
 
 @pytest.mark.parametrize("fault", PASSING, ids=lambda fault: f"{fault.kind}-{fault.status}")
 async def test_what_passes_is_asked_again(fault: Fault) -> None:
-    async with asked(faults=[fault], timeout=0.3) as (server, endpoint):
+    async with asked(faults=[fault], timeout=2.0) as (server, endpoint):
         reply = await endpoint.complete(ASK)
     assert reply.messages[0]["content"] == "hello"
     assert len(server.requests) == 2
