@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from sandbox.errors import SandboxError
-from sandbox.owner import discard
+from sandbox.owner import discard, make_scratch
 
 END_SECONDS = 2.0
 """How long a program may take to end by itself once its standard input is closed."""
@@ -39,7 +39,7 @@ class PipeChannel:
     ) -> None:
         """Start `argv` in a process group of its own.
 
-        scratch: a folder to remove in the end.
+        scratch: a folder to make, with "node" in it, and to remove in the end.
 
         Raises:
             SandboxError: it cannot be started.
@@ -49,6 +49,8 @@ class PipeChannel:
         self._buffer = b""
         self._closed = False
         try:
+            if scratch is not None:
+                make_scratch(scratch, "node")
             self._stderr = tempfile.TemporaryFile()  # noqa: SIM115  (never blocks, unlike a pipe)
             self._child = subprocess.Popen(
                 argv,

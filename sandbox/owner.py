@@ -58,27 +58,19 @@ def boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
 
 
-def scratch(*folders: str) -> Path:
-    """A new folder of mode 0700 that `sandbox.sweep` removes if we do not live to do it.
-
-    folders: to make in it.
-
-    Raises:
-        SandboxError: there is no room for it.
-    """
-    made = scratch_path()
-    make_scratch(made, *folders)
-    return made
-
-
 def scratch_path() -> Path:
-    """Where a new scratch folder may be. Whoever must leave none behind even when interrupted
-    keeps this first, then makes it, and discards it whatever happened."""
+    """Where a new scratch folder may be, which `sandbox.sweep` removes if we do not live to do it.
+    To leave none behind even when interrupted, keep this first, then make it, and discard it
+    whatever happened."""
     return Path(tempfile.gettempdir(), f"treegraft-{owner()}-{uuid.uuid4().hex[:12]}")
 
 
 def make_scratch(place: Path, *folders: str) -> None:
-    """Make the folder `place`, as `scratch` does. Raises SandboxError."""
+    """Make the folder `place`, of mode 0700, and `folders` in it.
+
+    Raises:
+        SandboxError: there is no room for it.
+    """
     try:  # not mkdtemp, which leaves one behind where it is interrupted
         place.mkdir(0o700)
         for folder in folders:

@@ -60,24 +60,28 @@ def new_mark() -> str:
 
 def marked(mark: str) -> set[int]:
     """Processes that carry the mark, zombies and the one that asks aside."""
-    wanted, found = mark.encode(), set()
+    return set(_carrying(mark))
+
+
+def sessions(mark: str) -> set[int]:
+    """Of the processes that carry the mark: a daemon that becomes another process keeps its own."""
+    found = set()
+    for pid in _carrying(mark):
+        with suppress(ProcessLookupError):
+            found.add(os.getsid(pid))
+    return found
+
+
+def _carrying(mark: str) -> Iterator[int]:
+    """Each as soon as it is found: it may be gone soon."""
+    wanted = mark.encode()
     for entry in os.scandir("/proc"):
         if entry.name.isdigit() and int(entry.name) != os.getpid():
             told = b"".join(
                 _read(f"{entry.path}/{name}") for name in ("comm", "cmdline", "environ")
             )
             if wanted in told and start_time(int(entry.name)) >= 0:
-                found.add(int(entry.name))
-    return found
-
-
-def sessions(mark: str) -> set[int]:
-    """Of the processes that carry the mark: a daemon that becomes another process keeps its own."""
-    found = set()
-    for pid in marked(mark):
-        with suppress(ProcessLookupError):
-            found.add(os.getsid(pid))
-    return found
+                yield int(entry.name)
 
 
 def _read(path: str) -> bytes:

@@ -7,9 +7,12 @@ import contextlib
 import dataclasses
 import os
 import signal
+import sys
 import tempfile
 import time
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -187,6 +190,8 @@ def test_an_interrupted_step_leaves_nothing_and_the_sandbox_works(name: str) -> 
 STARTING = """
 import signal, sys, tempfile
 from pathlib import Path
+from types import FrameType
+from typing import Any
 from sandbox.admission import machine
 from sandbox.backends import BACKENDS
 from sandbox.branching import BranchingSandbox
@@ -224,6 +229,39 @@ def test_an_interrupted_start_leaves_nothing(name: str, tmp_path: Path) -> None:
         gone(lambda: name == "docker" and faults.containers(owner))
         _, _ = engine.communicate("go on\n", timeout=30)
         assert engine.returncode == 0
+
+
+# What Python had just made is closed when it is collected; Python says so.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_an_interrupt_at_any_line_of_a_start_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each line of the code that makes one, before it is run."""
+    require("landlock")
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    left = -1  # lines to go
+
+    def interrupt(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal left
+        if Path(frame.f_code.co_filename).name not in ("landlock.py", "channel.py"):
+            return None
+        left -= event == "line"
+        if event == "line" and left < 0:
+            raise KeyboardInterrupt
+        return interrupt
+
+    for number in range(99):
+        left = number
+        with BranchingSandbox(BACKENDS["landlock"](), SMALL) as box:
+            sys.settrace(interrupt)
+            try:
+                box.start()
+                break
+            except KeyboardInterrupt:
+                assert not faults.scratch_folders(tmp_path), f"line {number}"
+            finally:
+                sys.settrace(None)
+    assert number > 30
 
 
 STOPPED = """

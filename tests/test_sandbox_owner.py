@@ -14,7 +14,7 @@ import pytest
 from sandbox import SandboxError, daemon, image
 from sandbox.admission import Admission, admit, cgroup_bytes, machine
 from sandbox.backends.docker import Docker
-from sandbox.owner import LABEL, alive, discard, owner, scratch
+from sandbox.owner import LABEL, alive, discard, make_scratch, owner, scratch_path
 from sandbox.sweep import Swept, sweep
 
 
@@ -65,7 +65,8 @@ def test_a_process_that_waits_to_be_reaped_is_gone() -> None:
 
 
 def test_scratch_folders_are_private_and_can_be_discarded(temp: Path) -> None:
-    folder = scratch()
+    folder = scratch_path()
+    make_scratch(folder)
     assert folder.parent == temp and folder.stat().st_mode & 0o777 == 0o700
     locked = folder / "a" / "b"
     locked.mkdir(parents=True)
@@ -78,7 +79,8 @@ def test_scratch_folders_are_private_and_can_be_discarded(temp: Path) -> None:
 
 
 def test_a_sweep_removes_what_nobody_owns(temp: Path, dead: str, no_docker: None) -> None:
-    mine = scratch()
+    mine = scratch_path()
+    make_scratch(mine)
     (mine / "locked").mkdir(mode=0o500)
     (temp / f"treegraft-{dead}-abc_1").mkdir()
     (temp / f"treegraft-{dead}-link").symlink_to(mine)

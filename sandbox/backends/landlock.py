@@ -15,7 +15,7 @@ from pathlib import Path
 from sandbox import landlock
 from sandbox.backends.host import COMMANDS, INTERPRETER, LIBRARIES, PYTHON, environment
 from sandbox.channel import PipeChannel
-from sandbox.owner import scratch
+from sandbox.owner import scratch_path
 from sandbox.program import Program
 
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
@@ -49,7 +49,7 @@ class Landlock:
         home = ""
         if program.branches:
             rules["read"].append("/proc")
-            place = scratch("node")
+            place = scratch_path()
             home = f"{place}/node"
             rules["write"].append(home)
         argv = [INTERPRETER, "-I", "-S", "-B", wrapper, json.dumps(rules), INTERPRETER]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sandbox.backends.host import INTERPRETER, environment
 from sandbox.channel import PipeChannel
-from sandbox.owner import scratch
+from sandbox.owner import scratch_path
 from sandbox.program import Program
 
 
@@ -30,6 +30,6 @@ class Process:
         argv = [INTERPRETER, *program.arguments]
         if not program.branches:
             return PipeChannel(argv)
-        place = scratch("node")
+        place = scratch_path()
         home = str(place / "node")
         return PipeChannel(argv, environment(home), home=home, scratch=place)
