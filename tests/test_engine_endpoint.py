@@ -157,7 +157,7 @@ async def test_seconds_are_bounded() -> None:
     async with asked(faults=[status(500)] * 1000, retries=brief) as (_, endpoint):
         with pytest.raises(PolicyError, match="gave up"):
             await endpoint.complete(ASK)
-    assert time.monotonic() - began < 10  # a thousand attempts take 50 s
+    assert time.monotonic() - began < 1.5
 
 
 async def test_seconds_count_hanging_attempts() -> None:
@@ -165,7 +165,7 @@ async def test_seconds_count_hanging_attempts() -> None:
     async with asked(faults=[hang()] * 100, retries=brief, timeout=0.2) as (server, endpoint):
         with pytest.raises(PolicyError, match="no answer from .* in 0.2 s"):
             await endpoint.complete(ASK)
-    assert len(server.requests) in (2, 3)  # a busy machine hears of a time later
+    assert len(server.requests) == 3
 
 
 @pytest.mark.parametrize("code", [409, 429])
@@ -174,7 +174,7 @@ async def test_retry_after_is_obeyed_and_capped(code: int, after: float, least: 
     began = time.monotonic()
     async with asked(faults=[status(code, after=after)]) as (_, endpoint):
         await endpoint.complete(ASK)
-    assert least <= time.monotonic() - began < least + 10
+    assert least <= time.monotonic() - began < least + 2
 
 
 async def test_a_refusal_holds_the_others_back() -> None:

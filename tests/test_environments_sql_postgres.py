@@ -155,7 +155,7 @@ def test_a_statement_that_is_refused_or_fails_leaves_no_trace(
     started = time.monotonic()
     wrong = error(shop, sql)
     assert wrong.startswith(kind) or (kind == "timeout" and wrong.startswith("too_big")), wrong
-    assert time.monotonic() - started < 10  # what is stopped would take an hour
+    assert time.monotonic() - started < 2
     assert shop.state() == before
     rows(shop, "INSERT INTO item (name) VALUES ('next')")
     assert rows(shop, "SELECT id, n FROM item WHERE id IN (1, 4)") == [("1", "1"), ("4", None)]
