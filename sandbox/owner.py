@@ -61,12 +61,12 @@ def boot() -> str:
 def scratch_path() -> Path:
     """Where a new scratch folder may be, which `sandbox.sweep` removes if we do not live to do it.
     To leave none behind even when interrupted, keep this first, then make it, and discard it
-    whatever happened."""
+    whatever happened: whether it was made, half made, or not."""
     return Path(tempfile.gettempdir(), f"treegraft-{owner()}-{uuid.uuid4().hex[:12]}")
 
 
 def make_scratch(place: Path, *folders: str) -> None:
-    """Make the folder `place`, of mode 0700, and `folders` in it.
+    """Make the folder `place`, of mode 0700, and `folders` in it; see `scratch_path`.
 
     Raises:
         SandboxError: there is no room for it.
@@ -76,11 +76,7 @@ def make_scratch(place: Path, *folders: str) -> None:
         for folder in folders:
             (place / folder).mkdir()
     except OSError as error:
-        discard(place)
         raise SandboxError(f"cannot make a folder in {place.parent}: {error.strerror}") from error
-    except BaseException:
-        discard(place)
-        raise
 
 
 def discard(folder: Path) -> bool:

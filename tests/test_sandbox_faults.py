@@ -243,9 +243,10 @@ def test_an_interrupt_at_any_line_before_a_child_is_made_leaves_no_folder(
         nonlocal left
         if Path(frame.f_code.co_filename).parts[-2:] != ("backends", "landlock.py"):
             return None
-        left -= event == "line"
-        if event == "line" and left < 0:
-            raise KeyboardInterrupt
+        if event == "line":
+            left -= 1
+            if left < 0:
+                raise KeyboardInterrupt
         return interrupt
 
     for number in range(99):

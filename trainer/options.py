@@ -23,7 +23,7 @@ class Training:
     attention costs 1.5 times as much; on a GPU take what fits.
     save_steps: optimizer steps between checkpoints, where save_strategy is "steps".
     bf16: autocast; None for where it is fast.
-    dtype: what the weights are kept in; see `weights`.
+    dtype: what the weights are kept in; see `weight_dtype`.
     gradient_checkpointing: trade time for memory; None for on GPUs only.
     tree_packing: compute what rows share once: auto (where it is worth it), on or off.
     deepspeed: zero2, zero3 or a file; see `zero`.
@@ -129,7 +129,7 @@ def bf16(options: Training) -> bool:
     return hardware.fast_bf16() and not (options.deepspeed and hardware.device() == "cpu")
 
 
-def weights(options: Training) -> torch.dtype:
+def weight_dtype(options: Training) -> torch.dtype:
     """What the model's weights are kept in: float32, or bfloat16, half of it, for those that are
     frozen (LoRA's own stay float32) or of which DeepSpeed keeps float32 ones.
 

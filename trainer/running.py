@@ -20,7 +20,7 @@ from transformers import (
 from trainer import zero
 from trainer.errors import TrainerError
 from trainer.loading import load
-from trainer.options import Training, bf16, weights
+from trainer.options import Training, bf16, weight_dtype
 from trainer.output import Log, begin, claim, last_checkpoint, save
 from trainer.rendering import Renderer
 
@@ -84,14 +84,14 @@ def open_student(options: Training, command: str) -> Student:
     Raises:
         TrainerError: something that the user can mend, before anything is written.
     """
-    kept = weights(options)
+    dtype = weight_dtype(options)
     claim(options, command)
     zero.start(options.deepspeed)
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     transformers.set_seed(options.seed)
     with zero.loading(options.deepspeed, bf16(options)):
-        model, tokenizer = load(options.model_name_or_path, kept)
+        model, tokenizer = load(options.model_name_or_path, dtype)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return Student(model, Renderer(tokenizer))
