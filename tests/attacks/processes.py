@@ -175,9 +175,10 @@ PROCESSES = (
         "list the machine's processes",
         "see the command lines of others",
         (
-            "import os\nfound = ''\nfor name in filter(str.isdigit, os.listdir('/proc')):\n"
-            "    try: found += open(f'/proc/{name}/cmdline').read()\n    except OSError: pass\n"
-            "found[-20000:]",
+            "import os\nfound = []\nfor name in filter(str.isdigit, os.listdir('/proc')):\n"
+            "    try: found.append(open(f'/proc/{name}/cmdline', errors='replace').read())\n"
+            "    except OSError: pass\n"
+            "[line for line in found if 'confine.drop_capabilities' in line]",  # the victims'
         ),
         expect(CONTAINED, landlock=OPEN),
         lambda scene: "confine.drop_capabilities" in scene.value,
