@@ -2,24 +2,39 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
+PYTEST := $(BIN)/python -m pytest -q
+SANDBOXES := $(wildcard tests/test_sandbox_*.py)
+TRAINING := $(wildcard $(addprefix tests/test_trainer_, \
+    dpo.py kto.py mixing.py packing*.py resume.py sft.py))
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test sandboxes training check lint types bench docs clean
 
 demo: $(STAMP)  ## the whole loop, no key: explore, export, train, evaluate
 	bash examples/demo.sh
 
-test: check  ## every check and test
-	# What watches the clock and the whole machine runs alone; of the rest, three files at once.
-	$(BIN)/python -m pytest -q tests/attacks tests/test_sandbox_*.py
-	$(BIN)/python -m pytest -q -n 3 --dist loadfile --no-loadscope-reorder \
-	    --ignore=tests/attacks --ignore-glob='tests/test_sandbox_*.py'
+test: lint  ## every check and test
+	# What watches the clock and the whole machine runs beside one process that only computes; of
+	# the rest, three files at once.
+	$(MAKE) --jobs=2 --output-sync sandboxes training
+	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder \
+	    $(addprefix --ignore=,tests/attacks $(SANDBOXES) $(TRAINING))
 
-check: $(STAMP)  ## formatting, lint, types, import rule
+sandboxes: $(STAMP)
+	$(PYTEST) tests/attacks $(SANDBOXES)
+
+training: types
+	nice -n 19 $(PYTEST) $(TRAINING)
+
+check: lint types  ## formatting, lint, import rule, docs, types
+
+lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q tests/test_docs.py
+	$(PYTEST) tests/test_docs.py
+
+types: $(STAMP)
+	nice -n 19 $(BIN)/mypy
 
 bench: $(STAMP)  ## every benchmark; each prints ratios, and fails where a goal is missed
 	status=0; for program in $(filter-out %_rivals.py,$(wildcard benchmarks/*.py)); do \
