@@ -126,12 +126,15 @@ def test_a_sweep_removes_containers_of_the_dead_only(temp: Path, labelled: dict[
 
 def test_two_hundred_at_once_wait_their_turn() -> None:
     line = Admission(capacity=100)
+    full = threading.Event()
     most: list[int] = []
 
     def open_one() -> None:
         slot = line.admit(10, seconds=30)
         most.append(line.reserved)
-        time.sleep(0.001)
+        if most[-1] == 100:
+            full.set()
+        full.wait(30)
         slot.release()
         slot.release()
 

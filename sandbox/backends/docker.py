@@ -16,8 +16,7 @@ import os
 import stat
 import threading
 import uuid
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +24,7 @@ from sandbox import daemon, image
 from sandbox.backends.docker_channel import DockerChannel, remove
 from sandbox.backends.docker_door import INSIDE, Door
 from sandbox.errors import SandboxError
+from sandbox.interrupts import undisturbed
 from sandbox.owner import LABEL, owner
 from sandbox.program import ENVIRONMENT, HOME, Program, arguments_inside, inside
 from sandbox.protocol import Quota
@@ -49,12 +49,6 @@ def forget_unsure() -> None:
     for container in tuple(UNSURE):
         remove(container)
         UNSURE.discard(container)
-
-
-def undisturbed(act: Callable[[], object]) -> None:
-    """Do it in a thread of its own: an interrupt (Ctrl-C) is raised only when it has ended."""
-    with ThreadPoolExecutor(1) as thread:
-        thread.submit(act).result()
 
 
 class Docker:
