@@ -13,8 +13,8 @@ demo: $(STAMP)  ## the whole loop, no key: explore, export, train, evaluate
 	bash examples/demo.sh
 
 test: lint  ## every check and test
-	# What watches the clock and the whole machine runs beside one process that only computes; of
-	# the rest, three files at once.
+	# What watches the clock and the whole machine runs beside what only computes, at the lowest
+	# priority; of the rest, three files at once.
 	$(MAKE) --jobs=2 --output-sync sandboxes training
 	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder \
 	    $(addprefix --ignore=,tests/attacks $(SANDBOXES) $(TRAINING))
