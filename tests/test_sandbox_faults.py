@@ -7,12 +7,8 @@ import contextlib
 import dataclasses
 import os
 import signal
-import sys
-import tempfile
 import time
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import pytest
 
@@ -24,6 +20,7 @@ from sandbox.protocol import ROOT, Limits
 from sandbox.sweep import sweep
 from tests import faults
 from tests.faults import SMALL, gone, grow, know, wait_for
+from tests.interrupting import interrupted
 from tests.sandboxes import require
 
 NAMES = list(CONFINING)
@@ -57,12 +54,10 @@ time.sleep(120)
 
 
 @pytest.mark.parametrize(("name", "count"), [("docker", 20), ("bubblewrap", 20), ("landlock", 8)])
-def test_nothing_outlives_a_killed_engine(
-    name: str, count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_outlives_a_killed_engine(name: str, count: int, temp: Path) -> None:
     require(name)
     mark = faults.new_mark()
-    with faults.python(ENGINE, name, str(count), TMPDIR=str(tmp_path)) as engine:
+    with faults.python(ENGINE, name, str(count), TMPDIR=str(temp)) as engine:
         assert engine.stdin is not None
         print(mark, file=engine.stdin, flush=True)
         owner = faults.said(engine)
@@ -76,13 +71,12 @@ def test_nothing_outlives_a_killed_engine(
         engine.kill()
         ended = gone(lambda: faults.marked(mark) or faults.living(known))
         removed = gone(lambda: faults.containers(owner)) if name == "docker" else 0.0
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    before = len(faults.scratch_folders(tmp_path))
+    before = len(faults.scratch_folders(temp))
     sweep()
     print(f"{name}: processes {ended:.2f} s, containers {removed:.2f} s more, {before} folders")
     assert ended + removed < 2.0
-    assert not faults.scratch_folders(tmp_path)
-    assert str(tmp_path) not in Path("/proc/self/mountinfo").read_text()
+    assert not faults.scratch_folders(temp)
+    assert str(temp) not in Path("/proc/self/mountinfo").read_text()
 
 
 OPENING = """
@@ -102,19 +96,16 @@ with ThreadPoolExecutor(10) as pool:
 
 @pytest.mark.parametrize("moment", [0.1, 0.25, 0.5])
 @pytest.mark.parametrize("name", NAMES)
-def test_an_engine_killed_while_it_opens_sandboxes(
-    name: str, moment: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_engine_killed_while_it_opens_sandboxes(name: str, moment: float, temp: Path) -> None:
     """What was made and not started cannot notice anything: the sweep finds it."""
     require(name)
-    with faults.python(OPENING, name, TMPDIR=str(tmp_path)) as engine:
+    with faults.python(OPENING, name, TMPDIR=str(temp)) as engine:
         owner = faults.said(engine)
         time.sleep(moment)
         known = faults.descendants(engine.pid)
         engine.kill()
         gone(lambda: faults.living(known))
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    gone(lambda: sweep().trouble or faults.scratch_folders(tmp_path))
+    gone(lambda: sweep().trouble or faults.scratch_folders(temp))
     if name == "docker":  # a container may be made by a request that was under way
         gone(lambda: sweep().trouble or faults.containers(owner))
 
@@ -190,8 +181,6 @@ def test_an_interrupted_step_leaves_nothing_and_the_sandbox_works(name: str) -> 
 STARTING = """
 import signal, sys, tempfile
 from pathlib import Path
-from types import FrameType
-from typing import Any
 from sandbox.admission import machine
 from sandbox.backends import BACKENDS
 from sandbox.branching import BranchingSandbox
@@ -231,35 +220,17 @@ def test_an_interrupted_start_leaves_nothing(name: str, tmp_path: Path) -> None:
         assert engine.returncode == 0
 
 
-def test_an_interrupt_at_any_line_before_a_child_is_made_leaves_no_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupt_at_any_line_before_a_child_is_made_leaves_no_folder(temp: Path) -> None:
     """Each line of the backend, before it is run."""
     require("landlock")
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    left = -1  # lines to go
-
-    def interrupt(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal left
-        if Path(frame.f_code.co_filename).parts[-2:] != ("backends", "landlock.py"):
-            return None
-        if event == "line":
-            left -= 1
-            if left < 0:
-                raise KeyboardInterrupt
-        return interrupt
-
     for number in range(99):
-        left = number
         with BranchingSandbox(BACKENDS["landlock"](), SMALL) as box:
-            sys.settrace(interrupt)
             try:
-                box.start()
+                with interrupted(number, "line", "/backends/landlock.py"):
+                    box.start()
                 break
             except KeyboardInterrupt:
-                assert not faults.scratch_folders(tmp_path), f"line {number}"
-            finally:
-                sys.settrace(None)
+                assert not faults.scratch_folders(temp), f"line {number}"
     assert number > 10
 
 

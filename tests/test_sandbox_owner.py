@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -23,13 +22,6 @@ def dead() -> str:
     """An owner that was."""
     code = "from sandbox.owner import owner; print(owner())"
     return subprocess.check_output([sys.executable, "-c", code], text=True).strip()
-
-
-@pytest.fixture
-def temp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A temp folder of our own."""
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    return tmp_path
 
 
 @pytest.fixture
