@@ -3,9 +3,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
 PYTEST := $(BIN)/python -m pytest -q
-SANDBOXES := $(wildcard tests/test_sandbox_*.py)
-TRAINING := $(wildcard $(addprefix tests/test_trainer_, \
-    dpo.py kto.py mixing.py packing*.py resume.py sft.py))
+SANDBOXES := tests/attacks tests/sandbox
+TRAINING := tests/trainer/training tests/trainer/tree_packing tests/trainer/data/test_mixture.py
 
 .PHONY: demo test sandboxes training check lint types bench docs clean
 
@@ -17,10 +16,10 @@ test: lint  ## every check and test
 	# priority; of the rest, three files at once.
 	$(MAKE) --jobs=2 --output-sync sandboxes training
 	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder \
-	    $(addprefix --ignore=,tests/attacks $(SANDBOXES) $(TRAINING))
+	    $(addprefix --ignore=,$(SANDBOXES) $(TRAINING))
 
 sandboxes: $(STAMP)
-	$(PYTEST) tests/attacks $(SANDBOXES)
+	$(PYTEST) $(SANDBOXES)
 
 training: types
 	nice -n 19 $(PYTEST) $(TRAINING)

@@ -23,24 +23,24 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from trainer.flags import prepare_torch
+from trainer.cli.options import prepare_torch
 
 prepare_torch()
 
-from trainer.evaluate import Evaluation, evaluate  # noqa: E402  # after prepare_torch
-from trainer.measures.general import general  # noqa: E402
-from trainer.reporting.cells import share  # noqa: E402
-from trainer.running import open_student, run  # noqa: E402
-from trainer.sft import Options, Sources, build, gather  # noqa: E402
-from trainer.weights import Weighted  # noqa: E402
+from trainer.data.loss_weights import WeightedSequence  # noqa: E402
+from trainer.evaluation.evaluate import Evaluation, evaluate  # noqa: E402  # after prepare_torch
+from trainer.evaluation.measures.general import general  # noqa: E402
+from trainer.evaluation.reporting.format import share  # noqa: E402
+from trainer.training.run import open_student, run  # noqa: E402
+from trainer.training.sft import Options, Sources, build, gather  # noqa: E402
 
 CELLS = ("mask", "no-mask", "general")
 
 
-def unmasked(sequence: Weighted) -> Weighted:
+def unmasked(sequence: WeightedSequence) -> WeightedSequence:
     """The same tokens, all of them trained but the first, which nothing foretells."""
     weights = [0.0] + [1.0] * (len(sequence.ids) - 1)
-    return Weighted(sequence.ids, weights, sum(weights))
+    return WeightedSequence(sequence.ids, weights, sum(weights))
 
 
 def train(cell: str, options: Options) -> float:

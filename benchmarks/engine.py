@@ -48,14 +48,14 @@ from urllib.request import urlopen
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # beside us, `engine` is this file
 
 from benchmarks import engine_rivals as rivals
-from engine.budget import Budget, Budgeted
+from engine.chat.budget import Budget, BudgetedChat
+from engine.chat.endpoint import Endpoint
+from engine.chat.journal import CachedChat, Journal
 from engine.config import Config
-from engine.endpoint import Endpoint
 from engine.executors.local import Local
-from engine.executors.paying import Asking, Paying
 from engine.executors.processes import Processes
-from engine.explore import Silent, explore
-from engine.journal import Journal, Journaled
+from engine.executors.spec import ChatSpec, EndpointSpec
+from engine.runs.explore import Silent, explore
 from environments import Task
 from sandbox.check import choose
 from search import Tree
@@ -71,9 +71,9 @@ TASKS = {"webshop": 320, "bird": 640}  # in a round: several times as many as ru
 READ = """
 import re, sys
 from pathlib import Path
-from engine.export import Export, export
-from engine.stats import stats
-from engine.store import Store
+from engine.export.export import Export, export
+from engine.runs.stats import stats
+from engine.runs.store import Store
 run = Path(sys.argv[2])
 if sys.argv[1] == "stats":
     with Store.open(run) as store:
@@ -147,8 +147,8 @@ class Watch(Silent):
 async def shared(world: str, tasks: list[Task], base_url: str, out: Path) -> None:
     """The engine in several processes, over `tasks`."""
     config = Config(world, split=SPLITS[world], teacher=rivals.MODEL, base_url=base_url)
-    asking = Asking(base_url, {"OPENAI_API_KEY": "none"}, None)
-    paying = Paying(out / "journal.db", base_url, Budget(), asking)
+    asking = EndpointSpec(base_url, {"OPENAI_API_KEY": "none"}, None)
+    paying = ChatSpec(out / "journal.db", base_url, Budget(), asking)
     number = os.cpu_count() or 1
     executor = Processes(number, max(1, AT_ONCE // number), paying)
     found = await explore(config, tasks, out / "run", executor)
@@ -163,7 +163,7 @@ async def explored(
     config = Config(world, split=SPLITS[world], teacher=rivals.MODEL, base_url=base_url)
     endpoint = Endpoint(base_url, concurrency=AT_ONCE)
     with Journal(out / "journal.db") as journal:
-        chat = Journaled(Budgeted(endpoint, Budget()), journal)
+        chat = CachedChat(BudgetedChat(endpoint, Budget()), journal)
         found = await explore(config, tasks, out / "run", Local(chat, AT_ONCE), progress=watch)
     await endpoint.aclose()
     if not found.complete:

@@ -22,11 +22,11 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # beside us, `engine` is another file
 
 from benchmarks import engine_rivals as rivals
-from engine.budget import Budget, Budgeted
-from engine.chat import ChatReply, ChatRequest
-from engine.endpoint import Endpoint
-from engine.journal import Journal, Journaled, request_key
-from engine.store import Store
+from engine.chat.base import ChatReply, ChatRequest
+from engine.chat.budget import Budget, BudgetedChat
+from engine.chat.endpoint import Endpoint
+from engine.chat.journal import CachedChat, Journal, request_key
+from engine.runs.store import Store
 from engine.templates import get as get_template
 from engine.templates.base import World
 from environments import make
@@ -81,7 +81,7 @@ class Parts:
     async def journal(self, turn: int) -> None:
         """journal and budget: key, look-up, commit; 64 at once"""
         with Journal(self.folder / f"{turn}.db") as journal:
-            chat = Journaled(Budgeted(Instant(), Budget()), journal)
+            chat = CachedChat(BudgetedChat(Instant(), Budget()), journal)
             for start in range(0, len(self.requests), 64):
                 await asyncio.gather(*map(chat.complete, self.requests[start : start + 64]))
 

@@ -21,9 +21,9 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from engine.chat import ChatReply, ChatRequest
-from engine.demonstration import Demonstration
-from engine.teacher import Teacher
+from engine.chat.base import ChatReply, ChatRequest
+from engine.policies.demonstration import DemonstrationPolicy
+from engine.policies.teacher import Teacher
 from engine.templates import get as get_template
 from engine.templates.base import World
 from environments import Step, Task, make
@@ -83,7 +83,9 @@ class Recorder:
     name = MODEL
     base_url = "http://recorder"
 
-    def __init__(self, demonstration: Demonstration, world: World, recording: Recording) -> None:
+    def __init__(
+        self, demonstration: DemonstrationPolicy, world: World, recording: Recording
+    ) -> None:
         self.demonstration, self.recording = demonstration, recording
         self.teacher = Teacher(self, get_template("native"), world, MODEL, SAMPLING)
 
@@ -107,7 +109,9 @@ async def recorded(env_name: str, split: str | None, most: int) -> Recording:
     env = make(env_name, split=split)
     recording = Recording(list(env.tasks)[:most])
     policy = Recorder(
-        Demonstration(env.solution, env.mistakes), World(env.instructions, env.tools), recording
+        DemonstrationPolicy(env.solution, env.mistakes),
+        World(env.instructions, env.tools),
+        recording,
     )
     try:
         for task in recording.tasks:

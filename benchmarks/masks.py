@@ -5,7 +5,8 @@
 Rows are those that `engine export` writes of the bundled tasks, explored by the demonstration
 teacher; without files, the program explores and exports first. TRL's side is SFTTrainer's own
 preparation of a data set, as its constructor calls it: chat template, tokens, labels, in one
-process, without its progress bars and its cache. Ours is `trainer.mask.label` of each row, which
+process, without its progress bars and its cache. Ours is `trainer.data.mask.label`
+of each row, which
 also renders every context by itself and checks that it is shown. The tokenizer is the embedded
 student's in both, wearing the template of each case. Both make lists of ids and labels; TRL also
 writes them to Arrow, as it always does. Each side starts with nothing remembered. The median of N
@@ -36,8 +37,8 @@ import trl
 from datasets import Dataset
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from tests.chat_templates import ChatTemplate, templates
-from trainer.mask import label
+from tests.support.chat_templates import ChatTemplate, templates
+from trainer.data.mask import label
 
 Rows = list[dict[str, Any]]
 

@@ -136,7 +136,7 @@ def measure() -> None:
     """SmolLM2-135M in float32, which is 4 + 4 + 8 bytes a parameter, also 16: peak resident sets,
     and what a process of ZeRO keeps of the optimizer, as it stands in its checkpoint."""
     parameters = 134_515_008
-    empty, _ = peak(["-c", "import torch, trl, trainer.sft"])
+    empty, _ = peak(["-c", "import torch, trl, trainer.training.sft"])
     print(
         f"imports alone: peak {empty:.2f} GB; 12 bytes a parameter: {12 * parameters / GB:.2f} GB"
     )

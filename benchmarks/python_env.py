@@ -33,7 +33,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # beside us, `sandbox` is another file
 
 from benchmarks import sandbox_rivals as rivals
-from engine.demonstration import Demonstration
+from engine.policies.demonstration import DemonstrationPolicy
 from environments import Action, Task, ToolEnv, make
 from environments.python.grading import graded
 from sandbox import daemon, image
@@ -90,7 +90,7 @@ QUICK = Plan({1: (1, 20, 3), 8: (1, 8, 1)})
 async def recorded() -> list[Episode]:
     """A search of every bundled task."""
     env = make("python", sandbox="bubblewrap")
-    teacher = Demonstration(env.solution, env.mistakes, mistake_rate=MISTAKE_RATE)
+    teacher = DemonstrationPolicy(env.solution, env.mistakes, mistake_rate=MISTAKE_RATE)
     episodes = []
     try:
         for task in env.tasks:

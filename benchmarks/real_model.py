@@ -34,18 +34,18 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import environments
-from engine.chat import Chat, ChatReply, ChatRequest
+from engine.chat.base import Chat, ChatReply, ChatRequest
+from engine.chat.endpoint import Endpoint
+from engine.chat.journal import request_key
 from engine.config import Config
-from engine.endpoint import Endpoint
-from engine.journal import request_key
-from engine.means import Means
-from engine.session import Selection, run
-from engine.store import Store
-from engine.tasks import read_quarantine
+from engine.runs.build_executor import Resources
+from engine.runs.run import Selection, run
+from engine.runs.store import Store
+from engine.runs.tasks import read_quarantine
 from engine.templates import get
 from engine.templates.base import Message, World
 from environments import Step, Tool, ToolEnv
-from trainer.metrics import INVALID, paired, wilson
+from trainer.evaluation.metrics import INVALID, paired, wilson
 
 ARMS: dict[str, dict[str, Any]] = {
     "react": {"search": "react", "width": 1000},  # chains without end: the budget ends them
@@ -63,7 +63,7 @@ EXAMPLE = 11  # of the bundled tasks
 SAMPLES = 10_000  # of the bootstrap over tasks
 
 
-class Asking:
+class EndpointSpec:
     """A Chat that sends each request with a seed of its own, `extra` parameters, and `example`."""
 
     def __init__(self, chat: Chat, extra: Mapping[str, Any], example: Sequence[Message]) -> None:
@@ -180,18 +180,20 @@ def explored(options: argparse.Namespace, budget: str, name: str, tasks: Sequenc
         )
         bound = f"{budget}-{getattr(options, budget)}"
         folder = options.out / f"{name.replace(' ', '-')}-{bound}-seed-{seed}"
-        means = Means(asked(options), options.out / "journal.db", concurrency=options.concurrency)
+        means = Resources(
+            asked(options), options.out / "journal.db", concurrency=options.concurrency
+        )
         run(config, folder, selection=Selection(",".join(tasks)), means=means)
         arm.add(folder, tasks)
     return arm
 
 
-def asked(options: argparse.Namespace) -> Asking:
+def asked(options: argparse.Namespace) -> EndpointSpec:
     """The endpoint, for one run: an event loop has its own."""
     with closing(env_of(options)) as env:
         extra = {"grammar": grammar(env.tools)} if options.grammar else {}
     endpoint = Endpoint.from_environment(options.base_url, concurrency=options.concurrency)
-    return Asking(endpoint, extra, example(options))
+    return EndpointSpec(endpoint, extra, example(options))
 
 
 def example(options: argparse.Namespace) -> list[Message]:

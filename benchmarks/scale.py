@@ -26,13 +26,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from engine.budget import Budget, Budgeted
-from engine.chat import ChatReply, ChatRequest
+from engine.chat.base import ChatReply, ChatRequest
+from engine.chat.budget import Budget, BudgetedChat
+from engine.chat.journal import CachedChat, Journal, request_key
 from engine.config import Config
-from engine.executors.actors import Gate
 from engine.executors.base import Worker, make_env, policy
-from engine.journal import Journal, Journaled, request_key
-from engine.store import Store
+from engine.executors.ray_actors import BudgetGate
+from engine.runs.store import Store
 from environments import Action, Step, Task
 from search import Tree, Usage
 from search.tree import Call
@@ -152,7 +152,7 @@ async def _asked_here(folder: Path, number: int) -> float:
     """Requests a second through journal and budget, in this process, 64 at once."""
     waiting = iter([_request(n) for n in range(number)])
     with Journal(folder / "here.db") as journal:
-        chat = Journaled(Budgeted(_AtOnce(), Budget()), journal)
+        chat = CachedChat(BudgetedChat(_AtOnce(), Budget()), journal)
 
         async def ask() -> None:
             for request in waiting:
@@ -198,7 +198,7 @@ async def _through_gate(folder: Path, number: int) -> float:
         logging_level=logging.ERROR,
     )
     try:
-        gate = ray.remote(Gate).options(max_concurrency=100_000, num_cpus=0)
+        gate = ray.remote(BudgetGate).options(max_concurrency=100_000, num_cpus=0)
         gate = gate.remote(folder / "gate.db", URL, Budget())
         made = ray.remote(_Asking).options(max_concurrency=100_000)
         askers = [made.remote() for _ in range(workers)]

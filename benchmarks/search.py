@@ -41,17 +41,17 @@ from typing import Any, Literal
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # beside us, `search` is this file
 
-from engine.budget import Budget, Budgeted
-from engine.chat import Chat
+from engine.chat.base import Chat
+from engine.chat.budget import Budget, BudgetedChat
+from engine.chat.endpoint import Endpoint
+from engine.chat.journal import CachedChat, Journal
 from engine.config import Config
-from engine.endpoint import Endpoint
 from engine.executors.local import Local
-from engine.explore import explore
-from engine.journal import Journal, Journaled
-from engine.store import Store
+from engine.runs.explore import explore
+from engine.runs.store import Store
 from environments import NOTHING, Action, Outcome, Task, Tool, ToolEnv
 from search import Tree
-from tests.chat_server import ChatServer
+from tests.support.chat_server import ChatServer
 
 GO = Tool(
     "go",
@@ -238,7 +238,7 @@ async def _explored(config: Config, base_url: str, folder: Path, at_once: int) -
     """Seconds that exploring took."""
     endpoint = Endpoint(base_url, concurrency=at_once)
     with Journal(folder / "journal.db") as journal:
-        chat: Chat = Journaled(Budgeted(endpoint, Budget()), journal)
+        chat: Chat = CachedChat(BudgetedChat(endpoint, Budget()), journal)
         try:
             tasks = Complete(**config.options).tasks
             began = time.perf_counter()

@@ -39,7 +39,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from trainer.hardware import share_cores
+from trainer.runtime.hardware import share_cores
 
 share_cores()
 
@@ -51,14 +51,14 @@ from trl.data_utils import pack_dataset  # noqa: E402
 from trl.trainer.sft_trainer import DataCollatorForLanguageModeling  # noqa: E402
 from trl.trainer.utils import add_fused_lm_head  # noqa: E402
 
-from trainer.dataset import read_rows  # noqa: E402
-from trainer.head import score_labelled_only  # noqa: E402
-from trainer.loading import load  # noqa: E402
-from trainer.mask import IGNORE, label  # noqa: E402
-from trainer.packing.forward import install  # noqa: E402
-from trainer.packing.splitting import distinct, split  # noqa: E402
-from trainer.rendering import Renderer  # noqa: E402
-from trainer.trie import pack  # noqa: E402
+from trainer.data.mask import IGNORE, label  # noqa: E402
+from trainer.data.rows import read_rows  # noqa: E402
+from trainer.runtime.loading import load  # noqa: E402
+from trainer.tokens.chat_template import ChatTemplate  # noqa: E402
+from trainer.tokens.trie import pack  # noqa: E402
+from trainer.training.lm_head import score_labelled_only  # noqa: E402
+from trainer.tree_packing.forward import install  # noqa: E402
+from trainer.tree_packing.grouping import distinct, split  # noqa: E402
 
 GOAL = 0.9
 PATHS = (1, 2, 4, 8)
@@ -215,7 +215,7 @@ def explored(env: str, tokenizer: PreTrainedTokenizerBase, most: int) -> Case:
         export = ["export", run, "--to", "sft", "--template", "react", "--output", file]
         for command in ([*explore, *often], export):
             subprocess.run([sys.executable, "-m", "engine", *command], check=True)
-        renderer = Renderer(tokenizer)
+        renderer = ChatTemplate(tokenizer)
         sequences = [
             one for row in read_rows(Path(file)) for one in label(renderer, row.messages, row.tools)
         ]

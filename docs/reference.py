@@ -4,8 +4,8 @@ from pathlib import Path
 
 import typer
 
-import engine.cli
-import trainer.cli
+import trainer.cli.app
+import treegraft.commands
 
 HERE = Path(__file__).parent
 
@@ -41,5 +41,8 @@ def _sections(name: str, command: object) -> list[str]:
 
 
 if __name__ == "__main__":
-    for name, app in (("engine", engine.cli.app), ("trainer", trainer.cli.app)):
+    for name, app in (
+        ("engine", treegraft.commands.engine_app()),
+        ("trainer", trainer.cli.app.app),
+    ):
         (HERE / f"{name}.md").write_text(reference(name, app), "utf-8")

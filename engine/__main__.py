@@ -1,6 +1,6 @@
 """`python -m engine` is the `engine` command."""
 
-from engine.cli import main
+from treegraft.commands import engine
 
 if __name__ == "__main__":  # not in the processes of --executor processes
-    main()
+    engine()

@@ -5,10 +5,10 @@ from dataclasses import MISSING, Field, asdict, dataclass, field, fields
 from math import isinf, isnan
 from typing import Any, Literal, get_args
 
-from engine.demonstration import NAME as DEMONSTRATION
 from engine.errors import UsageError
-from engine.student import Student
-from engine.swift import THRESHOLD
+from engine.policies.demonstration import NAME as DEMONSTRATION
+from engine.policies.student_endpoint import StudentEndpoint
+from engine.policies.student_first import THRESHOLD
 from engine.templates import TemplateError
 from engine.templates import get as get_template
 from environments.sql.postgres_server import public_url
@@ -24,7 +24,7 @@ NOT_SAMPLING = frozenset({"model", "messages", "tools", "n", "stop", "stream", "
 @dataclass(frozen=True, slots=True)
 class Config:
     """Everything that decides which trees come out; what does not (concurrency, which tasks, the
-    run's budget) is an argument of `engine.explore.explore` instead.
+    run's budget) is an argument of `engine.runs.explore.explore` instead.
 
     env, data, split, sandbox: as `environments.make` takes them.
     options: what this environment takes besides, by name ("db", ...).
@@ -39,7 +39,8 @@ class Config:
     sampling: further parameters of every request to the teacher, OpenAI's or its server's own; None
         leaves out one that is sent otherwise (`parameters`).
     swift: MODEL@URL of a student that acts first; "" for none.   swift_threshold: under which mean
-        log-probability the teacher acts: see `engine.swift`.   swift_template: the student's.
+        log-probability the teacher acts: see `policies.student_first`.
+    swift_template: the student's.
     """
 
     env: str
@@ -110,7 +111,7 @@ class Config:
 
     def _check_student(self) -> None:
         if self.swift:
-            Student.named(self.swift)
+            StudentEndpoint.named(self.swift)
         if isnan(self.swift_threshold):
             raise UsageError("--swift-threshold must be a number of nats, 0 or less")
         for name in ("swift_threshold", "swift_template"):
@@ -118,9 +119,9 @@ class Config:
                 raise UsageError(f"{_flag(name)} is for --swift")
 
     @property
-    def student(self) -> Student | None:
+    def student(self) -> StudentEndpoint | None:
         """Who acts before the teacher, if anybody does."""
-        return Student.named(self.swift) if self.swift else None
+        return StudentEndpoint.named(self.swift) if self.swift else None
 
     @property
     def limits(self) -> Limits:

@@ -1,6 +1,6 @@
 """What the user of the engine can mend."""
 
-from sandbox.errors import TreegraftError
+from treegraft.errors import TreegraftError
 
 
 class UsageError(TreegraftError):

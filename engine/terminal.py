@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from sandbox.errors import SandboxError, TreegraftError
+from sandbox.errors import SandboxError
+from treegraft.errors import TreegraftError
 
 Unsafe = Annotated[
     bool, typer.Option(help="Allow --sandbox process, which confines nothing.", show_default=False)

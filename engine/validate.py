@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.tasks import same_data
+from engine.runs.tasks import same_data
 from environments import Action, Step, Task, ToolEnv
 from sandbox import SandboxError
 

@@ -2,7 +2,7 @@
 
 **The law** that every environment keeps: after `restore(s)` the same actions bring the same
 observations and rewards as after the `snapshot()` that returned `s`; and a snapshot is unharmed by
-anything done since. `tests/test_environments_contract.py` proves it for every registered one.
+anything done since. `tests/environments/test_contract.py` proves it for every registered one.
 
 A subclass writes `tools`, `instructions`, `load_tasks`, `act` and `solution`; and, where acting
 changes something, `save`, `load` and `free`. It says nothing about depth, calls or seconds: limits

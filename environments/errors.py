@@ -1,6 +1,6 @@
 """What goes wrong with environments and their data."""
 
-from sandbox.errors import TreegraftError
+from treegraft.errors import TreegraftError
 
 
 class DataError(TreegraftError):

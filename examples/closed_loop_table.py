@@ -7,10 +7,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from trainer.evaluate import read
-from trainer.measures.rates import estimate
-from trainer.metrics import Report, changed
-from trainer.reporting.cells import share
+from trainer.evaluation.evaluate import read
+from trainer.evaluation.measures.statistics import estimate
+from trainer.evaluation.metrics import Report, changed
+from trainer.evaluation.reporting.format import share
 
 Solved = Mapping[str, float]
 """By task: whether it was solved, or the share of its answers that were right."""

@@ -7,10 +7,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from engine.stats import stats
-from engine.store import Store
-from trainer.evaluate import read
-from trainer.metrics import paired
+from engine.runs.stats import stats
+from engine.runs.store import Store
+from trainer.evaluation.evaluate import read
+from trainer.evaluation.metrics import paired
 
 
 def main(out: Path) -> None:

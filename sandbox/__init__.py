@@ -1,6 +1,6 @@
 """Run untrusted queries and code. Knows nothing of tasks."""
 
-from sandbox.errors import SandboxError, TreegraftError
+from sandbox.errors import SandboxError
 from sandbox.queries import Comparison, QueryError, QueryLimits, QueryResult, QueryWorker
 
 __all__ = [
@@ -10,5 +10,4 @@ __all__ = [
     "QueryResult",
     "QueryWorker",
     "SandboxError",
-    "TreegraftError",
 ]

@@ -1,12 +1,6 @@
-"""The root of Treegraft's exceptions, and the sandbox's own.
+"""What goes wrong with a sandbox."""
 
-Every error that a user can cause or mend derives from `TreegraftError`: the commands print it as
-one line and exit with 2. Anything else that is raised is a defect and keeps its traceback.
-"""
-
-
-class TreegraftError(Exception):
-    """Something that the user can act on; the message says what to do."""
+from treegraft.errors import TreegraftError
 
 
 class SandboxError(TreegraftError):
@@ -14,4 +8,4 @@ class SandboxError(TreegraftError):
 
 
 class StateLost(SandboxError):
-    """A saved state is gone (evicted, killed); whoever holds the path to it can replay it."""
+    """A saved state is gone (evicted, killed). Replaying the path rebuilds it."""

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar, runtime_checkable
 
 from environments.types import Action, Step, Task
-from sandbox.errors import TreegraftError
 from search.usage import Usage
+from treegraft.errors import TreegraftError
 
 T = TypeVar("T")
 

@@ -45,7 +45,7 @@ class Node:
     call: index in `Tree.calls` of the request that proposed `step`; -1 where nobody was asked.
     actor: who proposed it: "" for the run's teacher, STUDENT for a student that acts first.
     why: of a teacher's step where a student acts first, why it was not the student's: a word of
-        `engine.swift`; else "".
+        `engine.policies.student_first`; else "".
     """
 
     id: int

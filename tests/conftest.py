@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-    from trainer.rendering import Renderer
+    from trainer.tokens.chat_template import ChatTemplate
 
 
 # What is not about sandboxes uses the one that starts fastest; those tests name theirs.
@@ -37,16 +37,16 @@ def tokenizer() -> "PreTrainedTokenizerBase":
     """The embedded student's own tokenizer and chat template."""
     from transformers import AutoTokenizer
 
-    from trainer.student import resolve
+    from trainer.runtime.embedded_model import resolve
 
     return AutoTokenizer.from_pretrained(resolve("smollm2"))
 
 
 @pytest.fixture(scope="session")
-def renderer(tokenizer: "PreTrainedTokenizerBase") -> "Renderer":
-    from trainer.rendering import Renderer
+def renderer(tokenizer: "PreTrainedTokenizerBase") -> "ChatTemplate":
+    from trainer.tokens.chat_template import ChatTemplate
 
-    return Renderer(tokenizer)
+    return ChatTemplate(tokenizer)
 
 
 @pytest.fixture(scope="session")

@@ -8,8 +8,8 @@ import click
 import pytest
 import typer
 
-import engine.cli
-import trainer.cli
+import trainer.cli.app
+import treegraft.commands
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -28,8 +28,8 @@ def commands(name: str, command: click.Command) -> dict[str, set[str]]:
 
 
 COMMANDS = {
-    **commands("engine", typer.main.get_command(engine.cli.app)),
-    **commands("trainer", typer.main.get_command(trainer.cli.app)),
+    **commands("engine", typer.main.get_command(treegraft.commands.engine_app())),
+    **commands("trainer", typer.main.get_command(trainer.cli.app.app)),
 }
 
 

@@ -1,5 +1,5 @@
 """`python -m trainer` is the `trainer` command."""
 
-from trainer.cli import main
+from treegraft.commands import trainer
 
-main()
+trainer()

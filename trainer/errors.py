@@ -1,6 +1,6 @@
 """What goes wrong in training and measuring. The commands print these as one line."""
 
-from sandbox.errors import TreegraftError
+from treegraft.errors import TreegraftError
 
 
 class TrainerError(TreegraftError):

@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.browser import browser_page
-from tests.exploring import ROOT, chat_server, engine, explore
+from tests.support.browser import browser_page
+from tests.support.exploring import ROOT, chat_server, engine, explore
 
 PICTURE = Path(__file__).with_name("view.png")
 TASK, NODE = "bird-train-1", 9

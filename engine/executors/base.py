@@ -5,21 +5,22 @@ from functools import partial
 from typing import Protocol
 
 import environments
-from engine.chat import Chat
+from engine.chat.base import Chat
 from engine.config import Config
-from engine.demonstration import NAME as DEMONSTRATION
-from engine.demonstration import Demonstration
 from engine.errors import UsageError
-from engine.searching import search
-from engine.student import extra
-from engine.swift import Swift
-from engine.teacher import Teacher
+from engine.executors.search_task import search
+from engine.policies.demonstration import NAME as DEMONSTRATION
+from engine.policies.demonstration import DemonstrationPolicy
+from engine.policies.student_endpoint import extra
+from engine.policies.student_first import StudentFirst
+from engine.policies.teacher import Teacher
 from engine.templates import get as get_template
 from engine.templates.base import World
 from environments import Task, ToolEnv
-from sandbox import SandboxError, TreegraftError
+from sandbox import SandboxError
 from search import Policy, PolicyError, Tree
 from search.walk import in_thread
+from treegraft.errors import TreegraftError
 
 Keep = Callable[[Task, Tree | TreegraftError], None]
 """Is told once of each task: its tree, or why it has none."""
@@ -33,7 +34,7 @@ class Executor(Protocol):
         """
 
 
-class Worker:
+class TaskRunner:
     """Searches tasks one after another, in one environment as long as it lives."""
 
     def __init__(self, config: Config, policy: Policy) -> None:
@@ -77,12 +78,12 @@ def policy(
     template = get_template(config.swift_template)
     sampling = {**config.student_parameters, **extra(config.swift_threshold)}
     student = Teacher(student_chat, template, world(env), config.student.model, sampling)
-    return Swift(student, teacher, [tool.name for tool in env.tools], config.swift_threshold)
+    return StudentFirst(student, teacher, [tool.name for tool in env.tools], config.swift_threshold)
 
 
 def _teacher(config: Config, env: ToolEnv, chat: Chat | None) -> Policy:
     if config.teacher == DEMONSTRATION:
-        return Demonstration(
+        return DemonstrationPolicy(
             env.solution,
             env.mistakes,
             env.resume,

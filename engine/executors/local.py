@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from engine.chat import Chat
+from engine.chat.base import Chat
 from engine.config import Config
-from engine.executors.base import Keep, Worker, make_env, policy
-from engine.executors.garbage import rarely_collected
+from engine.executors.base import Keep, TaskRunner, make_env, policy
+from engine.executors.gc_pause import gc_paused
 from environments import Task
 
 
@@ -34,15 +34,15 @@ class Local:
         lead = make_env(config)
         try:
             told = policy(config, lead, self._chat, self._student_chat)
-            with rarely_collected():
+            with gc_paused():
                 async with asyncio.TaskGroup() as group:
                     for _ in range(self._concurrency):
-                        group.create_task(_work(Worker(config, told), tasks, keep))
+                        group.create_task(_work(TaskRunner(config, told), tasks, keep))
         finally:
             lead.close()
 
 
-async def _work(worker: Worker, tasks: Iterator[Task], keep: Keep) -> None:
+async def _work(worker: TaskRunner, tasks: Iterator[Task], keep: Keep) -> None:
     try:
         for task in tasks:
             keep(task, await worker.search(task))

@@ -13,17 +13,17 @@ from dataclasses import replace
 from multiprocessing.context import SpawnProcess
 from typing import Any
 
-from engine.budget import Budget
+from engine.chat.budget import Budget
+from engine.chat.open import DRAIN_SECONDS
 from engine.config import Config
 from engine.executors.base import Keep
-from engine.executors.crew import Lost, LostBefore, Member, Work, search_all
-from engine.executors.hand import Orders, main
-from engine.executors.paying import Paying
-from engine.journaling import DRAIN_SECONDS
+from engine.executors.pool import Lost, LostBeforeStart, TaskQueue, WorkerSlot, run_pool
+from engine.executors.process_worker import WorkerSpec, main
+from engine.executors.spec import ChatSpec
 from environments import Task
-from sandbox import TreegraftError
 from search import Tree
 from search.policy import BudgetSpent
+from treegraft.errors import TreegraftError
 
 END_SECONDS = 10.0
 """How long a worker that has ended its work may take to go."""
@@ -33,14 +33,14 @@ class Processes:
     """workers: processes; None for one a processor.   concurrency: tasks at once, of each.
     paying: None for a teacher that asks nobody."""
 
-    def __init__(self, workers: int | None, concurrency: int, paying: Paying | None) -> None:
+    def __init__(self, workers: int | None, concurrency: int, paying: ChatSpec | None) -> None:
         self._number = workers or os.cpu_count() or 1
         self._concurrency, self._paying = concurrency, paying
 
     async def run(self, config: Config, tasks: Iterator[Task], keep: Keep) -> None:
         """See `Executor`."""
         paying = self._paying
-        orders = Orders(config, self._concurrency)
+        orders = WorkerSpec(config, self._concurrency)
         if paying:
             orders = replace(
                 orders, journal=paying.journal, asking=paying.asking, student=paying.student
@@ -52,18 +52,18 @@ class Processes:
             hired.append(_Process(orders, budget))
             return hired[-1]
 
-        async def let_go() -> None:
+        async def shutdown_workers() -> None:
             await asyncio.gather(*(process.end() for process in hired))
 
-        work = Work.of(tasks, keep)
-        crew = [Member(hire, work, self._concurrency) for _ in range(self._number)]
-        await search_all(crew, work, let_go)
+        work = TaskQueue.of(tasks, keep)
+        crew = [WorkerSlot(hire, work, self._concurrency) for _ in range(self._number)]
+        await run_pool(crew, work, shutdown_workers)
 
 
 class _Process:
-    """A `Hand`.  under_way: requests that it reserved and has not settled."""
+    """A `RemoteWorker`.  under_way: requests that it reserved and has not settled."""
 
-    def __init__(self, orders: Orders, budget: Budget) -> None:
+    def __init__(self, orders: WorkerSpec, budget: Budget) -> None:
         context = multiprocessing.get_context("spawn")
         self._line, theirs = context.Pipe()
         self._budget, self._under_way = budget, 0
@@ -78,13 +78,13 @@ class _Process:
         self._loop.add_reader(self._line.fileno(), self._read)
 
     async def ready(self) -> TreegraftError | None:
-        """See `Hand`."""
+        """See `RemoteWorker`."""
         return await asyncio.shield(self._began)
 
     async def search(self, task: Task) -> Tree | TreegraftError:
-        """See `Hand`."""
+        """See `RemoteWorker`."""
         if self._ended.done():
-            raise LostBefore
+            raise LostBeforeStart
         found: asyncio.Future[Tree | TreegraftError] = self._loop.create_future()
         self._searching[task.id] = found
         self._send("search", task)

@@ -10,8 +10,8 @@ import json
 from typing import Any
 
 from engine.templates import dialects
+from engine.templates.openai_format import called, first_object
 from engine.templates.text import Text
-from engine.templates.wire import called, first_object
 from environments.types import Action
 
 FORMAT = """\

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from environments.tools import Tool
 from environments.types import Action, Step, Task
-from sandbox.errors import TreegraftError
+from treegraft.errors import TreegraftError
 
 Message = dict[str, Any]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from engine.templates.base import TemplateError
-from engine.templates.wire import function
+from engine.templates.openai_format import function
 from environments.tools import Tool
 
 Dialect = Callable[[Sequence[Tool]], str]

@@ -6,8 +6,8 @@ I should look at the tables.
 </tool_call>
 """
 
+from engine.templates.delimited_json import Marked
 from engine.templates.dialects import openai
-from engine.templates.marked import Marked
 from engine.templates.text import Text
 
 FORMAT = """\

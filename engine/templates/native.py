@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.templates.base import Message, World
-from engine.templates.wire import arguments_of, compact, function, object_of
+from engine.templates.openai_format import arguments_of, compact, function, object_of
 from environments.types import Action, Step, Task
 
 

@@ -13,8 +13,8 @@ import json
 import re
 
 from engine.templates.dialects import lines
+from engine.templates.openai_format import compact, first_object, object_of
 from engine.templates.text import Text
-from engine.templates.wire import compact, first_object, object_of
 from environments.types import Action
 
 FORMAT = """\

@@ -44,12 +44,12 @@ def source_of(name: str) -> str:
     if not name.endswith(".toml"):
         known = ", ".join(NAMES)
         raise TemplateError(f"no template {name!r}; use one of {known}, or a file.toml")
-    from engine.templates.own import read_source
+    from engine.templates.custom import read_source
 
     return read_source(Path(name))
 
 
 def _own(name: str, source: str) -> Text:
-    from engine.templates.own import make_template
+    from engine.templates.custom import make_template
 
     return make_template(Path(name), source)

@@ -1,7 +1,7 @@
 """What the page knows of a tree, as JSON: a line in the list of tasks, and the tree opened.
 
 Nothing that holds a task's secret gets here: `secret_written` looks at every path from its start,
-as `engine.rows.check` does at rows.
+as `engine.export.leak_check` does at rows.
 """
 
 import json
@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from engine.encoding import dumps
 from engine.errors import LeakError
-from engine.leaks import Fingerprint, holds, texts
-from engine.rows.check import secret_written
-from engine.rows.halves import halves
-from engine.rows.paths import Counts, Filter
-from engine.rows.render import Pairs, Renderer
+from engine.export.filters import Counts, Filter
+from engine.export.leak_check import secret_written
+from engine.export.pairs import halves
+from engine.export.rows import Pairs, RowBuilder
+from engine.export.secrets import Fingerprint, holds, texts
+from engine.runs.annotations import signatures
+from engine.runs.codec import dumps
 from engine.templates.base import Message
 from engine.view.costs import costs, first_success, totals
-from engine.view.marks import signatures
 from environments.types import Task
 from search.graph import status
 from search.tree import ROOT, Node, Tree
@@ -51,7 +51,7 @@ class Reading:
     detail: Json
 
 
-def about(name: str, meta: Mapping[str, Any], renderer: Renderer) -> Json:
+def about(name: str, meta: Mapping[str, Any], renderer: RowBuilder) -> Json:
     """What the page says of the run as a whole; neither paths nor addresses."""
     config = meta["config"]
     return {
@@ -63,7 +63,7 @@ def about(name: str, meta: Mapping[str, Any], renderer: Renderer) -> Json:
 
 
 def read(
-    tree: Tree, renderer: Renderer, secret_marks: Sequence[Fingerprint], pairs: Pairs
+    tree: Tree, renderer: RowBuilder, fingerprints: Sequence[Fingerprint], pairs: Pairs
 ) -> Reading:
     """What the page shows of `tree`.
 
@@ -71,7 +71,7 @@ def read(
         LeakError: it would show the task's secret.
     """
     messages = _messages(tree, renderer)
-    _look_for_secret(tree, messages, renderer, secret_marks)
+    _look_for_secret(tree, messages, renderer, fingerprints)
     found = _pairs(tree, renderer, messages, pairs)
     spent, known = costs(tree), signatures(tree)
     nodes = [
@@ -127,7 +127,7 @@ def _summary(tree: Tree, pairs: int) -> Json:
     }
 
 
-def _messages(tree: Tree, renderer: Renderer) -> list[list[Message]]:
+def _messages(tree: Tree, renderer: RowBuilder) -> list[list[Message]]:
     """By node id, ROOT first: what the node adds to the conversation of its parent.
 
     Templates append only (`Template.render`), and as many messages for a step wherever it stands;
@@ -169,7 +169,7 @@ def _node(tree: Tree, node: Node) -> Json:
 
 
 def _pairs(
-    tree: Tree, renderer: Renderer, messages: Sequence[Sequence[Message]], kind: Pairs
+    tree: Tree, renderer: RowBuilder, messages: Sequence[Sequence[Message]], kind: Pairs
 ) -> list[Json]:
     """The first pairs that `engine export --to dpo` writes of `tree`, but for their prompts.
 
@@ -194,20 +194,20 @@ def _pairs(
 def _look_for_secret(
     tree: Tree,
     messages: Sequence[Sequence[Message]],
-    renderer: Renderer,
-    secret_marks: Sequence[Fingerprint],
+    renderer: RowBuilder,
+    fingerprints: Sequence[Fingerprint],
 ) -> None:
     """Raises LeakError where a path, or what is told beside it, shows what its agent had not
     written."""
     task = tree.task
     told = [task.id, task.group, *task.tags.values()]
     told += texts(renderer.templates[0].tools(renderer.world))
-    if holds("\n".join(told), secret_marks):
+    if holds("\n".join(told), fingerprints):
         raise LeakError(f"task {task.id}: its id, tags or tools hold its secret")
-    written = [secret_written(f"task {task.id}, start", messages[ROOT], secret_marks)]
+    written = [secret_written(f"task {task.id}, start", messages[ROOT], fingerprints)]
     for node in tree.nodes:
         place = f"task {task.id}, node {node.id}"
-        wrote = secret_written(place, messages[node.id], secret_marks, written[node.parent])
-        if not wrote and holds("\n".join(texts(node.step.info)), secret_marks):
+        wrote = secret_written(place, messages[node.id], fingerprints, written[node.parent])
+        if not wrote and holds("\n".join(texts(node.step.info)), fingerprints):
             raise LeakError(f"{place} (info): holds the task's secret")
         written.append(wrote)

@@ -15,13 +15,13 @@ from threading import Lock, Thread
 from urllib.parse import parse_qs, urlsplit
 
 from engine.errors import LeakError, UsageError
-from engine.loopback import LoopbackHandler, LoopbackServer
-from engine.rows.render import Pairs
+from engine.export.rows import Pairs
+from engine.play.loopback import LoopbackHandler, LoopbackServer
+from engine.runs.annotations import Mark, append, marks_file, read_marks
 from engine.view.data import Json
-from engine.view.feed import Feed
-from engine.view.marks import Mark, append, marks_file, read_marks
-from engine.view.page import head, tail
-from engine.view.source import Source
+from engine.view.html import head, tail
+from engine.view.live import Feed
+from engine.view.reader import Source
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the run."""

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from sandbox.errors import TreegraftError
+from treegraft.errors import TreegraftError
 
 
 def default_folder() -> Path:

@@ -6,9 +6,9 @@ import time
 from urllib.parse import unquote
 
 from search.policy import PolicyError
-from trainer.local_chat import LocalChat, PromptTooLong
+from trainer.inference.local_chat import LocalChat, PromptTooLong
 from trainer.serving.http import Request, Response, trouble
-from trainer.serving.wire import Refused, answer, read
+from trainer.serving.openai_api import Refused, answer, read
 
 _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 

@@ -1,0 +1,1 @@
+"""Chat models: endpoint, retries, rate limits, prices, budget and the journal of paid replies."""

@@ -1,0 +1,1 @@
+"""The `engine` command. Commands parse flags, call the Python API and print."""

@@ -1,0 +1,55 @@
+"""`engine cache`: look into the journal of paid replies, and clear it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from engine.terminal import Json, say
+
+cache = typer.Typer(help="The journal of paid replies.", no_args_is_help=True)
+
+JournalFile = Annotated[
+    Path, typer.Option("--journal", help="The journal's file.", show_default=True)
+]
+
+
+@cache.command("list")
+def cache_list(
+    journal: JournalFile = Path("runs/journal.db"),
+    model: Annotated[str | None, typer.Option(help="Only this model's.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 20,
+    json_: Json = False,
+) -> None:
+    """List paid replies."""
+    from dataclasses import asdict
+
+    from engine.chat.cache import entries, totals
+
+    found = entries(journal, model=model, limit=limit)
+    whole = totals(journal)
+    if json_:
+        print(json.dumps({"totals": asdict(whole), "entries": [asdict(e) for e in found]}))
+        return
+    for entry in found:
+        print("\t".join(str(value) for value in asdict(entry).values()))
+    say(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in asdict(whole).items()))
+
+
+@cache.command("prune")
+def cache_prune(
+    journal: JournalFile = Path("runs/journal.db"),
+    older_than_days: Annotated[float | None, typer.Option(min=0, help="Only older ones.")] = None,
+    model: Annotated[str | None, typer.Option(help="Only this model's.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Only this endpoint's.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every reply.")] = False,
+) -> None:
+    """Delete paid replies; a run that is resumed pays for them again."""
+    from engine.chat.cache import prune
+    from engine.errors import UsageError
+
+    if not all_ and older_than_days is None and model is None and base_url is None:
+        raise UsageError("say what to delete: --older-than-days, --model, --base-url or --all")
+    number = prune(journal, older_than_days=older_than_days, model=model, base_url=base_url)
+    say(f"{number} replies deleted from {journal}")

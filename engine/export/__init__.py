@@ -1,0 +1,1 @@
+"""Turn the trees of a run into SFT and DPO rows."""

@@ -1,0 +1,1 @@
+"""Let a person act in an environment, and record what they do."""

@@ -1,0 +1,1 @@
+"""Policies that propose actions: teacher, demonstration, student first; and the judge."""

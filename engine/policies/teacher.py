@@ -1,0 +1,99 @@
+"""A policy that asks a chat model: any OpenAI-compatible endpoint, or a model in this process."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from engine.chat.base import Chat, ChatRequest
+from engine.templates.base import Message, Template, World
+from environments.types import Step, Task
+from search.policy import Proposal
+
+DIVERSITY = "These were already tried at this point and did not solve the task:"
+"""Opens the text that asks for a different action. It is part of a request only: neither the tree
+nor a row ever holds it."""
+
+LESSONS = "Earlier attempts at this task failed. What was learned from them:"
+"""Opens the text of reflections on them, which is part of a request only, too."""
+
+SEED_STRIDE = 7919
+"""Between the seeds of two attempts: servers count up from a request's seed for its choices."""
+
+_LONGEST = 300  # characters of an observation that is quoted in such a text
+
+
+class Teacher:
+    """Proposes by asking `chat`.
+
+    sampling: parameters for every request (temperature, max_tokens, seed, ...).
+    """
+
+    def __init__(
+        self,
+        chat: Chat,
+        template: Template,
+        world: World,
+        model: str,
+        sampling: Mapping[str, Any],
+    ) -> None:
+        self.chat, self.template, self.world = chat, template, world
+        self.name, self.sampling = model, dict(sampling)
+        if template.stop:
+            self.sampling["stop"] = list(template.stop)
+
+    async def propose(
+        self,
+        task: Task,
+        path: Sequence[Step],
+        *,
+        tried: Sequence[Step],
+        count: int,
+        attempt: int,
+        lessons: Sequence[str] = (),
+    ) -> Proposal:
+        """See `search.Policy`. A reply that is not a call becomes a malformed action."""
+        messages = self.template.render(self.world, task, path)
+        if lessons:
+            messages = with_note(messages, "\n".join([LESSONS, *(f"- {text}" for text in lessons)]))
+        request = ChatRequest(
+            self.name,
+            differently(messages, tried) if tried else messages,
+            self.template.tools(self.world),
+            self._sampling(count, attempt),
+            attempt,
+        )
+        reply = await self.chat.complete(request)
+        actions = tuple(self.template.parse(message) for message in reply.messages[:count])
+        return Proposal(actions, reply.usage, reply.key, reply.logprobs[:count])
+
+    def _sampling(self, count: int, attempt: int) -> dict[str, Any]:
+        """A server that honours seeds answers equal requests alike: each attempt has its own."""
+        sampling = self.sampling | ({"n": count} if count > 1 else {})
+        if "seed" in sampling:
+            sampling["seed"] = (sampling["seed"] + attempt * SEED_STRIDE) % 2**31
+        return sampling
+
+
+def differently(messages: list[Message], tried: Sequence[Step]) -> list[Message]:
+    """`messages`, ending with the request for another action than those `tried`."""
+    lines = [f"- {brief(step)}" for step in tried]
+    return with_note(messages, "\n".join([DIVERSITY, *lines, "Make a different call."]))
+
+
+def with_note(messages: list[Message], text: str) -> list[Message]:
+    """`messages`, ending with a user's `text` that belongs to this request alone.
+
+    Everything before the last message stays as it is, so that prefix caches hit.
+    """
+    last = messages[-1]
+    if last["role"] != "user":
+        return [*messages, {"role": "user", "content": text}]
+    # Many chat templates refuse two user messages in a row.
+    return [*messages[:-1], {**last, "content": f"{last['content']}\n\n{text}"}]
+
+
+def brief(step: Step) -> str:
+    """A step in one line, shortened."""
+    action = step.action
+    what = f"{action.tool} {dict(action.arguments)}" if action.tool else action.thought[:_LONGEST]
+    came = " ".join(step.observation.split())
+    return f"{what} -> {came[:_LONGEST]}"

@@ -1,1 +1,0 @@
-"""From trees to training rows: paths, pairs, filters, checks, formats."""

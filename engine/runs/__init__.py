@@ -1,0 +1,1 @@
+"""Explore tasks into a run folder, store the trees and summarise them."""

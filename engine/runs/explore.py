@@ -1,0 +1,204 @@
+"""Explore many tasks at once, and keep their trees.
+
+A task whose policy or sandbox fails is a record, not a crash; any other exception is a defect and
+stops the run. Exploring again goes on where it stopped: finished tasks are skipped, and the others
+are searched again over the journal, so that no reply is paid for twice.
+"""
+
+import fcntl
+import os
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Protocol
+
+from engine.config import Config
+from engine.errors import UsageError
+from engine.executors.base import Executor, make_env, world
+from engine.runs.store import Store
+from engine.templates import source_of
+from environments import Task, ToolEnv
+from search import Tree
+from search.usage import Usage
+from treegraft.errors import TreegraftError
+
+
+class Progress(Protocol):
+    """Is told what happens while a run goes on; the command draws it."""
+
+    def begin(self, total: int, done: int) -> None:
+        """`total` tasks were asked for, of which `done` are finished already."""
+
+    def tree(self, tree: Tree) -> None: ...
+
+    def failure(self, task: Task, error: Exception) -> None: ...
+
+
+class Silent:
+    """Tells nobody."""
+
+    def begin(self, total: int, done: int) -> None:
+        pass
+
+    def tree(self, tree: Tree) -> None:
+        pass
+
+    def failure(self, task: Task, error: Exception) -> None:
+        pass
+
+
+@dataclass(slots=True)
+class Summary:
+    """What one call of `explore` did, over all the tasks that it was asked for.
+
+    tasks: asked for.  skipped: finished earlier.  solved, unsolved: searched now.
+    failed: without a tree.  stopped: cut short by the run's budget.
+    """
+
+    tasks: int = 0
+    skipped: int = 0
+    solved: int = 0
+    unsolved: int = 0
+    failed: int = 0
+    stopped: int = 0
+    usage: Usage = field(default_factory=Usage)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every task has a tree that was searched to its end."""
+        return not (self.failed or self.stopped)
+
+
+async def explore(
+    config: Config,
+    tasks: Sequence[Task],
+    run: Path,
+    executor: Executor,
+    *,
+    progress: Progress | None = None,
+) -> Summary:
+    """Search each of `tasks` that has no finished tree in folder `run`.
+
+    Raises:
+        UsageError: the folder holds another run, or another process is at work in it.
+    """
+    told = progress or Silent()
+    with locked(run), Store.create(run) as store:
+        lead = make_env(config)
+        try:
+            claim(store, config, lead)
+        finally:
+            lead.close()
+        store.set_meta({"asked": len(tasks)})
+        done = store.finished() & {task.id for task in tasks}
+        told.begin(len(tasks), len(done))
+        summary = Summary(len(tasks), len(done))
+        keeper = _Keeper(store, told, summary)
+        left = [task for task in tasks if task.id not in done]
+        if left:
+            with _one_line():
+                await executor.run(config, iter(left), keeper.keep)
+        return summary
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Of a group of errors that a user can mend (a full disk), raise one; defects pass whole."""
+    try:
+        yield
+    except ExceptionGroup as group:
+        mendable, defects = group.split(TreegraftError)
+        if mendable is None or defects is not None:
+            raise
+        first: Exception = mendable
+        while isinstance(first, ExceptionGroup):
+            first = first.exceptions[0]
+        raise first from group
+
+
+@dataclass(slots=True)
+class _Keeper:
+    store: Store
+    progress: Progress
+    summary: Summary
+
+    def keep(self, task: Task, found: Tree | TreegraftError) -> None:
+        """Store what came of `task`, and count it."""
+        if isinstance(found, TreegraftError):
+            self.store.add_failure(task, found)
+            self.summary.failed += 1
+            self.progress.failure(task, found)
+            return
+        self.store.add_tree(found)
+        self.summary.usage += found.usage
+        if found.solved:
+            self.summary.solved += 1
+        elif found.stopped == "budget":
+            self.summary.stopped += 1
+        else:
+            self.summary.unsolved += 1
+        self.progress.tree(found)
+
+
+def claim(store: Store, config: Config, env: ToolEnv) -> None:
+    """Make the run this config's, or see that it is.
+
+    Raises:
+        UsageError: it is another's; nothing is overwritten.
+    """
+    meta, sources = store.meta(), {"template": source_of(config.template)}
+    if config.swift:
+        sources["swift_template"] = source_of(config.swift_template)
+    if stored := meta.get("config"):
+        if difference := config.difference(stored):
+            raise UsageError(f"--out holds another run ({difference}); choose another folder")
+        for name, source in sources.items():
+            if source != meta.get(name, ""):
+                changed = getattr(config, name)
+                raise UsageError(f"{changed} was another when the run began; put it back")
+        return
+    told = world(env)
+    store.set_meta(
+        {
+            "config": config.to_dict(),
+            **sources,
+            "world": {
+                "instructions": told.instructions,
+                "tools": [[t.name, t.description, dict(t.parameters)] for t in told.tools],
+            },
+            "versions": _versions(),
+        }
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in ("treegraft", "gymnasium", "openai", "sqlglot"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+@contextmanager
+def locked(run: Path) -> Iterator[None]:
+    """Keep a second process out of folder `run`; the lock goes with the process, however it ends.
+
+    Raises:
+        UsageError
+    """
+    run.mkdir(parents=True, exist_ok=True)
+    handle = os.open(run / "lock", os.O_CREAT | os.O_RDWR)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise UsageError(f"another process is exploring into {run}") from None
+    try:
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,245 @@
+"""One SQLite file a run: its config, tasks, trees and failures. Readable while the run goes on.
+
+Nodes are rows that name their parent, so each message stands in the file once, never as the prefix
+of another. Trees are written whole, in one transaction; a half-searched task leaves nothing here
+(its paid replies are in the journal).
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Self
+
+from engine.errors import UsageError
+from engine.export.secrets import Fingerprint, fingerprints
+from engine.runs.codec import (
+    call_from_list,
+    call_to_list,
+    dumps,
+    node_from_dict,
+    node_to_dict,
+    task_from_dict,
+    task_to_dict,
+)
+from environments.types import Task
+from search.tree import Node, Tree
+from search.usage import Usage
+
+FILE = "run.db"
+VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS tasks (
+    id TEXT PRIMARY KEY, public TEXT NOT NULL, fingerprints TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS trees (
+    task_id TEXT PRIMARY KEY REFERENCES tasks, source TEXT NOT NULL, stopped TEXT NOT NULL,
+    solved INTEGER NOT NULL, repeats INTEGER NOT NULL, closed TEXT NOT NULL,
+    replayed TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS nodes (
+    task_id TEXT NOT NULL REFERENCES trees, id INTEGER NOT NULL, parent INTEGER NOT NULL,
+    call INTEGER NOT NULL, tool TEXT NOT NULL, arguments TEXT NOT NULL, thought TEXT NOT NULL,
+    error TEXT NOT NULL, observation TEXT NOT NULL, reward REAL NOT NULL,
+    terminated INTEGER NOT NULL, truncated INTEGER NOT NULL, info TEXT NOT NULL,
+    actor TEXT NOT NULL DEFAULT '', why TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (task_id, id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS calls (
+    task_id TEXT NOT NULL REFERENCES trees, number INTEGER NOT NULL, state INTEGER NOT NULL,
+    request TEXT NOT NULL, calls INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,
+    completion_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL, usd REAL NOT NULL,
+    kind TEXT NOT NULL DEFAULT 'propose', PRIMARY KEY (task_id, number)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS failures (
+    task_id TEXT PRIMARY KEY REFERENCES tasks, kind TEXT NOT NULL, message TEXT NOT NULL);
+"""
+_ADDED = (
+    ("calls", "kind", "'propose'"),
+    ("nodes", "actor", "''"),
+    ("nodes", "why", "''"),
+)
+"""Columns that files of earlier versions lack: table, column, default."""
+_JSON_COLUMNS = ("arguments", "info")
+
+
+class Store:
+    """A run's file. Use it as a context manager, or `close()` it."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+        self._db.row_factory = sqlite3.Row
+
+    @classmethod
+    def create(cls, run: Path) -> Self:
+        """Open the run in folder `run` for writing; the folder and the file are made if absent."""
+        run.mkdir(parents=True, exist_ok=True)
+        db = sqlite3.connect(run / FILE, isolation_level=None, timeout=30)
+        db.execute("PRAGMA journal_mode = WAL")
+        # No fsync a tree: one that a power failure takes is searched again over the journal.
+        db.execute("PRAGMA synchronous = NORMAL")
+        db.executescript(_SCHEMA)
+        for table, column, default in _ADDED:
+            if column not in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}:
+                db.execute(f"ALTER TABLE {table} ADD {column} TEXT NOT NULL DEFAULT {default}")
+        return cls(db)
+
+    @classmethod
+    def open(cls, run: Path) -> Self:
+        """Open a run for reading, finished or not.
+
+        Raises:
+            UsageError: there is none.
+        """
+        file = run / FILE if run.is_dir() else run
+        if not file.is_file():
+            raise UsageError(f"no run in {run}: `engine explore --out {run}` makes one")
+        db = sqlite3.connect(file, isolation_level=None, timeout=30)
+        try:
+            db.execute("PRAGMA query_only = ON")
+            db.execute("SELECT count(*) FROM trees").fetchone()
+        except sqlite3.DatabaseError as error:
+            db.close()
+            raise UsageError(f"{file} is not a run of Treegraft: {error}") from error
+        return cls(db)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._db.close()
+
+    # What the run is
+
+    def meta(self) -> dict[str, Any]:
+        """What was kept under each key: "config", "world", "versions", ..."""
+        return {
+            row["key"]: json.loads(row["value"]) for row in self._db.execute("SELECT * FROM meta")
+        }
+
+    def set_meta(self, values: Mapping[str, Any]) -> None:
+        self._db.executemany(
+            "INSERT OR REPLACE INTO meta VALUES (?, ?)",
+            [(key, dumps(value)) for key, value in values.items()],
+        )
+
+    # Writing
+
+    def add_task(self, task: Task) -> None:
+        """Note that `task` belongs to the run; of its secret, only fingerprints."""
+        marks = dumps(fingerprints(task.secret))
+        self._db.execute(
+            "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)",
+            (task.id, dumps(task_to_dict(task)), marks),
+        )
+
+    def add_tree(self, tree: Tree) -> None:
+        """Keep `tree`, in place of an earlier tree or failure of its task; whole or not at all."""
+        task_id = tree.task.id
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            self.add_task(tree.task)
+            for table in ("trees", "nodes", "calls", "failures"):
+                self._db.execute(f"DELETE FROM {table} WHERE task_id = ?", (task_id,))
+            self._db.execute(
+                "INSERT INTO trees VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    task_id,
+                    tree.source,
+                    tree.stopped,
+                    tree.solved,
+                    tree.repeats,
+                    dumps({str(k): v for k, v in sorted(tree.closed.items())}),
+                    dumps(tree.replayed),
+                ),
+            )
+            self._db.executemany(
+                f"INSERT INTO nodes VALUES ({', '.join('?' * 15)})",
+                [(task_id, *_node_row(node)) for node in tree.nodes],
+            )
+            self._db.executemany(
+                f"INSERT INTO calls VALUES ({', '.join('?' * 10)})",
+                [(task_id, n, *call_to_list(call)) for n, call in enumerate(tree.calls)],
+            )
+            self._db.execute("COMMIT")
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+
+    def add_failure(self, task: Task, error: Exception) -> None:
+        """Note why `task` has no tree."""
+        self.add_task(task)
+        self._db.execute(
+            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?)",
+            (task.id, type(error).__name__, str(error)),
+        )
+
+    # Reading
+
+    def finished(self) -> set[str]:
+        """Ids of tasks with a tree that was searched to its end."""
+        query = "SELECT task_id FROM trees WHERE stopped != 'budget'"
+        return {row["task_id"] for row in self._db.execute(query)}
+
+    def usage(self) -> Usage:
+        """What all requests of all trees cost, as when they were paid."""
+        columns = "calls, prompt_tokens, completion_tokens, cached_tokens, usd"
+        sums = ", ".join(f"coalesce(sum({column}), 0)" for column in columns.split(", "))
+        return Usage(*self._db.execute(f"SELECT {sums} FROM calls").fetchone())
+
+    def failures(self) -> dict[str, tuple[str, str]]:
+        """Kind and message of what went wrong, by task id."""
+        rows = self._db.execute("SELECT * FROM failures ORDER BY task_id")
+        return {row["task_id"]: (row["kind"], row["message"]) for row in rows}
+
+    def task_ids(self) -> list[str]:
+        """Ids of the tasks that have a tree, in order of id."""
+        return [row["task_id"] for row in self._db.execute("SELECT task_id FROM trees ORDER BY 1")]
+
+    def trees(self) -> Iterator[Tree]:
+        """Every tree, in order of task id, one in memory at a time."""
+        return (self.tree(task_id) for task_id in self.task_ids())
+
+    def tree(self, task_id: str) -> Tree:
+        """The tree of a task; the task comes without its secret and details.
+
+        Raises:
+            UsageError: there is none.
+        """
+        query = "SELECT * FROM trees JOIN tasks ON tasks.id = task_id WHERE task_id = ?"
+        row = self._db.execute(query, (task_id,)).fetchone()
+        if row is None:
+            raise UsageError(f"no tree of task {task_id!r} in this run")
+        nodes = self._db.execute("SELECT * FROM nodes WHERE task_id = ? ORDER BY id", (task_id,))
+        calls = self._db.execute(
+            "SELECT * FROM calls WHERE task_id = ? ORDER BY number", (task_id,)
+        )
+        return Tree(
+            task_from_dict(json.loads(row["public"])),
+            row["source"],
+            [_node(node) for node in nodes],
+            [call_from_list(list(call)[2:]) for call in calls],
+            row["repeats"],
+            {int(state): reason for state, reason in json.loads(row["closed"]).items()},
+            json.loads(row["replayed"]),
+            row["stopped"],
+        )
+
+    def fingerprints(self, task_id: str) -> list[Fingerprint]:
+        """Fingerprints of a task's secret, for `leaks.holds`."""
+        with closing(
+            self._db.execute("SELECT fingerprints FROM tasks WHERE id = ?", (task_id,))
+        ) as rows:
+            return [(length, digest) for length, digest in json.loads(rows.fetchone()[0])]
+
+
+def _node_row(node: Node) -> list[Any]:
+    row = node_to_dict(node) | {"actor": node.actor, "why": node.why}
+    return [dumps(value) if key in _JSON_COLUMNS else value for key, value in row.items()]
+
+
+def _node(row: sqlite3.Row) -> Node:
+    values = {key: row[key] for key in row.keys()}  # noqa: SIM118 (iterating a Row gives values)
+    return node_from_dict(values | {key: json.loads(values[key]) for key in _JSON_COLUMNS})

@@ -1,0 +1,32 @@
+"""Secrets are found without being kept."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.export.secrets import SHORTEST, fingerprints, holds
+
+SQL = "SELECT name FROM people WHERE age > 30"
+
+
+def test_a_secret_is_found_whatever_its_case_and_blanks():
+    marks = fingerprints({"sql": SQL})
+    assert holds("the answer is\nselect   NAME from people\twhere age>30; ok", marks)
+    assert not holds("SELECT name FROM people WHERE age > 31", marks)
+    assert not holds("", marks)
+
+
+def test_the_secret_itself_is_not_kept():
+    assert "people" not in str(fingerprints({"sql": SQL}))
+
+
+def test_nested_texts_count_and_short_ones_do_not():
+    assert len(fingerprints({"tests": [SQL, {"x": "a b c d"}], "n": 3, "short": "42"})) == 2
+    assert fingerprints({"short": " ".join("x" * (SHORTEST - 1))}) == []
+
+
+@given(
+    st.lists(st.sampled_from("abc,"), min_size=SHORTEST, max_size=8), st.text("abc ,"), st.text()
+)
+def test_a_secret_inside_any_text_is_found(words, before, after):
+    secret = " ".join(words)
+    assert holds(f"{before} {secret} {after}", fingerprints({"s": secret}))

@@ -1,0 +1,194 @@
+"""What the page is given of a run: messages, costs, pairs, changes; and what it is never given."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.errors import LeakError, UsageError
+from engine.export.export import Export, export
+from engine.runs.store import Store
+from engine.templates import get as get_template
+from engine.view.costs import costs, first_success
+from engine.view.html import plain
+from engine.view.live import Feed
+from engine.view.reader import Source
+from engine.view.static import write
+from environments import Step
+from sandbox.errors import SandboxError
+from search import ROOT, Tree
+from search.usage import Usage
+from tests.engine.export.test_rows import rows_of
+from tests.support.viewed import ATTACK, GOLD, answer, bushy, command, grow, look, run_of, searched
+
+
+def test_the_parts_of_a_path_are_the_conversation_that_the_template_renders(tmp_path):
+    tree = bushy("t1", 60)
+    grow(tree, ROOT, Step(replace(look("x").action, tool="", thought="no call"), "call one"))
+    run = run_of(tmp_path / "run", tree)
+    for name in ("native", "react", "hermes", "toolllama", "autogpt", "modelscope"):
+        with Source.open(run) as source:
+            template = get_template(name)
+            source = replace(source, renderer=replace(source.renderer, templates=(template,)))
+            shown = source.read("t1").detail
+            for node in tree.nodes:
+                parts = [shown["messages"]]
+                parts += [
+                    shown["nodes"][above.id - 1]["messages"] for above in tree.lineage(node.id)
+                ]
+                whole = template.render(source.renderer.world, tree.task, tree.path(node.id))
+                assert [message for part in parts for message in part] == whole
+
+
+def test_costs_add_up_to_the_tree_and_to_what_was_spent_until_the_first_success():
+    tree = searched()
+    assert costs(tree)[ROOT] == tree.usage == sum((c.usage for c in tree.calls), Usage())
+    assert [used.calls for used in costs(tree)] == [6, 3, 1, 1, 3, 1, 1]
+    first = first_success(tree)
+    assert first is not None and (first["depth"], first["calls"], first["tokens"]) == (2, 6, 720)
+    assert first_success(Tree(tree.task, nodes=tree.nodes[:3], calls=tree.calls)) is None
+
+
+def test_several_nodes_of_one_request_are_paid_for_once():
+    tree = searched()
+    tree.add(ROOT, look("c"), 0)
+    assert costs(tree)[1].calls == 3 and costs(tree)[7].calls == 0
+    assert costs(tree)[ROOT].calls == 6
+
+
+@pytest.mark.parametrize("pairs", ["step", "trajectory"])
+def test_pairs_are_those_of_the_export(tmp_path, pairs):
+    run = run_of(tmp_path / "run", searched(), bushy("t2", 200))
+    export([run], tmp_path / "rows", Export("dpo", pairs=pairs))
+    wanted = [(r["chosen"], r["rejected"], r["depth"]) for r in rows_of(tmp_path / "rows")]
+    with Source.open(run, pairs) as source:
+        shown = [pair for id in ("t1", "t2") for pair in source.read(id).detail["pairs"]]
+    assert [(p["chosen"], p["rejected"], p["depth"]) for p in shown] == wanted
+    assert [pair["nodes"] for pair in shown[:2]] == [[4, 1], [6, 5]] and len(shown) > 4
+
+
+def test_a_pair_names_the_sibling_that_it_rejects(tmp_path):
+    tree = searched()
+    for number in range(3):
+        grow(tree, 4, answer(f"SELECT {number}"))
+    with Source.open(run_of(tmp_path / "run", tree)) as source:
+        pairs = source.read("t1").detail["pairs"]
+    assert [pair["nodes"][1] for pair in pairs] == [1, 5, 7, 8, 9]
+
+
+LEAKS = [
+    searched(prompt=f"Who? {GOLD}"),
+    Tree(searched().task, nodes=[]),
+    Tree(searched().task, nodes=[]),
+]
+grow(LEAKS[1], ROOT, look("a", f"hint: {GOLD.lower()}"))
+grow(LEAKS[2], ROOT, answer("x", 0.0, gold=[GOLD]))
+
+
+@pytest.mark.parametrize("leaking", LEAKS, ids=["prompt", "observation", "info"])
+def test_a_secret_stops_the_page_and_is_withheld_from_a_live_one(tmp_path, leaking):
+    run = run_of(tmp_path / "run", leaking, searched("t2"))
+    with Source.open(run) as source, Feed.open(run, source) as feed:
+        with pytest.raises(LeakError, match="t1"):
+            write(run, tmp_path / "page.html", source)
+        assert [file.name for file in tmp_path.iterdir()] == ["run"]
+        assert write(run, tmp_path / "page.html", source, ["t2"]).tasks == 1
+        feed.refresh()
+        told = {task["id"]: task for task in feed.since(0)[1]}
+    assert told["t1"]["status"] == "error" and "secret" in told["t1"]["why"]
+    assert GOLD not in str(told) and told["t2"]["status"] == "solved"
+
+
+def test_what_the_agent_found_itself_is_shown(tmp_path):
+    tree = searched()
+    grow(tree, ROOT, look(GOLD, f"near: {GOLD}"))
+    with Source.open(run_of(tmp_path / "run", tree)) as source:
+        assert plain(f"near: {GOLD}")[1:-1] in plain(source.read("t1").detail)
+
+
+def test_a_failure_is_told_without_the_secret(tmp_path):
+    run = run_of(tmp_path / "run")
+    with Store.create(run) as store:
+        store.add_failure(searched("t1").task, SandboxError(f"died at {GOLD}"))
+        store.add_failure(searched("t2").task, SandboxError("no room"))
+    with Source.open(run) as source:
+        told = source.failures()
+    assert told["t1"]["why"] == "SandboxError: withheld"
+    assert told["t2"]["why"] == "SandboxError: no room"
+
+
+@given(st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner, max_size=3)))
+def test_data_cannot_end_the_block_it_stands_in(value):
+    text = plain([value, ATTACK, "\ud800"])
+    assert text.isascii() and not set("<>&") & set(text) and "\n" not in text
+
+
+def test_changes_are_told_once_and_replaced_trees_again(tmp_path):
+    run = run_of(tmp_path / "run", searched("t1"))
+    with Source.open(run) as source, Feed.open(run, source) as feed:
+        assert feed.refresh() and not feed.refresh()
+        number, told = feed.since(0)
+        assert [task["id"] for task in told] == ["t1"] and feed.since(number)[1] == []
+        with Store.create(run) as store:
+            store.add_failure(searched("t2").task, SandboxError("no room"))
+            longer = searched("t1")
+            grow(longer, ROOT, look("c"))
+            store.add_tree(longer)  # in place of the last row, under its number
+        assert feed.refresh()
+        number, told = feed.since(number)
+        assert [(t["id"], t.get("nodes"), t["status"]) for t in told] == [
+            ("t1", 7, "solved"),
+            ("t2", None, "error"),
+        ]
+        with Store.create(run) as store:
+            store.set_meta({"asked": 5})
+            store.add_tree(searched("t2"))
+        feed.refresh()
+        assert [task["status"] for task in feed.since(number)[1]] == ["solved"]
+        assert feed.asked == 5 and feed.rate > 0
+        with Store.create(run) as store:
+            store.add_failure(searched("t2").task, SandboxError("no room"))
+        feed.refresh()
+        with Store.create(run) as store:
+            store.add_failure(searched("t3").task, SandboxError("no room"))
+        feed.refresh()  # which reads t2 again, whose row is the last
+        told = {task["id"]: task for task in feed.since(0)[1]}
+        assert told["t2"]["status"] == "solved" and told["t2"]["why"] == "SandboxError: no room"
+
+
+def test_the_command_writes_beside_the_run_and_says_how_large(tmp_path, capsys):
+    run = run_of(tmp_path / "run", searched("t1"), searched("t2"))
+    assert command("view", run) == 0 and "2 tasks, 0." in capsys.readouterr().err
+    assert (run / "view.html").stat().st_size < 100_000
+    page = tmp_path / "new" / "p.html"
+    assert command("view", run, "--html", page, "--tasks", "t2", "--json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said == {"file": str(page), "tasks": 1, "bytes": page.stat().st_size}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["gone"], "no run in gone"),
+        (["run", "--tasks", "x"], "no tree of task 'x'"),
+        (["run", "--pairs", "x"], "--pairs is 'x'"),
+        (["run", "--serve", "--html", "p"], "--serve shows the whole run"),
+        (["run", "--import-marks", "gone.jsonl"], "no file gone.jsonl"),
+        (["run", "--html", "run/run.db/p.html"], "cannot write"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(tmp_path, monkeypatch, capsys, arguments, says):
+    run_of(tmp_path / "run", searched())
+    monkeypatch.chdir(tmp_path)
+    assert command("view", *arguments) == 2
+    told = capsys.readouterr().err
+    assert says in told and told.count("\n") == 1
+
+
+def test_a_run_that_has_not_begun_says_so(tmp_path):
+    with Store.create(tmp_path / "run"):
+        pass
+    with pytest.raises(UsageError, match="has not begun"), Source.open(tmp_path / "run"):
+        pass

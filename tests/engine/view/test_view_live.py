@@ -1,0 +1,170 @@
+"""The page of a run that goes on: served, guarded, followed in a real Chromium, marked."""
+
+import http.client
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from engine.errors import UsageError
+from engine.runs.annotations import FILE, append, read_marks
+from engine.runs.store import Store
+from engine.view.live import Feed
+from engine.view.reader import Source
+from engine.view.server import TOKEN, ViewServer
+from tests.engine.view.test_annotations import mark
+from tests.support.viewed import run_of, searched
+from tests.support.viewer_page import choose, window_on_pages
+
+ROOT_FOLDER = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def window() -> Iterator[Page]:
+    with window_on_pages() as page:
+        yield page
+
+
+@contextmanager
+def served(run: Path) -> Iterator[ViewServer]:
+    with (
+        Source.open(run) as source,
+        Feed.open(run, source) as feed,
+        ViewServer(run, feed) as server,
+    ):
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        feed.refresh()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def ask(
+    server: ViewServer, method: str, path: str, headers: Mapping[str, str], body: str = ""
+) -> tuple[int, str]:
+    """Status and text of one request, with just these headers."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+    for name, value in {"Content-Length": str(len(body)), **headers}.items():
+        connection.putheader(name, value)
+    connection.endheaders(body.encode())
+    answer = connection.getresponse()
+    text = answer.read().decode()
+    connection.close()
+    return answer.status, text
+
+
+def own(server: ViewServer) -> dict[str, str]:
+    """The headers of our own page."""
+    host = f"127.0.0.1:{server.server_port}"
+    return {"Host": host, "Origin": f"http://{host}", TOKEN: server.token}
+
+
+def test_it_answers_its_own_page_only(tmp_path):
+    run = run_of(tmp_path / "run", searched())
+    with served(run) as server:
+        sent, ours = json.dumps(mark(verdict="bad").to_dict()), own(server)
+        assert server.server_address[0] == "127.0.0.1"
+        for host in ("evil.example", f"evil.example:{server.server_port}", "127.0.0.1", ""):
+            for method, path in (("GET", "/"), ("GET", "/tree?task=t1"), ("POST", "/marks")):
+                assert ask(server, method, path, ours | {"Host": host}, sent)[0] == 403
+        for wrong in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {TOKEN: "x"}):
+            assert ask(server, "POST", "/marks", ours | wrong, sent)[0] == 403
+        without = {name: value for name, value in ours.items() if name != TOKEN}
+        assert ask(server, "POST", "/marks", without, sent)[0] == 403
+        assert not (run / FILE).exists()
+        with pytest.raises(UsageError, match="try another --port"):
+            ViewServer(run, server.feed, server.server_port)
+
+
+def test_odd_requests_are_answered(tmp_path):
+    run = run_of(tmp_path / "run", searched())
+    with served(run) as server:
+        ours = own(server)
+        for path in ("/../run.db", "/tree", "/tree?task=gone", "/nowhere"):
+            assert ask(server, "GET", path, ours)[0] == 404
+        assert ask(server, "GET", "/changes?since=x&marks=-1", ours)[0] == 200
+        assert ask(server, "POST", "/nowhere", ours)[0] == 404
+        assert ask(server, "POST", "/marks", ours | {"Content-Length": "99999999"})[0] == 413
+        strange = mark(6, searched("gone")).to_dict()
+        for body in ("", "[]", "{}", json.dumps(strange)):
+            assert ask(server, "POST", "/marks", ours, body)[0] == 400
+        assert read_marks(run / FILE) == []
+        (run / FILE).write_text("broken\n")
+        assert ask(server, "GET", "/changes", ours) == (
+            404,
+            "not a mark: 'broken' (Expecting value: line 1 column 1 (char 0))",
+        )
+
+
+def test_the_live_page_follows_a_run_and_keeps_marks(window, tmp_path):
+    run = tmp_path / "run"
+    explore = [sys.executable, "-m", "engine", "explore", "--env", "bird", "--split", "train"]
+    explore += ["--sandbox", "process", "--unsafe", "--out", str(run), "--limit"]
+    subprocess.run([*explore, "2"], cwd=ROOT_FOLDER, check=True, capture_output=True)
+    window.context.set_offline(False)
+    with served(run) as server:
+        window.goto(server.address)
+        expect(window.locator(".task")).to_have_count(2)
+        with Store.create(run) as store:
+            store.set_meta({"asked": 8})
+        server.feed.refresh()
+        expect(window.locator("#counters")).to_contain_text("remaining 6")
+        with subprocess.Popen(
+            [*explore, "6"], cwd=ROOT_FOLDER, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        ) as process:
+            while process.poll() is None:
+                server.feed.refresh()
+                time.sleep(0.1)
+        server.feed.refresh()
+        expect(window.locator(".task")).to_have_count(6)
+        expect(window.locator("#counters")).to_contain_text("solved 6")
+        expect(window.locator("#counters")).to_contain_text("remaining 0")
+        choose(window, 1)
+        window.locator('[data-scope="node"]').get_by_role("button", name="good").click()
+        expect(window.locator("#here")).to_contain_text("[good]")
+        why = window.locator('[data-scope="node"]').get_by_role("textbox")
+        why.fill("half a wo")
+        append(run / FILE, [replace(read_marks(run / FILE)[0], node=0, signature="")])
+        with window.expect_response("**/changes?since=*&marks=2"):
+            pass
+        assert why.input_value() == "half a wo"
+        kept, _ = read_marks(run / FILE)
+        assert (kept.node, kept.verdict, kept.task) == (1, "good", "bird-train-0") and kept.at
+        window.reload()
+        expect(window.locator('.node[data-node="1"]')).to_contain_text("[good]")
+        window.goto("about:blank")
+
+
+def test_the_command_serves_until_ctrl_c(tmp_path):
+    run = run_of(tmp_path / "run", searched())
+    line = [sys.executable, "-m", "engine", "view", str(run), "--serve", "--json"]
+    with subprocess.Popen(
+        line, cwd=ROOT_FOLDER, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        try:
+            port = json.loads(process.stdout.readline())["address"].split(":")[2].strip("/")
+            connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=20)
+            told: list[str] = []
+            while not told:
+                connection.request("GET", "/changes?since=0")
+                told = [t["id"] for t in json.loads(connection.getresponse().read())["tasks"]]
+            assert told == ["t1"]
+            connection.close()
+            process.send_signal(2)
+            assert "nothing was marked" in process.communicate(timeout=20)[1]
+        finally:
+            process.kill()
+    assert process.returncode == 0

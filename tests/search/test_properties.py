@@ -1,0 +1,187 @@
+"""What holds of every search, in random worlds, with random policies, judges and limits."""
+
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.runs.codec import tree_to_dict
+from environments import NOTHING, Action, Outcome, Step, Task, Tool, ToolEnv
+from search import (
+    ROOT,
+    Beam,
+    BestFirst,
+    Dfsdt,
+    Judgement,
+    Limits,
+    Mcts,
+    Proposal,
+    Tree,
+    Usage,
+    beam,
+    best_first,
+    dfsdt,
+    mcts,
+    react,
+)
+from tests.support.fakes import GO, go
+
+TASK = Task("random", "Go.")
+
+
+class RandomWorld(ToolEnv):
+    """What `go` brings depends on the seed and on all that was done on the path; it changes a list
+    in place, as an environment that forgot to copy would. Watches its own snapshots."""
+
+    tools = (GO, Tool("give_up", "End.", NOTHING))
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.seed = seed
+        self.steps = self.taken = 0
+        self.held: set[int] = set()
+
+    def load_tasks(self) -> Sequence[Task]:
+        return [TASK]
+
+    def begin(self, task: Task) -> None:
+        self.path: list[int] = []
+
+    def step(self, action: Action) -> Any:
+        self.steps += 1
+        return super().step(action)
+
+    def act(self, action: Action) -> Outcome:
+        self.path.append(action.arguments["arm"])
+        rng = Random(f"{self.seed} {self.path}")
+        ended = rng.random() < 0.3
+        reward = rng.choice([0.0, 0.5, 1.0]) if ended else 0.0
+        return Outcome(f"{self.path} {rng.random()}", reward, terminated=ended)
+
+    def solution(self, task: Task) -> list[Action]:
+        return []
+
+    def save(self) -> tuple[int, list[int]]:
+        self.taken += 1
+        self.held.add(self.taken)
+        return self.taken, [*self.path]
+
+    def load(self, state: tuple[int, list[int]]) -> None:
+        self.path = [*state[1]]
+
+    def free(self, state: tuple[int, list[int]]) -> None:
+        self.held.remove(state[0])
+
+
+class RandomMind:
+    """A policy and a judge that depend on what they are shown, and on a seed. Repeats itself,
+    writes what is no call, gives up."""
+
+    name = "random"
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def _rng(self, *shown: Any) -> Random:
+        return Random(f"{self.seed} {shown}")
+
+    async def propose(
+        self, task: Task, path: Sequence[Step], *, tried, count, attempt, lessons=()
+    ) -> Proposal:
+        rng = self._rng(_keys(path), _keys(tried), count, attempt, lessons)
+        choices = [go(0), go(0), go(1), go(2), Action.malformed("hm", "no"), Action("give_up", {})]
+        actions = tuple(rng.choice(choices) for _ in range(rng.randint(1, count)))
+        return Proposal(actions, Usage(1, 7, 3), "asked")
+
+    async def value(self, task: Task, path: Sequence[Step]) -> Judgement[float]:
+        return Judgement(self._rng("value", _keys(path)).random(), Usage(1, 5, 1))
+
+    async def compare(self, task, path, one: Step, other: Step) -> Judgement[float]:
+        rng = self._rng("compare", _keys([*path, one]), _keys([other]))
+        return Judgement(rng.choice([0.0, 0.5, 1.0]), Usage(1, 5, 1))
+
+    async def reflect(self, task: Task, path: Sequence[Step]) -> Judgement[str]:
+        return Judgement(f"not {_keys(path)}", Usage(1, 5, 1))
+
+
+def _keys(steps: Sequence[Step]) -> list[str]:
+    return [step.action.key for step in steps]
+
+
+async def play(name: str, seed: int, limits: Limits, siblings: str) -> tuple[Tree, RandomWorld]:
+    world, mind = RandomWorld(seed), RandomMind(seed)
+    search, how = {
+        "dfsdt": (dfsdt, [Dfsdt(siblings, backtrack=1 + seed % 3)]),
+        "rank": (dfsdt, [Dfsdt(siblings, rank=True, judge=mind)]),
+        "react": (react, []),
+        "beam": (beam, [Beam(mind, 1 + seed % 2, siblings)]),
+        "best_first": (best_first, [BestFirst(mind, siblings)]),
+        "mcts": (mcts, [Mcts(siblings, judge=mind)]),
+        "lats": (mcts, [Mcts(siblings, "reward", 0.5, 2, mind)]),
+    }[name]
+    return await search(world, TASK, mind, limits, *how), world
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    name=st.sampled_from(["dfsdt", "rank", "react", "beam", "best_first", "mcts", "lats"]),
+    seed=st.integers(0, 10**6),
+    siblings=st.sampled_from(["diverse", "sample"]),
+    limits=st.builds(
+        Limits,
+        width=st.integers(1, 3),
+        depth=st.integers(1, 4),
+        solved=st.integers(1, 3),
+        repeats=st.integers(0, 2),
+        calls=st.none() | st.integers(0, 30),
+        tokens=st.none() | st.integers(0, 200),
+    ),
+)
+async def test_properties(name, seed, siblings, limits):
+    tree, world = await play(name, seed, limits, siblings)
+    again, _ = await play(name, seed, limits, siblings)
+    assert tree_to_dict(again) == tree_to_dict(tree)
+
+    assert limits.calls is None or tree.usage.calls <= limits.calls
+    assert tree.usage.calls == len(tree.calls)
+    # Every action that was played is a node, and every node can be reached.
+    assert world.steps == len(tree.nodes)
+    assert [node.id for node in tree.nodes] == list(range(1, len(tree.nodes) + 1))
+    for node in tree.nodes:
+        assert node.parent < node.id
+        assert node.parent == ROOT or not tree.node(node.parent).step.ended
+        assert len(tree.lineage(node.id)) <= limits.depth
+    check_children(tree, limits, name)
+    check_steps(tree, seed)
+    assert not world.held
+    assert (name != "react" and limits.width > 1) or world.taken == 0
+
+
+def check_children(tree: Tree, limits: Limits, name: str) -> None:
+    """No more than `width` a state, none twice; and a search that is exhausted left none open."""
+    enough = len(tree.winners()) >= limits.solved
+    assert {"solved": enough, "exhausted": not enough}.get(tree.stopped, True)
+    for state in [ROOT, *(node.id for node in tree.nodes if not node.step.ended)]:
+        keys = [child.step.action.key for child in tree.children(state)]
+        assert len(keys) <= limits.width
+        if name == "react":
+            continue
+        assert len(set(keys)) == len(keys)
+        assert tree.stopped != "exhausted" or len(keys) == limits.width or state in tree.closed
+
+
+def check_steps(tree: Tree, seed: int) -> None:
+    """Branches share no state: every path brings the same when it is played alone."""
+    for leaf in tree.nodes:
+        if not tree.children(leaf.id):
+            alone = RandomWorld(seed)
+            alone.reset(options={"task": TASK})
+            for step in tree.path(leaf.id):
+                observation, reward, terminated, *_ = alone.step(step.action)
+                assert (observation, reward, terminated) == (
+                    step.observation,
+                    step.reward,
+                    step.terminated,
+                )

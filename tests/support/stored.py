@@ -1,0 +1,48 @@
+"""Runs of hand-made trees, written as `engine explore` writes them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.runs.store import Store
+from environments import Action, Step, Task
+from search import Tree
+from search.tree import ROOT
+
+WORLD = {
+    "instructions": "Answer.",
+    "tools": [
+        ["look", "Look.", {"type": "object"}],
+        ["answer", "Answer.", {"type": "object"}],
+    ],
+}
+
+
+def store(folder: Path, trees: Sequence[Tree], template: str = "react") -> Path:
+    with Store.create(folder) as run:
+        config = {"template": template, "env": "none"}
+        run.set_meta({"config": config, "world": WORLD, "template": ""})
+        for tree in trees:
+            run.add_tree(tree)
+    return folder
+
+
+def look(table: str, thought: str = "", **info: object) -> Step:
+    return Step(Action("look", {"table": table}, thought), f"rows of {table}", info=info)
+
+
+def answer(text: str, reward: float = 1.0, thought: str = "") -> Step:
+    return Step(Action("answer", {"text": text}, thought), "", reward, terminated=True)
+
+
+def chain(tree: Tree, *steps: Step, at: int = ROOT) -> int:
+    """Add a path below `at`; the id of its last node."""
+    for step in steps:
+        at = tree.add(at, step).id
+    return at
+
+
+def tree(id: str, *steps: Step, prompt: str = "How many?") -> Tree:
+    """A tree of one path."""
+    made = Tree(Task(id, prompt), "hand")
+    chain(made, *steps)
+    return made

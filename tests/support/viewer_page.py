@@ -1,0 +1,34 @@
+"""The viewer's page in a browser, for tests."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, expect
+
+from engine.view.reader import Source
+from engine.view.static import write
+from tests.support.browser import browser_page
+
+
+@contextmanager
+def window_on_pages() -> Iterator[Page]:
+    """One for all tests of a file; what a page logs as an error fails the last of them."""
+    with browser_page() as page:
+        page.set_viewport_size({"width": 1280, "height": 800})
+        yield page
+
+
+def opened(window: Page, run: Path) -> Page:
+    """The file's page of `run`, with the network off."""
+    with Source.open(run) as source:
+        file = write(run, run / "view.html", source).file
+    window.context.set_offline(True)
+    window.goto("about:blank")
+    window.goto(file.as_uri())
+    expect(window.locator('.node[data-node="0"]')).to_be_visible()
+    return window
+
+
+def choose(window: Page, node: int) -> None:
+    window.locator(f'.node[data-node="{node}"]').click(position={"x": 8, "y": 12})

@@ -1,0 +1,1 @@
+"""The `trainer` command. Commands parse flags, call the Python API and print."""

@@ -1,0 +1,1 @@
+"""Turn rows into token sequences with labels and loss weights."""

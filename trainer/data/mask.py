@@ -1,0 +1,259 @@
+"""Which tokens the loss sees: exactly those that the student will itself have to emit.
+
+For every assistant turn there is a pair: the context, as the chat template renders it for
+generation, and the completion, up to and with the stop token. A pair is a path of token ids, of
+which only the completion counts. Where a turn's context goes on from where an earlier turn ended,
+the two share one sequence; where it does not (a template that drops earlier thinking, text that
+is tokenised differently inside its context), the turn gets a sequence of its own. So the mask is
+exact for any template that passes the checks, whatever it does to earlier turns.
+
+The sequences of a conversation, of all trajectories of a tree, or of both halves of a pair are
+paths of one trie: `trainer.tokens.trie`.
+"""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from engine.templates.base import Message
+from trainer.errors import RowError, TemplateRefused
+from trainer.tokens.chat_template import ChatTemplate
+from trainer.tokens.encoder import squeeze
+
+IGNORE = -100
+"""The label of a token that the loss does not see (torch's and TRL's convention)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Token ids: what the student meets before an assistant turn, and what it must then emit.
+
+    trained: whether it must; a message may say that it is context only (`is_trained`).
+    """
+
+    context: list[int]
+    completion: list[int]
+    trained: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """A sequence to train on. ids: token ids.   labels: as many; IGNORE where not trained."""
+
+    ids: list[int]
+    labels: list[int]
+
+    @property
+    def trained(self) -> int:
+        """How many tokens the loss sees."""
+        return len(self.labels) - self.labels.count(IGNORE)
+
+    @property
+    def weights(self) -> list[float]:
+        """1 for each trained token, 0 for the others: what `trainer.tokens.trie.pack` takes."""
+        return [float(label != IGNORE) for label in self.labels]
+
+
+def is_trained(message: Message) -> bool:
+    """Whether an assistant message counts in the loss: all but those of `"weight": 0`, which is how
+    OpenAI's fine-tuning marks them. (None: what `datasets` fills in where others have one.)"""
+    return message.get("weight") != 0
+
+
+def label(
+    renderer: ChatTemplate,
+    messages: Sequence[Message],
+    tools: Sequence[dict[str, Any]] = (),
+    first: int = 0,
+) -> list[Labelled]:
+    """The sequences of a conversation; every assistant turn is trained in exactly one of them, but
+    for those of weight 0 (`is_trained`), which in none is.
+
+    first: assistant messages before this index are context only (the prompt of a pair).
+
+    Raises:
+        TemplateRefused: the template cannot show this kind of conversation to any model.
+        RowError: this conversation cannot be used.
+    """
+    return merge(turns(renderer, messages, tools, first))
+
+
+def turns(
+    renderer: ChatTemplate,
+    messages: Sequence[Message],
+    tools: Sequence[dict[str, Any]] = (),
+    first: int = 0,
+) -> list[Turn]:
+    """The pairs of a conversation, one an assistant message. Parameters, raises: as `label`."""
+    _check_tools(renderer, messages, tools)
+    replies = [n for n, m in enumerate(messages) if m["role"] == "assistant" and n >= first]
+    if not replies:
+        raise RowError("it has no assistant message")
+    contexts = renderer.prefixes(messages, replies, tools, generation=True)
+    closed = renderer.prefixes(messages, [n + 1 for n in replies], tools, generation=False)
+    called = [bool(messages[n].get("tool_calls")) for n in replies]
+    parts = zip(contexts, closed, called, strict=True)
+    completions = [_completion(renderer, *part) for part in parts]
+    _check_contexts(renderer, messages, replies, contexts)
+    for number, context, completion in zip(replies, contexts, completions, strict=True):
+        _check_reply(renderer, messages[number], context, completion)
+    pairs = renderer.encoder.encode_after(contexts, completions)
+    for (_, ids), completion in zip(pairs, completions, strict=True):
+        renderer.encoder.check_writable(ids, completion)
+    trained = [is_trained(messages[number]) for number in replies]
+    return [Turn(*pair, counts) for pair, counts in zip(pairs, trained, strict=True)]
+
+
+def merge(pairs: Iterable[Turn]) -> list[Labelled]:
+    """As few sequences as hold every pair that is trained, each completion labelled once."""
+    paths: list[Labelled] = []
+    for turn in pairs:
+        if not turn.trained:
+            continue
+        done = [path for path in paths if turn.context[: len(path.ids)] == path.ids]
+        path = max(done, key=lambda path: len(path.ids), default=None)
+        if path is None:
+            path = Labelled([], [])
+            paths.append(path)
+        between = turn.context[len(path.ids) :]
+        path.ids.extend(between + turn.completion)
+        path.labels.extend([IGNORE] * len(between) + turn.completion)
+    return paths
+
+
+def _completion(renderer: ChatTemplate, context: str, closed: str, called: bool) -> str:
+    """What follows `context`, up to and with the stop token.
+
+    What comes after the stop token (a line break in ChatML, an end of text in Phi 3) is written by
+    the template, never by the model: it belongs to the next context, or to nobody.
+    """
+    stop, tail = renderer.stop, _written(renderer, context, closed)
+    tokens = list(renderer.control.finditer(tail))
+    ends = _trailing(tail, tokens)
+    end = next((token for token in ends if token[0] == stop), ends[-1] if ends else None)
+    if any(token[0] == stop and (end is None or token.end() < end.end()) for token in tokens):
+        raise TemplateRefused(
+            f"the chat template writes on after the stop token {stop!r} within a turn, "
+            "where a model has stopped"
+        )
+    if end:
+        return tail[: end.end()]
+    if not (ending := renderer.ending(called)):
+        raise TemplateRefused("neither the chat template nor the tokenizer has a stop token")
+    return tail + ending
+
+
+def _written(renderer: ChatTemplate, context: str, closed: str) -> str:
+    """What the template writes of a turn after its generation prompt.
+
+    Some templates write earlier messages otherwise once the turn is there (Mistral: the system
+    text stands with the last user message only). There the turn is what follows the prompt's last
+    control token and what comes after that, if as many of each control token come before it as in
+    the context: no turn lies between. No message can hold one, since theirs are marked.
+    """
+    if closed.startswith(context):
+        return closed[len(context) :]
+    header, control = renderer.header(context), renderer.control
+    if header and renderer.stop and header in closed:
+        start = closed.rindex(header) + len(header)
+        if Counter(control.findall(closed[:start])) == Counter(control.findall(context)):
+            return closed[start:]
+    raise TemplateRefused(
+        "the chat template's generation prompt is not how it begins an assistant's turn "
+        f"(it ends with {context[-40:]!r}), so what the model meets is not what it would learn"
+    )
+
+
+def _trailing(text: str, tokens: Sequence[re.Match[str]]) -> list[re.Match[str]]:
+    """Those of `tokens` after which `text` holds nothing but tokens and blanks."""
+    found: list[re.Match[str]] = []
+    end = len(text)
+    for token in reversed(tokens):
+        if text[token.end() : end].strip():
+            break
+        found.insert(0, token)
+        end = token.start()
+    return found
+
+
+def _check_tools(
+    renderer: ChatTemplate, messages: Sequence[Message], tools: Sequence[dict[str, Any]]
+) -> None:
+    native = bool(tools) or any(m.get("tool_calls") or m["role"] == "tool" for m in messages)
+    if native and renderer.lost_tools:
+        raise TemplateRefused(
+            f"the model's chat template does not support tool calls ({renderer.lost_tools}): "
+            "export with --template react"
+        )
+
+
+def _check_contexts(
+    renderer: ChatTemplate,
+    messages: Sequence[Message],
+    replies: Sequence[int],
+    contexts: Sequence[str],
+) -> None:
+    """What others said is shown in each context. Earlier assistant messages may be shortened in
+    it (thinking): that is exact here."""
+    before, shown = "", 0
+    for number, context in zip(replies, contexts, strict=True):
+        start = shown if context.startswith(before) else 0
+        said = [m for m in messages[start:number] if m["role"] != "assistant"]
+        _check_shown(renderer.plain(context), said)
+        before, shown = context, number
+
+
+def _check_reply(renderer: ChatTemplate, message: Message, context: str, completion: str) -> None:
+    if any(text not in completion for text in _texts(message)):
+        # A generation prompt may open what the message itself opens ("<think>").
+        _check_shown(renderer.plain(renderer.header(context) + completion), [message])
+
+
+def _check_shown(rendered: str, messages: Iterable[Message]) -> None:
+    """Refuse a template that silently drops text or calls."""
+    for message in messages:
+        if lost := unshown(rendered, message):
+            raise TemplateRefused(
+                f"the chat template drops text of a message of role {message['role']}: "
+                f"{lost.strip()[:60]!r}"
+            )
+
+
+def unshown(rendered: str, message: Message) -> str:
+    """A text of `message` (its content, its calls, their arguments) that `rendered` does not hold;
+    "" if there is none. Blanks and escapes aside."""
+    texts = (text for text in _texts(message) if text not in rendered)
+    return next((text for text in texts if not _shown_somehow(rendered, text)), "")
+
+
+def _shown_somehow(rendered: str, text: str) -> bool:
+    escaped = (json.dumps(text), json.dumps(text, ensure_ascii=False), repr(text))
+    squeezed = squeeze(rendered)
+    return any(squeeze(form) in squeezed for form in (text, *(e[1:-1] for e in escaped)))
+
+
+def _texts(message: Message) -> Iterable[str]:
+    yield message.get("content") or ""
+    yield message.get("reasoning_content") or ""
+    for call in message.get("tool_calls") or []:
+        yield str(call["function"]["name"])
+        yield from _leaves(_arguments(call["function"].get("arguments")))
+
+
+def _arguments(given: Any) -> Any:
+    return json.loads(given) if isinstance(given, str) and given else given
+
+
+def _leaves(value: Any) -> Iterable[str]:
+    """The texts in a JSON value, names included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            yield from (key, *_leaves(item))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _leaves(item)

@@ -1,0 +1,1 @@
+"""Measure a student in the environments and report the result."""

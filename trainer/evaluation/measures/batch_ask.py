@@ -1,0 +1,58 @@
+"""Many requests at once, over the journal: what was paid for is not asked again."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.chat.base import Chat, ChatReply, ChatRequest
+from engine.chat.endpoint import Endpoint
+from engine.chat.open import journaled
+from search.policy import PolicyError
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Whom to ask.
+
+    journal: its file.   base_url: the endpoint; "" for the environment's, else OpenAI's.
+    chat: a model in this process, instead.   concurrency: requests at once.
+    """
+
+    journal: Path
+    base_url: str = ""
+    chat: Chat | None = None
+    concurrency: int = 8
+
+
+def ask(asked: Asked, requests: Sequence[ChatRequest]) -> list[ChatReply | PolicyError]:
+    """The reply to each request, or why it has none, in their order.
+
+    Raises:
+        PolicyError: there is no address or no key.
+        KeyboardInterrupt: after Ctrl-C, once replies under way are kept.
+    """
+    return asyncio.run(_ask(asked, requests))
+
+
+async def _ask(asked: Asked, requests: Sequence[ChatRequest]) -> list[ChatReply | PolicyError]:
+    turn = asyncio.Semaphore(asked.concurrency)
+
+    async def one(chat: Chat, request: ChatRequest) -> ChatReply | PolicyError:
+        async with turn:
+            try:
+                return await chat.complete(request)
+            except PolicyError as error:
+                return error
+
+    endpoints = []
+    if asked.chat is None:
+        base_url = asked.base_url or None
+        endpoints = [Endpoint.from_environment(base_url, concurrency=asked.concurrency)]
+    chats = [asked.chat or endpoints[0]]
+    async with (
+        journaled(asked.journal, chats, endpoints) as (chat,),
+        asyncio.TaskGroup() as group,
+    ):
+        tasks = [group.create_task(one(chat, request)) for request in requests]
+    return [task.result() for task in tasks]

@@ -1,0 +1,1 @@
+"""Generate with a model in this process."""

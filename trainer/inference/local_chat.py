@@ -1,0 +1,211 @@
+"""A chat model in this process: what `trainer eval` asks where no server runs, and what `trainer
+serve` lets others ask.
+
+Limits: see `trainer.inference.kv_cache` for the models; native tool calls only for
+templates that write them as
+`<tool_call>` JSON (Hermes, Qwen 2.5 and 3): serve others with vLLM and pass --base-url.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from engine.chat.base import ChatReply, ChatRequest
+from engine.templates.base import Message
+from search.policy import PolicyError
+from search.usage import Usage
+from trainer.errors import TrainerError
+from trainer.inference.decoding import Decoder, Generated, Sampling
+from trainer.inference.kv_cache import ATTENTION, unsupported
+from trainer.runtime import hardware
+from trainer.runtime.loading import load
+from trainer.tokens.chat_template import ChatTemplate
+
+SLOTS = 32
+CONTEXT = 4096
+MAX_TOKENS = 256
+"""Of a reply whose request sets no bound."""
+
+_KNOWN = {
+    *("temperature", "top_p", "n", "stop", "seed", "max_tokens", "max_completion_tokens"),
+    "logprobs",
+}
+_CALL = re.compile(r"<tool_call>\s*(.*?)\s*(?:</tool_call>|\Z)", re.DOTALL)
+
+
+class PromptTooLong(PolicyError):
+    """The prompt leaves no room for a reply."""
+
+
+class LocalChat:
+    """An `engine.chat.base.Chat` over a model that this process loads. Close it after use.
+
+    model: a directory, a hub id, or "smollm2".
+    slots: requests generated for at once.   context: tokens of prompt and reply, at most.
+    dtype: None for bfloat16 where it is fast, else float32.
+
+    Raises:
+        TrainerError: the model cannot be loaded, or not run here.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        *,
+        slots: int = SLOTS,
+        context: int = CONTEXT,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        dtype = dtype or (torch.bfloat16 if hardware.fast_bf16() else torch.float32)
+        loaded, tokenizer = load(model, dtype, ATTENTION)
+        context = min(context, getattr(loaded.config, "max_position_embeddings", context))
+        if reason := unsupported(loaded.config, context):
+            raise TrainerError(f"{model}: {reason}; serve it with vLLM and pass --base-url")
+        self.name = Path(model).name
+        self.fingerprint = fingerprint(loaded, tokenizer.chat_template)
+        self.base_url = f"local:{self.name}@{self.fingerprint}"
+        self.renderer = ChatTemplate(tokenizer)
+        torch.nn.Module.to(loaded, hardware.device())
+        stop = stop_ids(loaded, self.renderer)
+        self._decoder = Decoder(loaded, tokenizer, stop, slots=slots, context=context)
+
+    @property
+    def context(self) -> int:
+        """Tokens of prompt and reply, at most."""
+        return self._decoder.context
+
+    @property
+    def broken(self) -> bool:
+        """Whether an error has ended the generating, so that nothing can be asked any more."""
+        return self._decoder.broken
+
+    def close(self) -> None:
+        """Finish what was asked and end the thread."""
+        self._decoder.close()
+
+    async def complete(self, request: ChatRequest) -> ChatReply:
+        """Answer `request`; see `engine.chat.base.Chat`. Its `model` is not looked at.
+
+        Raises:
+            PolicyError: as `generate`.
+        """
+        replies = await self.generate(request)
+        asked = bool(request.sampling.get("logprobs"))
+        return ChatReply(
+            tuple(message_of(reply.text, bool(request.tools)) for reply in replies),
+            usage_of(replies),
+            self.name,
+            tuple(reply.finish for reply in replies),
+            tuple(reply.logprob for reply in replies) if asked else (),
+        )
+
+    async def generate(self, request: ChatRequest) -> list[Generated]:
+        """What the model writes, for each choice; what is cancelled is generated no further.
+
+        Raises:
+            PromptTooLong: the prompt leaves no room in the context.
+            PolicyError: the chat template cannot show the request, or a parameter is not
+                supported.
+        """
+        number, sampling = _sampling(request)
+        prompt = self._prompt(request)
+        room = self.context - len(prompt)
+        if room < 1:
+            raise PromptTooLong(
+                f"the prompt is {len(prompt)} tokens, over the context of {self.context}"
+            )
+        submitted = [
+            self._decoder.submit(prompt, _draw(sampling, request.occurrence, choice, room))
+            for choice in range(number)
+        ]
+        return await asyncio.gather(*map(asyncio.wrap_future, submitted))
+
+    def _prompt(self, request: ChatRequest) -> list[int]:
+        if request.tools and (lost := self.renderer.lost_tools):
+            raise PolicyError(
+                f"the chat template of {self.name} does not support tool calls ({lost}): "
+                "use --template react"
+            )
+        if request.tools and not self.renderer.writes_tool_call_json:
+            raise PolicyError(
+                f"{self.name} writes tool calls in a form that is not read here: serve it with "
+                "vLLM and pass --base-url, or use --template react"
+            )
+        try:
+            text = self.renderer.render(request.messages, request.tools, generation=True)
+            return self.renderer.encode(text)
+        except TrainerError as error:
+            raise PolicyError(str(error)) from error
+
+
+def fingerprint(model: PreTrainedModel, chat_template: object) -> str:
+    """12 hex digits of what decides the replies: weights, their dtype, and the chat template."""
+    digest = sha256(json.dumps([str(model.dtype), str(chat_template)]).encode())
+    for name, weight in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(weight.contiguous().view(torch.uint8).numpy())
+    return digest.hexdigest()[:12]
+
+
+def stop_ids(model: PreTrainedModel, renderer: ChatTemplate) -> set[int]:
+    """Token ids that end a reply: the model's, the tokenizer's and the chat template's own."""
+    config = model.generation_config
+    known = config.eos_token_id if config is not None else None
+    stop = set(known if isinstance(known, list) else [known])
+    stop.add(renderer.tokenizer.eos_token_id)
+    if renderer.stop:
+        stop.add(renderer.tokenizer.convert_tokens_to_ids(renderer.stop))
+    return {int(id) for id in stop if id is not None}
+
+
+def _sampling(request: ChatRequest) -> tuple[int, Mapping[str, Any]]:
+    """How many choices, and the parameters, once known to be supported."""
+    given = {name: value for name, value in request.sampling.items() if value is not None}
+    if unknown := sorted(set(given) - _KNOWN):
+        raise PolicyError(f"a model in this process does not support {', '.join(unknown)}")
+    return int(given.get("n", 1)), given
+
+
+def _draw(given: Mapping[str, Any], occurrence: int, choice: int, room: int) -> Sampling:
+    """Equal requests draw equal replies, other occurrences and choices other ones."""
+    stop = given.get("stop", ())
+    most = given.get("max_completion_tokens", given.get("max_tokens", MAX_TOKENS))
+    place = f"{given.get('seed', 0)}/{occurrence}/{choice}"
+    return Sampling(
+        max_tokens=min(int(most), room),
+        temperature=float(given.get("temperature", 1.0)),
+        top_p=float(given.get("top_p", 1.0)),
+        seed=int.from_bytes(sha256(place.encode()).digest()[:7]),
+        stop=(stop,) if isinstance(stop, str) else tuple(stop),
+        logprobs=bool(given.get("logprobs")),
+    )
+
+
+def usage_of(replies: Sequence[Generated]) -> Usage:
+    """The prompt counts once, however many choices were drawn, as endpoints count it."""
+    first = replies[0]
+    return Usage(1, first.prompt, sum(reply.completion for reply in replies), first.cached)
+
+
+def message_of(text: str, tools: bool) -> Message:
+    """What the endpoint would answer. A call that is not JSON stays text: the template will
+    find it malformed."""
+    message: Message = {"role": "assistant", "content": text}
+    calls = []
+    for number, found in enumerate(_CALL.finditer(text) if tools else (), 1):
+        try:
+            called = json.loads(found[1])
+            function = {"name": called["name"], "arguments": json.dumps(called["arguments"])}
+        except (ValueError, KeyError, TypeError):
+            return message
+        calls.append({"id": f"call_{number}", "type": "function", "function": function})
+    if calls:
+        message |= {"content": text[: text.index("<tool_call>")].strip(), "tool_calls": calls}
+    return message

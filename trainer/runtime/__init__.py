@@ -1,0 +1,1 @@
+"""Load models; cores, devices and processes."""

@@ -1,0 +1,36 @@
+"""Load models and tokenizers quietly, and say in one line what cannot be loaded."""
+
+from typing import TYPE_CHECKING
+
+from trainer.errors import TrainerError
+from trainer.runtime.embedded_model import resolve
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def load(
+    name_or_path: str, dtype: "torch.dtype", attention: str = "sdpa"
+) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
+    """A causal model on the CPU and its tokenizer.
+
+    name_or_path: a directory, a hub id, or "smollm2".   attention: its implementation.
+
+    Raises:
+        TrainerError: there is no such model, or it cannot be had.
+    """
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
+    path = resolve(name_or_path)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(path)
+        model = AutoModelForCausalLM.from_pretrained(
+            path, dtype=dtype, attn_implementation=attention
+        )
+    except (OSError, ValueError) as error:  # no such id, no network, unknown architecture
+        first = str(error).strip().splitlines()[0]
+        raise TrainerError(f"cannot load model {name_or_path}: {first}") from error
+    return model, tokenizer

@@ -1,0 +1,1 @@
+"""Chat templates, token encoding and the token trie."""

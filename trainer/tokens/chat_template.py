@@ -1,0 +1,247 @@
+"""From messages to text: the one renderer that training and the student in this process share.
+
+A chat template is a program of the model's maker. What is asked of it here is what a server asks:
+the context of a turn, rendered for generation; and the same messages with the turn in them. What a
+template does to other messages on the way (drops thinking, merges, trims, adds a date) is its own
+business, since nothing here is put together from parts of different renderings.
+"""
+
+import json
+import re
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from engine.templates.base import Message
+from trainer.errors import RowError, TemplateRefused, TrainerError
+from trainer.runtime.embedded_model import resolve
+from trainer.tokens.encoder import Encoder
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+class ChatTemplate:
+    """A tokenizer's chat template, with text kept apart from control tokens.
+
+    Raises:
+        TemplateRefused: the tokenizer has no chat template.
+    """
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
+        if not tokenizer.chat_template:
+            raise TemplateRefused(
+                f"{tokenizer.name_or_path}: the tokenizer has no chat template; "
+                "use an instruction-tuned model"
+            )
+        self.tokenizer = tokenizer
+        self.encoder = Encoder(tokenizer)
+        self.control = self.encoder.control
+        self.control_ids = self.encoder.control_ids
+        self.plain = self.encoder.plain
+
+    def render(
+        self,
+        messages: Sequence[Message],
+        tools: Sequence[dict[str, Any]] = (),
+        *,
+        generation: bool,
+    ) -> str:
+        """The conversation as the template writes it, control tokens of the messages marked.
+
+        generation: end with the header of the assistant's next turn.
+
+        Raises:
+            TemplateRefused: with the template's own words ("roles must alternate").
+        """
+        return self.prefixes(messages, [len(messages)], tools, generation=generation)[0]
+
+    def prefixes(
+        self,
+        messages: Sequence[Message],
+        lengths: Sequence[int],
+        tools: Sequence[dict[str, Any]] = (),
+        *,
+        generation: bool,
+    ) -> list[str]:
+        """`messages[:length]` for each of `lengths`, rendered by itself. Raises: as `render`."""
+        as_text = any(m.get("tool_calls") for m in messages) and self._wants_argument_text
+        return self._apply(messages, lengths, tools, generation=generation, as_text=as_text)
+
+    def encode(self, rendered: str) -> list[int]:
+        """Token ids of what `render` wrote. Raises: as `Encoder.encode`."""
+        return self.encoder.encode([rendered])[0]
+
+    def header(self, context: str) -> str:
+        """The last control token of a context and what comes after it; "" where there is none."""
+        last = list(self.control.finditer(context))[-1:]
+        return context[last[0].start() :] if last else ""
+
+    @cached_property
+    def stop(self) -> str:
+        """The control token that ends an assistant's turn ("" where the template writes none).
+
+        Some templates write more when a conversation is over (Phi 3 an end of text): the stop
+        token is the last one that also stands there when the conversation goes on.
+
+        Raises:
+            TemplateRefused: the turn ends with text that is no control token of the tokenizer.
+        """
+        end = self.render(_ANSWERED, generation=False).rpartition("probe answer")[2]
+        found = list(self.control.finditer(end))
+        if not found and end.strip():
+            raise TemplateRefused(
+                f"the chat template ends a turn with {end.strip()!r}, which is no control token of "
+                "this tokenizer: add it as a special token"
+            )
+        going_on = self.render([*_ANSWERED, _PROBE[0]], generation=False)
+        after = going_on.rpartition("probe answer")[2]
+        lasting = [token for token in found if after.startswith(end[: token.end()])]
+        return (lasting or found)[-1][0] if found else ""
+
+    def ending(self, called: bool) -> str:
+        """The stop token of a turn for which the template writes none: the role that comes next
+        where that is one token (GLM), else the tokenizer's end of text; "" if there is neither.
+
+        called: the turn is a tool call, not an answer.
+        """
+        try:
+            closed = self.render(
+                _PROBE[:2] if called else _ANSWERED, _PROBE_TOOLS, generation=False
+            )
+            next_ = _PROBE if called else [*_ANSWERED, _PROBE[0]]
+            follows = self.render(next_, _PROBE_TOOLS, generation=False)
+        except TemplateRefused:
+            closed = follows = ""
+        found = self.control.match(follows, len(closed)) if follows.startswith(closed) else None
+        return found[0] if found else str(self.tokenizer.eos_token or "")
+
+    @cached_property
+    def lost_tools(self) -> str:
+        """What the template drops of native tool calling: words for an error, "" if nothing."""
+        try:
+            asked = self.render(_PROBE[:1], _PROBE_TOOLS, generation=True)
+            called = self.render(_PROBE[:2], _PROBE_TOOLS, generation=False)
+            answered = self.render(_PROBE, _PROBE_TOOLS, generation=True)
+        except TemplateRefused as refused:
+            return str(refused)
+        if "probe_tool" not in asked or "probe purpose" not in asked:
+            return "it drops the tools"
+        call = called.replace(asked, "")
+        if "probe_tool" not in call or "probe value" not in call:
+            return "it drops tool_calls"
+        return "" if "probe result" in answered else "it drops messages of role tool"
+
+    @cached_property
+    def writes_tool_call_json(self) -> bool:
+        """Whether a call is `<tool_call>{"name": ..., "arguments": {...}}</tool_call>`."""
+        called = self.render(_PROBE[:2], _PROBE_TOOLS, generation=False)
+        return bool(re.search(r'<tool_call>\s*{"name": "probe_tool", "arguments": {"city"', called))
+
+    @cached_property
+    def _wants_argument_text(self) -> bool:
+        """Whether a call's arguments are to be given as JSON text (DeepSeek), not as an object."""
+        try:
+            called = self._apply(_PROBE, [2], _PROBE_TOOLS, generation=False, as_text=False)[0]
+        except TemplateRefused:
+            return True
+        return "{'city'" in called  # it writes Python
+
+    def _apply(
+        self,
+        messages: Sequence[Message],
+        lengths: Sequence[int],
+        tools: Sequence[dict[str, Any]],
+        *,
+        generation: bool,
+        as_text: bool,
+    ) -> list[str]:
+        import jinja2
+
+        protect = self.encoder.protect
+        ready = [protect(_plain(message, as_text)) for message in messages]
+        try:
+            rendered = self.tokenizer.apply_chat_template(
+                [ready[:length] for length in lengths],
+                tools=protect(list(tools)) or None,
+                tokenize=False,
+                add_generation_prompt=generation,
+            )
+        except (jinja2.TemplateError, TypeError) as error:
+            raise TemplateRefused(f"the chat template refuses these messages: {error}") from error
+        return [str(text) for text in rendered]
+
+
+def renderer_of(name_or_path: str) -> ChatTemplate:
+    """The renderer of a model, of which only the tokenizer is loaded.
+
+    name_or_path: a directory, a hub id, or "smollm2".
+
+    Raises:
+        TrainerError: there is no such tokenizer, or it cannot be had, or has no chat template.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(resolve(name_or_path))
+    except (OSError, ValueError) as error:  # no such id, no network, unknown kind
+        first = str(error).strip().splitlines()[0]
+        raise TrainerError(f"cannot load the tokenizer of {name_or_path}: {first}") from error
+    return ChatTemplate(tokenizer)
+
+
+def _plain(message: Message, as_text: bool) -> Message:
+    """`message` as templates expect it: no None; arguments as an object (the wire has JSON), or
+    as JSON."""
+    plain = {key: value for key, value in message.items() if value is not None}
+    plain.setdefault("content", "")
+    if calls := plain.pop("tool_calls", None):
+        plain["tool_calls"] = [
+            {
+                "type": "function",
+                **call,
+                "function": {
+                    **call["function"],
+                    "arguments": _arguments(call["function"], as_text),
+                },
+            }
+            for call in calls
+        ]
+    return plain
+
+
+def _arguments(function: dict[str, Any], as_text: bool) -> Any:
+    given = function.get("arguments") or {}
+    try:
+        value = json.loads(given) if isinstance(given, str) else given
+    except ValueError as error:
+        raise RowError(f"the arguments of a tool call are not JSON ({error})") from error
+    return json.dumps(value, ensure_ascii=False) if as_text else value
+
+
+_PROBE_TOOLS: list[dict[str, Any]] = [
+    {
+        "type": "function",
+        "function": {
+            "name": "probe_tool",
+            "description": "probe purpose",
+            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+        },
+    }
+]
+_PROBE: list[Message] = [
+    {"role": "user", "content": "?"},
+    {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [
+            {
+                "id": "call_0001",
+                "type": "function",
+                "function": {"name": "probe_tool", "arguments": '{"city": "probe value"}'},
+            }
+        ],
+    },
+    {"role": "tool", "tool_call_id": "call_0001", "name": "probe_tool", "content": "probe result"},
+]
+_ANSWERED: list[Message] = [_PROBE[0], {"role": "assistant", "content": "probe answer"}]

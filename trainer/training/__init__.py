@@ -1,0 +1,1 @@
+"""Train with SFT, DPO and KTO on TRL."""

@@ -1,0 +1,1 @@
+"""Treegraft: search tool environments, turn trees into training rows, train a student."""

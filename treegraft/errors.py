@@ -1,0 +1,9 @@
+"""The root of Treegraft's exceptions.
+
+Every error that a user can cause or fix derives from `TreegraftError`. The commands print it as one
+line and exit with code 2. Any other exception is a defect and keeps its traceback.
+"""
+
+
+class TreegraftError(Exception):
+    """Something the user can act on. The message says what to do."""

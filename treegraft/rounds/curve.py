@@ -1,0 +1,124 @@
+"""How the rounds went: a point each, from the state alone."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from treegraft.rounds.settings import Rounds
+from treegraft.rounds.state import Result, State
+
+SEARCHES = ("student", "teacher", "both")
+"""Names of the steps that search."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """Held-out tasks solved, and the 95 % interval of the solve rate, as `trainer eval` has it."""
+
+    hits: int
+    total: int
+    low: float
+    high: float
+
+    @property
+    def value(self) -> float:
+        return self.hits / self.total if self.total else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One round; round 0 is the student before any training.
+
+    tasks: searched.   student, teacher: of these, solved by the student alone, and otherwise.
+    left: train tasks that the student has not solved in any round so far.
+    failed: tasks that some search of the round left without a tree.
+    rows, pairs: in the round's files, of all rounds.   used: rows that SFT trained on.
+    held_out: None where it was not measured.
+    calls, teacher_calls, tokens, usd: of searching.   seconds: of all steps.
+    """
+
+    round: int
+    tasks: int = 0
+    student: int = 0
+    teacher: int = 0
+    left: int = 0
+    failed: int = 0
+    rows: int = 0
+    pairs: int = 0
+    used: int = 0
+    held_out: Rate | None = None
+    calls: int = 0
+    teacher_calls: int = 0
+    tokens: int = 0
+    usd: float = 0.0
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        rate = None if self.held_out is None else self.held_out.value
+        return asdict(self) | {"solve_rate": rate}
+
+
+def points(state: State) -> list[Point]:
+    """Of each round that has begun, in order."""
+    rounds = sorted({int(name.partition("/")[0]) for name in state.done})
+    return [_point(state, number) for number in rounds]
+
+
+def left(state: State, number: int) -> list[str]:
+    """Train tasks, in order, that the student solved in no round before `number`."""
+    solved: set[str] = set()
+    for before in range(1, number):
+        for name in SEARCHES:
+            solved.update(_result(state, before, name).get("student", ()))
+    return [id for id in state.tasks["train"] if id not in solved]
+
+
+def why_stop(found: Sequence[Point], rounds: Rounds) -> str:
+    """Why no round follows those in `found`; "" where one does.   found: of finished rounds."""
+    last = found[-1]
+    if last.round >= 1 and not last.left:
+        return "the student has solved every task"
+    if last.round >= rounds.number:
+        return f"{rounds.number} rounds are done"
+    rates = [point.held_out for point in found[-2:] if point.held_out is not None]
+    if rounds.least_gain is None or last.round < 1 or len(rates) < 2:
+        return ""
+    gain = rates[1].value - rates[0].value
+    if gain >= rounds.least_gain:
+        return ""
+    return f"the held-out solve rate rose by {gain:.3f}, less than {rounds.least_gain:g}"
+
+
+def rate_of(report: Result) -> dict[str, Any]:
+    """What the state keeps of `trainer eval --json`."""
+    solved = report["solved"]
+    low, high = solved["interval"]
+    return {"hits": solved["hits"], "total": solved["total"], "low": low, "high": high}
+
+
+def _point(state: State, number: int) -> Point:
+    searches = [found for name in SEARCHES if (found := _result(state, number, name))]
+    measured = _result(state, number, "evaluate")
+    prefix = f"{number}/"
+    return Point(
+        number,
+        tasks=max((found["tasks"] for found in searches), default=0),
+        student=len({id for found in searches for id in found["student"]}),
+        teacher=len({id for found in searches for id in found["teacher"]}),
+        left=len(left(state, number + 1)),
+        failed=sum(found["failed"] for found in searches),
+        rows=_result(state, number, "rows").get("rows", 0),
+        pairs=_result(state, number, "pairs").get("rows", 0),
+        used=_result(state, number, "sft").get("used", 0),
+        held_out=Rate(**measured) if measured else None,
+        calls=sum(found["calls"] for found in searches),
+        teacher_calls=sum(found["teacher_calls"] for found in searches),
+        tokens=sum(found["tokens"] for found in searches),
+        usd=sum(found["usd"] for found in searches),
+        seconds=sum(done.seconds for name, done in state.done.items() if name.startswith(prefix)),
+    )
+
+
+def _result(state: State, number: int, step: str) -> Result:
+    done = state.done.get(f"{number}/{step}")
+    return done.result if done else {}

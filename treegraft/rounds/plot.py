@@ -1,0 +1,89 @@
+"""The curve over rounds as a person reads it: a table and a plot, in a terminal and in Markdown."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from engine.runs.atomic import write
+from treegraft.rounds.curve import Point, Rate
+
+FILE = "curve.md"
+HELD_OUT = "held-out (95 %)"
+_COLUMNS = (
+    "round",
+    "tasks",
+    "student",
+    "teacher",
+    "left",
+    "rows",
+    "pairs",
+    HELD_OUT,
+    "calls",
+    "tokens",
+    "$",
+)
+_WIDTH = 50  # characters from 0 to 100 %
+
+
+def table(points: Sequence[Point]) -> list[list[str]]:
+    """The head, and a line for each round."""
+    return [list(_COLUMNS), *(_cells(point) for point in points)]
+
+
+def plot(points: Sequence[Point]) -> str:
+    """A line a round: where the held-out solve rate lies, and its 95 % interval."""
+    head = f"{'':9}0 %{'held-out solve rate':^{_WIDTH - 6}}100 %"
+    measured = [(point.round, point.held_out) for point in points if point.held_out is not None]
+    return "\n".join([head, *(f"round {number:<3}{_bar(rate)}" for number, rate in measured)])
+
+
+def markdown(points: Sequence[Point], stopped: str) -> str:
+    """All of it as a document."""
+    head, *rows = table(points)
+    lines = [
+        "# Rounds",
+        "",
+        "Tasks searched; solved by the student alone, and by or with the teacher; left: those of "
+        "all train tasks that the student has not solved so far. Rows and pairs are of all rounds; "
+        "calls, tokens and dollars of the round's searching. Round 0: before any training.",
+        "",
+        _row(head),
+        _row(["---:"] * len(head)),
+        *map(_row, rows),
+        "",
+        "```",
+        plot(points),
+        "```",
+        *([] if not stopped else ["", f"Stopped: {stopped}."]),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def write_markdown(folder: Path, points: Sequence[Point], stopped: str) -> None:
+    write(folder / FILE, markdown(points, stopped))
+
+
+def _cells(point: Point) -> list[str]:
+    rate = "-" if point.held_out is None else _percent(point.held_out)
+    if point.round == 0:
+        return ["0", "", "", "", str(point.left), "", "", rate, "", "", ""]
+    numbers = (point.tasks, point.student, point.teacher, point.left, point.rows, point.pairs)
+    cost = (str(point.calls), str(point.tokens), f"{point.usd:.2f}")
+    return [str(point.round), *map(str, numbers), rate, *cost]
+
+
+def _percent(rate: Rate) -> str:
+    bounds = f"[{100 * rate.low:.0f}, {100 * rate.high:.0f}]"
+    return f"{100 * rate.value:.1f} % {bounds} {rate.hits}/{rate.total}"
+
+
+def _bar(rate: Rate) -> str:
+    cells = [" "] * (_WIDTH + 1)
+    low, high = round(rate.low * _WIDTH), round(rate.high * _WIDTH)
+    cells[low : high + 1] = "─" * (high + 1 - low)
+    cells[low], cells[high] = "├", "┤"
+    cells[round(rate.value * _WIDTH)] = "●"
+    return "".join(cells).rstrip()
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
