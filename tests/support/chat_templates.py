@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer.tokens.chat_template import TemplateCase
+from trainer.tokens.chat_template import ChatTemplate
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -48,9 +48,9 @@ class TemplateCase:
     bos: str
     eos: str
 
-    def renderer(self) -> TemplateCase:
+    def renderer(self) -> ChatTemplate:
         """The shared tokenizer in this template; one template at a time."""
-        return TemplateCase(self.tokenizer())
+        return ChatTemplate(self.tokenizer())
 
     def tokenizer(self) -> "PreTrainedTokenizerBase":
         tokenizer = _shared()
