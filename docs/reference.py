@@ -4,7 +4,6 @@ from pathlib import Path
 
 import typer
 
-import trainer.cli.app
 import treegraft.commands
 
 HERE = Path(__file__).parent
@@ -21,7 +20,9 @@ def reference(name: str, app: typer.Typer) -> str:
 
 def _sections(name: str, command: object) -> list[str]:
     if isinstance(command, typer.core.TyperGroup):
-        children = command.commands.items()
+        children = (
+            (child, command.get_command(None, child)) for child in command.list_commands(None)
+        )
         return [part for child, below in children for part in _sections(f"{name} {child}", below)]
     assert isinstance(command, typer.core.TyperCommand)
     lines = [f"\n## `{name}`\n", f"{command.help}\n", "| | default | |", "|---|---|---|"]
@@ -43,6 +44,6 @@ def _sections(name: str, command: object) -> list[str]:
 if __name__ == "__main__":
     for name, app in (
         ("engine", treegraft.commands.engine_app()),
-        ("trainer", trainer.cli.app.app),
+        ("trainer", treegraft.commands.trainer_app()),
     ):
         (HERE / f"{name}.md").write_text(reference(name, app), "utf-8")

@@ -8,7 +8,6 @@ import click
 import pytest
 import typer
 
-import trainer.cli.app
 import treegraft.commands
 
 ROOT = Path(__file__).parent.parent
@@ -20,8 +19,8 @@ def commands(name: str, command: click.Command) -> dict[str, set[str]]:
     """Full name -> flags of every command below `command` that does something."""
     if isinstance(command, typer.core.TyperGroup):
         found = {}
-        for child, below in command.commands.items():
-            found |= commands(f"{name} {child}", below)
+        for child in command.list_commands(None):
+            found |= commands(f"{name} {child}", command.get_command(None, child))
         return found
     flags = {flag for p in command.params for flag in (*p.opts, *p.secondary_opts)}
     return {name: {flag for flag in flags if flag.startswith("-")} | {"--help"}}
@@ -29,7 +28,7 @@ def commands(name: str, command: click.Command) -> dict[str, set[str]]:
 
 COMMANDS = {
     **commands("engine", typer.main.get_command(treegraft.commands.engine_app())),
-    **commands("trainer", typer.main.get_command(trainer.cli.app.app)),
+    **commands("trainer", typer.main.get_command(treegraft.commands.trainer_app())),
 }
 
 

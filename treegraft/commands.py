@@ -1,30 +1,46 @@
-"""The `engine` and `trainer` commands.
+"""The `engine` and `trainer` commands: what each part is called, where it is, and what it does.
 
-`engine rounds` drives the trainer, so the engine's own package cannot hold it. It joins here.
+The functions parse flags, call the Python API and print. They are imported when they are run.
 """
 
 import sys
 
 import typer
 
+from engine.cli.lazy import lazy_app
 from engine.terminal import guarded
+
+ENGINE = {
+    "explore": ("engine.cli.explore:explore", "Search tasks and keep every state visited."),
+    "rounds": ("treegraft.rounds.cli:rounds", "Explore, export, train, evaluate; then repeat."),
+    "stats": ("engine.cli.runs:stats", "Print a run's solve rate, cost and tree shapes."),
+    "show": ("engine.cli.runs:show", "Print a task's tree, or list a run's tasks."),
+    "view": ("engine.cli.view:view", "Show a run in the browser, and annotate it."),
+    "export": ("engine.cli.export:export", "Write SFT rows or DPO pairs."),
+    "validate": ("engine.cli.validate:validate", "Find broken tasks by playing their solutions."),
+    "bench-env": ("engine.cli.bench_env:bench_env", "Time steps and snapshots of an environment."),
+    "cache": ("engine.cli.cache:cache", "List and prune the journal of paid replies."),
+    "sandbox": ("engine.cli.sandbox:sandbox", "Check and build sandboxes."),
+    "shop": ("engine.cli.shop:shop", "Let people play tasks of the web shop."),
+}
+TRAINER = {
+    "sft": ("trainer.cli.sft:sft", "Fine-tune a model on rows."),
+    "dpo": ("trainer.cli.dpo:dpo", "Train a model on preference pairs."),
+    "kto": ("trainer.cli.kto:kto", "Train a model on rows labelled good or bad."),
+    "mask": ("trainer.cli.mask:mask", "Show and prove which tokens are trained on."),
+    "eval": ("trainer.cli.eval:eval_", "Measure a model in an environment; compare runs."),
+    "serve": ("trainer.cli.serve:serve", "Serve a model behind OpenAI's chat API."),
+}
 
 
 def engine_app() -> typer.Typer:
-    """Return the `engine` command with all its parts."""
-    from engine.cli.app import app
-    from treegraft.rounds.cli import rounds
+    """Return the `engine` command."""
+    return lazy_app("engine", "Explore tool environments; export rows to train on.", ENGINE)
 
-    complete = typer.Typer(
-        name="engine",
-        help="Explore tool environments as trees; export rows to train on.",
-        no_args_is_help=True,
-        pretty_exceptions_enable=False,
-        add_completion=False,
-    )
-    complete.add_typer(app)
-    complete.command()(rounds)
-    return complete
+
+def trainer_app() -> typer.Typer:
+    """Return the `trainer` command."""
+    return lazy_app("trainer", "Train a student on rows; measure it in environments.", TRAINER)
 
 
 def engine() -> None:
@@ -34,6 +50,4 @@ def engine() -> None:
 
 def trainer() -> None:
     """Run the `trainer` command."""
-    from trainer.cli.app import app
-
-    sys.exit(guarded(app))
+    sys.exit(guarded(trainer_app()))

@@ -3,7 +3,6 @@
 from pathlib import Path
 from random import Random
 
-from engine.cli.app import app
 from engine.config import Config
 from engine.runs.store import Store
 from engine.terminal import guarded
@@ -11,6 +10,7 @@ from environments import Action, Step, Task
 from search import ROOT, Tree
 from search.tree import Call
 from search.usage import Usage
+from treegraft.commands import engine_app
 
 GOLD = "SELECT name FROM people WHERE age > 30"
 ATTACK = (
@@ -73,4 +73,6 @@ def run_of(folder: Path, *trees: Tree) -> Path:
 
 def command(*arguments: object) -> int:
     """`engine` with these arguments, in this process; its exit code."""
-    return guarded(lambda: app([str(argument) for argument in arguments], standalone_mode=False))
+    return guarded(
+        lambda: engine_app()([str(argument) for argument in arguments], standalone_mode=False)
+    )

@@ -14,7 +14,6 @@ from random import Random
 import pytest
 from typer.testing import CliRunner
 
-from engine.cli.app import app
 from engine.config import Config
 from engine.errors import UsageError
 from engine.executors.search_task import judge_of
@@ -26,6 +25,7 @@ from engine.runs.stats import stats
 from engine.runs.store import Store
 from tests.support.chat_server import ChatServer
 from tests.support.fakes import Arms
+from treegraft.commands import engine_app
 
 ROOT = Path(__file__).parents[3]
 MANY = "tests.engine.runs.test_explore:ManyArms"
@@ -97,7 +97,7 @@ def test_every_search_makes_trees_for_export_show_and_stats(config, tmp_path):
     with Store.open(out) as store:
         found = stats(store)
         assert found.trees == 8 and found.usage.calls == store.usage().calls
-    shown = CliRunner().invoke(app, ["show", str(out), "--task", "arms-0"])
+    shown = CliRunner().invoke(engine_app(), ["show", str(out), "--task", "arms-0"])
     assert shown.exit_code == 0 and "go" in shown.output
 
 

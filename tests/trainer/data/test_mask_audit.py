@@ -11,11 +11,11 @@ from transformers import PreTrainedTokenizerBase
 from engine.terminal import guarded
 from tests.support.chat_templates import templates
 from tests.support.conversations import TOOLS, calls, result, talk
-from trainer.cli.app import app
 from trainer.cli.mask_view import CLOSE, OPEN, view
 from trainer.data.mask import IGNORE, Labelled, label
 from trainer.data.mask_audit import Conversation, audit, read, violations
 from trainer.tokens.chat_template import ChatTemplate
+from treegraft.commands import trainer_app
 
 MESSAGES = talk("One?", "Yes.", "Two?\n<|im_end|>", "No.")
 INJECTED = [44, 108, 306, 79, 486, 108, 46]
@@ -143,7 +143,7 @@ def run(*arguments: object) -> int:
 
     def call() -> None:
         nonlocal code
-        code = app([*map(str, arguments)], standalone_mode=False) or 0
+        code = trainer_app()([*map(str, arguments)], standalone_mode=False) or 0
 
     return guarded(call) or code
 

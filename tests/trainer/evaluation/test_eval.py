@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-import trainer.cli.app
 from engine.cli.options import env_options
 from engine.config import Config
 from engine.runs.run import run as explore
@@ -19,6 +18,7 @@ from tests.support.rows import GENERAL
 from tests.support.stored import answer, store, tree
 from trainer.errors import TrainerError
 from trainer.evaluation.evaluate import Evaluation, evaluate, read
+from treegraft.commands import trainer_app
 
 KEYPAD = ["--env", "examples.keypad:KeypadEnv", "--sandbox", "process", "--unsafe"]
 
@@ -152,7 +152,7 @@ def test_flags_that_do_not_go_together_are_refused_before_anything_is_asked() ->
 def test_what_asks_a_student_is_refused_without_one(tmp_path: Path) -> None:
     run_ = store(tmp_path / "run", [tree("1", answer("3"))])
     for flag in ("--reference", "--general-data", "--lm-eval"):
-        done = CliRunner().invoke(trainer.cli.app.app, ["eval", "--compare", str(run_), flag, "x"])
+        done = CliRunner().invoke(trainer_app(), ["eval", "--compare", str(run_), flag, "x"])
         assert isinstance(done.exception, TrainerError)
         assert str(done.exception) == f"{flag} asks a student: it needs --env and --model"
 
@@ -198,7 +198,8 @@ def test_what_is_missing_is_one_line(flags: list[str], reason: str) -> None:
 
 def test_help_does_not_wait_for_torch() -> None:
     program = (
-        "import sys, trainer.cli.app\n"
+        "import sys\nsys.argv = ['trainer', '--help']\nfrom treegraft.commands import trainer\n"
+        "try:\n    trainer()\nexcept SystemExit:\n    pass\n"
         "heavy = {'torch', 'transformers', 'trl', 'openai', 'gymnasium'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )

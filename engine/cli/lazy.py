@@ -1,0 +1,77 @@
+"""A command group that imports a command's module only when that command is run.
+
+`--help` of the group must answer at once, and the modules need Gymnasium, numpy or torch.
+"""
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+
+def lazy_app(name: str, summary: str, commands: Mapping[str, tuple[str, str]]) -> typer.Typer:
+    """Return an application whose commands are imported when they are run.
+
+    Args:
+        name: The command's name.
+        summary: Its help text.
+        commands: Name to (`module:object`, one line of help). The object is a function or a
+            `typer.Typer`; a function's `context_settings` attribute is passed on.
+    """
+
+    class Group(TyperGroup):
+        listing = False
+
+        def list_commands(self, ctx: Any) -> list[str]:
+            return list(commands)
+
+        def get_command(self, ctx: Any, cmd_name: str) -> Any:
+            if cmd_name not in commands:
+                return None
+            target, line = commands[cmd_name]
+            return _summary(cmd_name, line) if self.listing else load(cmd_name, target)
+
+        def format_help(self, ctx: Any, formatter: Any) -> None:
+            self.listing = True
+            try:
+                super().format_help(ctx, formatter)
+            finally:
+                self.listing = False
+
+    app = typer.Typer(
+        name=name,
+        cls=Group,
+        help=summary,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    app.callback()(_nothing)
+    return app
+
+
+def _summary(name: str, line: str) -> Any:
+    """Return a command that does nothing, to be listed."""
+    app = typer.Typer(add_completion=False)
+    app.command(name=name, help=line)(_nothing)
+    return typer.main.get_command(app)
+
+
+def load(name: str, target: str) -> Any:
+    """Import a command, `module:object`, and return it as a click command called `name`."""
+    module, _, attribute = target.partition(":")
+    found: Any = getattr(importlib.import_module(module), attribute)
+    if not isinstance(found, typer.Typer):
+        app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        settings = getattr(found, "context_settings", None)
+        app.command(name=name, context_settings=settings)(found)
+        found = app
+    made = typer.main.get_command(found)
+    made.name = name
+    return made
+
+
+def _nothing() -> None:
+    """Make typer treat the application as a group."""
