@@ -30,8 +30,8 @@ from engine.runs.store import Store
 from engine.templates import get as get_template
 from engine.templates.base import World
 from environments import make
+from search.episode import in_thread
 from search.usage import Usage
-from search.walk import in_thread
 
 ROUNDS, TASKS = 3, 40
 REPLY = ChatReply(({"role": "assistant", "content": "x" * 200},), Usage(1, 600, 60))

@@ -89,11 +89,11 @@ class Recorder:
         self.demonstration, self.recording = demonstration, recording
         self.teacher = Teacher(self, get_template("native"), world, MODEL, SAMPLING)
 
-    async def propose(self, task: Task, path: Sequence[Step], **how: Any) -> Proposal:
-        proposal = await self.demonstration.propose(task, path, **how)
-        self.action, self.task = proposal.actions[0], task
-        self.recording.states.append((task, path))
-        return await self.teacher.propose(task, path, **how)
+    async def propose(self, request: Request) -> Proposal:
+        proposal = await self.demonstration.propose(request)
+        self.action, self.task = proposal.actions[0], request.task
+        self.recording.states.append((request.task, request.path))
+        return await self.teacher.propose(request)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
         called = {"name": self.action.tool, "arguments": json.dumps(dict(self.action.arguments))}

@@ -103,7 +103,7 @@ async def recorded() -> list[Episode]:
 
 
 def play(env: ToolEnv, episode: Episode) -> None:
-    """As `search.walk` does."""
+    """As `search.episode` does."""
     env.reset(options={"task": episode.task})
     saved = {0: env.snapshot()}
     for move, (at, action) in enumerate(episode.moves):

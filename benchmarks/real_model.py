@@ -37,7 +37,6 @@ import environments
 from engine.chat.base import Chat, ChatReply, ChatRequest
 from engine.chat.endpoint import Endpoint
 from engine.chat.journal import request_key
-from engine.config import Config
 from engine.runs.build_executor import Resources
 from engine.runs.run import Selection, run
 from engine.runs.store import Store
@@ -169,7 +168,7 @@ def explored(options: argparse.Namespace, budget: str, name: str, tasks: Sequenc
     """The arm called `name` under one budget, searched as far as it was not."""
     arm = Arm()
     for seed in options.seeds:
-        config = Config(
+        config = make_config(
             teacher=options.model,
             options=shown_in(options),
             **{name: getattr(options, name) for name in GIVEN},
@@ -183,7 +182,7 @@ def explored(options: argparse.Namespace, budget: str, name: str, tasks: Sequenc
         means = Resources(
             asked(options), options.out / "journal.db", concurrency=options.concurrency
         )
-        run(config, folder, selection=Selection(",".join(tasks)), means=means)
+        run(config, folder, selection=Selection(",".join(tasks)), resources=means)
         arm.add(folder, tasks)
     return arm
 

@@ -217,7 +217,7 @@ class Result:
 def measured(row: Row, siblings: Siblings, *, at_once: int = 64, latency: float = 0.0) -> Result:
     """Search the tasks of a row, in a run and over a journal of their own."""
     width = row.tree.get("width", 2)
-    config = Config(
+    config = make_config(
         f"{__name__}:Complete" if __name__ != "__main__" else "benchmarks.search:Complete",
         options=row.tree,
         teacher="arms",

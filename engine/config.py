@@ -1,9 +1,9 @@
 """What a run is: two commands with the same `Config` are one run, and the second resumes it."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from math import isinf, isnan
-from typing import Any, Literal, get_args
+from typing import Any
 
 from engine.errors import UsageError
 from engine.policies.demonstration import NAME as DEMONSTRATION
@@ -12,187 +12,226 @@ from engine.policies.student_first import THRESHOLD
 from engine.templates import TemplateError
 from engine.templates import get as get_template
 from environments.sql.postgres_server import public_url
-from search.expand import Siblings
-from search.limits import Limits
-from search.registry import SEARCHES
+from search import SEARCHES, Dfsdt, Mcts, Search, TaskBudget
 
-Value = Literal["judge", "reward"]
 NOT_SAMPLING = frozenset({"model", "messages", "tools", "n", "stop", "stream", "logprobs"})
-"""What of a request is the search's, or the template's."""
+"""Request parameters that belong to the search or to the template."""
+
+RENAMED = {
+    "options": "env_args",
+    "reply_tokens": "max_reply_tokens",
+    "repeats": "retries",
+    "solved": "max_solutions",
+    "swift": "student",
+    "swift_template": "student_template",
+    "swift_threshold": "student_threshold",
+    "task_max_calls": "task_budget_calls",
+    "task_max_tokens": "task_budget_tokens",
+    "task_max_usd": "task_budget_usd",
+}
+"""Names in the configs of version 0.1, and what they are called now."""
+
+TASKS, TEACHER, SEARCH, BUDGET = "Tasks", "Teacher", "Search", "Budget"
+SANDBOX, WORKERS, OUTPUT = "Sandbox", "Workers", "Output"
+"""Groups of flags in `--help`."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """Everything that decides which trees come out; what does not (concurrency, which tasks, the
-    run's budget) is an argument of `engine.runs.explore.explore` instead.
+    """Everything that decides which trees a run gets.
 
-    env, data, split, sandbox: as `environments.make` takes them.
-    options: what this environment takes besides, by name ("db", ...).
-    teacher: a model's name, or "demonstration".   base_url: its endpoint; "" for OpenAI's.
-    template: how tasks and paths become messages; a name, or a user's file.
-    search: a name in `search.registry.SEARCHES`.
-    siblings, backtrack, rank, beam_size, value, exploration, reflections: options of searches, told
-        where these are (`search.dfsdt.Dfsdt` and its like); one that the search does not take is
-        refused where it is not the default.
-    width, depth, solved, repeats, task_max_*: see `search.Limits`.
-    temperature, reply_tokens: of a reply.   mistake_rate: of the demonstration teacher.
-    sampling: further parameters of every request to the teacher, OpenAI's or its server's own; None
-        leaves out one that is sent otherwise (`parameters`).
-    swift: MODEL@URL of a student that acts first; "" for none.   swift_threshold: under which mean
-        log-probability the teacher acts: see `policies.student_first`.
-    swift_template: the student's.
+    What does not (concurrency, which tasks, the run's budget) is an argument of `runs.run.run`.
+
+    Attributes:
+        env: A registered environment (bird, spider, database, python, webshop), or `module:Class`.
+        data: Folder or file of the task data.
+        split: Which split: train, dev, test.
+        env_args: The environment's own options, by name.
+        teacher: A model's name; `demonstration` needs no model and no key.
+        base_url: The endpoint.
+        template: How messages are written: native, react, toolllama, autogpt, modelscope, hermes,
+            or FILE.toml.
+        temperature: Sampling temperature.
+        max_reply_tokens: Maximum tokens per reply.
+        sampling: Extra request parameters for the teacher; `null` removes one the server rejects.
+        mistake_rate: How often the demonstration teacher errs, 0 to 1.
+        student: MODEL@URL of a student that acts first; the teacher acts where it fails.
+        student_threshold: The teacher acts where the student's mean log-probability, in nats per
+            token, is lower; -inf trusts every call that can be parsed.
+        student_template: How the student's messages are written.
+        seed: Random seed of sampling and of demonstrated mistakes.
+        search: The search, with its options.
+        budget: What each task may spend.
+        sandbox: What confines the agent: auto, docker, bubblewrap, landlock, process.
+
+    Raises:
+        UsageError: Options contradict each other or are out of range.
     """
 
-    env: str
-    data: str | None = None
-    split: str | None = None
-    sandbox: str = "auto"
-    options: Mapping[str, Any] = field(default_factory=dict)
-    teacher: str = "demonstration"
-    base_url: str = ""
-    template: str = "native"
-    search: str = "dfsdt"
-    siblings: Siblings = "diverse"
-    backtrack: int = 1
-    rank: bool = False
-    beam_size: int = 2
-    value: Value = "judge"
-    exploration: float = 1.0
-    reflections: int = 0
-    width: int = 2
-    depth: int = 12
-    solved: int = 1
-    repeats: int = 4
-    task_max_calls: int | None = 60
-    task_max_tokens: int | None = None
-    task_max_usd: float | None = None
-    temperature: float = 1.0
-    reply_tokens: int = 1024
-    sampling: Mapping[str, Any] = field(default_factory=dict)
-    mistake_rate: float = 0.3
-    swift: str = ""
-    swift_threshold: float = THRESHOLD
-    swift_template: str = "react"
-    seed: int = 0
+    env: str = field(metadata={"panel": TASKS})
+    data: str | None = field(
+        default=None, metadata={"panel": TASKS, "default": "the bundled tasks"}
+    )
+    split: str | None = field(default=None, metadata={"panel": TASKS, "default": "all"})
+    env_args: Mapping[str, Any] = field(default_factory=dict, metadata={"hidden": True})
+    teacher: str = field(default=DEMONSTRATION, metadata={"panel": TEACHER})
+    base_url: str = field(
+        default="",
+        metadata={"panel": TEACHER, "default": "$OPENAI_BASE_URL, else OpenAI's"},
+    )
+    template: str = field(default="native", metadata={"panel": TEACHER})
+    temperature: float = field(default=1.0, metadata={"panel": TEACHER})
+    max_reply_tokens: int = field(default=1024, metadata={"panel": TEACHER, "min": 1})
+    sampling: Mapping[str, Any] = field(
+        default_factory=dict, metadata={"panel": TEACHER, "default": "none"}
+    )
+    mistake_rate: float = field(default=0.3, metadata={"panel": TEACHER, "min": 0, "max": 1})
+    student: str = field(default="", metadata={"panel": TEACHER, "default": "no student"})
+    student_threshold: float = field(default=THRESHOLD, metadata={"panel": TEACHER})
+    student_template: str = field(default="react", metadata={"panel": TEACHER})
+    seed: int = field(default=0, metadata={"panel": TEACHER})
+    search: Search = field(default_factory=Dfsdt, metadata={"hidden": True})
+    budget: TaskBudget = field(default_factory=TaskBudget, metadata={"hidden": True})
+    sandbox: str = field(default="auto", metadata={"panel": SANDBOX})
 
     def __post_init__(self) -> None:
-        one_of("search", self.search, tuple(SEARCHES))
-        one_of("siblings", self.siblings, get_args(Siblings))
-        for name in ("template", "swift_template"):
+        for name in ("template", "student_template"):
             try:
                 get_template(getattr(self, name))
             except TemplateError as error:
                 raise UsageError(f"{_flag(name)}: {error}") from None
-        one_of("value", self.value, get_args(Value))
-        for name in ("backtrack", "beam_size", "width", "depth", "solved", "reply_tokens"):
-            _at_least(name, getattr(self, name), 1)
-        for name in ("exploration", "reflections", "repeats"):
-            _at_least(name, getattr(self, name), 0)
+        if self.max_reply_tokens < 1:
+            raise UsageError("--max-reply-tokens must be at least 1")
         if not 0 <= self.mistake_rate <= 1:
             raise UsageError("--mistake-rate must be between 0 and 1")
         if taken := sorted(NOT_SAMPLING & set(self.sampling)):
-            raise UsageError(f"--sampling: {', '.join(taken)} cannot be given there")
-        self._check_options()
+            raise UsageError(f"--sampling cannot hold {', '.join(taken)}")
+        demonstrated = self.teacher == DEMONSTRATION
+        if isinstance(self.search, Mcts) and self.search.reflections and demonstrated:
+            raise UsageError("--reflections needs a model; the demonstration teacher writes none")
         self._check_student()
 
-    def _check_options(self) -> None:
-        """See that the search takes the options given, and that they go together."""
-        for name in sorted(frozenset().union(*(search.options for search in SEARCHES.values()))):
-            takers = [known for known, search in SEARCHES.items() if name in search.options]
-            given = getattr(self, name) != Config.__dataclass_fields__[name].default
-            if given and self.search not in takers:
-                raise UsageError(
-                    f"--search {self.search} takes no {_flag(name)}; it is for {', '.join(takers)}"
-                )
-        if self.rank and self.backtrack > 1:
-            raise UsageError("--rank plays all siblings first: use it with --backtrack 1")
-        if self.reflections and self.teacher == DEMONSTRATION:
-            raise UsageError("--reflections needs a model; the demonstration teacher writes none")
-
     def _check_student(self) -> None:
-        if self.swift:
-            StudentEndpoint.named(self.swift)
-        if isnan(self.swift_threshold):
-            raise UsageError("--swift-threshold must be a number of nats, 0 or less")
-        for name in ("swift_threshold", "swift_template"):
-            if getattr(self, name) != Config.__dataclass_fields__[name].default and not self.swift:
-                raise UsageError(f"{_flag(name)} is for --swift")
+        if self.student:
+            StudentEndpoint.named(self.student)
+        if isnan(self.student_threshold):
+            raise UsageError("--student-threshold must be a number of nats, 0 or less")
+        changed = self.student_threshold != THRESHOLD or self.student_template != "react"
+        if changed and not self.student:
+            raise UsageError("--student-threshold and --student-template are for --student")
 
     @property
-    def student(self) -> StudentEndpoint | None:
-        """Who acts before the teacher, if anybody does."""
-        return StudentEndpoint.named(self.swift) if self.swift else None
-
-    @property
-    def limits(self) -> Limits:
-        return Limits(
-            self.width,
-            self.depth,
-            self.solved,
-            self.repeats,
-            self.task_max_calls,
-            self.task_max_tokens,
-            self.task_max_usd,
-        )
+    def student_endpoint(self) -> StudentEndpoint | None:
+        """The student that acts before the teacher, or None."""
+        return StudentEndpoint.named(self.student) if self.student else None
 
     @property
     def env_options(self) -> dict[str, Any]:
-        """For `environments.make`."""
-        given = {"data": self.data, "split": self.split, "sandbox": self.sandbox}
-        return {**given, **self.options}
+        """Arguments of `environments.make`."""
+        return {"data": self.data, "split": self.split, "sandbox": self.sandbox, **self.env_args}
 
     @property
     def student_parameters(self) -> dict[str, Any]:
-        """Of every request to the student that acts first."""
+        """Parameters of every request to the student that acts first."""
         return {
             "temperature": self.temperature,
-            "max_tokens": self.reply_tokens,
+            "max_tokens": self.max_reply_tokens,
             "seed": self.seed,
         }
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Of every request to the teacher. The seed is one: another asks for other replies."""
-        given = {**self.student_parameters, **self.sampling}
-        return {name: value for name, value in given.items() if value is not None}
+        """Parameters of every request to the teacher. Another seed asks for other replies."""
+        merged = {**self.student_parameters, **self.sampling}
+        return {name: value for name, value in merged.items() if value is not None}
 
     def to_dict(self) -> dict[str, Any]:
-        """What a run keeps: passwords in addresses are left out."""
-        public = {name: without_password(value) for name, value in self.options.items()}
-        student = self.student.public if self.student else ""
-        kept = asdict(self) | {"options": public, "swift": student}
+        """Return what a run keeps: flat, JSON only, without passwords in addresses."""
+        kept = {f.name: getattr(self, f.name) for f in fields(self)}
+        search, budget = kept.pop("search"), kept.pop("budget")
+        kept |= {"search": search.name, **asdict(search)}
+        kept |= {f"task_budget_{name}": value for name, value in asdict(budget).items()}
+        kept["env_args"] = {k: without_password(v) for k, v in self.env_args.items()}
+        kept["sampling"] = dict(self.sampling)
+        kept["student"] = self.student_endpoint.public if self.student_endpoint else ""
         kept["base_url"] = without_password(self.base_url)
-        if isinf(self.swift_threshold):  # which JSON has no number for
-            kept["swift_threshold"] = str(self.swift_threshold)
+        if isinf(self.student_threshold):  # JSON has no infinity
+            kept["student_threshold"] = str(self.student_threshold)
         return kept
 
     def difference(self, stored: Mapping[str, Any]) -> str:
-        """What differs from a stored config, said as flags; "" where nothing does."""
-        mine, theirs = _flat(self.to_dict()), _flat(stored)
-        defaults = dict.fromkeys((*mine, *theirs)) | {f.name: _default(f) for f in fields(Config)}
-        mine = dict.fromkeys(theirs) | mine
-        theirs = defaults | theirs
+        """Return how this config differs from a stored one, as flags; "" if it does not.
+
+        What the stored config lacks (a run of an older version) counts as its default.
+        """
+        default = Config(env=self.env, search=type(self.search)()).to_dict()
+        mine, theirs = _flat(self.to_dict()), _flat(default) | _flat(current_names(stored))
         return ", ".join(
-            f"{_flag(name)} was {theirs[name]!r} and is {value!r}"
-            for name, value in mine.items()
-            if value != theirs[name]
+            f"{_flag(name)} was {theirs.get(name)!r} and is {mine.get(name)!r}"
+            for name in dict.fromkeys([*mine, *theirs])
+            if mine.get(name) != theirs.get(name)
         )
 
 
-def _default(of: Field[Any]) -> Any:
-    """What a run of before, which did not have the field, stands for."""
-    return of.default if of.default_factory is MISSING else of.default_factory()
+def config_of(values: Mapping[str, Any]) -> Config:
+    """Make a `Config` from flat values, as flags and TOML files have them.
+
+    `search` is a name or a `Search`; a search's options and `task_budget_*` stand beside it. None
+    means not given.
+
+    Raises:
+        UsageError: An option is unknown, or not one of this search.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    search = given.pop("search", Dfsdt.name)
+    if isinstance(search, str):
+        search = search_of(search, {n: given.pop(n) for n in SEARCH_OPTIONS & given.keys()})
+    elif chosen := sorted(SEARCH_OPTIONS & given.keys()):
+        raise UsageError(f"{chosen[0]} is an option of the search: {type(search).__name__}(...)")
+    known = {field.name for field in fields(Config)} - {"search", "budget"}
+    budget = {f.name: f"task_budget_{f.name}" for f in fields(TaskBudget)}
+    if unknown := sorted(given.keys() - known - set(budget.values())):
+        raise UsageError(f"unknown option {', '.join(unknown)}")
+    limits = {name: values[flag] for name, flag in budget.items() if flag in values}
+    own = {name: value for name, value in given.items() if name in known}
+    return Config(search=search, budget=TaskBudget(**limits), **own)
+
+
+SEARCH_OPTIONS = frozenset(field.name for search in SEARCHES.values() for field in fields(search))
+"""Names of the options of all searches."""
+
+
+def search_of(name: str, options: Mapping[str, Any]) -> Search:
+    """Make the search called `name`.
+
+    Raises:
+        UsageError: There is no such search, or it does not take one of the options.
+    """
+    one_of("search", name, tuple(SEARCHES))
+    taken = {field.name for field in fields(SEARCHES[name])}
+    for option in sorted(options.keys() - taken):
+        takers = [n for n, s in SEARCHES.items() if option in {f.name for f in fields(s)}]
+        raise UsageError(f"--search {name} takes no {_flag(option)}; it is for {', '.join(takers)}")
+    return SEARCHES[name](**options)
+
+
+def current_names(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a stored config under today's names, without options of searches it did not use."""
+    named = {RENAMED.get(name, name): value for name, value in stored.items()}
+    used = {field.name for field in fields(SEARCHES[named["search"]])}
+    return {k: v for k, v in named.items() if k in used or k not in SEARCH_OPTIONS}
 
 
 def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
-    """With the environment's options beside the others, as on the command line."""
-    return {name: value for name, value in config.items() if name != "options"} | dict(
-        config.get("options") or {}
-    )
+    """Return `config` with the environment's options beside the others."""
+    options = config.get("env_args") or {}
+    return {name: value for name, value in config.items() if name != "env_args"} | {
+        f"env-arg {name}": value for name, value in options.items()
+    }
 
 
 def without_password(value: Any) -> Any:
-    """An address without its password; whatever else as it is."""
+    """Return an address without its password; anything else unchanged."""
     if isinstance(value, str) and "://" in value:
         return public_url(value)
     return value
@@ -202,12 +241,7 @@ def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _at_least(name: str, value: float, least: int) -> None:
-    if not value >= least:  # NaN is none
-        raise UsageError(f"{_flag(name)} must be at least {least}")
-
-
 def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
-    """Raises UsageError unless the value of flag `name` is one of `known`."""
+    """Raise UsageError unless the value of flag `name` is one of `known`."""
     if value not in known:
         raise UsageError(f"--{name} is {value!r}; use one of {', '.join(known)}")

@@ -1,11 +1,9 @@
-"""What the user of the engine can mend."""
+"""What goes wrong in the engine and can be fixed by its user."""
 
-from treegraft.errors import TreegraftError
+from treegraft.errors import TreegraftError, UsageError
 
-
-class UsageError(TreegraftError):
-    """The command, its flags or a file that it names are wrong."""
+__all__ = ["LeakError", "UsageError"]
 
 
 class LeakError(TreegraftError):
-    """A row would hold what no row may hold; nothing is written."""
+    """A row would hold a secret; nothing is written."""

@@ -1,17 +1,21 @@
-"""Which state to expand next: trees, the policy protocol, DFSDT and its siblings."""
+"""Search trees, the policy protocol, and the searches: DFSDT and its siblings."""
 
-from search.beam import Beam, beam
-from search.best_first import BestFirst, best_first
-from search.dfsdt import Dfsdt, dfsdt
-from search.limits import Limits
-from search.mcts import Mcts, mcts
-from search.policy import BudgetSpent, Judge, Judgement, Policy, PolicyError, Proposal
-from search.react import react
+from collections.abc import Mapping
+
+from search.base import Search
+from search.beam import Beam
+from search.best_first import BestFirst
+from search.budget import TaskBudget
+from search.dfsdt import Dfsdt
+from search.mcts import Mcts
+from search.policy import BudgetSpent, Judge, Judgement, Policy, PolicyError, Proposal, Request
+from search.react import React
 from search.tree import ROOT, Call, Node, Tree
 from search.usage import Usage
 
 __all__ = [
     "ROOT",
+    "SEARCHES",
     "Beam",
     "BestFirst",
     "BudgetSpent",
@@ -19,17 +23,20 @@ __all__ = [
     "Dfsdt",
     "Judge",
     "Judgement",
-    "Limits",
     "Mcts",
     "Node",
     "Policy",
     "PolicyError",
     "Proposal",
+    "React",
+    "Request",
+    "Search",
+    "TaskBudget",
     "Tree",
     "Usage",
-    "beam",
-    "best_first",
-    "dfsdt",
-    "mcts",
-    "react",
 ]
+
+SEARCHES: Mapping[str, type[Search]] = {
+    search.name: search for search in (Dfsdt, React, Beam, BestFirst, Mcts)
+}
+"""Name on the command line -> search."""

@@ -1,52 +1,58 @@
-"""Beam search: breadth first, with the best few states of each level kept. Values are a judge's, as
-in Tree of Thoughts' breadth-first search (Yao et al. 2023, arXiv:2305.10601, algorithm 1)."""
+"""Beam search: breadth first, keeping the best few states of each level.
 
-from dataclasses import dataclass
+A judge gives the values, as in Tree of Thoughts' breadth-first search (Yao et al. 2023,
+arXiv:2305.10601, algorithm 1).
+"""
 
-from environments.base import ToolEnv
-from environments.types import Task
-from search.expand import Siblings, expand
+from dataclasses import dataclass, field
+
+from search.base import Search, Siblings
+from search.episode import Episode
+from search.expand import expand
 from search.judging import values
-from search.limits import Limits
-from search.policy import Judge, Policy
-from search.tree import ROOT, Node, Tree
-from search.walk import Walk, walking
+from search.tree import ROOT, Node
 
 
-@dataclass(frozen=True, slots=True)
-class Beam:
-    """judge: tells the values.   beam_size: open states kept of each level.
-    siblings: see `search.expand.Siblings`."""
-
-    judge: Judge
-    beam_size: int = 2
-    siblings: Siblings = "diverse"
-
-
-async def beam(env: ToolEnv, task: Task, policy: Policy, limits: Limits, how: Beam) -> Tree:
-    """Expand the states of a level, each to `limits.width` children; then the best of these.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beam(Search):
+    """Expand every state of a level, then keep the best.
 
     States that are not kept are closed as "pruned". A level that fits is kept without asking the
-    judge. Ends when no state of the last level is open.
+    judge. The search ends when no state of the last level is open.
+
+    Attributes:
+        siblings: How children are drawn: "diverse" (one at a time, each different from those
+            tried) or "sample" (all at once).
+        beam_size: States kept per level.
     """
-    async with walking(env, task, policy, limits) as walk:
+
+    name = "beam"
+
+    siblings: Siblings = "diverse"
+    beam_size: int = field(default=2, metadata={"min": 1})
+
+    @property
+    def needs_judge(self) -> bool:
+        """Whether the search asks a judge."""
+        return True
+
+    async def explore(self, episode: Episode) -> None:
+        """Go down level by level."""
         level = [ROOT]
-        while level and not walk.solved:
+        while level and not episode.solved:
             children: list[Node] = []
             for at in level:
-                children += await expand(walk, at, how.siblings)
-            level = await _kept(walk, how, [node for node in children if not node.step.ended])
-    return walk.tree
+                children += await expand(episode, at, self.siblings)
+            level = await self._best(episode, [node for node in children if not node.step.ended])
 
-
-async def _kept(walk: Walk, how: Beam, nodes: list[Node]) -> list[int]:
-    """The ids of the best, best first; those of equal value in the order visited."""
-    if walk.solved or len(nodes) <= how.beam_size:
-        return [node.id for node in nodes]
-    found = await values(walk, how.judge, nodes)
-    if found is None:
-        return []  # nothing more can be paid: all of them stay open
-    best = sorted(nodes, key=lambda node: -found[node.id])
-    for node in best[how.beam_size :]:
-        await walk.close(node.id, "pruned")
-    return [node.id for node in best[: how.beam_size]]
+    async def _best(self, episode: Episode, nodes: list[Node]) -> list[int]:
+        """Return the ids of the best nodes, best first; equal values keep the order visited."""
+        if episode.solved or len(nodes) <= self.beam_size:
+            return [node.id for node in nodes]
+        found = await values(episode, nodes)
+        if found is None:
+            return []  # the budget is spent: all of them stay open
+        best = sorted(nodes, key=lambda node: -found[node.id])
+        for node in best[self.beam_size :]:
+            await episode.close(node.id, "pruned")
+        return [node.id for node in best[: self.beam_size]]

@@ -3,117 +3,120 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from environments.base import ToolEnv
-from environments.types import Task
-from search.expand import Siblings, State, draw, take
+from search.base import Search, Siblings
+from search.episode import Episode
+from search.expand import State, draw, take
 from search.judging import ranked
-from search.limits import Limits
-from search.policy import Judge, Policy
-from search.tree import ROOT, Tree
-from search.walk import Walk, walking
+from search.tree import ROOT
+from treegraft.errors import UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class Dfsdt:
-    """siblings: see `search.expand.Siblings`.
-    backtrack: levels to go up after a failed leaf; with 1, its parent is tried again.
-    rank: play all children of a state and go on in the one that `judge` prefers: the reference's
-        filter. Siblings are played by then, so `backtrack` must be 1.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dfsdt(Search):
+    """Expand the deepest open state until enough paths are solved.
 
-    Raises:
-        ValueError: the options contradict each other.
+    A state closes once it has `width` children. It is deferred when a request brings nothing new.
+    Once nothing else is open, deferred states are asked again in turn, `retries` times as often as
+    there are states, so that one that needs more gets what the others did not use.
+
+    An action that was paid for is played, even when the budget allows no further request.
+
+    Attributes:
+        siblings: How children are drawn: "diverse" (one at a time, each different from those
+            tried) or "sample" (all at once).
+        backtrack: Levels to go up after a failed leaf; 1 tries its parent again.
+        rank: Play all children of a state and go on in the one the judge prefers, as ToolBench's
+            filter does. Needs `backtrack` 1, because the siblings are played by then.
     """
+
+    name = "dfsdt"
 
     siblings: Siblings = "diverse"
-    backtrack: int = 1
+    backtrack: int = field(default=1, metadata={"min": 1})
     rank: bool = False
-    judge: Judge | None = None
 
     def __post_init__(self) -> None:
-        if self.rank and (self.judge is None or self.backtrack != 1):
-            raise ValueError("rank needs a judge, and backtrack = 1")
+        Search.__post_init__(self)
+        if self.rank and self.backtrack > 1:
+            raise UsageError("--rank plays all siblings first: use it with --backtrack 1")
 
+    @property
+    def needs_judge(self) -> bool:
+        """Whether the search asks a judge."""
+        return self.rank
 
-async def dfsdt(
-    env: ToolEnv, task: Task, policy: Policy, limits: Limits, how: Dfsdt = Dfsdt()
-) -> Tree:
-    """Explore `task` and return everything visited, failures included.
-
-    Always expands the deepest open state. A state closes once it has `limits.width` children; it
-    is set aside when a request brings nothing new. Once nothing else is open, the states set aside
-    are asked again in turn: `limits.repeats` times as often as there are states, so that one which
-    needs more has what the others left.
-
-    An action that was paid for is played, even when nothing is left for another request.
-    """
-    async with walking(env, task, policy, limits) as walk:
-        await _DepthFirst(walk, how).search()
-    return walk.tree
+    async def explore(self, episode: Episode) -> None:
+        """Search depth first."""
+        await _DepthFirst(episode, self).run()
 
 
 @dataclass(slots=True)
 class _DepthFirst:
-    """way: the open states, next last.   aside: states whose policy repeated itself.
-    entered: states that were asked, or will be.   again: requests made in states set aside.
+    """A depth-first search under way.
+
+    open: the open states; the deepest is last.
+    deferred: states in which the policy repeated itself.
+    entered: states that were asked, or will be.
+    revisits: requests made in deferred states.
     """
 
-    walk: Walk
-    how: Dfsdt
-    way: list[State] = field(default_factory=list)
-    aside: deque[State] = field(default_factory=deque)
+    episode: Episode
+    options: Dfsdt
+    open: list[State] = field(default_factory=list)
+    deferred: deque[State] = field(default_factory=deque)
     entered: set[int] = field(default_factory=set)
-    again: int = 0
+    revisits: int = 0
 
-    async def search(self) -> None:
-        walk, limits = self.walk, self.walk.limits
+    async def run(self) -> None:
+        episode, width = self.episode, self.options.width
         self._enter(ROOT)
-        while not walk.solved and (self.way or self._come_back()):
-            state = self.way[-1]
+        while not episode.solved and (self.open or self._reopen()):
+            state = self.open[-1]
             if state.drawn:
                 await self._play(state)
-            elif state.full(limits) or state.barren:
-                await self._leave(self.way.pop())
-            elif walk.affordable:
-                await draw(walk, state, self.how.siblings)
+            elif state.full(width) or state.no_progress:
+                await self._leave(self.open.pop())
+            elif episode.affordable:
+                await draw(episode, state, self.options.siblings)
             else:
-                self.way.pop()  # left open: it could be expanded, had there been more to spend
-        for state in self.aside:
-            await walk.close(state.id, "repeats")
+                self.open.pop()  # stays open in the tree: a larger budget could expand it
+        for state in self.deferred:
+            await episode.close(state.id, "repeats")
 
     def _enter(self, id: int) -> None:
         self.entered.add(id)
-        self.way.append(State(id))
+        self.open.append(State(id))
 
     async def _play(self, state: State) -> None:
-        node = await take(self.walk, state)
-        if not node.step.ended and not self.how.rank:
+        node = await take(self.episode, state)
+        if not node.step.ended and not self.options.rank:
             self._enter(node.id)
         elif node.step.ended and not node.step.solved:
-            await self._go_up()
+            await self._backtrack()
 
     async def _leave(self, state: State) -> None:
-        """A state has no more children for now; where they are ranked, they are next."""
-        if not state.full(self.walk.limits):
-            self.aside.append(state)
-        if self.how.rank and self.how.judge:
-            children = self.walk.tree.children(state.id)
+        """Leave a state that gets no more children now; with `rank`, enter its children."""
+        if not state.full(self.options.width):
+            self.deferred.append(state)
+        if self.options.rank:
+            children = self.episode.tree.children(state.id)
             fresh = [c for c in children if not c.step.ended and c.id not in self.entered]
-            for child in reversed(await ranked(self.walk, self.how.judge, fresh)):
+            for child in reversed(await ranked(self.episode, fresh)):
                 self._enter(child.id)
 
-    async def _go_up(self) -> None:
-        """Prune the states that a failed leaf takes with it: all but the first of `backtrack`."""
-        for _ in range(min(self.how.backtrack - 1, len(self.way) - 1)):
-            state = self.way.pop()
-            spent = state.full(self.walk.limits) and not state.drawn
-            await self.walk.close(state.id, "" if spent else "pruned")
+    async def _backtrack(self) -> None:
+        """After a failed leaf, prune all but the first of the `backtrack` states above it."""
+        for _ in range(min(self.options.backtrack - 1, len(self.open) - 1)):
+            state = self.open.pop()
+            spent = state.full(self.options.width) and not state.drawn
+            await self.episode.close(state.id, "" if spent else "pruned")
 
-    def _come_back(self) -> bool:
-        """Open a state again that was set aside; False where none is to be asked again."""
-        most = self.walk.limits.repeats * len(self.entered)
-        if not self.aside or self.again >= most or not self.walk.affordable:
+    def _reopen(self) -> bool:
+        """Reopen a deferred state; return False if none may be asked again."""
+        most = self.options.retries * len(self.entered)
+        if not self.deferred or self.revisits >= most or not self.episode.affordable:
             return False
-        self.again += 1
-        self.way.append(self.aside.popleft())
-        self.way[-1].barren = 0
+        self.revisits += 1
+        self.open.append(self.deferred.popleft())
+        self.open[-1].no_progress = 0
         return True

@@ -1,83 +1,86 @@
-"""Filling a state with children: the same in every search; only the order of states differs."""
+"""Fill a state with children: the same in every search; only the order of states differs."""
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING
 
-from search.limits import Limits
+from search.episode import Draw, Episode
 from search.tree import Node
-from search.walk import Draw, Walk
 
-Siblings = Literal["diverse", "sample"]
-"""How the children of a state are drawn: "diverse" asks again for each child, telling the policy
-what was tried and what came of it; "sample" draws all at once, independently, in one request."""
+if TYPE_CHECKING:
+    from search.base import Siblings
 
 
 @dataclass(slots=True)
 class State:
-    """A state while it is filled.
+    """A state that is being filled.
 
-    drawn: proposed and not yet taken.   seen: keys of all that was proposed.
-    asked: requests made in it.   barren: how many of the latest brought nothing new.
+    Attributes:
+        drawn: Proposed, not yet played.
+        seen: Keys of all actions proposed.
+        requests: Requests made in it.
+        no_progress: How many of the latest requests brought nothing new.
     """
 
     id: int
     drawn: deque[Draw] = field(default_factory=deque)
     seen: set[str] = field(default_factory=set)
-    asked: int = 0
-    barren: int = 0
+    requests: int = 0
+    no_progress: int = 0
 
-    def full(self, limits: Limits) -> bool:
-        return len(self.seen) >= limits.width
+    def full(self, width: int) -> bool:
+        """Return whether it has been offered `width` different actions."""
+        return len(self.seen) >= width
 
-    def stubborn(self, limits: Limits) -> bool:
-        """Whether it was asked `limits.repeats` times more and proposed nothing new."""
-        return self.barren > limits.repeats
+    def exhausted(self, retries: int) -> bool:
+        """Return whether `retries` further requests brought nothing new."""
+        return self.no_progress > retries
 
 
-async def draw(walk: Walk, state: State, siblings: Siblings) -> None:
-    """Ask once for what `state` still lacks; repeats of a sibling are dropped and counted."""
-    lacking = walk.limits.width - len(state.seen)
-    tried = [child.step for child in walk.tree.children(state.id)]
+async def draw(episode: Episode, state: State, siblings: "Siblings") -> None:
+    """Ask once for the children `state` still lacks; drop and count duplicates of a sibling."""
+    lacking = episode.search.width - len(state.seen)
     draws = (
-        await walk.ask(state.id, count=lacking, attempt=state.asked)
+        await episode.ask(state.id, count=lacking, attempt=state.requests)
         if siblings == "sample"
-        else await walk.ask(state.id, tried=tried, attempt=state.asked)
+        else await episode.ask(state.id, differ=True, attempt=state.requests)
     )
     if not draws:
-        return  # the run's budget is spent: that is not the state's fault
-    state.asked += 1
+        return  # the run's budget is spent, which is not the state's fault
+    state.requests += 1
     fresh = 0
     for each in draws:
         if each.action.key not in state.seen:
             state.seen.add(each.action.key)
             state.drawn.append(each)
             fresh += 1
-    walk.tree.repeats += len(draws) - fresh
-    state.barren = 0 if fresh else state.barren + 1
+    episode.tree.duplicates += len(draws) - fresh
+    state.no_progress = 0 if fresh else state.no_progress + 1
 
 
-async def take(walk: Walk, state: State) -> Node:
-    """Play the next of what was drawn; a full state is not come back to after its last child."""
+async def take(episode: Episode, state: State) -> Node:
+    """Play the next drawn action; a full state need not be saved for its last child."""
     each = state.drawn.popleft()
-    last = state.full(walk.limits) and not state.drawn
-    return await walk.take(state.id, each, last=last)
+    last = state.full(episode.search.width) and not state.drawn
+    return await episode.take(state.id, each, last=last)
 
 
-async def expand(walk: Walk, at: int, siblings: Siblings) -> list[Node]:
-    """Play up to `limits.width` different actions in `at`, and close it; fewer where the policy
-    repeats itself, where the budget ends, or where enough paths are solved."""
+async def expand(episode: Episode, at: int, siblings: "Siblings") -> list[Node]:
+    """Play up to `width` different actions in `at` and close it.
+
+    There are fewer where the policy repeats itself, the budget ends or enough paths are solved.
+    """
     state, children = State(at), []
-    while not walk.solved:
+    while not episode.solved:
         if state.drawn:
-            children.append(await take(walk, state))
-        elif state.full(walk.limits):
+            children.append(await take(episode, state))
+        elif state.full(episode.search.width):
             break
-        elif state.stubborn(walk.limits):
-            await walk.close(at, "repeats")
+        elif state.exhausted(episode.search.retries):
+            await episode.close(at, "repeats")
             break
-        elif walk.affordable:
-            await draw(walk, state, siblings)
+        elif episode.affordable:
+            await draw(episode, state, siblings)
         else:
-            break  # left open: it could be expanded, had there been more to spend
+            break  # stays open in the tree: a larger budget could expand it
     return children

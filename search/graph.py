@@ -1,30 +1,17 @@
-"""A tree as a networkx graph, for its algorithms and its file formats (GraphML and others)."""
+"""A tree as a networkx graph, for its algorithms, drawings and file formats (GraphML)."""
 
 import networkx
 
-from search.tree import ROOT, Node, Tree
+from search.tree import ROOT, Tree
 from search.usage import Usage
 
 
-def status(node: Node) -> str:
-    """One word: "solved", "gave_up", "failed" (answered wrongly), "cut" (by a limit), "open"."""
-    step = node.step
-    if step.solved:
-        return "solved"
-    if step.info.get("gave_up"):
-        return "gave_up"
-    if step.terminated:
-        return "failed"
-    return "cut" if step.truncated else "open"
-
-
 def to_networkx(tree: Tree) -> "networkx.DiGraph[int]":
-    """Nodes are ids (ROOT is 0); every attribute is a string or a number, so that GraphML takes it.
+    """Return `tree` as a graph of ids, from ROOT (0) down.
 
-    Node attributes: action (canonical JSON), tool, thought, observation, reward, status, depth,
-    prompt_tokens and completion_tokens (of the request, on the first node that it brought),
-    actor and why (see `Node`).
-    Graph attributes: task, stopped.
+    Every attribute is a text or a number, so that GraphML takes it. Nodes have action (canonical
+    JSON), tool, thought, observation, reward, status, depth, actor, why, and the prompt_tokens and
+    completion_tokens of their request (on its first node only). The graph has task and stopped.
     """
     graph: networkx.DiGraph[int] = networkx.DiGraph(task=tree.task.id, stopped=tree.stopped)
     graph.add_node(ROOT, status="root", depth=0, observation=tree.task.prompt)
@@ -42,7 +29,7 @@ def to_networkx(tree: Tree) -> "networkx.DiGraph[int]":
             thought=step.action.thought,
             observation=step.observation,
             reward=step.reward,
-            status=status(node),
+            status=node.status,
             actor=node.actor,
             why=node.why,
             prompt_tokens=usage.prompt_tokens,
@@ -51,3 +38,18 @@ def to_networkx(tree: Tree) -> "networkx.DiGraph[int]":
         )
         graph.add_edge(node.parent, node.id)
     return graph
+
+
+def tree_text(tree: Tree) -> str:
+    """Return the tree as lines of text, a node per line with its action and status."""
+    graph = to_networkx(tree)
+    for id, attributes in graph.nodes.items():
+        action = attributes.get("action", tree.task.prompt)
+        reward = f" {attributes['reward']:g}" if attributes.get("reward") else ""
+        attributes["label"] = f"{id} {_short(action)} [{attributes['status']}{reward}]"
+    return "\n".join(networkx.generate_network_text(graph, sources=[ROOT]))
+
+
+def _short(text: str, most: int = 80) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= most else line[: most - 3] + "..."

@@ -1,9 +1,9 @@
 """Monte Carlo tree search over tool calls: LATS (Zhou et al. 2023, arXiv:2310.04406, section 4).
 
 Each round selects an unexpanded state by UCT, expands it, and goes on greedily from its best child
-to the end of a path, whose reward is backed up. Departures: what a simulation visits is part of the
-tree; a judge's value counts as one visit of its state, and is not forgotten at the first real one;
-where everything has ended nothing is selected, so that the search of an exhausted tree ends.
+to the end of a path, whose reward is backed up. Departures from the paper: what a simulation visits
+is part of the tree; a judge's value counts as one visit of its state and is kept after the first
+real one; a tree in which everything has ended selects nothing, so its search ends.
 """
 
 from collections import defaultdict
@@ -11,109 +11,113 @@ from dataclasses import dataclass, field
 from math import inf, log, sqrt
 from typing import Literal
 
-from environments.base import ToolEnv
-from environments.types import Task
-from search.expand import Siblings, expand
+from search.base import Search, Siblings
+from search.episode import Episode
+from search.expand import expand
 from search.judging import reflect, values
-from search.limits import Limits
-from search.policy import Judge, Policy
-from search.tree import ROOT, Node, Tree
-from search.walk import Walk, walking
+from search.tree import ROOT, Node
 
 
-@dataclass(frozen=True, slots=True)
-class Mcts:
-    """value: where values come from: "judge" and the rewards backed up, or "reward" alone.
-    exploration: the weight w of UCT.   siblings: see `search.expand.Siblings`.
-    reflections: at most so many failed paths are reflected on; all later proposals are told.
-    judge: needed but for value = "reward" with no reflections.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mcts(Search):
+    """Search until the task is solved, the budget is spent or every path has ended.
 
-    Raises:
-        ValueError: a judge is needed, and there is none.
+    Attributes:
+        siblings: How children are drawn: "diverse" (one at a time, each different from those
+            tried) or "sample" (all at once).
+        value: Where values come from: "judge" (its values and the rewards backed up) or "reward"
+            (rewards alone).
+        exploration: Weight of UCT's exploration term.
+        reflections: Failed paths per task that the judge reflects on; later proposals see the
+            reflections.
     """
+
+    name = "mcts"
 
     siblings: Siblings = "diverse"
     value: Literal["judge", "reward"] = "judge"
-    exploration: float = 1.0
-    reflections: int = 0
-    judge: Judge | None = None
+    exploration: float = field(default=1.0, metadata={"min": 0})
+    reflections: int = field(default=0, metadata={"min": 0})
 
-    def __post_init__(self) -> None:
-        if self.judge is None and (self.value == "judge" or self.reflections):
-            raise ValueError("values and reflections need a judge")
+    @property
+    def needs_judge(self) -> bool:
+        """Whether the search asks a judge."""
+        return self.value == "judge" or self.reflections > 0
 
-
-async def mcts(env: ToolEnv, task: Task, policy: Policy, limits: Limits, how: Mcts) -> Tree:
-    """Search `task` until it is solved, the budget is spent or every path has ended."""
-    async with walking(env, task, policy, limits) as walk:
-        rounds = _Rounds(walk, how)
-        while not walk.solved and ROOT not in rounds.finished and walk.affordable:
+    async def explore(self, episode: Episode) -> None:
+        """Play rounds until nothing is left to select."""
+        rounds = _Rounds(episode, self)
+        while not episode.solved and ROOT not in rounds.finished and episode.affordable:
             await rounds.play()
-    return walk.tree
 
 
 @dataclass(slots=True)
 class _Rounds:
-    """worth: of each state, what a judge said and what was backed up; so many visits.
-    finished: states below which nothing is open.   expanded: states that were asked.
-    reflected: failed paths that the judge was asked about."""
+    """The rounds played so far.
 
-    walk: Walk
-    how: Mcts
+    worth: per state, the judge's value and the rewards backed up; one entry per visit.
+    finished: states below which nothing is open.
+    expanded: states that were asked.
+    reflected: failed paths that the judge reflected on.
+    """
+
+    episode: Episode
+    options: Mcts
     worth: defaultdict[int, list[float]] = field(default_factory=lambda: defaultdict(list))
     finished: set[int] = field(default_factory=set)
     expanded: set[int] = field(default_factory=set)
     reflected: int = 0
 
     async def play(self) -> None:
-        """One round: selection, expansion, evaluation, simulation, back-up, reflection."""
+        """Play one round: select, expand, evaluate, simulate, back up, reflect."""
         at = ROOT
         while at in self.expanded:
             at = max(self._open(at), key=self._uct).id
-        while at not in self.finished and self.walk.affordable and not self.walk.solved:
+        while at not in self.finished and self.episode.affordable and not self.episode.solved:
             await self._expand(at)
             if self._open(at):
                 at = max(self._open(at), key=self._value).id
 
     async def _expand(self, at: int) -> None:
-        children = await expand(self.walk, at, self.how.siblings)
+        children = await expand(self.episode, at, self.options.siblings)
         self.expanded.add(at)
         for child in children:
             if child.step.ended:
                 self.finished.add(child.id)
-                for state in self._way(child.id):
+                for state in self._ancestors(child.id):
                     self.worth[state].append(child.step.reward)
                 await self._reflect(child)
-        if self.how.value == "judge" and self.how.judge:
-            found = await values(self.walk, self.how.judge, self._open(at))
+        if self.options.value == "judge":
+            found = await values(self.episode, self._open(at))
             for id, value in (found or {}).items():
                 self.worth[id].append(value)
         self._finish(at)
 
     def _open(self, at: int) -> list[Node]:
-        return [n for n in self.walk.tree.children(at) if n.id not in self.finished]
+        return [n for n in self.episode.tree.children(at) if n.id not in self.finished]
 
     def _value(self, node: Node) -> float:
         known = self.worth[node.id]
         return sum(known) / len(known) if known else 0.0
 
     def _uct(self, node: Node) -> float:
-        """Equation 1 of the paper; what was never visited comes first."""
+        """Equation 1 of the paper; a state that was never visited comes first."""
         visits, above = len(self.worth[node.id]), len(self.worth[node.parent]) or 1
         if not visits:
             return inf
-        return self._value(node) + self.how.exploration * sqrt(log(above) / visits)
+        return self._value(node) + self.options.exploration * sqrt(log(above) / visits)
 
-    def _way(self, id: int) -> list[int]:
-        return [ROOT, *(node.id for node in self.walk.tree.lineage(id))]
+    def _ancestors(self, id: int) -> list[int]:
+        """The ids from the start state to `id`, itself included."""
+        return [ROOT, *(node.id for node in self.episode.tree.lineage(id))]
 
     def _finish(self, at: int) -> None:
-        """Note that nothing is open below `at`, and the same of the states above it."""
-        way = self._way(at)
-        while way and not self._open(way[-1]):
-            self.finished.add(way.pop())
+        """Note that nothing is open below `at`, and the same of its ancestors."""
+        ancestors = self._ancestors(at)
+        while ancestors and not self._open(ancestors[-1]):
+            self.finished.add(ancestors.pop())
 
     async def _reflect(self, leaf: Node) -> None:
-        if self.how.judge and not leaf.step.solved and self.reflected < self.how.reflections:
+        if not leaf.step.solved and self.reflected < self.options.reflections:
             self.reflected += 1
-            await reflect(self.walk, self.how.judge, leaf)
+            await reflect(self.episode, leaf)

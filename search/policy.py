@@ -1,10 +1,11 @@
-"""What search asks of a policy. A policy proposes; it does not touch the environment."""
+"""What a search asks of a policy and of a judge. Neither touches the environment."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar, runtime_checkable
+from typing import Generic, Protocol, TypeVar
 
 from environments.types import Action, Step, Task
+from search.tree import Call
 from search.usage import Usage
 from treegraft.errors import TreegraftError
 
@@ -12,12 +13,13 @@ T = TypeVar("T")
 
 
 class PolicyError(TreegraftError):
-    """The model could not be had: a refusal that will not change, or retries used up.
+    """The model cannot be reached: it refused for good, or the retries are used up.
 
-    It fails the task, with the server's words. An unreadable reply is no error: it is a
-    malformed action.
+    It fails the task, with the server's words. A reply that cannot be parsed is not an error: it
+    is a malformed action.
 
-    used_up: retries were used up; another request may fare as badly.
+    Attributes:
+        used_up: The retries are used up, so another request may fail too.
     """
 
     def __init__(self, words: str = "", *, used_up: bool = False) -> None:
@@ -26,72 +28,115 @@ class PolicyError(TreegraftError):
 
 
 class BudgetSpent(Exception):
-    """The run can pay for no further request; the search returns what it has."""
+    """The run can pay for no further request; the search returns what it has.
+
+    Attributes:
+        calls: Requests of the same proposal that were paid before this one.
+    """
+
+    def __init__(self, words: str = "", calls: tuple[Call, ...] = ()) -> None:
+        super().__init__(words)
+        self.calls = calls
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """An action already taken in a state.
+
+    Attributes:
+        step: The action and its observation.
+        actor: Who proposed it; see `Node.actor`.
+        failed: The path ended there or was continued, and no path through it succeeded.
+    """
+
+    step: Step
+    actor: str = ""
+    failed: bool = False
+
+
+def always(usage: Usage) -> bool:
+    """Allow every further request."""
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a search asks a policy: the next actions in one state.
+
+    Attributes:
+        task: The task.
+        path: Steps from the start to the state.
+        children: Actions already taken in the state.
+        differ: The new actions must differ from `children`; False asks for independent draws.
+        count: Draw at most this many actions.
+        attempt: The number of this request among those that look the same: 0, 1, 2, ... With the
+            other fields it identifies the request, so that a resumed search finds its reply.
+        lessons: Reflections on failed paths.
+        affords: Whether a further request can be paid after this much has been spent on this one.
+    """
+
+    task: Task
+    path: Sequence[Step] = ()
+    children: Sequence[Child] = ()
+    differ: bool = False
+    count: int = 1
+    attempt: int = 0
+    lessons: Sequence[str] = ()
+    affords: Callable[[Usage], bool] = field(default=always, compare=False)
+
+    @property
+    def tried(self) -> list[Step]:
+        """The steps that the new actions must differ from."""
+        return [child.step for child in self.children] if self.differ else []
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What one request brought.
+    """What a policy proposes.
 
-    actions: at least one, at most the `count` asked for; repeats are not removed. None where
-        somebody else is to be asked.
-    usage: what the request cost; `usage.calls` is 1, or 0 for a policy that asks nobody.
-    request: the journal's key of the request, "" where there is none.
-    logprobs: of each action, the mean log-probability of the tokens of its reply (nats a token,
-        0 or less; None where it is not known); () where it was not asked.
-    actor, why: see `Node`.
-    passed_to: who is to be asked instead, of the same state; then `actions` is empty.
+    Attributes:
+        actions: At most `Request.count`; duplicates are not removed. Empty only if the budget
+            ended between two requests.
+        calls: The requests it cost; the last one brought the actions. Empty for a policy that
+            makes none. Their `state` is filled in by the search.
+        logprobs: Per action, the mean log-probability of the reply's tokens (nats per token, 0 or
+            less; None if unknown); empty if it was not requested.
+        actor: Who proposed the actions; see `Node.actor`.
+        why: Why; see `Node.why`.
     """
 
     actions: tuple[Action, ...]
-    usage: Usage = field(default_factory=Usage)
-    request: str = ""
+    calls: tuple[Call, ...] = ()
     logprobs: tuple[float | None, ...] = ()
     actor: str = ""
     why: str = ""
-    passed_to: "Policy | None" = None
 
 
 class Policy(Protocol):
+    """Proposes actions."""
+
     @property
     def name(self) -> str:
-        """Who proposes, for the tree's provenance."""
+        """The name kept in the tree as its source."""
 
-    async def propose(
-        self,
-        task: Task,
-        path: Sequence[Step],
-        *,
-        tried: Sequence[Step],
-        count: int,
-        attempt: int,
-        lessons: Sequence[str] = (),
-    ) -> Proposal:
-        """Draw `count` next actions after `path`, in one request.
-
-        tried: actions already taken in this state and what came of them, to differ from; empty
-            where the search wants independent draws.
-        attempt: which request this is among those that look the same, 0, 1, 2, ...: with the
-            other arguments it names the request, so that a resumed search finds its reply again.
-        lessons: what a judge's reflections on failed paths came to; given where there are any.
+    async def propose(self, request: Request) -> Proposal:
+        """Draw the next actions.
 
         Raises:
-            PolicyError: the task cannot go on.
-            BudgetSpent: the run cannot go on.
+            PolicyError: The task cannot go on.
+            BudgetSpent: The run cannot go on.
         """
-
-
-@runtime_checkable
-class Shared(Protocol):
-    """A policy of several actors: see `Node`."""
-
-    def after(self, failed: Collection[str]) -> Policy:
-        """Who proposes in a state where an action of each actor in `failed` led to no success."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement(Generic[T]):
-    """What a judge was asked for, and what asking cost: see `Proposal`."""
+    """A judge's answer and what it cost.
+
+    Attributes:
+        result: The answer.
+        usage: What the request cost.
+        request: The request's key in the journal, or "".
+    """
 
     result: T
     usage: Usage = field(default_factory=Usage)
@@ -99,22 +144,21 @@ class Judgement(Generic[T]):
 
 
 class Judge(Protocol):
-    """Tells a search which states are worth more. Nothing it says becomes part of a tree.
+    """Tells a search which states are worth more. Its words never become part of a tree.
 
     Every method raises PolicyError and BudgetSpent as `Policy.propose` does.
     """
 
     async def value(self, task: Task, path: Sequence[Step]) -> Judgement[float]:
-        """How likely the task is solved from the end of `path`, in [0, 1]."""
+        """Return how likely the task is solved from the end of `path`, in [0, 1]."""
 
     async def compare(
         self, task: Task, path: Sequence[Step], one: Step, other: Step
     ) -> Judgement[float]:
-        """Which of two steps after `path` is the better: 1 for `one`, 0 for `other`, 0.5 neither.
+        """Return which of two steps after `path` is better: 1 for `one`, 0 for `other`, 0.5 a tie.
 
-        Judges favour a place in the order; whoever wants to be fair asks both ways round.
+        Judges favour a position; to be fair, ask both ways round.
         """
 
     async def reflect(self, task: Task, path: Sequence[Step]) -> Judgement[str]:
-        """What went wrong on `path`, which ended without solving the task, and what to do instead;
-        "" where there is nothing to say."""
+        """Return what went wrong on `path`, which failed, and what to do instead, or ""."""

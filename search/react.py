@@ -1,34 +1,33 @@
-"""Independent chains of thought and action: ReAct (Yao et al. 2022, arXiv:2210.03629), n times.
+"""Independent chains of thought and action: ReAct (Yao et al. 2022, arXiv:2210.03629), n times."""
 
-With `limits.width` chains and `limits.solved` = `limits.width` this measures pass@n.
-"""
+from dataclasses import dataclass
 
-from environments.base import ToolEnv
-from environments.types import Task
-from search.limits import Limits
-from search.policy import Policy
-from search.tree import ROOT, Tree
-from search.walk import walking
+from search.base import Search
+from search.episode import Episode
+from search.tree import ROOT
 
 
-async def react(env: ToolEnv, task: Task, policy: Policy, limits: Limits) -> Tree:
-    """Play up to `limits.width` chains from the start state; stop at `limits.solved` successes.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class React(Search):
+    """Play `width` chains from the start state.
 
-    The chains are independent draws: none is told of another, and equal ones are kept apart. Each
-    begins with a reset, and no state is saved.
-    A request that cannot be paid ends the search; its chain stays open in the tree.
+    The chains are independent draws: none sees another, and equal ones are kept apart. Each begins
+    with a reset, and no state is saved. With `max_solutions` = `width` this measures pass@n.
     """
-    async with walking(env, task, policy, limits) as walk:
-        for chain in range(limits.width):
+
+    name = "react"
+
+    async def explore(self, episode: Episode) -> None:
+        """Play the chains. One that cannot be paid to its end stays open in the tree."""
+        for chain in range(self.width):
             at = ROOT
-            while walk.affordable:
-                draws = await walk.ask(at, attempt=chain)
+            while episode.affordable:
+                draws = await episode.ask(at, attempt=chain)
                 if not draws:
                     break
-                node = await walk.take(at, draws[0], last=True)
+                node = await episode.take(at, draws[0], last=True)
                 if node.step.ended:
                     break
                 at = node.id
-            if walk.solved:
+            if episode.solved:
                 break
-    return walk.tree

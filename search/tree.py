@@ -5,30 +5,31 @@ Nothing here acts: no policy, no environment, no I/O.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from environments.types import Step, Task, Trajectory
 from search.usage import Usage
-
-if TYPE_CHECKING:
-    import networkx
 
 ROOT = 0
 """Id of the start state, which has no node: no step led to it."""
 
 STUDENT = "student"
-"""The actor of what a student proposed that acts before the teacher."""
+"""The actor of an action proposed by a student that acts before the teacher."""
 
 Kind = Literal["propose", "student", "value", "compare", "reflect"]
+Status = Literal["solved", "gave_up", "failed", "cut", "open"]
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request to the policy or to a judge.
 
-    state: the node it was made in or asked about, or ROOT.   request: the journal's key of it, ""
-    where there is no journal.   usage: what it cost when it was paid.   kind: the method of
-    `Policy` or `Judge` that made it; "student" for a proposal of a student that acts first.
+    Attributes:
+        state: The node it was made in or asked about, or ROOT.
+        request: Its key in the journal, or "".
+        usage: What it cost when it was paid.
+        kind: The method of `Policy` or `Judge` that made it; "student" for a proposal of a student
+            that acts first.
     """
 
     state: int
@@ -41,11 +42,14 @@ class Call:
 class Node:
     """A visited state.
 
-    id: 1, 2, 3, ... in the order visited.   parent: a smaller id, or ROOT.
-    call: index in `Tree.calls` of the request that proposed `step`; -1 where nobody was asked.
-    actor: who proposed it: "" for the run's teacher, STUDENT for a student that acts first.
-    why: of a teacher's step where a student acts first, why it was not the student's: a word of
-        `engine.policies.student_first`; else "".
+    Attributes:
+        id: 1, 2, 3, ... in the order visited.
+        parent: A smaller id, or ROOT.
+        step: The step that led here.
+        call: Index in `Tree.calls` of the request that proposed `step`; -1 if there was none.
+        actor: Who proposed it: "" for the run's teacher, STUDENT for a student that acts first.
+        why: Why the teacher replaced the student at this step (one of
+            `engine.policies.student_first.REASONS`), or "".
     """
 
     id: int
@@ -55,26 +59,41 @@ class Node:
     actor: str = ""
     why: str = ""
 
+    @property
+    def status(self) -> Status:
+        """How the path stands here: "failed" is a wrong answer, "cut" a limit."""
+        step = self.step
+        if step.solved:
+            return "solved"
+        if step.info.get("gave_up"):
+            return "gave_up"
+        if step.terminated:
+            return "failed"
+        return "cut" if step.truncated else "open"
+
 
 @dataclass(slots=True)
 class Tree:
-    """All that a search of `task` visited.
+    """Everything a search of `task` visited.
 
-    source: who proposed: a model's name, or "demonstration"; "teacher+student" where both did.
-    calls: every request, those that only brought repeats and a judge's included.
-    repeats: proposals dropped because a sibling had the same action.
-    closed: states that were given up before they had `width` children, and why: "repeats"
-        (nothing new was proposed) or "pruned" (backtracked over, or not among a beam's best).
-    replayed: states whose snapshot was lost, rebuilt by playing their path again.
-    stopped: why the search ended: "solved", "exhausted", "calls", "tokens", "usd", or "budget"
-        (the run's; such a tree is searched on when the run is resumed).
+    Attributes:
+        task: The task.
+        source: Who proposed: a model's name, "demonstration", or "teacher+student".
+        nodes: The visited states, in order.
+        calls: Every request, including those that brought only duplicates and a judge's.
+        duplicates: Proposals dropped because a sibling had the same action.
+        closed: States given up before they had `width` children, and why: "repeats" (nothing new
+            was proposed) or "pruned" (backtracked over, or not among a beam's best).
+        replayed: States whose snapshot was lost, rebuilt by playing their path again.
+        stopped: Why the search ended: "solved", "exhausted", "calls", "tokens", "usd" or "budget"
+            (the run's; such a tree is searched on when the run is resumed).
     """
 
     task: Task
     source: str = ""
     nodes: list[Node] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
-    repeats: int = 0
+    duplicates: int = 0
     closed: dict[int, str] = field(default_factory=dict)
     replayed: list[int] = field(default_factory=list)
     stopped: str = ""
@@ -90,23 +109,28 @@ class Tree:
         return sum((call.usage for call in self.calls), Usage())
 
     def add(self, parent: int, step: Step, call: int = -1, actor: str = "", why: str = "") -> Node:
+        """Add a child of `parent` and return it."""
         node = Node(len(self.nodes) + 1, parent, step, call, actor, why)
         self.nodes.append(node)
         self._children.setdefault(parent, []).append(node.id)
         return node
 
     def node(self, id: int) -> Node:
-        """The node called `id`, which is not ROOT."""
+        """Return the node `id`.
+
+        Raises:
+            KeyError: `id` is ROOT, which has no node.
+        """
         if id == ROOT:
             raise KeyError("the start state has no node")
         return self.nodes[id - 1]
 
     def children(self, id: int) -> list[Node]:
-        """The children of node `id` or of ROOT, in the order visited."""
+        """Return the children of node `id` or of ROOT, in the order visited."""
         return [self.nodes[child - 1] for child in self._children.get(id, ())]
 
     def lineage(self, id: int) -> list[Node]:
-        """The nodes from below the start state to node `id`, oldest first; none for ROOT."""
+        """Return the nodes from the first step to node `id`, in order; empty for ROOT."""
         nodes: list[Node] = []
         while id != ROOT:
             nodes.append(self.node(id))
@@ -114,37 +138,31 @@ class Tree:
         return nodes[::-1]
 
     def path(self, id: int) -> tuple[Step, ...]:
-        """The steps from the start state to node `id`, oldest first."""
+        """Return the steps from the start state to node `id`, in order."""
         return tuple(node.step for node in self.lineage(id))
 
     def leaves(self) -> Iterator[Node]:
-        """Every node whose path has ended, in the order found."""
+        """Yield every node at which a path has ended, in the order found."""
         return (node for node in self.nodes if node.step.ended)
 
     def winners(self) -> list[Node]:
-        """The leaves that solved the task, in the order found."""
+        """Return the leaves that solved the task, in the order found."""
         return [node for node in self.leaves() if node.step.solved]
 
-    def failed_actors(self, at: int) -> frozenset[str]:
-        """Who, but the run's teacher, acted in state `at` to no success: the path ended there, or
-        the search went on and came back."""
-        named = [child for child in self.children(at) if child.actor]
-        if not named:
-            return frozenset()
+    def failures(self, at: int) -> set[int]:
+        """Return the children of `at` that led to no success.
+
+        The path ended there, or the search continued it, and no path through it succeeded.
+        """
         good = {node.id for leaf in self.winners() for node in self.lineage(leaf.id)}
-        tried = (node for node in named if node.step.ended or self.children(node.id))
-        return frozenset(node.actor for node in tried if node.id not in good)
+        explored = (n for n in self.children(at) if n.step.ended or self.children(n.id))
+        return {node.id for node in explored} - good
 
     def trajectories(self) -> Iterator[Trajectory]:
-        """Every ended path, successes and failures, in the order found."""
+        """Yield every ended path, successes and failures, in the order found."""
         return (Trajectory(self.task, self.path(leaf.id)) for leaf in self.leaves())
 
     @property
     def solved(self) -> bool:
+        """Whether a path solved the task."""
         return any(node.step.solved for node in self.nodes)
-
-    def to_networkx(self) -> "networkx.DiGraph[int]":
-        """The tree as a networkx graph: see `search.graph.to_networkx`."""
-        from search.graph import to_networkx
-
-        return to_networkx(self)

@@ -7,3 +7,7 @@ line and exit with code 2. Any other exception is a defect and keeps its traceba
 
 class TreegraftError(Exception):
     """Something the user can act on. The message says what to do."""
+
+
+class UsageError(TreegraftError):
+    """A command, an option or a file named by one is wrong."""

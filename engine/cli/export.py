@@ -44,7 +44,9 @@ def export(
     ] = None,
     corrected: Annotated[
         bool,
-        typer.Option("--corrected", help="Only what the teacher corrected, of runs with --swift."),
+        typer.Option(
+            "--corrected", help="Only what the teacher corrected, of runs with --student."
+        ),
     ] = False,
     mask_errors: Annotated[
         bool, typer.Option("--mask-errors", help="Actions that erred are shown, not learnt (sft).")

@@ -9,12 +9,13 @@ needs stands in the field's metadata:
     min, max: bounds of a number.
     default: text shown in place of the default.
     hidden: not a flag at all; the Python API sets it.
+    old: a flag of an earlier version, accepted but not listed.
 """
 
 import inspect
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, Field, field, fields, is_dataclass, make_dataclass
 from functools import cache
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -94,19 +95,41 @@ def _spellings(parameter: inspect.Parameter) -> list[str]:
 
 def build(cls: type[T], values: dict[str, Any]) -> T:
     """Make a `cls` of the flags' values, which are taken out of `values`."""
-    return cls(**{field.name: _value(values.pop(field.name), field) for field in flag_fields(cls)})
+    return cls(**{each.name: _value(values.pop(each.name), each) for each in flag_fields(cls)})
 
 
 def parameters_of(cls: type) -> list[inspect.Parameter]:
     """Return one parameter per flag of dataclass `cls`, annotated for typer."""
     hints = get_type_hints(cls)
     texts = help_texts(cls)
-    return [_parameter(field, hints[field.name], texts) for field in flag_fields(cls)]
+    return [_parameter(each, hints[each.name], texts) for each in flag_fields(cls)]
+
+
+def optional(name: str, classes: Sequence[type], panel: str) -> type:
+    """Return a dataclass with the fields of all `classes`, None by default.
+
+    For a command that chooses one of the classes by another flag: what is None was not given.
+    """
+    declared: dict[str, tuple[str, Any, Any]] = {}
+    texts: dict[str, str] = {}
+    for cls in classes:
+        hints = get_type_hints(cls)
+        for each in flag_fields(cls):
+            text = help_texts(cls).get(each.name, "")
+            default = _default(each)
+            metadata = {**each.metadata, "panel": panel, "default": str(default)}
+            made = field(default=None, metadata=metadata)
+            declared.setdefault(each.name, (each.name, hints[each.name] | None, made))
+            texts.setdefault(each.name, text)
+    made_class = make_dataclass(name, declared.values(), frozen=True, kw_only=True)
+    lines = [f"    {field_name}: {text}" for field_name, text in texts.items()]
+    made_class.__doc__ = "\n".join([name, "", "Attributes:", *lines])
+    return made_class
 
 
 def flag_fields(cls: type) -> list[Field[Any]]:
     """Return the fields of dataclass `cls` that are flags."""
-    return [field for field in fields(cls) if field.init and not field.metadata.get("hidden")]
+    return [each for each in fields(cls) if each.init and not each.metadata.get("hidden")]
 
 
 @cache
@@ -121,40 +144,41 @@ def help_texts(cls: type) -> dict[str, str]:
     return found
 
 
-def flag_name(field: Field[Any]) -> str:
-    """Return the flag of a dataclass field, as `--max-length`."""
-    return f"--{field.metadata.get('flag', field.name).replace('_', '-')}"
+def flag_name(option_field: Field[Any]) -> str:
+    """Return the flag of a dataclass option_field, as `--max-length`."""
+    return f"--{option_field.metadata.get('flag', option_field.name).replace('_', '-')}"
 
 
-def _parameter(field: Field[Any], hint: Any, texts: Mapping[str, str]) -> inspect.Parameter:
-    default = _default(field)
+def _parameter(option_field: Field[Any], hint: Any, texts: Mapping[str, str]) -> inspect.Parameter:
+    default = _default(option_field)
     declared, extra = _typer_type(hint)
     for name in ("min", "max"):
-        if name in field.metadata:
-            extra[name] = field.metadata[name]
-    switch = flag_name(field)
+        if name in option_field.metadata:
+            extra[name] = option_field.metadata[name]
+    switch = flag_name(option_field)
     if _plain(hint) is bool and default is not False:
         switch = f"{switch}/--no-{switch.removeprefix('--')}"
     option = typer.Option(
         switch,
-        help=texts.get(field.name, ""),
-        show_default=field.metadata.get("default", default not in (None, "")),
-        rich_help_panel=field.metadata.get("panel"),
+        help=texts.get(option_field.name, ""),
+        show_default=option_field.metadata.get("default", default not in (None, "")),
+        rich_help_panel=option_field.metadata.get("panel"),
+        hidden=bool(option_field.metadata.get("old")),
         **extra,
     )
     return inspect.Parameter(
-        field.name,
+        option_field.name,
         inspect.Parameter.KEYWORD_ONLY,
         default=_shown(default, declared),
         annotation=Annotated[declared, option],
     )
 
 
-def _default(field: Field[Any]) -> Any:
-    if field.default is not MISSING:
-        return field.default
-    if field.default_factory is not MISSING:
-        return field.default_factory()
+def _default(option_field: Field[Any]) -> Any:
+    if option_field.default is not MISSING:
+        return option_field.default
+    if option_field.default_factory is not MISSING:
+        return option_field.default_factory()
     return inspect.Parameter.empty
 
 
@@ -187,13 +211,13 @@ def _plain(hint: Any) -> Any:
     return hint
 
 
-def _value(given: Any, field: Field[Any]) -> Any:
+def _value(given: Any, option_field: Field[Any]) -> Any:
     """Return a flag's value as the dataclass takes it."""
-    default = _default(field)
+    default = _default(option_field)
     if isinstance(default, tuple) and given is not None:
         return tuple(given)
     if isinstance(default, Mapping):
-        return json_object(given, flag_name(field))
+        return json_object(given, flag_name(option_field))
     return given
 
 

@@ -6,7 +6,7 @@ import networkx
 from rich.text import Text
 from rich.tree import Tree as Branches
 
-from search.graph import status, to_networkx
+from search.graph import to_networkx
 from search.tree import ROOT, Node, Tree
 
 _COLOURS = {"solved": "green", "failed": "red", "gave_up": "yellow", "cut": "magenta"}
@@ -38,7 +38,7 @@ def _grow(branch: Branches, tree: Tree, at: int) -> None:
 
 
 def _line(tree: Tree, node: Node) -> Text:
-    step, word = node.step, status(node)
+    step, word = node.step, node.status
     action = step.action.key if step.action.tool else f"malformed: {step.action.thought}"
     line = Text(f"{node.id} ", "dim")
     line.append(f"{word} ", _COLOURS.get(word, "default"))

@@ -19,7 +19,7 @@ from engine.templates.base import World
 from environments import Task, ToolEnv
 from sandbox import SandboxError
 from search import Policy, PolicyError, Tree
-from search.walk import in_thread
+from search.episode import in_thread
 from treegraft.errors import TreegraftError
 
 Keep = Callable[[Task, Tree | TreegraftError], None]
@@ -71,14 +71,16 @@ def policy(
     chat: what the teacher asks.   student_chat: what the student asks that acts first.
     """
     teacher = _teacher(config, env, chat)
-    if config.student is None:
+    if config.student_endpoint is None:
         return teacher
     if student_chat is None:
-        raise UsageError(f"--swift {config.student.public} needs an endpoint")
-    template = get_template(config.swift_template)
-    sampling = {**config.student_parameters, **extra(config.swift_threshold)}
-    student = Teacher(student_chat, template, world(env), config.student.model, sampling)
-    return StudentFirst(student, teacher, [tool.name for tool in env.tools], config.swift_threshold)
+        raise UsageError(f"--student {config.student_endpoint.public} needs an endpoint")
+    template = get_template(config.student_template)
+    sampling = {**config.student_parameters, **extra(config.student_threshold)}
+    student = Teacher(student_chat, template, world(env), config.student_endpoint.model, sampling)
+    return StudentFirst(
+        student, teacher, [tool.name for tool in env.tools], config.student_threshold
+    )
 
 
 def _teacher(config: Config, env: ToolEnv, chat: Chat | None) -> Policy:

@@ -99,8 +99,10 @@ class _Worker:
                 price=orders.asking.price,
                 concurrency=orders.concurrency,
             )
-        if orders.student and orders.config.student:
-            student = orders.config.student.endpoint(orders.student.price, orders.concurrency)
+        if orders.student and orders.config.student_endpoint:
+            student = orders.config.student_endpoint.endpoint(
+                orders.student.price, orders.concurrency
+            )
         return self._chat(teacher, journal), self._chat(student, journal)
 
     def _chat(self, endpoint: Endpoint | None, journal: Journal) -> Chat | None:

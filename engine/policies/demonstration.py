@@ -10,7 +10,7 @@ from random import Random
 
 from environments.tools import GIVE_UP
 from environments.types import Action, Step, Task
-from search.policy import Judgement, Proposal
+from search.policy import Judgement, Proposal, Request
 
 NAME = "demonstration"
 
@@ -37,19 +37,11 @@ class DemonstrationPolicy:
         self.solution, self.mistakes, self.resume = solution, mistakes, resume
         self.mistake_rate, self.seed = mistake_rate, seed
 
-    async def propose(
-        self,
-        task: Task,
-        path: Sequence[Step],
-        *,
-        tried: Sequence[Step],
-        count: int,
-        attempt: int,
-        lessons: Sequence[str] = (),
-    ) -> Proposal:
+    async def propose(self, request: Request) -> Proposal:
         """See `search.Policy`. The same state is always answered by the same sequence."""
+        tried, count, attempt = request.tried, request.count, request.attempt
         known = {step.action.key for step in tried}
-        plan = self._plan(task, path, bool(tried) or count > 1 or attempt > 0)
+        plan = self._plan(request.task, request.path, bool(tried) or count > 1 or attempt > 0)
         fresh = [action for action in plan if action.key not in known]
         fresh.append(Action(GIVE_UP.name, {}))
         start = 0 if tried else min(attempt, len(fresh) - 1)

@@ -24,10 +24,10 @@ async def probe(student: StudentEndpoint, threshold: float) -> None:
         finally:
             await endpoint.aclose()
     except PolicyError as error:
-        raise UsageError(f"--swift {student.public}: {error}") from error
+        raise UsageError(f"--student {student.public}: {error}") from error
     # A student may have nothing to say to this: one token, which ends the reply, and tells nothing.
     if None in reply.logprobs and reply.messages[0].get("content"):
         raise UsageError(
-            f"--swift {student.public} tells no log-probabilities: use a server that does (vLLM), "
-            "or --swift-threshold=-inf to trust every call that can be read"
+            f"--student {student.public} returns no log-probabilities: use a server that does "
+            "(vLLM), or --student-threshold=-inf to trust every call that can be parsed"
         )

@@ -1,4 +1,4 @@
-"""The student that acts first (`--swift MODEL@URL`): where it is, and what is asked of it.
+"""The student that acts first (`--student MODEL@URL`): where it is, and what is asked of it.
 
 It has a server of its own, and a key of its own, SWIFT_API_KEY: the teacher's is never sent there.
 """
@@ -41,7 +41,7 @@ class StudentEndpoint:
         """
         found = _FORM.fullmatch(spec)
         if found is None:
-            raise UsageError("--swift must look like my-student@http://127.0.0.1:8000/v1")
+            raise UsageError("--student must look like my-student@http://127.0.0.1:8000/v1")
         return cls(found["model"], found["url"])
 
     @property

@@ -5,8 +5,9 @@ from typing import Any
 
 from engine.chat.base import Chat, ChatRequest
 from engine.templates.base import Message, Template, World
-from environments.types import Step, Task
-from search.policy import Proposal
+from environments.types import Step
+from search.policy import Proposal, Request
+from search.tree import ROOT, Call
 
 DIVERSITY = "These were already tried at this point and did not solve the task:"
 """Opens the text that asks for a different action. It is part of a request only: neither the tree
@@ -40,30 +41,23 @@ class Teacher:
         if template.stop:
             self.sampling["stop"] = list(template.stop)
 
-    async def propose(
-        self,
-        task: Task,
-        path: Sequence[Step],
-        *,
-        tried: Sequence[Step],
-        count: int,
-        attempt: int,
-        lessons: Sequence[str] = (),
-    ) -> Proposal:
+    async def propose(self, request: Request) -> Proposal:
         """See `search.Policy`. A reply that is not a call becomes a malformed action."""
-        messages = self.template.render(self.world, task, path)
-        if lessons:
-            messages = with_note(messages, "\n".join([LESSONS, *(f"- {text}" for text in lessons)]))
-        request = ChatRequest(
+        messages = self.template.render(self.world, request.task, request.path)
+        if request.lessons:
+            lines = [LESSONS, *(f"- {text}" for text in request.lessons)]
+            messages = with_note(messages, "\n".join(lines))
+        asked = ChatRequest(
             self.name,
-            differently(messages, tried) if tried else messages,
+            differently(messages, request.tried) if request.tried else messages,
             self.template.tools(self.world),
-            self._sampling(count, attempt),
-            attempt,
+            self._sampling(request.count, request.attempt),
+            request.attempt,
         )
-        reply = await self.chat.complete(request)
-        actions = tuple(self.template.parse(message) for message in reply.messages[:count])
-        return Proposal(actions, reply.usage, reply.key, reply.logprobs[:count])
+        reply = await self.chat.complete(asked)
+        actions = tuple(self.template.parse(one) for one in reply.messages[: request.count])
+        calls = (Call(ROOT, reply.key, reply.usage),)
+        return Proposal(actions, calls, reply.logprobs[: request.count])
 
     def _sampling(self, count: int, attempt: int) -> dict[str, Any]:
         """A server that honours seeds answers equal requests alike: each attempt has its own."""

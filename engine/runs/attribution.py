@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.policies.student_first import WHY
+from engine.policies.student_first import REASONS
 from search.tree import STUDENT, Tree
 from search.usage import Usage
 
@@ -61,7 +61,7 @@ class ActorStats:
             "teacher_calls_saved": self.student_nodes,
             "solve_rate_alone": _share(self.alone, self.trees),
             "solve_rate_corrected": _share(self.corrected, self.trees),
-            **{why: self.why[why] for why in WHY},
+            **{why: self.why[why] for why in REASONS},
         }
 
 

@@ -3,7 +3,7 @@
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ from engine.chat.base import Chat
 from engine.chat.budget import Budget, BudgetedChat
 from engine.chat.open import journaled
 from engine.chat.prices import Price, needed_price, price_of, read_prices
-from engine.config import Config, one_of
+from engine.config import BUDGET, OUTPUT, WORKERS, Config, one_of
 from engine.errors import UsageError
 from engine.executors.base import Executor
 from engine.executors.local import Local
@@ -29,34 +29,48 @@ VARIABLES = ("OPENAI_API_KEY", "OPENAI_BASE_URL")
 """What workers on other machines are told of this one's environment."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RunBudget:
-    """What a run may spend in all, by this command and by earlier ones; None: no bound."""
+    """What a run may spend in all, by this command and by earlier ones; None means no bound.
 
-    usd: float | None = None
-    calls: int | None = None
-    tokens: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Resources:
-    """What a run works with.
-
-    chat: a model in this process, instead of the endpoint that the config names.
-    journal: its file; None for `journal.db` beside the run.
-    prices: a file over the built-in table.
-    concurrency: tasks at once, at most; on a cluster, of each worker.
-    executor: "local", "processes" or "ray".
-    address: of the cluster.   workers: see `executors.processes` and `executors.cluster`.
+    Attributes:
+        usd: US dollars for the whole run.
+        calls: Requests for the whole run.
+        tokens: Prompt and completion tokens for the whole run.
     """
 
-    chat: Chat | None = None
-    journal: Path | None = None
-    prices: Path | None = None
-    concurrency: int = 8
-    executor: str = "local"
-    address: str = ""
-    workers: int | None = None
+    usd: float | None = field(default=None, metadata={"flag": "budget-usd", "panel": BUDGET})
+    calls: int | None = field(default=None, metadata={"flag": "budget-calls", "panel": BUDGET})
+    tokens: int | None = field(default=None, metadata={"flag": "budget-tokens", "panel": BUDGET})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """What a run works with; none of it changes the trees.
+
+    Attributes:
+        chat: A model in this process, in place of the config's endpoint.
+        journal: File in which paid replies are kept.
+        prices: JSON file of prices that replace or extend the built-in table.
+        concurrency: Tasks searched at once; per worker where there are workers.
+        executor: local, processes (on this machine) or ray (on many machines; experimental).
+        address: Address of the Ray cluster.
+        workers: Number of workers of processes and ray.
+    """
+
+    chat: Chat | None = field(default=None, metadata={"hidden": True})
+    journal: Path | None = field(
+        default=None, metadata={"panel": OUTPUT, "default": "journal.db beside the run"}
+    )
+    prices: Path | None = field(default=None, metadata={"panel": BUDGET})
+    concurrency: int = field(default=8, metadata={"panel": WORKERS, "min": 1})
+    executor: str = field(default="local", metadata={"panel": WORKERS})
+    address: str = field(
+        default="", metadata={"panel": WORKERS, "default": "a cluster on this machine"}
+    )
+    workers: int | None = field(
+        default=None, metadata={"panel": WORKERS, "min": 1, "default": "one per CPU"}
+    )
 
     def __post_init__(self) -> None:
         one_of("executor", self.executor, ("local", "processes", "ray"))
@@ -74,8 +88,8 @@ async def executor(
     if means.executor == "ray":
         from engine.executors.ray import Cluster
 
-        if config.student:
-            raise UsageError("--swift works with --executor local and processes, not with ray")
+        if config.student_endpoint:
+            raise UsageError("--student works with --executor local and processes, not with ray")
         paying = _paying(config, out, bounds, means)
         yield Cluster(means.address, means.workers, means.concurrency, paying)
     elif means.executor == "processes":
@@ -97,8 +111,10 @@ def _paying(config: Config, out: Path, bounds: RunBudget, means: Resources) -> C
     if config.teacher != DEMONSTRATION:
         address = public_address(config.base_url or None)
         teacher = EndpointSpec(config.base_url, _known(*VARIABLES), _price(config, bounds, means))
-    if config.student:
-        student = EndpointSpec(config.student.base_url, _known(KEY), _student_price(config, means))
+    if config.student_endpoint:
+        student = EndpointSpec(
+            config.student_endpoint.base_url, _known(KEY), _student_price(config, means)
+        )
     if teacher is None and student is None:
         return None
     return ChatSpec(_journal(out, means), address, _budget(out, bounds), teacher, student)
@@ -109,13 +125,17 @@ def _known(*variables: str) -> dict[str, str]:
 
 
 def _price(config: Config, bounds: RunBudget, means: Resources) -> Price | None:
-    bounded = bounds.usd is not None or config.task_max_usd is not None
+    bounded = bounds.usd is not None or config.budget.usd is not None
     return (needed_price if bounded else price_of)(config.teacher, read_prices(means.prices))
 
 
 def _student_price(config: Config, means: Resources) -> Price | None:
     """A student without a price costs nothing: most are served by their users."""
-    return price_of(config.student.model, read_prices(means.prices)) if config.student else None
+    return (
+        price_of(config.student_endpoint.model, read_prices(means.prices))
+        if config.student_endpoint
+        else None
+    )
 
 
 def _journal(out: Path, means: Resources) -> Path:
@@ -156,8 +176,8 @@ def _endpoints(
         teacher = Endpoint.from_environment(
             config.base_url or None, price=price, concurrency=means.concurrency
         )
-    if config.student:
-        student = config.student.endpoint(_student_price(config, means), means.concurrency)
+    if config.student_endpoint:
+        student = config.student_endpoint.endpoint(_student_price(config, means), means.concurrency)
     return teacher, student
 
 

@@ -81,7 +81,7 @@ def tree_to_dict(tree: Tree) -> dict[str, Any]:
         "task": task_to_dict(tree.task),
         "source": tree.source,
         "stopped": tree.stopped,
-        "repeats": tree.repeats,
+        "repeats": tree.duplicates,
         "closed": {str(state): reason for state, reason in sorted(tree.closed.items())},
         "replayed": tree.replayed,
         "calls": [call_to_list(call) for call in tree.calls],

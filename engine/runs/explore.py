@@ -1,19 +1,19 @@
 """Explore many tasks at once, and keep their trees.
 
-A task whose policy or sandbox fails is a record, not a crash; any other exception is a defect and
-stops the run. Exploring again goes on where it stopped: finished tasks are skipped, and the others
-are searched again over the journal, so that no reply is paid for twice.
+If a task's policy or sandbox fails, the failure is recorded; any other exception is a defect and
+stops the run. A second call continues: finished tasks are skipped, and the others are searched
+again over the journal, so that no reply is paid for twice.
 """
 
 import fcntl
 import os
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from engine.config import Config
 from engine.errors import UsageError
@@ -27,18 +27,26 @@ from treegraft.errors import TreegraftError
 
 
 class Progress(Protocol):
-    """Is told what happens while a run goes on; the command draws it."""
+    """Receives what happens during a run."""
+
+    def note(self, text: str) -> None:
+        """Receive a remark about the run as a whole."""
 
     def begin(self, total: int, done: int) -> None:
-        """`total` tasks were asked for, of which `done` are finished already."""
+        """Receive the number of tasks selected, and of those finished earlier."""
 
-    def tree(self, tree: Tree) -> None: ...
+    def tree(self, tree: Tree) -> None:
+        """Receive a finished tree."""
 
-    def failure(self, task: Task, error: Exception) -> None: ...
+    def failure(self, task: Task, error: Exception) -> None:
+        """Receive the reason why a task has no tree."""
 
 
 class Silent:
-    """Tells nobody."""
+    """Shows nothing."""
+
+    def note(self, text: str) -> None:
+        pass
 
     def begin(self, total: int, done: int) -> None:
         pass
@@ -52,10 +60,16 @@ class Silent:
 
 @dataclass(slots=True)
 class Summary:
-    """What one call of `explore` did, over all the tasks that it was asked for.
+    """What one call of `explore` did.
 
-    tasks: asked for.  skipped: finished earlier.  solved, unsolved: searched now.
-    failed: without a tree.  stopped: cut short by the run's budget.
+    Attributes:
+        tasks: Tasks selected.
+        skipped: Tasks finished earlier.
+        solved: Tasks searched now and solved.
+        unsolved: Tasks searched now and not solved.
+        failed: Tasks without a tree.
+        stopped: Tasks cut short by the run's budget.
+        usage: What was spent now.
     """
 
     tasks: int = 0
@@ -68,7 +82,7 @@ class Summary:
 
     @property
     def complete(self) -> bool:
-        """Whether every task has a tree that was searched to its end."""
+        """Whether every task has a tree whose search ended by itself."""
         return not (self.failed or self.stopped)
 
 
@@ -83,9 +97,9 @@ async def explore(
     """Search each of `tasks` that has no finished tree in folder `run`.
 
     Raises:
-        UsageError: the folder holds another run, or another process is at work in it.
+        UsageError: The folder holds another run, or another process is working in it.
     """
-    told = progress or Silent()
+    progress = progress or Silent()
     with locked(run), Store.create(run) as store:
         lead = make_env(config)
         try:
@@ -94,9 +108,9 @@ async def explore(
             lead.close()
         store.set_meta({"asked": len(tasks)})
         done = store.finished() & {task.id for task in tasks}
-        told.begin(len(tasks), len(done))
+        progress.begin(len(tasks), len(done))
         summary = Summary(len(tasks), len(done))
-        keeper = _Keeper(store, told, summary)
+        keeper = _Keeper(store, progress, summary)
         left = [task for task in tasks if task.id not in done]
         if left:
             with _one_line():
@@ -106,14 +120,14 @@ async def explore(
 
 @contextmanager
 def _one_line() -> Iterator[None]:
-    """Of a group of errors that a user can mend (a full disk), raise one; defects pass whole."""
+    """Raise one error of a group that the user can fix (a full disk); defects pass whole."""
     try:
         yield
     except ExceptionGroup as group:
-        mendable, defects = group.split(TreegraftError)
-        if mendable is None or defects is not None:
+        fixable, defects = group.split(TreegraftError)
+        if fixable is None or defects is not None:
             raise
-        first: Exception = mendable
+        first: Exception = fixable
         while isinstance(first, ExceptionGroup):
             first = first.exceptions[0]
         raise first from group
@@ -126,7 +140,7 @@ class _Keeper:
     summary: Summary
 
     def keep(self, task: Task, found: Tree | TreegraftError) -> None:
-        """Store what came of `task`, and count it."""
+        """Store the result of `task` and count it."""
         if isinstance(found, TreegraftError):
             self.store.add_failure(task, found)
             self.summary.failed += 1
@@ -144,34 +158,40 @@ class _Keeper:
 
 
 def claim(store: Store, config: Config, env: ToolEnv) -> None:
-    """Make the run this config's, or see that it is.
+    """Make the run this config's, or check that it is.
 
     Raises:
-        UsageError: it is another's; nothing is overwritten.
+        UsageError: It is another config's; nothing is overwritten.
     """
     meta, sources = store.meta(), {"template": source_of(config.template)}
-    if config.swift:
-        sources["swift_template"] = source_of(config.swift_template)
+    if config.student:
+        sources["student_template"] = source_of(config.student_template)
     if stored := meta.get("config"):
         if difference := config.difference(stored):
-            raise UsageError(f"--out holds another run ({difference}); choose another folder")
+            raise UsageError(f"--output holds another run ({difference}); choose another folder")
         for name, source in sources.items():
-            if source != meta.get(name, ""):
+            if source != template_source(meta, name):
                 changed = getattr(config, name)
-                raise UsageError(f"{changed} was another when the run began; put it back")
+                raise UsageError(f"{changed} has changed since the run began; restore it")
         return
-    told = world(env)
+    shown = world(env)
     store.set_meta(
         {
             "config": config.to_dict(),
             **sources,
             "world": {
-                "instructions": told.instructions,
-                "tools": [[t.name, t.description, dict(t.parameters)] for t in told.tools],
+                "instructions": shown.instructions,
+                "tools": [[t.name, t.description, dict(t.parameters)] for t in shown.tools],
             },
             "versions": _versions(),
         }
     )
+
+
+def template_source(meta: Mapping[str, Any], name: str) -> str:
+    """Return the text of a user's template kept in a run; "" for a built-in one."""
+    old = "swift_template" if name == "student_template" else name  # version 0.1
+    return str(meta.get(name) or meta.get(old) or "")
 
 
 def _versions() -> dict[str, str]:
@@ -186,7 +206,7 @@ def _versions() -> dict[str, str]:
 
 @contextmanager
 def locked(run: Path) -> Iterator[None]:
-    """Keep a second process out of folder `run`; the lock goes with the process, however it ends.
+    """Keep a second process out of folder `run`; the lock ends with the process, however it ends.
 
     Raises:
         UsageError

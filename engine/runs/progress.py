@@ -1,4 +1,4 @@
-"""The progress line of a run: solved, failed, calls, tokens, dollars, tasks a minute."""
+"""The progress line of a run: solved, failed, calls, tokens, dollars, tasks per minute."""
 
 from types import TracebackType
 from typing import Self
@@ -12,7 +12,7 @@ from search.usage import Usage
 
 
 class Bar:
-    """Draws on standard error where it is a terminal; says failures in a line each, always."""
+    """Draws on standard error if it is a terminal; always prints a line per failure and note."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -40,6 +40,10 @@ class Bar:
         trace: TracebackType | None,
     ) -> None:
         self._bar.stop()
+
+    def note(self, text: str) -> None:
+        """Print a remark."""
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def begin(self, total: int, done: int) -> None:
         self._bar.update(self._id, total=total, completed=done)

@@ -1,18 +1,19 @@
-"""One run from start to end: tasks, endpoint, journal, budget, progress, Ctrl-C."""
+"""One run from start to end: tasks, endpoint, journal, budget, progress."""
 
 import asyncio
-import sys
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 import environments
 from engine.chat.prices import estimate, price_of, read_prices
-from engine.config import Config
+from engine.config import TASKS, Config
 from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.policies.probe import probe
 from engine.runs.build_executor import Resources, RunBudget, executor
-from engine.runs.explore import Summary, explore
-from engine.runs.progress import Bar
+from engine.runs.explore import Progress, Silent, Summary, explore
 from engine.runs.store import FILE, Store
 from engine.runs.tasks import quarantined, read_ids, select
 from environments import Task
@@ -20,67 +21,83 @@ from sandbox.check import choose
 from sandbox.sweep import sweep
 from search.usage import Usage
 
-TYPICAL = Usage(1, prompt_tokens=1500, completion_tokens=100)  # a request, for the estimate
+T = TypeVar("T")
+
+TYPICAL = Usage(1, prompt_tokens=1500, completion_tokens=100)
+"""A request, for the estimate."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which tasks.  only: ids as `engine.runs.tasks.read_ids` takes them.  quarantine: a file."""
+    """Which tasks of the data a run takes.
 
-    only: str = ""
-    limit: int | None = None
-    quarantine: Path | None = None
+    Attributes:
+        tasks: Task ids, a,b,c; or @FILE with one id per line.
+        limit: Take at most this many tasks.
+        quarantine: File of tasks to leave out, as `engine validate` writes it.
+    """
+
+    tasks: str = field(default="", metadata={"panel": TASKS, "default": "all"})
+    limit: int | None = field(default=None, metadata={"panel": TASKS, "min": 1})
+    quarantine: Path | None = field(
+        default=None,
+        metadata={"panel": TASKS, "default": "runs/quarantine-ENV-SPLIT.json if it exists"},
+    )
 
 
 ALL, NO_BUDGET, LOCAL = Selection(), RunBudget(), Resources()
 
 
-def run(
+async def run(
     config: Config,
     out: Path,
     *,
     selection: Selection = ALL,
-    bounds: RunBudget = NO_BUDGET,
-    means: Resources = LOCAL,
+    budget: RunBudget = NO_BUDGET,
+    resources: Resources = LOCAL,
+    progress: Progress | None = None,
 ) -> Summary:
-    """Explore into folder `out`, telling a person on standard error how it goes.
+    """Explore into folder `out`; go on where an earlier call stopped.
 
     Raises:
-        TreegraftError: something that the user can mend.
-        KeyboardInterrupt: after Ctrl-C, once replies under way are kept.
+        TreegraftError: Something the user can fix.
     """
-    from rich.console import Console
+    progress = progress or Silent()
+    tasks = _tasks(config, selection, progress)
+    if config.teacher != DEMONSTRATION and resources.chat is None:
+        progress.note(_estimate(config, budget, resources, len(tasks)))
+    if config.student_endpoint and _unfinished(out, tasks):
+        await probe(config.student_endpoint, config.student_threshold)
+    async with executor(config, out, budget, resources) as chosen:
+        return await explore(config, tasks, out, chosen, progress=progress)
 
-    tasks = _tasks(config, selection)
-    if config.teacher != DEMONSTRATION and means.chat is None:
-        print(_estimate(config, bounds, means, len(tasks)), file=sys.stderr)
 
-    async def main() -> Summary:
-        if config.student and _unfinished(out, tasks):
-            await probe(config.student, config.swift_threshold)
-        async with executor(config, out, bounds, means) as chosen:
-            return await explore(config, tasks, out, chosen, progress=bar)
-
-    with Bar(Console(stderr=True)) as bar:
-        return asyncio.run(main())
+def wait(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine to its end, also where an event loop is running already (a notebook)."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work())
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(work())).result()
 
 
 def _unfinished(out: Path, tasks: list[Task]) -> bool:
     if not (out / FILE).exists():
         return True
-    with Store.create(out) as store:  # see `means._spent`
+    with Store.create(out) as store:  # a kill may have left the file without its tables
         return not {task.id for task in tasks} <= store.finished()
 
 
-def _estimate(config: Config, bounds: RunBudget, means: Resources, tasks: int) -> str:
-    """What the run may come to, said before anything is spent."""
-    most = [bound for bound in (bounds.calls,) if bound is not None]
-    if config.task_max_calls is not None:
-        most.append(tasks * config.task_max_calls)
-    if not most:
-        return f"{tasks} tasks, with no bound on requests: see --max-calls, --task-max-calls"
-    calls = min(most)
-    price = price_of(config.teacher, read_prices(means.prices))
+def _estimate(config: Config, budget: RunBudget, resources: Resources, tasks: int) -> str:
+    """Return what the run may cost, before anything is spent."""
+    bounds = [budget.calls] if budget.calls is not None else []
+    if config.budget.calls is not None:
+        bounds.append(tasks * config.budget.calls)
+    if not bounds:
+        return f"{tasks} tasks, no bound on requests: see --budget-calls and --task-budget-calls"
+    calls = min(bounds)
+    price = price_of(config.teacher, read_prices(resources.prices))
     if price is None:
         return f"{tasks} tasks, at most {calls} requests; no price is known for {config.teacher}"
     usd = estimate(price, 1, calls, TYPICAL).usd
@@ -90,19 +107,19 @@ def _estimate(config: Config, bounds: RunBudget, means: Resources, tasks: int) -
     )
 
 
-def _tasks(config: Config, selection: Selection) -> list[Task]:
+def _tasks(config: Config, selection: Selection, progress: Progress) -> list[Task]:
     bad, file = quarantined(config.env, config.split, config.data, selection.quarantine)
     env = environments.make(config.env, **config.env_options)
     try:
-        only = read_ids(selection.only)
+        only = read_ids(selection.tasks)
         tasks = select(env.tasks, only=only, limit=selection.limit, quarantined=bad)
         left_out = sum(task.id in bad for task in env.tasks)
         if env.sandboxed:
             sweep()
             choice = choose(config.sandbox)
-            print(f"sandbox: {choice.backend.name} ({choice.why})", file=sys.stderr)
+            progress.note(f"sandbox: {choice.backend.name} ({choice.why})")
     finally:
         env.close()
     if left_out:
-        print(f"{left_out} tasks are left out: {file}", file=sys.stderr)
+        progress.note(f"{left_out} tasks are left out: {file}")
     return tasks

@@ -6,7 +6,6 @@ from typing import Any
 
 from engine.runs.attribution import ActorStats
 from engine.runs.store import Store
-from search.graph import status
 from search.tree import ROOT, Tree
 from search.usage import Usage
 
@@ -120,7 +119,7 @@ def _count(found: Stats, tree: Tree) -> None:
     found.usage += tree.usage
     found.prefix_tokens += prefix_tokens(tree)
     found.acting.count(tree)
-    found.duplicate_siblings += tree.repeats
+    found.duplicate_siblings += tree.duplicates
     found.replayed += len(tree.replayed)
     found.stopped[tree.stopped] += 1
     found.closed.update(tree.closed.values())
@@ -131,7 +130,7 @@ def _count(found: Stats, tree: Tree) -> None:
         if error := node.step.info.get("error"):
             found.errors[str(error)] += 1
         if node.step.ended:
-            found.leaves[status(node)] += 1
+            found.leaves[node.status] += 1
             found.depths[len(tree.lineage(node.id))] += 1
     if winners := tree.winners():
         way = {ROOT, *(node.id for node in tree.lineage(winners[0].id))}

@@ -150,7 +150,7 @@ class Store:
                     tree.source,
                     tree.stopped,
                     tree.solved,
-                    tree.repeats,
+                    tree.duplicates,
                     dumps({str(k): v for k, v in sorted(tree.closed.items())}),
                     dumps(tree.replayed),
                 ),

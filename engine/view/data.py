@@ -22,7 +22,6 @@ from engine.runs.codec import dumps
 from engine.templates.base import Message
 from engine.view.costs import costs, first_success, totals
 from environments.types import Task
-from search.graph import status
 from search.tree import ROOT, Node, Tree
 
 Json = dict[str, Any]
@@ -153,7 +152,7 @@ def _node(tree: Tree, node: Node) -> Json:
     return {
         "id": node.id,
         "parent": node.parent,
-        "status": status(node),
+        "status": node.status,
         "closed": tree.closed.get(node.id, ""),
         "reward": step.reward,
         "tool": action.tool,

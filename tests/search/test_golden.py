@@ -7,35 +7,25 @@ from typing import Any
 import pytest
 
 from engine.runs.codec import tree_to_dict
-from search import (
-    Beam,
-    BestFirst,
-    Dfsdt,
-    Limits,
-    Mcts,
-    Tree,
-    beam,
-    best_first,
-    dfsdt,
-    mcts,
-    react,
-)
+from search import Beam, BestFirst, Dfsdt, Mcts, React, Search, Tree
 from tests.support.fakes import ArmsEnv
 from tests.support.judges import ArmJudge, Told
+from tests.support.searching import play
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-SEARCHES = {
-    "dfsdt_diverse": (dfsdt, Limits(depth=5), Dfsdt()),
-    "dfsdt_sample": (dfsdt, Limits(depth=5), Dfsdt("sample")),
-    "dfsdt_backtrack_2": (dfsdt, Limits(depth=5), Dfsdt(backtrack=2)),
-    "dfsdt_rank": (dfsdt, Limits(depth=5), Dfsdt(rank=True, judge=ArmJudge())),
-    "react": (react, Limits(width=3), None),
-    "beam": (beam, Limits(solved=9), Beam(ArmJudge(), beam_size=2)),
-    "beam_of_1": (beam, Limits(depth=5), Beam(ArmJudge(), beam_size=1, siblings="sample")),
-    "best_first": (best_first, Limits(solved=9), BestFirst(ArmJudge(), "sample")),
-    "mcts_judge": (mcts, Limits(solved=9), Mcts("sample", judge=ArmJudge())),
-    "mcts_reward": (mcts, Limits(), Mcts("sample", "reward")),
-    "mcts_reflections": (mcts, Limits(), Mcts("sample", "reward", 1.0, 2, ArmJudge())),
+SAMPLE = {"siblings": "sample"}
+SEARCHES: dict[str, tuple[type[Search], dict[str, Any]]] = {
+    "dfsdt_diverse": (Dfsdt, {"depth": 5}),
+    "dfsdt_sample": (Dfsdt, {"depth": 5, **SAMPLE}),
+    "dfsdt_backtrack_2": (Dfsdt, {"depth": 5, "backtrack": 2}),
+    "dfsdt_rank": (Dfsdt, {"depth": 5, "rank": True}),
+    "react": (React, {"width": 3}),
+    "beam": (Beam, {"max_solutions": 9}),
+    "beam_of_1": (Beam, {"depth": 5, "beam_size": 1, **SAMPLE}),
+    "best_first": (BestFirst, {"max_solutions": 9, **SAMPLE}),
+    "mcts_judge": (Mcts, {"max_solutions": 9, **SAMPLE}),
+    "mcts_reward": (Mcts, {"value": "reward", **SAMPLE}),
+    "mcts_reflections": (Mcts, {"value": "reward", "reflections": 2, **SAMPLE}),
 }
 
 
@@ -47,7 +37,6 @@ def written(tree: Tree) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", SEARCHES)
 async def test_golden_trees(name):
-    search, limits, how = SEARCHES[name]
-    given = [] if how is None else [how]
-    tree = await search(ArmsEnv(), ArmsEnv().tasks[0], Told(), limits, *given)
+    search, options = SEARCHES[name]
+    tree = await play(search, ArmsEnv(), ArmsEnv().tasks[0], Told(), judge=ArmJudge(), **options)
     assert written(tree) == json.loads((GOLDEN / f"{name}.json").read_text())

@@ -4,16 +4,21 @@ Actions cut at the first colon: `tests/engine/policies/test_judge.py`, over the 
 """
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from environments import Action, Outcome
-from search import Limits, Mcts, mcts
+from search import Mcts
 from tests.support.fakes import Arms, ArmsEnv, go
 from tests.support.judges import ArmJudge, Told
+from tests.support.searching import play
 
 TASK = ArmsEnv().tasks[0]
-VALUES = [Mcts("sample", judge=ArmJudge()), Mcts("diverse", "reward")]
+VALUES: list[dict[str, Any]] = [
+    {"siblings": "sample", "judge": ArmJudge()},
+    {"value": "reward"},
+]
 
 
 class Ledger(ArmsEnv):
@@ -37,7 +42,7 @@ class Ledger(ArmsEnv):
 @pytest.mark.parametrize("how", VALUES)
 async def test_branches_share_no_environment(how):
     """There: one global environment, stepped for every branch in turn."""
-    tree = await mcts(Ledger(), TASK, Arms(), Limits(), how)
+    tree = await play(Mcts, Ledger(), TASK, Arms(), **how)
     assert len(tree.nodes) == 14
     for node in tree.nodes:
         arms = [step.action.arguments["arm"] for step in tree.path(node.id)]
@@ -54,21 +59,21 @@ async def test_an_exhausted_tree_ends_the_search(how, script):
             outcome = super().act(action)
             return Outcome(outcome.observation, 0.0, outcome.terminated)
 
-    search = mcts(Hopeless(), TASK, Arms(script=script), Limits(calls=None), how)
+    search = play(Mcts, Hopeless(), TASK, Arms(script=script), calls=None, **how)
     tree = await asyncio.wait_for(search, 20)
     assert tree.stopped == "exhausted" and not tree.solved
 
 
 async def test_what_a_simulation_visits_is_part_of_the_tree():
     """There: its states are dropped, and paid for again."""
-    tree = await mcts(ArmsEnv(), TASK, Arms(), Limits(calls=6), Mcts("diverse", "reward"))
+    tree = await play(Mcts, ArmsEnv(), TASK, Arms(), calls=6, siblings="diverse", value="reward")
     assert len(tree.nodes) == 6 == tree.usage.calls
 
 
 async def test_reflections_are_told_to_all_that_follows_and_are_bounded():
     policy = Told()
-    how = Mcts("sample", "reward", reflections=1, judge=ArmJudge())
-    tree = await mcts(ArmsEnv(), TASK, policy, Limits(), how)
+    options = {"siblings": "sample", "value": "reward", "reflections": 1}
+    tree = await play(Mcts, ArmsEnv(), TASK, policy, judge=ArmJudge(), **options)
     lesson = ("[0, 0, 0] is wrong",)
     assert policy.lessons == [(), (), ()] + [lesson] * (len(policy.requests) - 3)
     assert len(policy.requests) > 3
@@ -76,6 +81,6 @@ async def test_reflections_are_told_to_all_that_follows_and_are_bounded():
 
 
 @pytest.mark.parametrize("how", [{"value": "judge"}, {"value": "reward", "reflections": 1}])
-def test_what_needs_a_judge_says_so(how):
-    with pytest.raises(ValueError, match="need a judge"):
-        Mcts(**how)
+async def test_what_needs_a_judge_says_so(how):
+    with pytest.raises(ValueError, match="needs a judge"):
+        await play(Mcts, ArmsEnv(), TASK, Arms(), **how)

@@ -1,6 +1,7 @@
 """What holds of every search, in random worlds, with random policies, judges and limits."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -13,20 +14,18 @@ from search import (
     ROOT,
     Beam,
     BestFirst,
+    Call,
     Dfsdt,
     Judgement,
-    Limits,
     Mcts,
     Proposal,
+    React,
+    Request,
     Tree,
     Usage,
-    beam,
-    best_first,
-    dfsdt,
-    mcts,
-    react,
 )
 from tests.support.fakes import GO, go
+from tests.support.searching import play as search_with
 
 TASK = Task("random", "Go.")
 
@@ -87,13 +86,13 @@ class RandomMind:
     def _rng(self, *shown: Any) -> Random:
         return Random(f"{self.seed} {shown}")
 
-    async def propose(
-        self, task: Task, path: Sequence[Step], *, tried, count, attempt, lessons=()
-    ) -> Proposal:
-        rng = self._rng(_keys(path), _keys(tried), count, attempt, lessons)
+    async def propose(self, request: Request) -> Proposal:
+        count = request.count
+        shown = (_keys(request.path), _keys(request.tried), count, request.attempt)
+        rng = self._rng(*shown, request.lessons)
         choices = [go(0), go(0), go(1), go(2), Action.malformed("hm", "no"), Action("give_up", {})]
         actions = tuple(rng.choice(choices) for _ in range(rng.randint(1, count)))
-        return Proposal(actions, Usage(1, 7, 3), "asked")
+        return Proposal(actions, (Call(ROOT, "asked", Usage(1, 7, 3)),))
 
     async def value(self, task: Task, path: Sequence[Step]) -> Judgement[float]:
         return Judgement(self._rng("value", _keys(path)).random(), Usage(1, 5, 1))
@@ -110,18 +109,37 @@ def _keys(steps: Sequence[Step]) -> list[str]:
     return [step.action.key for step in steps]
 
 
-async def play(name: str, seed: int, limits: Limits, siblings: str) -> tuple[Tree, RandomWorld]:
-    world, mind = RandomWorld(seed), RandomMind(seed)
-    search, how = {
-        "dfsdt": (dfsdt, [Dfsdt(siblings, backtrack=1 + seed % 3)]),
-        "rank": (dfsdt, [Dfsdt(siblings, rank=True, judge=mind)]),
-        "react": (react, []),
-        "beam": (beam, [Beam(mind, 1 + seed % 2, siblings)]),
-        "best_first": (best_first, [BestFirst(mind, siblings)]),
-        "mcts": (mcts, [Mcts(siblings, judge=mind)]),
-        "lats": (mcts, [Mcts(siblings, "reward", 0.5, 2, mind)]),
+@dataclass(frozen=True)
+class Bounds:
+    """Options that every search has, and the task's budget."""
+
+    width: int
+    depth: int
+    max_solutions: int
+    retries: int
+    calls: int | None
+    tokens: int | None
+
+
+async def play(
+    name: str, seed: int, bounds: Bounds, siblings: str, policy: Any = None, world: Any = None
+) -> tuple[Tree, Any]:
+    """Search a world with a policy, random ones unless given."""
+    world, mind = world or RandomWorld(seed), RandomMind(seed)
+    search, options = {
+        "dfsdt": (Dfsdt, {"backtrack": 1 + seed % 3}),
+        "rank": (Dfsdt, {"rank": True}),
+        "react": (React, {}),
+        "beam": (Beam, {"beam_size": 1 + seed % 2}),
+        "best_first": (BestFirst, {}),
+        "mcts": (Mcts, {}),
+        "lats": (Mcts, {"value": "reward", "exploration": 0.5, "reflections": 2}),
     }[name]
-    return await search(world, TASK, mind, limits, *how), world
+    if name != "react":
+        options["siblings"] = siblings
+    return await search_with(
+        search, world, TASK, mind, judge=mind, **vars(bounds), **options
+    ), world
 
 
 @settings(deadline=None, max_examples=300)
@@ -130,11 +148,11 @@ async def play(name: str, seed: int, limits: Limits, siblings: str) -> tuple[Tre
     seed=st.integers(0, 10**6),
     siblings=st.sampled_from(["diverse", "sample"]),
     limits=st.builds(
-        Limits,
+        Bounds,
         width=st.integers(1, 3),
         depth=st.integers(1, 4),
-        solved=st.integers(1, 3),
-        repeats=st.integers(0, 2),
+        max_solutions=st.integers(1, 3),
+        retries=st.integers(0, 2),
         calls=st.none() | st.integers(0, 30),
         tokens=st.none() | st.integers(0, 200),
     ),
@@ -159,9 +177,9 @@ async def test_properties(name, seed, siblings, limits):
     assert (name != "react" and limits.width > 1) or world.taken == 0
 
 
-def check_children(tree: Tree, limits: Limits, name: str) -> None:
+def check_children(tree: Tree, limits: Bounds, name: str) -> None:
     """No more than `width` a state, none twice; and a search that is exhausted left none open."""
-    enough = len(tree.winners()) >= limits.solved
+    enough = len(tree.winners()) >= limits.max_solutions
     assert {"solved": enough, "exhausted": not enough}.get(tree.stopped, True)
     for state in [ROOT, *(node.id for node in tree.nodes if not node.step.ended)]:
         keys = [child.step.action.key for child in tree.children(state)]

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from environments import NOTHING, Action, Outcome, Step, Task, Tool, ToolEnv
-from search import Proposal, Usage
+from environments import NOTHING, Action, Outcome, Task, Tool, ToolEnv
+from search import ROOT, Call, Proposal, Request, Usage
 
 GO = Tool(
     "go",
@@ -69,14 +69,14 @@ class Arms:
         self.width, self.script = width, list(script)
         self.requests: list[tuple[tuple[str, ...], tuple[str, ...], int, int]] = []
 
-    async def propose(
-        self, task: Task, path: Sequence[Step], *, tried: Sequence[Step], count: int, attempt: int
-    ) -> Proposal:
-        known = tuple(step.action.key for step in tried)
-        self.requests.append((tuple(s.action.key for s in path), known, count, attempt))
+    async def propose(self, request: Request) -> Proposal:
+        known = tuple(step.action.key for step in request.tried)
+        path = tuple(step.action.key for step in request.path)
+        self.requests.append((path, known, request.count, request.attempt))
         if self.script:
-            actions = tuple(self.script.pop(0)[:count])
+            actions = tuple(self.script.pop(0)[: request.count])
         else:
             fresh = [go(arm) for arm in range(self.width) if go(arm).key not in known]
-            actions = tuple((fresh or [go(0)])[:count])
-        return Proposal(actions, Usage(1, 8, 2), f"request-{len(self.requests)}")
+            actions = tuple((fresh or [go(0)])[: request.count])
+        call = Call(ROOT, f"request-{len(self.requests)}", Usage(1, 8, 2))
+        return Proposal(actions, (call,))

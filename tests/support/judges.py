@@ -42,9 +42,9 @@ class Told(Arms):
         super().__init__(*args, **kwargs)
         self.lessons: list[tuple[str, ...]] = []
 
-    async def propose(self, task, path, *, lessons=(), **how):
-        self.lessons.append(tuple(lessons))
-        return await super().propose(task, path, **how)
+    async def propose(self, request):
+        self.lessons.append(tuple(request.lessons))
+        return await super().propose(request)
 
 
 def _arm(step: Step) -> int:

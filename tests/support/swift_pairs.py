@@ -10,12 +10,13 @@ from typing import Any
 from engine.config import Config
 from engine.runs.build_executor import Resources, RunBudget
 from engine.runs.explore import Summary
-from engine.runs.run import LOCAL, NO_BUDGET, run
+from engine.runs.run import LOCAL, NO_BUDGET
 from engine.runs.stats import stats
 from engine.runs.store import Store
 from search import Tree
 from tests.support.chat_faults import Fault
 from tests.support.chat_server import ChatServer, Json
+from tests.support.configs import make_config, run
 
 ARMS = "tests.support.fakes:ArmsEnv"
 """Three steps of two arms; arm 1, three times, wins."""
@@ -68,15 +69,15 @@ class Pair:
 
     def config(self, **how: Any) -> Config:
         given: dict[str, Any] = {"env": ARMS, "template": "react", "depth": 3, "teacher": "t"}
-        given |= {"base_url": self.teacher.base_url, "swift": f"s@{self.student.base_url}"}
-        if how.get("swift") != "":
-            given["swift_threshold"] = -0.5
-        return Config(**{**given, **how})
+        given |= {"base_url": self.teacher.base_url, "student": f"s@{self.student.base_url}"}
+        if how.get("student") != "":
+            given["student_threshold"] = -0.5
+        return make_config(**{**given, **how})
 
     def explore(
         self, bounds: RunBudget = NO_BUDGET, means: Resources = LOCAL, **how: Any
     ) -> Summary:
-        return run(self.config(**how), self.folder / "run", bounds=bounds, means=means)
+        return run(self.config(**how), self.folder / "run", budget=bounds, resources=means)
 
     @property
     def tree(self) -> Tree:

@@ -3,13 +3,13 @@
 from pathlib import Path
 from random import Random
 
-from engine.config import Config
 from engine.runs.store import Store
 from engine.terminal import guarded
 from environments import Action, Step, Task
 from search import ROOT, Tree
 from search.tree import Call
 from search.usage import Usage
+from tests.support.configs import make_config
 from treegraft.commands import engine_app
 
 GOLD = "SELECT name FROM people WHERE age > 30"
@@ -65,7 +65,7 @@ def bushy(id: str, nodes: int, seed: int = 0) -> Tree:
 def run_of(folder: Path, *trees: Tree) -> Path:
     """A run with these trees in `folder`."""
     with Store.create(folder) as store:
-        store.set_meta({"config": Config("arms").to_dict(), "world": WORLD})
+        store.set_meta({"config": make_config("arms").to_dict(), "world": WORLD})
         for tree in trees:
             store.add_tree(tree)
     return folder

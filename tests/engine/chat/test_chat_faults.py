@@ -16,7 +16,6 @@ from engine.chat.budget import Budget, BudgetedChat
 from engine.chat.endpoint import Endpoint
 from engine.chat.journal import CachedChat, Journal
 from engine.chat.retry import Retries
-from engine.config import Config
 from engine.executors.local import Local
 from engine.runs.codec import tree_to_dict
 from engine.runs.explore import Summary, explore
@@ -24,6 +23,7 @@ from engine.runs.store import Store
 from environments import Task
 from tests.support.chat_faults import Plan, passing
 from tests.support.chat_server import ChatServer, Fault, Json, status
+from tests.support.configs import make_config
 from tests.support.fakes import ArmsEnv
 
 TASKS = 12
@@ -68,7 +68,7 @@ def player(request: Json) -> Json:
 
 
 async def _explore(out: Path, base_url: str, retries: Retries, timeout: float) -> Summary:
-    config = Config(f"{__name__}:Mazes", teacher="player", depth=3, task_max_calls=12)
+    config = make_config(f"{__name__}:Mazes", teacher="player", depth=3, task_budget_calls=12)
     endpoint = Endpoint(base_url, retries=retries, timeout=timeout, concurrency=4)
     endpoint.base_url = "http://model/v1"  # one journal for servers on several ports
     with Journal(out / "journal.db") as journal:

@@ -10,7 +10,6 @@ import datasets
 import pytest
 from pyarrow import parquet
 
-from engine.config import Config
 from engine.errors import LeakError, UsageError
 from engine.export.export import Export, export
 from engine.export.filters import Counts, Filter, kept
@@ -20,6 +19,7 @@ from engine.policies.judge import SEARCH_TEXTS
 from engine.runs.store import Store
 from environments import Action, Step, Task
 from search import ROOT, Tree
+from tests.support.configs import make_config
 from trainer.data.mask import is_trained
 
 GOLD = "SELECT name FROM people WHERE age > 30"
@@ -59,7 +59,7 @@ def searched() -> Tree:
 def run(tmp_path: Path) -> Callable[..., Path]:
     def write(*trees: Tree, name: str = "run") -> Path:
         with Store.create(tmp_path / name) as store:
-            store.set_meta({"config": Config("arms").to_dict(), "world": WORLD})
+            store.set_meta({"config": make_config("arms").to_dict(), "world": WORLD})
             for tree in trees:
                 store.add_tree(tree)
         return tmp_path / name

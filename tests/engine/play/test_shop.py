@@ -16,7 +16,6 @@ from urllib.request import urlopen
 
 import pytest
 
-from engine.config import Config
 from engine.errors import UsageError
 from engine.play.recording import SOURCE, Recording, RecordingStore
 from engine.play.shop import Counter, ShopServer
@@ -27,8 +26,9 @@ from environments.webshop.env import WebShopEnv
 from search.tree import ROOT
 from tests.engine.test_cli import engine
 from tests.support.browser import browser_page
+from tests.support.configs import make_config
 
-CONFIG = Config("webshop", teacher=SOURCE)
+CONFIG = make_config("webshop", teacher=SOURCE)
 
 
 @contextmanager
@@ -149,7 +149,7 @@ def test_a_run_of_another_kind_is_not_written_into(tmp_path):
     env = WebShopEnv()
     with RecordingStore.open(tmp_path / "run", CONFIG, env):
         pass
-    other = Config("webshop", split="test", teacher=SOURCE)
+    other = make_config("webshop", split="test", teacher=SOURCE)
     with (
         pytest.raises(UsageError, match="--split"),
         RecordingStore.open(tmp_path / "run", other, env),

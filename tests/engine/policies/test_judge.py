@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 
 from engine.chat.base import ChatReply
-from engine.config import Config
 from engine.policies.demonstration import DemonstrationPolicy
 from engine.policies.judge import COMPARE, REFLECT, VALUE, ModelJudge
 from engine.policies.teacher import LESSONS, Teacher
 from engine.runs.codec import tree_to_dict
-from engine.runs.run import Resources, run
+from engine.runs.run import Resources
 from engine.runs.store import Store
 from engine.templates import get
 from engine.templates.base import World
 from environments import NOTHING, Action, Outcome, Step, Task, Tool, ToolEnv
 from search import Tree, Usage
 from tests.support.chat_server import ChatServer
+from tests.support.configs import make_config, run
 from tests.support.fakes import ArmsEnv, go
 
 ENV = "tests.support.fakes:ArmsEnv"
@@ -58,7 +58,8 @@ class Mind:
 
 def explore(server: ChatServer, out: Path, **changes) -> Tree:
     how = {"env": ENV, "siblings": "sample"} | changes
-    run(Config(teacher="t", base_url=server.base_url, **how), out, means=Resources(concurrency=1))
+    config = make_config(teacher="t", base_url=server.base_url, **how)
+    run(config, out, resources=Resources(concurrency=1))
     with Store.open(out) as store:
         (tree,) = store.trees()
     return tree

@@ -71,7 +71,7 @@ def test_where_the_student_failed_the_teacher_is_asked_and_not_the_student(
 
 def test_where_the_student_won_it_goes_on(tmp_path: Path) -> None:
     with pair(tmp_path, lambda _: calls(1), lambda _: calls(0)) as both:
-        both.explore(solved=2, task_max_calls=5)
+        both.explore(max_solutions=2, task_budget_calls=5)
         assert acted(both.tree) == ["student"] * 3 + ["repeat"]
 
 
@@ -95,7 +95,7 @@ def test_the_student_sees_its_own_template_and_the_teacher_judges(tmp_path: Path
         return "Score: 9" if "judge" in str(request["messages"][-1]["content"]) else calls(1)
 
     with pair(tmp_path, lambda r: calls(1), teacher) as both:
-        both.explore(search="mcts", swift_template="toolllama", reflections=1)
+        both.explore(search="mcts", student_template="toolllama", reflections=1)
         systems = {request["messages"][0]["content"] for request in both.asked}
     assert all("AutoGPT" in text for text in systems)
     judged = [request for request in both.teacher.requests if "judge" in str(request["messages"])]
@@ -132,7 +132,7 @@ def test_a_refused_request_says_nothing_of_the_next(tmp_path: Path, capfd: Any) 
     [
         ([status(401)], calls(1), "HTTP 401: fault 401"),
         ([status(404)], calls(1), "HTTP 404: fault 404"),
-        ([], None, "--swift-threshold=-inf"),
+        ([], None, "--student-threshold=-inf"),
     ],
 )
 def test_a_student_that_will_not_do_stops_the_run_at_its_start(
@@ -157,17 +157,17 @@ def test_a_student_that_is_not_there_stops_the_run_at_its_start(tmp_path: Path) 
     with ChatServer(says(lambda _: calls(1))) as teacher:
         both = Pair(teacher, teacher, tmp_path)
         with pytest.raises(UsageError, match="gave up after 3 attempts"):
-            both.explore(swift=f"s@http://127.0.0.1:{port}/v1")
+            both.explore(student=f"s@http://127.0.0.1:{port}/v1")
         assert not teacher.requests
 
 
 def test_without_log_probabilities_a_call_that_can_be_read_can_be_trusted(tmp_path: Path) -> None:
     with pair(tmp_path, lambda _: (calls(1), None)) as both:
-        both.explore(swift_threshold=-inf)
+        both.explore(student_threshold=-inf)
         assert acted(both.tree) == ["student"] * 3
         assert not any("logprobs" in request for request in both.student.requests)
         number = len(both.student.requests)
-        assert both.explore(swift_threshold=-inf).skipped == 1
+        assert both.explore(student_threshold=-inf).skipped == 1
         assert len(both.student.requests) == number, "nothing is left to ask it"
 
 

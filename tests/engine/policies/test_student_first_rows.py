@@ -64,7 +64,7 @@ def test_pairs_of_the_teachers_own_are_none_of_the_students(tmp_path: Path) -> N
         return calls(2 if "{'arm': 2}" not in told else 1)
 
     with pair(tmp_path, lambda _: calls(0), teacher) as both:
-        both.explore(width=3, depth=3, task_max_calls=None)
+        both.explore(width=3, depth=3, task_budget_calls=None)
         run_folder = tmp_path / "run"
         every = export([run_folder], tmp_path / "all", Export("dpo"))
         some = export([run_folder], tmp_path / "some", Export("dpo", Filter(corrected=True)))
@@ -94,7 +94,7 @@ def test_the_student_and_the_teacher_have_caches_of_their_own() -> None:
 
 def test_a_run_without_a_student_tells_nothing_of_one(tmp_path: Path) -> None:
     with pair(tmp_path, lambda _: calls(1)) as both:
-        both.explore(swift="")
+        both.explore(student="")
         assert "swift" not in both.stats and not both.student.requests
         shown = json.loads(engine("show", str(tmp_path / "run"), "--json"))
     assert all("actor" not in node and "why" not in node for node in shown["nodes"])

@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Iterator
 from functools import cache
 from hashlib import sha256
-from inspect import signature
 from math import inf
 from pathlib import Path
 from random import Random
@@ -18,14 +17,13 @@ from typing import Any
 
 import pytest
 
-from engine.cli.explore import explore
-from engine.config import Config
 from engine.errors import UsageError
 from engine.policies.probe import probe
 from engine.policies.student_endpoint import StudentEndpoint
 from engine.runs.build_executor import Resources, RunBudget
 from engine.runs.store import Store
 from tests.support.chat_server import ChatServer, Json, SqlPlayer
+from tests.support.configs import make_config
 from tests.support.exploring import ROOT, engine
 from tests.support.swift_pairs import ARMS, Pair, acted, calls, depth, is_probe, pair
 
@@ -51,7 +49,7 @@ def test_dollars_are_counted_apart(tmp_path: Path) -> None:
     prices = tmp_path / "prices.json"
     prices.write_text('{"t": {"input": 1e5, "output": 0}, "s": {"input": 1e4, "output": 0}}')
     with pair(tmp_path, lambda r: calls(1) if depth(r) else "Hm.") as both:
-        both.explore(means=Resources(prices=prices))
+        both.explore(resources=Resources(prices=prices))
         found = both.stats
     assert (found["swift"]["teacher_usd"], found["swift"]["student_usd"]) == (1.0, 0.3)
     assert found["usd"] == pytest.approx(1.3)
@@ -62,49 +60,49 @@ def test_the_config_keeps_the_address_without_its_password(tmp_path: Path) -> No
         return both.student.base_url.replace("//", f"//me:{secret}@")
 
     with pair(tmp_path, lambda _: calls(1)) as both:
-        both.explore(swift=f"s@{at('hunter22')}")
+        both.explore(student=f"s@{at('hunter22')}")
         files = [file for file in tmp_path.rglob("*") if file.is_file()]
         assert files and not any(b"hunter22" in file.read_bytes() for file in files)
         with Store.open(tmp_path / "run") as store:
-            assert store.meta()["config"]["swift"] == f"s@{both.student.base_url}"
-        assert both.explore(swift=f"s@{at('hunter23')}").skipped == 1
-        with pytest.raises(UsageError, match="--swift-threshold was -0.5 and is -0.25"):
-            both.explore(swift_threshold=-0.25)
-        with pytest.raises(UsageError, match="--swift was"):
-            both.explore(swift="")
+            assert store.meta()["config"]["student"] == f"s@{both.student.base_url}"
+        assert both.explore(student=f"s@{at('hunter23')}").skipped == 1
+        with pytest.raises(UsageError, match="--student-threshold was -0.5 and is -0.25"):
+            both.explore(student_threshold=-0.25)
+        with pytest.raises(UsageError, match="--student was"):
+            both.explore(student="")
 
 
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"swift": "s"}, "my-student@http"),
-        ({"swift": "@http://a/v1"}, "my-student@http"),
-        ({"swift_threshold": -1.0}, "--swift-threshold is for --swift"),
-        ({"swift": "s@http://a/v1", "swift_threshold": float("nan")}, "--swift-threshold must"),
-        ({"swift": "s@http://a/v1", "swift_template": "nope"}, "--swift-template: no template"),
+        ({"student": "s"}, "my-student@http"),
+        ({"student": "@http://a/v1"}, "my-student@http"),
+        ({"student_threshold": -1.0}, "are for --student"),
+        (
+            {"student": "s@http://a/v1", "student_threshold": float("nan")},
+            "--student-threshold must",
+        ),
+        (
+            {"student": "s@http://a/v1", "student_template": "nope"},
+            "--student-template: no template",
+        ),
     ],
 )
 def test_flags_that_do_not_go_together_are_refused(given: Any, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        Config(ARMS, teacher="t", **given)
+        make_config(ARMS, teacher="t", **given)
 
 
 def test_a_run_from_before_there_were_students_has_none() -> None:
-    old = {k: v for k, v in Config(ARMS).to_dict().items() if not k.startswith("swift")}
-    assert not Config(ARMS).difference(old)
-    assert Config(ARMS, swift="s@http://a/v1").difference(old).startswith("--swift was ''")
+    old = {k: v for k, v in make_config(ARMS).to_dict().items() if not k.startswith("student")}
+    assert not make_config(ARMS).difference(old)
+    assert make_config(ARMS, student="s@http://a/v1").difference(old).startswith("--student was ''")
 
 
 def test_a_config_is_json_whatever_the_threshold() -> None:
-    config = Config(ARMS, swift="s@http://a/v1", swift_threshold=-inf)
+    config = make_config(ARMS, student="s@http://a/v1", student_threshold=-inf)
     kept = json.loads(json.dumps(config.to_dict(), allow_nan=False))
     assert not config.difference(kept)
-
-
-def test_the_flags_defaults_are_the_configs() -> None:
-    given = signature(explore).parameters
-    for name in ("swift", "swift_threshold", "swift_template"):
-        assert given[name].default == getattr(Config(ARMS), name)
 
 
 def test_ray_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -112,7 +110,7 @@ def test_ray_is_refused_in_one_line(tmp_path: Path) -> None:
         pair(tmp_path, lambda _: calls(1)) as both,
         pytest.raises(UsageError, match="not with ray"),
     ):
-        both.explore(means=Resources(executor="ray"))
+        both.explore(resources=Resources(executor="ray"))
 
 
 @cache
@@ -132,8 +130,8 @@ TASKS = 5
 def command(both: Pair, out: Path, *more: str) -> list[str]:
     flags = (
         f"--env bird --split train --limit {TASKS} --template react --depth 5 --concurrency 4 "
-        f"--teacher t --base-url {both.teacher.base_url} --swift s@{both.student.base_url} "
-        "--swift-threshold -0.5"
+        f"--teacher t --base-url {both.teacher.base_url} --student s@{both.student.base_url} "
+        "--student-threshold -0.5"
     )
     return [sys.executable, "-m", "engine", "explore", *flags.split(), "--out", str(out), *more]
 

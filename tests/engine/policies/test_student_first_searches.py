@@ -1,7 +1,6 @@
 """A student that acts first, in every search: what holds of the trees."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
@@ -10,25 +9,11 @@ from hypothesis import strategies as st
 
 from engine.policies.student_first import StudentFirst
 from engine.runs.codec import tree_to_dict
-from environments import Step, Task
-from search import (
-    Beam,
-    BestFirst,
-    Dfsdt,
-    Limits,
-    Mcts,
-    Policy,
-    Proposal,
-    Tree,
-    Usage,
-    beam,
-    best_first,
-    dfsdt,
-    mcts,
-    react,
-)
+from environments import Step
+from search import ROOT, Call, Policy, Proposal, Request, Tree, Usage
 from search.tree import STUDENT
-from tests.search.test_properties import RandomMind, RandomWorld
+from tests.search.test_properties import Bounds, RandomMind
+from tests.search.test_properties import play as play_search
 from tests.support.fakes import ArmsEnv, go
 from tests.support.swift_pairs import acted
 
@@ -44,39 +29,30 @@ class Sure:
     def name(self) -> str:
         return "sure"
 
-    async def propose(self, task: Task, path: Sequence[Step], **how: Any) -> Proposal:
-        assert how["count"] == 1, "all children would be the student's"
-        found = await self.policy.propose(task, path, **how)
-        logprobs = (self.logprob,) * len(found.actions)
-        return Proposal(found.actions, found.usage, "by the student", logprobs)
+    async def propose(self, request: Request) -> Proposal:
+        assert request.count == 1, "all children would be the student's"
+        found = await self.policy.propose(request)
+        calls = tuple(replace(call, request="by the student") for call in found.calls)
+        return Proposal(found.actions, calls, (self.logprob,) * len(found.actions))
 
 
 SEARCHES = st.sampled_from(["dfsdt", "rank", "react", "beam", "best_first", "mcts", "lats"])
 LIMITS = st.builds(
-    Limits,
+    Bounds,
     width=st.integers(1, 3),
     depth=st.integers(1, 4),
-    solved=st.integers(1, 3),
-    repeats=st.integers(0, 2),
+    max_solutions=st.integers(1, 3),
+    retries=st.integers(0, 2),
     calls=st.none(),
+    tokens=st.none(),
 )
 TOOLS = ("go", "give_up")
 
 
 async def play(
-    policy: Policy, name: str, seed: int, limits: Limits, siblings: Any, world: Any = None
+    policy: Policy, name: str, seed: int, bounds: Bounds, siblings: str, world: Any = None
 ) -> Tree:
-    world, mind = world or RandomWorld(seed), RandomMind(seed)
-    search, how = {
-        "dfsdt": (dfsdt, [Dfsdt(siblings, backtrack=1 + seed % 3)]),
-        "rank": (dfsdt, [Dfsdt(siblings, rank=True, judge=mind)]),
-        "react": (react, []),
-        "beam": (beam, [Beam(mind, 1 + seed % 2, siblings)]),
-        "best_first": (best_first, [BestFirst(mind, siblings)]),
-        "mcts": (mcts, [Mcts(siblings, judge=mind)]),
-        "lats": (mcts, [Mcts(siblings, "reward", 0.5, 2, mind)]),
-    }[name]
-    return await search(world, world.tasks[0], policy, limits, *how)  # type: ignore[operator]
+    return (await play_search(name, seed, bounds, siblings, policy, world))[0]
 
 
 def steps(tree: Tree) -> list[tuple[int, Step]]:
@@ -96,7 +72,11 @@ async def test_with_no_trust_the_tree_is_the_teachers(name, seed, siblings, limi
     student = Sure(RandomMind(seed + 1))
     tree = await play(StudentFirst(student, mind, TOOLS, inf), name, seed, limits, siblings)
     assert steps(tree) == steps(alone)
-    assert (tree.closed, tree.repeats, tree.stopped) == (alone.closed, alone.repeats, alone.stopped)
+    assert (tree.closed, tree.duplicates, tree.stopped) == (
+        alone.closed,
+        alone.duplicates,
+        alone.stopped,
+    )
     assert [c for c in tree.calls if c.kind != "student"] == alone.calls
     assert all(node.why and not node.actor for node in tree.nodes)
 
@@ -107,33 +87,41 @@ async def test_with_full_trust_a_student_that_wins_is_not_corrected(name, siblin
     class Never:
         name = "never"
 
-        async def propose(self, *_: object, **__: object) -> Proposal:
+        async def propose(self, request: Request) -> Proposal:
             raise AssertionError("the teacher was asked")
 
-    world = ArmsEnv()
+    world, bounds = ArmsEnv(), Bounds(1, 12, 1, 4, 60, None)
     right = Sure(_Right(), logprob=None)
     tree = await play(
-        StudentFirst(right, Never(), TOOLS, -inf), name, seed, Limits(width=1), siblings, world
+        StudentFirst(right, Never(), TOOLS, -inf), name, seed, bounds, siblings, world
     )
     assert tree.solved and acted(tree) == ["student"] * 3
 
 
 class _Right:
-    async def propose(self, *_: object, **__: object) -> Proposal:
-        return Proposal((go(1),), Usage(1, 8, 2))
+    async def propose(self, request: Request) -> Proposal:
+        return Proposal((go(1),), (Call(ROOT, "", Usage(1, 8, 2)),))
 
 
 @settings(deadline=None, max_examples=60)
 @given(
     name=SEARCHES,
     seed=st.integers(0, 10**6),
-    limits=st.builds(Limits, depth=st.integers(1, 4), calls=st.integers(0, 12)),
+    limits=st.builds(
+        Bounds,
+        width=st.just(2),
+        depth=st.integers(1, 4),
+        max_solutions=st.just(1),
+        retries=st.just(4),
+        calls=st.integers(0, 12),
+        tokens=st.none(),
+    ),
 )
 async def test_limits_bound_the_calls_of_both(name, seed, limits):
-    swift = StudentFirst(Sure(RandomMind(seed + 1)), RandomMind(seed), TOOLS, -0.5)
-    tree = await play(swift, name, seed, limits, "diverse")
+    policy = StudentFirst(Sure(RandomMind(seed + 1)), RandomMind(seed), TOOLS, -0.5)
+    tree = await play(policy, name, seed, limits, "diverse")
     assert tree.usage.calls <= limits.calls
-    again = await play(swift, name, seed, limits, "diverse")
+    again = await play(policy, name, seed, limits, "diverse")
     assert tree_to_dict(again) == tree_to_dict(tree)
     for node in tree.nodes:
         kind = tree.calls[node.call].kind

@@ -6,19 +6,18 @@ from pathlib import Path
 import pytest
 
 from engine.chat.base import ChatReply
-from engine.config import Config
 from engine.errors import UsageError
 from engine.export.export import Export, export
 from engine.policies.teacher import DIVERSITY, LESSONS, Teacher
 from engine.runs.build_executor import Resources, RunBudget
 from engine.runs.codec import tree_to_dict
-from engine.runs.run import run
 from engine.runs.store import Store
 from engine.templates import get
 from engine.templates.base import World
 from environments import Step
 from search import Usage
 from tests.support.chat_server import ChatServer, status
+from tests.support.configs import make_config, run
 from tests.support.fakes import ArmsEnv, go
 
 ENV = "tests.support.fakes:ArmsEnv"
@@ -41,8 +40,8 @@ def left_then_right(request: dict) -> list[dict]:
 
 
 def explore(server: ChatServer, out: Path, **changes):
-    config = Config(ENV, teacher="t", base_url=server.base_url, **changes)
-    summary = run(config, out, means=Resources(concurrency=2))
+    config = make_config(ENV, teacher="t", base_url=server.base_url, **changes)
+    summary = run(config, out, resources=Resources(concurrency=2))
     with Store.open(out) as store:
         return summary, next(store.trees(), None)
 
@@ -129,15 +128,15 @@ def test_dollars_need_a_price_and_bound_the_run(tmp_path):
     prices = tmp_path / "prices.json"
     prices.write_text(json.dumps({"t": {"input": 1e6, "output": 1e6}}))  # a dollar a token
     with ChatServer(left_then_right) as server:
-        config = Config(ENV, teacher="t", base_url=server.base_url)
+        config = make_config(ENV, teacher="t", base_url=server.base_url)
         bounds = RunBudget(usd=2000.0)
         with pytest.raises(Exception, match="no price is known"):
-            run(config, tmp_path / "r", bounds=bounds)
-        summary = run(config, tmp_path / "r", bounds=bounds, means=Resources(prices=prices))
+            run(config, tmp_path / "r", budget=bounds)
+        summary = run(config, tmp_path / "r", budget=bounds, resources=Resources(prices=prices))
         assert summary.stopped == 1 and 2000 <= summary.usage.usd < 4000
         sent = len(server.requests)
         # The run has spent its dollars; the same command does not spend them again.
-        summary = run(config, tmp_path / "r", bounds=bounds, means=Resources(prices=prices))
+        summary = run(config, tmp_path / "r", budget=bounds, resources=Resources(prices=prices))
         assert summary.stopped == 1 and len(server.requests) == sent
 
 

@@ -20,6 +20,7 @@ from engine.runs.tasks import read_ids, read_quarantine, select
 from environments import Action, DataError, Outcome, Step, Task
 from sandbox import SandboxError
 from search import Dfsdt, Limits, Tree, dfsdt
+from tests.support.configs import make_config, run
 from tests.support.fakes import Arms, ArmsEnv
 
 
@@ -58,7 +59,7 @@ TASKS = ManyArms().tasks
 
 
 def config(env: str = MANY, **changes) -> Config:
-    return Config(env, mistake_rate=0.5, **changes)
+    return make_config(env, mistake_rate=0.5, **changes)
 
 
 def run(out: Path, config: Config, tasks: Sequence[Task] = TASKS) -> Summary:
@@ -213,7 +214,7 @@ def test_a_quarantine_is_for_its_own_data(tmp_path):
 )
 def test_a_bad_config_says_what_would_do(bad, says):
     with pytest.raises(UsageError, match=says):
-        Config("bird", **bad)
+        make_config("bird", **bad)
 
 
 def test_a_model_without_an_endpoint_is_refused(tmp_path):

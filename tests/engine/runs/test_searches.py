@@ -20,10 +20,11 @@ from engine.executors.search_task import judge_of
 from engine.export.export import Export, export
 from engine.policies.judge import COMPARE, REFLECT, SEARCH_TEXTS, VALUE
 from engine.runs.codec import tree_to_dict
-from engine.runs.run import Resources, Selection, run
+from engine.runs.run import Resources, Selection
 from engine.runs.stats import stats
 from engine.runs.store import Store
 from tests.support.chat_server import ChatServer
+from tests.support.configs import make_config, run
 from tests.support.fakes import Arms
 from treegraft.commands import engine_app
 
@@ -81,7 +82,7 @@ def server() -> Iterator[ChatServer]:
 
 @pytest.fixture
 def config(server, request) -> Config:
-    return Config(MANY, teacher="t", base_url=server.base_url, **SEARCHES[request.param])
+    return make_config(MANY, teacher="t", base_url=server.base_url, **SEARCHES[request.param])
 
 
 @pytest.mark.parametrize("config", SEARCHES, indirect=True)
@@ -93,7 +94,7 @@ def test_every_search_makes_trees_for_export_show_and_stats(config, tmp_path):
         counts = export([out], tmp_path / f"{kind}.jsonl", Export(kind))
         rows = (tmp_path / f"{kind}.jsonl").read_text()
         assert counts.rows == rows.count("\n") and not any(text in rows for text in SEARCH_TEXTS)
-        assert "Lesson" not in rows and (counts.rows > 0 or config.search == "react")
+        assert "Lesson" not in rows and (counts.rows > 0 or config.search.name == "react")
     with Store.open(out) as store:
         found = stats(store)
         assert found.trees == 8 and found.usage.calls == store.usage().calls
@@ -105,9 +106,9 @@ def test_every_search_makes_trees_for_export_show_and_stats(config, tmp_path):
 def test_a_killed_search_goes_on_to_the_same_tree(name, server, tmp_path):
     """A judge's replies are journaled like the policy's: paid once, and found again."""
     how = SEARCHES[name]
-    config = Config(MANY, teacher="t", base_url=server.base_url, **how)
+    config = make_config(MANY, teacher="t", base_url=server.base_url, **how)
     four, means = Selection(limit=4), Resources(concurrency=4)
-    run(config, tmp_path / "whole" / "r", selection=four, means=means)
+    run(config, tmp_path / "whole" / "r", selection=four, resources=means)
     needed = received(server)
     server.requests.clear()
     out = tmp_path / "killed" / "r"
@@ -120,7 +121,7 @@ def test_a_killed_search_goes_on_to_the_same_tree(name, server, tmp_path):
             time.sleep(0.002)
         process.kill()
     assert process.returncode == -signal.SIGKILL, "the run was over before it was killed"
-    run(config, out, selection=four, means=means)
+    run(config, out, selection=four, resources=means)
     assert trees(out) == trees(tmp_path / "whole" / "r")
     sent = received(server)
     assert sent.keys() == needed.keys() and 0 <= sent.total() - needed.total() <= 4
@@ -133,7 +134,7 @@ def received(server: ChatServer) -> Counter[str]:
 @pytest.mark.parametrize("name", SEARCHES)
 def test_searches_go_with_the_demonstration_teacher(name, tmp_path):
     how = SEARCHES[name] | ({"reflections": 0} if name == "lats" else {})
-    summary = run(Config(MANY, mistake_rate=0.4, width=2, **how), tmp_path / "r")
+    summary = run(make_config(MANY, mistake_rate=0.4, width=2, **how), tmp_path / "r")
     assert summary.complete and summary.solved == (8 if name != "react" else summary.solved)
 
 
@@ -156,7 +157,7 @@ def test_searches_go_with_the_demonstration_teacher(name, tmp_path):
 )
 def test_an_option_that_a_search_does_not_take_is_refused(bad, says):
     with pytest.raises(UsageError, match=says):
-        Config("bird", **bad)
+        make_config("bird", **bad)
 
 
 def test_the_command_refuses_in_one_line(tmp_path):
@@ -169,13 +170,14 @@ def test_the_command_refuses_in_one_line(tmp_path):
 
 
 def test_a_policy_that_judges_nothing_is_refused():
-    with pytest.raises(UsageError, match="judges nothing"):
+    with pytest.raises(UsageError, match="not a judge"):
         judge_of(Arms())
 
 
 def test_a_run_takes_a_template_of_the_users_own(server, tmp_path):
     own = str(ROOT / "examples" / "at_sign.toml")
-    summary = run(Config(MANY, teacher="t", base_url=server.base_url, template=own), tmp_path / "r")
+    config = make_config(MANY, teacher="t", base_url=server.base_url, template=own)
+    summary = run(config, tmp_path / "r")
     assert summary.failed == 0 and "tools" not in server.requests[0]
     with pytest.raises(UsageError, match=r"--template: .*nope\.toml"):
-        Config(MANY, template="nope.toml")
+        make_config(MANY, template="nope.toml")

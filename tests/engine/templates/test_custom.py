@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import Config
 from engine.errors import UsageError
 from engine.export.export import Export, export
-from engine.runs.run import Selection, run
+from engine.runs.run import Selection
 from engine.templates import TemplateError, get
 from engine.templates.base import World
 from environments import GIVE_UP, Action, Step, Task, Tool
+from tests.support.configs import make_config, run
 
 LOOK = Tool("look", "Look.", {"type": "object", "properties": {"at": {"type": "string"}}})
 WORLD = World("Be brief.", (LOOK, GIVE_UP))
@@ -118,7 +118,7 @@ def test_the_examples_file_is_a_template():
 def test_a_run_keeps_its_template(tmp_path):
     file = tmp_path / "mine.toml"
     file.write_text(BY_PATTERN, "utf-8")
-    config = Config("bird", split="train", template=str(file), sandbox="process")
+    config = make_config("bird", split="train", template=str(file), sandbox="process")
     assert run(config, tmp_path / "run", selection=Selection(limit=2)).solved == 2
     file.unlink()
     assert export([tmp_path / "run"], tmp_path / "rows.jsonl", Export("sft")).rows == 2

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from environments import Action, Step, Task, ToolEnv, make
+from environments import Action, Task, ToolEnv, make
 from environments.python.env import PythonEnv
 from environments.python.text import SHOWN_CHARS
 from sandbox.errors import SandboxError, StateLost
-from search import Limits, Proposal, dfsdt
+from search import Dfsdt, Proposal, Request
 from tests.support.python_world import TASK, ImpatientEnv, start
+from tests.support.searching import play
 
 FILES = {"in.txt": "one\ntwo\n", "sub/more.csv": "a,b\n1,2\n"}
 WITH_FILES = Task("f", "?", {"answer": "12"}, {"files": FILES}, group="f")
@@ -310,12 +311,10 @@ class Scripted:
     def __init__(self, cells: Sequence[str]) -> None:
         self._cells = list(cells)
 
-    async def propose(
-        self, task: Task, path: Sequence[Step], *, tried: Sequence[Step], count: int, attempt: int
-    ) -> Proposal:
+    async def propose(self, request: Request) -> Proposal:
         if self._cells:
             return Proposal((Action("python", {"code": self._cells.pop(0)}),))
-        if not any("ready" in step.action.arguments.get("code", "") for step in path):
+        if not any("ready" in step.action.arguments.get("code", "") for step in request.path):
             return Proposal((Action("python", {"code": "ready = x"}),))
         return Proposal((Action("answer", {"code": "def f(x): return x * x"}),))
 
@@ -331,7 +330,7 @@ FILLS = "with open('big', 'wb') as f:\n    while True: f.write(b'x' * 1_000_000)
 
 async def test_a_search_goes_on_at_the_parent_and_the_tree_says_why(env: ToolEnv) -> None:
     cells = ["x = 5", "import os; os._exit(1)", "while True: print('x' * 99999)", FORKS, FILLS]
-    tree = await dfsdt(env, TASK, Scripted(cells), Limits(depth=9, calls=30))
+    tree = await play(Dfsdt, env, TASK, Scripted(cells), depth=9, calls=30)
     kinds = [node.step.info.get("error") for node in tree.nodes]
     assert tree.solved
     assert kinds[:3] == [None, "died", "flood"]

@@ -7,8 +7,9 @@ import pytest
 
 from engine.policies.demonstration import DemonstrationPolicy
 from environments import Action, Task, ToolEnv, make
-from search import Limits, dfsdt
+from search import Dfsdt
 from tests.support.python_world import TASK, ImpatientEnv, start
+from tests.support.searching import play
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +22,7 @@ def env() -> Iterator[ToolEnv]:
 async def test_the_demonstration_teacher_fails_and_succeeds(env: ToolEnv) -> None:
     task = next(task for task in env.tasks if task.id == "counting-coins")
     teacher = DemonstrationPolicy(env.solution, env.mistakes, mistake_rate=1.0)
-    tree = await dfsdt(env, task, teacher, Limits(width=2, solved=1))
+    tree = await play(Dfsdt, env, task, teacher)
     answers = [node.step for node in tree.nodes if node.step.action.tool == "answer"]
     assert tree.solved and answers[0].reward == 0.0 and answers[-1].reward == 1.0
     assert json.dumps([dict(step.info) for step in answers])

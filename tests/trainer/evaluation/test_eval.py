@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from engine.cli.options import env_options
-from engine.config import Config
 from engine.runs.run import run as explore
 from tests.support.chat_server import ChatServer
+from tests.support.configs import make_config, run
 from tests.support.rows import GENERAL
 from tests.support.stored import answer, store, tree
 from trainer.errors import TrainerError
@@ -86,7 +86,7 @@ def lucky(request: dict[str, Any]) -> str:
 
 
 def test_all_figures_of_one_run_are_in_one_report(tmp_path: Path) -> None:
-    explored = Config(env="examples.keypad:KeypadEnv", split="test", sandbox="process")
+    explored = make_config(env="examples.keypad:KeypadEnv", split="test", sandbox="process")
     explore(replace(explored, mistake_rate=0.0), tmp_path / "teacher")
     out, page, sheet = tmp_path / "out", tmp_path / "report.html", tmp_path / "sheet.csv"
     with ChatServer(lucky) as server:

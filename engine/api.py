@@ -1,0 +1,250 @@
+"""The engine's Python API: explore tasks, and read the run that results.
+
+    run = explore("bird", teacher="gpt-4.1-mini", limit=50, max_usd=1, out="runs/a")
+    tree = run["bird-train-3"]
+    rows = run.rows("sft", template="react")
+
+`treegraft` exports these names. The commands call them too.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from engine.config import Config, config_of
+from engine.export.export import Export, rows
+from engine.export.filters import Counts, Filter
+from engine.runs.build_executor import Resources, RunBudget
+from engine.runs.explore import Progress, Silent, Summary
+from engine.runs.run import ALL, LOCAL, NO_BUDGET, Selection, run, wait
+from engine.runs.stats import stats
+from engine.runs.store import Store
+from environments import ToolEnv
+from search import Search, Tree
+
+if TYPE_CHECKING:
+    import datasets
+    import networkx
+
+
+class ExploredTree(Tree):
+    """A tree of a run: prints as text, and as HTML in a notebook."""
+
+    @classmethod
+    def of(cls, tree: Tree) -> "ExploredTree":
+        """Return `tree` as one that prints."""
+        return cls(**{each.name: getattr(tree, each.name) for each in fields(Tree)})
+
+    def __str__(self) -> str:
+        from search.graph import tree_text
+
+        return tree_text(self)
+
+    def _repr_html_(self) -> str:
+        from engine.view.static import tree_html
+
+        return tree_html(self)
+
+    def to_networkx(self) -> "networkx.DiGraph[int]":
+        """Return the tree as a networkx graph; see `search.graph.to_networkx`."""
+        from search.graph import to_networkx
+
+        return to_networkx(self)
+
+
+class Run(Mapping[str, ExploredTree]):
+    """An explored run: a mapping from task ids to trees.
+
+    Attributes:
+        path: The run's folder.
+        summary: What the call that returned it did; empty for a run that was opened.
+    """
+
+    def __init__(self, path: Path | str, summary: Summary | None = None) -> None:
+        self.path, self.summary = Path(path), summary or Summary()
+        Store.open(self.path).close()  # raises UsageError if there is no run
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """Counts and rates of the run: solved, nodes, calls, tokens, dollars and shapes."""
+        with Store.open(self.path) as store:
+            return stats(store).to_dict()
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Why a task has no tree, by task id."""
+        with Store.open(self.path) as store:
+            return {id: f"{kind}: {message}" for id, (kind, message) in store.failures().items()}
+
+    def __getitem__(self, task_id: str) -> ExploredTree:
+        with Store.open(self.path) as store:
+            if task_id not in store.task_ids():
+                raise KeyError(task_id)
+            return ExploredTree.of(store.tree(task_id))
+
+    def __iter__(self) -> Iterator[str]:
+        with Store.open(self.path) as store:
+            return iter(store.task_ids())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in iter(self))
+
+    def trees(self) -> Iterator[ExploredTree]:
+        """Yield every tree; one is in memory at a time."""
+        with Store.open(self.path) as store:
+            for tree in store.trees():
+                yield ExploredTree.of(tree)
+
+    def rows(
+        self,
+        kind: Literal["sft", "dpo"] = "sft",
+        *,
+        template: str | Sequence[str] = (),
+        **options: Any,
+    ) -> "datasets.Dataset":
+        """Return training rows; the columns are those of `engine export`.
+
+        Args:
+            kind: "sft" for successful paths, "dpo" for preference pairs.
+            template: How messages are written; several are mixed. Default: the run's own.
+            **options: Fields of `export.export.Export` (pairs, dialects, mask_errors) and of
+                `export.filters.Filter` (min_reward, per_task, ...).
+
+        Raises:
+            TypeError: An option is unknown.
+            UsageError, TemplateError: The options do not go together.
+            LeakError: A row would hold a secret.
+        """
+        import datasets
+
+        names = {each.name for each in fields(Filter)}
+        wanted = Filter(**{name: options.pop(name) for name in names & options.keys()})
+        templates = (template,) if isinstance(template, str) else tuple(template)
+        settings = Export(kind, wanted, templates=templates, **options)
+        return datasets.Dataset.from_list(list(rows([self.path], settings, Counts())))
+
+    def __repr__(self) -> str:
+        found = self.stats
+        lines = [f"Run({str(self.path)!r})"]
+        lines += [f"  {name}: {found[name]}" for name in _SHOWN]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        found = self.stats
+        cells = "".join(
+            f"<tr><th>{name}</th><td>{escape(str(found[name]))}</td></tr>" for name in _SHOWN
+        )
+        return f"<table><caption>{escape(str(self.path))}</caption>{cells}</table>"
+
+
+_SHOWN = ("trees", "solved", "nodes", "calls", "prompt_tokens", "completion_tokens", "usd")
+
+
+def explore(
+    env: str | type[ToolEnv],
+    *,
+    out: Path | str,
+    teacher: str = "demonstration",
+    search: str | Search = "dfsdt",
+    tasks: Sequence[str] = (),
+    limit: int | None = None,
+    max_usd: float | None = None,
+    max_calls: int | None = None,
+    max_tokens: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Run:
+    """Search tasks of an environment and return the run; call it again to resume.
+
+    Works in a script and inside a running event loop (a notebook). `aexplore` is its asynchronous
+    twin.
+
+    Args:
+        env: A registered name, `module:Class`, or a class of your own.
+        out: The run's folder.
+        teacher: A model's name; "demonstration" needs no model and no key.
+        search: A search's name, or a `Search` with its options, such as `Dfsdt(width=3)`.
+        tasks: Ids of the tasks to take; empty for all.
+        limit: Take at most this many tasks.
+        max_usd: US dollars for the whole run.
+        max_calls: Requests for the whole run.
+        max_tokens: Tokens for the whole run.
+        progress: Receives what happens; default: nothing is shown.
+        **options: Fields of `Config` (data, split, template, base_url, seed, env_args, ...), of the
+            search if that is a name (width, depth, ...), of the task's budget
+            (task_budget_calls, ...) and of `Resources` (concurrency, executor, journal, ...).
+
+    Raises:
+        TreegraftError: Something you can fix; the message says what to do.
+    """
+    return wait(
+        lambda: aexplore(
+            env,
+            out=out,
+            teacher=teacher,
+            search=search,
+            tasks=tasks,
+            limit=limit,
+            max_usd=max_usd,
+            max_calls=max_calls,
+            max_tokens=max_tokens,
+            progress=progress,
+            **options,
+        )
+    )
+
+
+async def aexplore(
+    env: str | type[ToolEnv],
+    *,
+    out: Path | str,
+    teacher: str = "demonstration",
+    search: str | Search = "dfsdt",
+    tasks: Sequence[str] = (),
+    limit: int | None = None,
+    max_usd: float | None = None,
+    max_calls: int | None = None,
+    max_tokens: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Run:
+    """Search tasks of an environment and return the run; see `explore`."""
+    name = env if isinstance(env, str) else f"{env.__module__}:{env.__qualname__}"
+    own = {each.name for each in fields(Resources)}
+    resources = Resources(**{key: options.pop(key) for key in own & options.keys()})
+    quarantine = options.pop("quarantine", None)
+    config = config_of({"env": name, "teacher": teacher, "search": search, **options})
+    summary = await run(
+        config,
+        Path(out),
+        selection=Selection(tasks=",".join(tasks), limit=limit, quarantine=quarantine),
+        budget=RunBudget(usd=max_usd, calls=max_calls, tokens=max_tokens),
+        resources=resources,
+        progress=progress or Silent(),
+    )
+    return Run(out, summary)
+
+
+def explore_config(
+    config: Config,
+    out: Path,
+    *,
+    selection: Selection = ALL,
+    budget: RunBudget = NO_BUDGET,
+    resources: Resources = LOCAL,
+    progress: Progress | None = None,
+) -> Run:
+    """Do what `explore` does, from its parts as dataclasses: for the commands and the trainer."""
+    summary = wait(
+        lambda: run(
+            config,
+            out,
+            selection=selection,
+            budget=budget,
+            resources=resources,
+            progress=progress,
+        )
+    )
+    return Run(out, summary)

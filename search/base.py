@@ -1,0 +1,84 @@
+"""What every search shares: its common options, and how a search of one task begins and ends."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, field, fields
+from functools import cache
+from typing import Any, ClassVar, Literal, get_args, get_type_hints
+
+from environments.base import ToolEnv
+from environments.types import Task
+from search.budget import TaskBudget
+from search.episode import Episode, open_episode
+from search.policy import Judge, Policy
+from search.tree import Tree
+from treegraft.errors import UsageError
+
+Siblings = Literal["diverse", "sample"]
+"""How the children of a state are drawn: "diverse" asks again for each child, and shows the policy
+what was tried and what came of it; "sample" draws all at once, independently, in one request."""
+
+NO_BOUND = TaskBudget(calls=None)
+
+
+@cache
+def _hints(search: type) -> dict[str, Any]:
+    return get_type_hints(search)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Search(ABC):
+    """A way to search one task, with its options.
+
+    Attributes:
+        width: Children per state (react: number of chains).
+        depth: Steps per path.
+        max_solutions: Stop a task's search after this many successful paths.
+        retries: Extra requests per state (dfsdt: per state on average) after the policy proposed
+            only what it had proposed before.
+    """
+
+    name: ClassVar[str]
+
+    width: int = field(default=2, metadata={"min": 1})
+    depth: int = field(default=12, metadata={"min": 1})
+    max_solutions: int = field(default=1, metadata={"min": 1})
+    retries: int = field(default=4, metadata={"min": 0})
+
+    def __post_init__(self) -> None:
+        for each in fields(self):
+            flag, value = f"--{each.name.replace('_', '-')}", getattr(self, each.name)
+            least = each.metadata.get("min")
+            if least is not None and not value >= least:  # NaN fails too
+                raise UsageError(f"{flag} must be at least {least}")
+            choices = get_args(_hints(type(self))[each.name])
+            if choices and value not in choices:
+                raise UsageError(f"{flag} is {value!r}; use one of {', '.join(choices)}")
+
+    @property
+    def needs_judge(self) -> bool:
+        """Whether the search asks a judge."""
+        return False
+
+    async def search(
+        self,
+        env: ToolEnv,
+        task: Task,
+        policy: Policy,
+        budget: TaskBudget = NO_BOUND,
+        judge: Judge | None = None,
+    ) -> Tree:
+        """Search `task` and return everything visited, failures included.
+
+        Raises:
+            PolicyError, sandbox.SandboxError: The task cannot go on.
+            ValueError: The search needs a judge and has none.
+        """
+        if self.needs_judge and judge is None:
+            raise ValueError(f"{self.name} with these options needs a judge")
+        async with open_episode(env, task, policy, self, budget, judge) as episode:
+            await self.explore(episode)
+        return episode.tree
+
+    @abstractmethod
+    async def explore(self, episode: Episode) -> None:
+        """Expand states until enough paths are solved, or nothing is left to expand or to spend."""

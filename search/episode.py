@@ -1,0 +1,278 @@
+"""One task's search under way: ask the policy, take an action, save and restore states.
+
+Every search is made of these moves. An episode owns one environment, one tree and the snapshots of
+its open states. Environments are synchronous, so each move runs in a thread, except for an
+environment that is instant: there the hand-over to a thread would take longer than the move.
+
+A snapshot may cost a fork or a copy, so a state is saved when it is left, and only if something may
+still be played in it: a chain saves nothing.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from environments.base import Snapshot, ToolEnv
+from environments.types import Action, Step, Task
+from sandbox.errors import SandboxError, StateLost
+from search.budget import TaskBudget
+from search.policy import BudgetSpent, Child, Judge, Judgement, Policy, Request
+from search.tree import ROOT, Call, Kind, Node, Tree
+
+if TYPE_CHECKING:
+    from search.base import Search
+
+T = TypeVar("T")
+
+
+async def in_thread(call: Callable[..., T], *args: Any) -> T:
+    """Run a synchronous call in a thread; when cancelled, wait for it to end first.
+
+    An environment has one owner at a time: it must not be closed while a thread is in it.
+    """
+    job = asyncio.ensure_future(asyncio.to_thread(call, *args))
+    try:
+        return await asyncio.shield(job)
+    except asyncio.CancelledError:
+        await asyncio.wait([job])
+        if not job.cancelled():
+            job.exception()  # mark it as retrieved: nobody waits for it any more
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """A proposed action, not yet played.
+
+    Attributes:
+        action: The action.
+        call: Index in `Tree.calls` of the request that proposed it, or -1.
+        actor: See `Node.actor`.
+        why: See `Node.why`.
+    """
+
+    action: Action
+    call: int
+    actor: str = ""
+    why: str = ""
+
+
+class Episode:
+    """One task's search under way. Made by `open_episode`.
+
+    Attributes:
+        env, tree, policy, search, budget, judge: As given to `Search.search`.
+        lessons: Reflections that every later proposal sees; see `Request.lessons`.
+    """
+
+    def __init__(
+        self,
+        env: ToolEnv,
+        tree: Tree,
+        policy: Policy,
+        search: "Search",
+        budget: TaskBudget,
+        judge: Judge | None,
+    ) -> None:
+        self.env, self.tree, self.policy = env, tree, policy
+        self.search, self.budget, self.judge = search, budget, judge
+        self.lessons: list[str] = []
+        # Kept as the tree grows, because a search reads them at every turn.
+        self._won, self._used = len(tree.winners()), tree.usage
+        self._saved: dict[int, Snapshot] = {}
+        self._closed: set[int] = set()  # states in which nothing will be played again
+        self._here = ROOT
+
+    @property
+    def solved(self) -> bool:
+        """Whether the tree has as many successful paths as were wanted."""
+        return self._won >= self.search.max_solutions
+
+    @property
+    def affordable(self) -> bool:
+        """Whether another request may be made; if not, `tree.stopped` says why."""
+        if not self.tree.stopped:
+            self.tree.stopped = self.budget.exceeded(self._used)
+        return not self.tree.stopped
+
+    async def ask(
+        self, at: int, *, differ: bool = False, count: int = 1, attempt: int = 0
+    ) -> tuple[Draw, ...]:
+        """Ask the policy what to do in state `at`; empty if no more can be paid."""
+        request = Request(
+            self.tree.task,
+            self.tree.path(at),
+            self._children(at),
+            differ,
+            count,
+            attempt,
+            tuple(self.lessons),
+            lambda spent: not self.budget.exceeded(self._used + spent),
+        )
+        try:
+            proposal = await self.policy.propose(request)
+        except BudgetSpent as error:
+            self._book(at, error.calls)
+            self.tree.stopped = "budget"
+            return ()
+        self._book(at, proposal.calls)
+        call = len(self.tree.calls) - 1 if proposal.calls else -1
+        if not proposal.actions:
+            assert not self.affordable, "a policy proposes something, unless the budget ended"
+        return tuple(
+            Draw(action, call, proposal.actor, proposal.why) for action in proposal.actions
+        )
+
+    async def consult(
+        self, kind: Kind, at: int, ask: Callable[[], Awaitable[Judgement[T]]]
+    ) -> T | None:
+        """Ask a judge about state `at`; None if another request cannot be paid."""
+        if not self.affordable:
+            return None
+        try:
+            judgement = await ask()
+        except BudgetSpent:
+            self.tree.stopped = "budget"
+            return None
+        if judgement.usage.calls:
+            self._book(at, (Call(at, judgement.request, judgement.usage, kind),))
+        return judgement.result
+
+    async def take(self, at: int, draw: Draw, *, last: bool = False) -> Node:
+        """Play a drawn action in state `at` and add the result as a child of `at`.
+
+        Args:
+            at: The state's id.
+            draw: The action.
+            last: Nothing more will be played in `at`, so it need not be saved.
+        """
+        step = await self._move(self._play, at, draw.action, last)
+        self._won += step.solved
+        return self.tree.add(at, step, draw.call, draw.actor, draw.why)
+
+    async def close(self, at: int, reason: str = "") -> None:
+        """Expand `at` no more: free its snapshot, and note an early end in the tree."""
+        if reason:
+            self.tree.closed[at] = reason
+        self._closed.add(at)
+        if at in self._saved:
+            await self._move(self._release, at)
+
+    async def end(self) -> None:
+        """Free every snapshot and note why the search ended."""
+        if self._saved:
+            await self._move(self.release_all)
+        if not self.tree.stopped:
+            self.tree.stopped = "solved" if self.solved else "exhausted"
+
+    def reset(self) -> None:
+        """Put the environment into the task's start state."""
+        self.env.reset(options={"task": self.tree.task})
+
+    def release_all(self) -> None:
+        """Free every snapshot."""
+        for at in list(self._saved):
+            self._release(at)
+
+    async def _move(self, move: Callable[..., T], *args: Any) -> T:
+        """Run a move of the environment."""
+        if not self.env.instant:
+            return await in_thread(move, *args)
+        await asyncio.sleep(0)  # let other tasks run even if the policy never waits
+        return move(*args)
+
+    def _children(self, at: int) -> tuple[Child, ...]:
+        children = self.tree.children(at)
+        failed = self.tree.failures(at) if children else set()
+        return tuple(Child(node.step, node.actor, node.id in failed) for node in children)
+
+    def _book(self, at: int, calls: tuple[Call, ...]) -> None:
+        for call in calls:
+            self.tree.calls.append(replace(call, state=at))
+            self._used += call.usage
+
+    def _play(self, at: int, action: Action, last: bool) -> Step:
+        self._go_to(at)
+        if last:
+            self._closed.add(at)
+            self._release(at)
+        self._save()
+        observation, reward, terminated, truncated, info = self.env.step(action)
+        self._here = len(self.tree.nodes) + 1
+        deep = len(self.tree.lineage(at)) + 1 >= self.search.depth
+        if deep and not (terminated or truncated):
+            truncated, info = True, {**info, "cut": "depth"}
+        return Step(action, observation, float(reward), terminated, truncated, info)
+
+    def _save(self) -> None:
+        """Save the environment's state if something may still be played in it."""
+        here = self._here
+        if here in self._saved or here in self._closed:
+            return
+        if here == ROOT or not self.tree.node(here).step.ended:
+            self._saved[here] = self.env.snapshot()
+
+    def _release(self, at: int) -> None:
+        snapshot = self._saved.pop(at, None)
+        if snapshot is not None:
+            self.env.release(snapshot)
+
+    def _go_to(self, at: int) -> None:
+        """Make `at` the environment's state; rebuild a lost snapshot by replaying its path.
+
+        Raises:
+            StateLost: The replayed path brought other observations.
+        """
+        if self._here == at:
+            return
+        self._save()
+        lineage = self.tree.lineage(at)
+        begin = len(lineage)
+        while not self._restored(lineage[begin - 1].id if begin else ROOT):
+            begin -= 1
+        for node in lineage[begin:]:
+            observation, *_ = self.env.step(node.step.action)
+            if observation != node.step.observation:
+                raise StateLost(f"{self.tree.task.id}: state {node.id} cannot be rebuilt")
+        if begin < len(lineage):
+            self.tree.replayed.append(at)
+        self._here = at
+
+    def _restored(self, at: int) -> bool:
+        """Restore or reset to `at`; return whether that was possible."""
+        try:
+            if at in self._saved:
+                self.env.restore(self._saved[at])
+                return True
+        except StateLost:
+            del self._saved[at]
+        if at == ROOT:
+            self.reset()
+        return at == ROOT
+
+
+@asynccontextmanager
+async def open_episode(
+    env: ToolEnv,
+    task: Task,
+    policy: Policy,
+    search: "Search",
+    budget: TaskBudget,
+    judge: Judge | None,
+) -> AsyncIterator[Episode]:
+    """Start a search of `task`; at the end its tree is complete and every snapshot is free.
+
+    A search that fails frees the snapshots too: its environment goes on to another task.
+    """
+    episode = Episode(env, Tree(task, policy.name), policy, search, budget, judge)
+    await in_thread(episode.reset)
+    try:
+        yield episode
+    except SandboxError:
+        raise  # there is nothing left to free
+    except BaseException:
+        await in_thread(episode.release_all)
+        raise
+    await episode.end()
