@@ -1,12 +1,13 @@
-"""The environment contract: Gymnasium's, plus tools, a solution, and snapshots.
+"""The environment contract: Gymnasium's, plus tools, snapshots and, optionally, solutions.
 
-**The law** that every environment keeps: after `restore(s)` the same actions bring the same
-observations and rewards as after the `snapshot()` that returned `s`; and a snapshot is unharmed by
-anything done since. `tests/environments/test_contract.py` proves it for every registered one.
+**The law** that every environment keeps: after `restore(s)`, the same actions return the same
+observations and rewards as after the `snapshot()` that returned `s`; and nothing done in between
+changes a snapshot. `tests/environments/test_contract.py` proves it for every registered one.
 
-A subclass writes `tools`, `instructions`, `load_tasks`, `act` and `solution`; and, where acting
-changes something, `save`, `load` and `free`. It says nothing about depth, calls or seconds: limits
-belong to the search (a `TimeLimit` wrapper would break `restore`).
+A subclass defines `tools`, `instructions`, `load_tasks` and `act`. If acting changes something, it
+also defines `begin`, `save`, `load` and, where a saved state holds resources, `free`. If it knows
+how its tasks are solved, it defines `solution` (see `Demonstrable`). It does not limit depth, calls
+or seconds: limits belong to the search (a `TimeLimit` wrapper would break `restore`).
 """
 
 from abc import ABC, abstractmethod
@@ -17,9 +18,10 @@ from typing import Any
 
 import gymnasium
 
+from environments.demonstrable import Demonstrable
 from environments.spaces import AnyText, ToolCall
 from environments.tools import GIVE_UP, Tool, violation
-from environments.types import Action, Step, Task
+from environments.types import Action, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Outcome:
     info: Mapping[str, Any] = field(default_factory=dict)
 
 
-class ToolEnv(gymnasium.Env[str, Action], ABC):
+class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
     """A task world driven by tool calls.
 
     data: where the tasks are; None for the bundled ones.   split: which of them.
@@ -148,31 +150,6 @@ class ToolEnv(gymnasium.Env[str, Action], ABC):
     @abstractmethod
     def act(self, action: Action) -> Outcome:
         """Play a call that its tool's schema allows (`give_up` is played by the base class)."""
-
-    @abstractmethod
-    def solution(self, task: Task) -> list[Action]:
-        """Actions that earn reward 1.0: proof that the task and its grader work.
-
-        Depends on `task` only, so that it can be asked of any instance at any time.
-        """
-
-    def mistakes(self, task: Task, action: Action) -> list[Action]:
-        """Plausible wrong versions of `action`, a step of `solution(task)`; likely first.
-
-        What the demonstration teacher errs with. Depends on the arguments only; none by default.
-        """
-        return []
-
-    def resume(self, task: Task, path: Sequence[Step]) -> Action | None:
-        """What is right after `path`, where mistakes on it led away from `solution(task)`.
-
-        None, the default: the next step of the solution. The demonstration teacher asks for it.
-        """
-        return None
-
-    def noop(self, task: Task) -> list[Action]:
-        """Actions that end `task` without solving it; a sound task gives them no reward 1.0."""
-        return [Action(GIVE_UP.name, {})]
 
     def begin(self, task: Task) -> None:
         """Set up the start state of `task`; `self.task` is already set."""

@@ -204,7 +204,7 @@ class WebShopEnv(ToolEnv):
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         return mistakes(self.shop, self._goal(task), self.solution(task), action)
 
-    def resume(self, task: Task, path: Sequence[Step]) -> Action:
+    def recover(self, task: Task, path: Sequence[Step]) -> Action:
         return next_step(self.shop, self._goal(task).asin, self.solution(task), path)
 
 
