@@ -109,7 +109,7 @@ async def recorded(env_name: str, split: str | None, most: int) -> Recording:
     env = make(env_name, split=split)
     recording = Recording(list(env.tasks)[:most])
     policy = Recorder(
-        DemonstrationPolicy(env.solution, env.mistakes),
+        DemonstrationPolicy(env),
         World(env.instructions, env.tools),
         recording,
     )

@@ -90,7 +90,7 @@ QUICK = Plan({1: (1, 20, 3), 8: (1, 8, 1)})
 async def recorded() -> list[Episode]:
     """A search of every bundled task."""
     env = make("python", sandbox="bubblewrap")
-    teacher = DemonstrationPolicy(env.solution, env.mistakes, mistake_rate=MISTAKE_RATE)
+    teacher = DemonstrationPolicy(env, mistake_rate=MISTAKE_RATE)
     episodes = []
     try:
         for task in env.tasks:

@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.validate import play
 from environments import Action, Task, ToolEnv
+from environments.demonstrable import gold_actions
 from sandbox.errors import StateLost
 
 OPERATIONS = ("reset", "step", "snapshot", "branch", "replay", "release")
@@ -61,7 +62,7 @@ def measure(env: ToolEnv, tasks: Sequence[Task]) -> Costs:
     """
     costs = Costs()
     for task in tasks:
-        path = env.solution(task)
+        path = gold_actions(env, task)
         costs.timed("reset", partial(env.reset, options={"task": task}))
         for at in range(len(path)):
             _around(env, task, path[: at + 1], costs)

@@ -12,6 +12,7 @@ from typing import Any
 
 from engine.runs.tasks import same_data
 from environments import Action, Step, Task, ToolEnv
+from environments.demonstrable import gold_actions
 from sandbox import SandboxError
 
 
@@ -40,7 +41,7 @@ def validate(env: ToolEnv, tasks: Sequence[Task]) -> Iterator[tuple[Task, Unsoun
 
 
 def _examine(env: ToolEnv, task: Task) -> tuple[str, str] | None:
-    last = play(env, task, env.solution(task))
+    last = play(env, task, gold_actions(env, task))
     if last.info.get("suspect"):
         return "suspect", str(last.info["suspect"])
     if last.info.get("error"):

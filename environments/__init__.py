@@ -1,7 +1,8 @@
 """Tool environments. Importing this package registers them with Gymnasium, lazily."""
 
 from environments.base import Outcome, Snapshot, ToolEnv
-from environments.errors import DataError, UnknownEnvironment
+from environments.demonstrable import Demonstrable
+from environments.errors import DataError, NoSolution, UnknownEnvironment
 from environments.registry import make, register_all
 from environments.tools import GIVE_UP, NOTHING, Tool
 from environments.types import Action, Step, Task, Trajectory
@@ -11,6 +12,8 @@ __all__ = [
     "NOTHING",
     "Action",
     "DataError",
+    "Demonstrable",
+    "NoSolution",
     "Outcome",
     "Snapshot",
     "Step",

@@ -1,12 +1,13 @@
-"""The environment contract: Gymnasium's, plus tools, a solution, and snapshots.
+"""The environment contract: Gymnasium's, plus tools, snapshots and, optionally, solutions.
 
-**The law** that every environment keeps: after `restore(s)` the same actions bring the same
-observations and rewards as after the `snapshot()` that returned `s`; and a snapshot is unharmed by
-anything done since. `tests/environments/test_contract.py` proves it for every registered one.
+**The law** that every environment keeps: after `restore(s)`, the same actions return the same
+observations and rewards as after the `snapshot()` that returned `s`; and nothing done in between
+changes a snapshot. `tests/environments/test_contract.py` proves it for every registered one.
 
-A subclass writes `tools`, `instructions`, `load_tasks`, `act` and `solution`; and, where acting
-changes something, `save`, `load` and `free`. It says nothing about depth, calls or seconds: limits
-belong to the search (a `TimeLimit` wrapper would break `restore`).
+A subclass defines `tools`, `instructions`, `load_tasks` and `act`. If acting changes something, it
+also defines `begin`, `save`, `load` and, where a saved state holds resources, `free`. If it knows
+how its tasks are solved, it defines `solution` (see `Demonstrable`). It does not limit depth, calls
+or seconds: limits belong to the search (a `TimeLimit` wrapper would break `restore`).
 """
 
 from abc import ABC, abstractmethod
@@ -17,14 +18,15 @@ from typing import Any
 
 import gymnasium
 
+from environments.demonstrable import Demonstrable
 from environments.spaces import AnyText, ToolCall
 from environments.tools import GIVE_UP, Tool, violation
-from environments.types import Action, Step, Task
+from environments.types import Action, Task
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A saved state. Opaque: only the environment that made it may look inside."""
+    """A saved state. Opaque: only the environment that made it may read `state`."""
 
     task: Task
     over: bool
@@ -33,7 +35,7 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What `act` answers: Gymnasium's five values, most of which are mostly default."""
+    """The result of `act`: the five values of Gymnasium's `step`, with defaults for most."""
 
     observation: str
     reward: float = 0.0
@@ -42,26 +44,32 @@ class Outcome:
     info: Mapping[str, Any] = field(default_factory=dict)
 
 
-class ToolEnv(gymnasium.Env[str, Action], ABC):
+class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
     """A task world driven by tool calls.
 
-    data: where the tasks are; None for the bundled ones.   split: which of them.
-    sandbox: what runs the agent's code and queries ("auto", "process", ...).
+    The agent's mistakes (an unknown tool, arguments that break the schema, an error in its own
+    code) are observations, with the kind in `info["error"]`. Trouble with the infrastructure
+    raises `sandbox.SandboxError`. Any other exception is a defect.
 
-    The agent's mistakes (unknown tool, arguments that break the schema, an error of its own
-    code) are observations, with the kind in `info["error"]`; trouble of the infrastructure is
-    `sandbox.SandboxError`; anything else that is raised is a defect.
+    Args:
+        data: the file or folder of the tasks; None for the bundled ones.
+        split: the part of the data to use ("train", "test", ...); None for the default.
+        sandbox: what confines the agent's code and queries ("auto", "docker", "process", ...).
+
+    Attributes:
+        tools: the tools that the agent may call.
+        instructions: the rules of this world, shown to every policy before any task.
+        sandboxed: whether the agent's code or queries run in the sandbox.
+        instant: whether `step`, `snapshot`, `restore` and `release` take a few milliseconds at
+            most and never block. The search then calls them on its event loop, not in a thread.
+        task: the current task; None before the first `reset`.
     """
 
     metadata: dict[str, Any] = {"render_modes": []}
     tools: tuple[Tool, ...] = (GIVE_UP,)
     instructions: str = ""
-    """What every policy is told before any task: the rules of this world."""
     sandboxed: bool = False
-    """Whether `sandbox` is used: whether the agent's code or queries run anywhere."""
     instant: bool = False
-    """Whether `step`, `snapshot`, `restore` and `release` take a few milliseconds at most and wait
-    for nothing: then a search makes them on its event loop, not in a thread."""
 
     def __init__(
         self, *, data: str | None = None, split: str | None = None, sandbox: str = "auto"
@@ -74,13 +82,13 @@ class ToolEnv(gymnasium.Env[str, Action], ABC):
 
     @cached_property
     def tasks(self) -> Sequence[Task]:
-        """Every task of the data and split, in the data's order; read on first use."""
+        """All tasks of the data and split, in the data's order; read on first use."""
         return self.load_tasks()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
-        """Start `options["task"]`, else a random task; the observation is the task's prompt."""
+        """Start `options["task"]`, or a random task; the observation is the task's prompt."""
         super().reset(seed=seed)
         task = (options or {}).get("task")
         self.task = task or self.tasks[int(self.np_random.integers(len(self.tasks)))]
@@ -92,12 +100,12 @@ class ToolEnv(gymnasium.Env[str, Action], ABC):
         """Play `action`.
 
         Raises:
-            RuntimeError: there is no task, or it is over: the caller's defect.
+            RuntimeError: no task was started, or it is over: a defect of the caller.
             sandbox.SandboxError: the sandbox failed, not the agent.
         """
         if self.task is None or self._over:
             raise RuntimeError("step() needs a task that is not over: call reset() or restore()")
-        outcome = self._judge(action)
+        outcome = self._dispatch(action)
         self._over = outcome.terminated or outcome.truncated
         return (
             outcome.observation,
@@ -107,7 +115,7 @@ class ToolEnv(gymnasium.Env[str, Action], ABC):
             dict(outcome.info),
         )
 
-    def _judge(self, action: Action) -> Outcome:
+    def _dispatch(self, action: Action) -> Outcome:
         wrong = violation(action, self.tools)
         if wrong is not None:
             return Outcome(f"error: {wrong.message}", info={"error": wrong.kind})
@@ -116,16 +124,16 @@ class ToolEnv(gymnasium.Env[str, Action], ABC):
         return self.act(action)
 
     def snapshot(self) -> Snapshot:
-        """Save this state, so that `restore` can come back to it any number of times."""
+        """Save this state; `restore` can return to it any number of times."""
         if self.task is None:
             raise RuntimeError("snapshot() needs a task: call reset()")
         return Snapshot(self.task, self._over, self.save())
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Go back to a saved state, of this task or of another.
+        """Return to a saved state of this task or of another.
 
         Raises:
-            sandbox.StateLost: the state is gone; the search replays the path instead.
+            sandbox.StateLost: the state is gone; the search then replays the path.
         """
         if self.task is not snapshot.task:
             self.task = snapshot.task
@@ -134,7 +142,7 @@ class ToolEnv(gymnasium.Env[str, Action], ABC):
         self.load(snapshot.state)
 
     def release(self, snapshot: Snapshot) -> None:
-        """Free what a snapshot holds; it must not be restored afterwards."""
+        """Free the resources of a snapshot, which must not be restored afterwards."""
         self.free(snapshot.state)
 
     @abstractmethod
@@ -142,47 +150,22 @@ class ToolEnv(gymnasium.Env[str, Action], ABC):
         """Read the tasks of `self.data` and `self.split`.
 
         Raises:
-            environments.DataError: naming the file and the record.
+            environments.DataError: the message names the file and the record.
         """
 
     @abstractmethod
     def act(self, action: Action) -> Outcome:
-        """Play a call that its tool's schema allows (`give_up` is played by the base class)."""
-
-    @abstractmethod
-    def solution(self, task: Task) -> list[Action]:
-        """Actions that earn reward 1.0: proof that the task and its grader work.
-
-        Depends on `task` only, so that it can be asked of any instance at any time.
-        """
-
-    def mistakes(self, task: Task, action: Action) -> list[Action]:
-        """Plausible wrong versions of `action`, a step of `solution(task)`; likely first.
-
-        What the demonstration teacher errs with. Depends on the arguments only; none by default.
-        """
-        return []
-
-    def resume(self, task: Task, path: Sequence[Step]) -> Action | None:
-        """What is right after `path`, where mistakes on it led away from `solution(task)`.
-
-        None, the default: the next step of the solution. The demonstration teacher asks for it.
-        """
-        return None
-
-    def noop(self, task: Task) -> list[Action]:
-        """Actions that end `task` without solving it; a sound task gives them no reward 1.0."""
-        return [Action(GIVE_UP.name, {})]
+        """Play a call that is valid for its tool's schema. The base class handles `give_up`."""
 
     def begin(self, task: Task) -> None:
-        """Set up the start state of `task`; `self.task` is already set."""
+        """Set up the start state of `task`, which `self.task` holds already."""
 
     def save(self) -> Any:
-        """This state, for `load`; None where acting changes nothing."""
+        """Return this state, for `load`; None if acting changes nothing."""
         return None
 
     def load(self, state: Any) -> None:
         """Make a saved state the current one."""
 
     def free(self, state: Any) -> None:
-        """Drop a saved state."""
+        """Free the resources of a saved state."""

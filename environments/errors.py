@@ -9,3 +9,7 @@ class DataError(TreegraftError):
 
 class UnknownEnvironment(TreegraftError):
     """`--env` names nothing that can be made."""
+
+
+class NoSolution(TreegraftError):
+    """A task has no known solution, where one has to be played."""

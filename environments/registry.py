@@ -1,9 +1,9 @@
-"""From the name on the command line to an environment."""
+"""Make environments by name, and read the options that they take."""
 
 import importlib
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,6 +11,7 @@ import gymnasium
 
 from environments.base import ToolEnv
 from environments.errors import UnknownEnvironment
+from environments.options import EnvOption, class_options, parse
 
 NAMESPACE = "treegraft"
 
@@ -21,7 +22,7 @@ ENTRY_POINTS = {
     "spider": "environments.sql.env:SpiderEnv",
     "webshop": "environments.webshop.env:WebShopEnv",
 }
-"""Short names; strings, so that importing this package imports no environment."""
+"""Classes by short name; as strings, so that importing this package imports no environment."""
 
 
 def register_all() -> None:
@@ -36,43 +37,62 @@ def register_all() -> None:
 
 
 def make(name: str, **options: Any) -> ToolEnv:
-    """The environment called `name`: a registered short name, or `module:Class` of the user's own.
+    """Make the environment `name`: a registered short name, or `module:Class` of the user's own.
 
-    options: `data`, `split`, `sandbox`, as `ToolEnv.__init__` takes them, and what else the
-        environment takes (`db`); None means the default.
+    Args:
+        name: see `ENTRY_POINTS`.
+        options: `data`, `split` and `sandbox`, as `ToolEnv` takes them, and the environment's own
+            (see `options_of`). None stands for the default.
 
     Raises:
-        UnknownEnvironment: no such name, module or class.
+        UnknownEnvironment: no such name, module, class or option.
         DataError: the data is missing or malformed.
     """
     given = {key: value for key, value in options.items() if value is not None}
-    _require_known(name, given)
+    _check_options(name, given)
     if name in ENTRY_POINTS:
-        # make()'s wrappers hide snapshot and restore.
+        # gymnasium.make wraps the environment, and its wrappers hide snapshot and restore.
         return cast(ToolEnv, gymnasium.make(f"{NAMESPACE}/{name}-v0", **given).unwrapped)
-    return load_class(name)(**given)
+    return find_class(name)(**given)
 
 
-def _require_known(name: str, given: Mapping[str, Any]) -> None:
-    """Refuse options that this environment does not take."""
-    parameters = inspect.signature(load_class(ENTRY_POINTS.get(name, name))).parameters
-    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
-        return
-    for option in given:
-        if option not in parameters:
-            raise UnknownEnvironment(f"the environment {name} takes no --{option}; leave it out")
+def options_of(name: str) -> Sequence[EnvOption]:
+    """Return the options of the environment `name`, without `data`, `split` and `sandbox`.
+
+    They are read from the signature of its `__init__` and the `Args:` section of its docstring.
+
+    Raises:
+        UnknownEnvironment: no such name, module or class.
+    """
+    return class_options(find_class(name))
 
 
-def load_class(name: str) -> type[ToolEnv]:
-    """The class that `module:Class` names; the current directory is searched too."""
-    known = ", ".join(ENTRY_POINTS)
-    module_name, colon, class_name = name.partition(":")
+def parse_options(name: str, given: Sequence[str]) -> dict[str, Any]:
+    """Convert options from the command line, "key=value" each, for `make`.
+
+    Raises:
+        UnknownEnvironment: the environment, or a key, is unknown, or a value has the wrong type.
+    """
+    return parse(name, options_of(name), given)
+
+
+def find_class(name: str) -> type[ToolEnv]:
+    """Return the class of a registered name or of `module:Class`, without making it.
+
+    Modules are looked for in the working directory, too, after all installed ones: a user's own
+    `search.py` there must not replace ours.
+
+    Raises:
+        UnknownEnvironment: no such name, module or class.
+    """
+    module_name, colon, class_name = ENTRY_POINTS.get(name, name).partition(":")
     if not colon:
+        known = ", ".join(ENTRY_POINTS)
         raise UnknownEnvironment(
             f"no environment {name!r}; use one of {known}, or module:Class of your own"
         )
     if str(Path.cwd()) not in sys.path:
-        sys.path.insert(0, str(Path.cwd()))
+        sys.path.append(str(Path.cwd()))
     try:
         found = getattr(importlib.import_module(module_name), class_name)
     except (ModuleNotFoundError, AttributeError) as error:
@@ -80,3 +100,14 @@ def load_class(name: str) -> type[ToolEnv]:
     if not (isinstance(found, type) and issubclass(found, ToolEnv)):
         raise UnknownEnvironment(f"{name!r} is not a subclass of environments.ToolEnv")
     return found
+
+
+def _check_options(name: str, given: Mapping[str, Any]) -> None:
+    env = find_class(name)
+    parameters = inspect.signature(env).parameters
+    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
+        return
+    for option in given:
+        if option not in parameters:
+            known = ", ".join(each.name for each in class_options(env)) or "none of its own"
+            raise UnknownEnvironment(f"{name} has no option {option!r}; its options: {known}")

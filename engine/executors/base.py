@@ -85,13 +85,7 @@ def policy(
 
 def _teacher(config: Config, env: ToolEnv, chat: Chat | None) -> Policy:
     if config.teacher == DEMONSTRATION:
-        return DemonstrationPolicy(
-            env.solution,
-            env.mistakes,
-            env.resume,
-            mistake_rate=config.mistake_rate,
-            seed=config.seed,
-        )
+        return DemonstrationPolicy(env, mistake_rate=config.mistake_rate, seed=config.seed)
     if chat is None:
         raise UsageError(f"--teacher {config.teacher} needs an endpoint")
     template = get_template(config.template)

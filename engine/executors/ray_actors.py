@@ -100,7 +100,7 @@ class RayWorker:
         if os.path.isdir(folder):
             os.chdir(folder)
         if folder not in sys.path:
-            sys.path.insert(0, folder)
+            sys.path.append(folder)  # not first: see `environments.registry.find_class`
         self._config, self._gate, self._asking = config, gate, asking
         self._concurrency = concurrency
         self._endpoint: Endpoint | None = None

@@ -1,41 +1,41 @@
-"""The demonstration teacher: plays the environment's own solution, with seeded mistakes.
+"""The demonstration teacher: plays a world's own solutions, with seeded mistakes.
 
-It needs no key and no model, so the whole system can be tried with it; and it cold-starts a
-student as AgentTuning's task derivation does (Zeng et al. 2023, arXiv:2310.12823, section 3.1).
-Its name is the provenance of every tree it makes.
+It needs no key and no model, so the whole system can be tried with it. It also cold-starts a
+student, as AgentTuning's task derivation does (Zeng et al. 2023, arXiv:2310.12823, section 3.1).
+Its name is the `source` of every tree it makes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from random import Random
 
+from environments import Demonstrable, NoSolution
+from environments.demonstrable import gold_actions
 from environments.tools import GIVE_UP
 from environments.types import Action, Step, Task
-from search.policy import Judgement, Proposal, Request
+from search.policy import Judgement, PolicyError, Proposal, Request
 
 NAME = "demonstration"
 
 
 class DemonstrationPolicy:
-    """Proposes the next action of the solution, or, at `mistake_rate`, a wrong version of it; and
-    judges by the solution, too.
+    """Proposes the next action of the solution or, at `mistake_rate`, a wrong version of it.
 
-    solution, mistakes, resume: as `ToolEnv` has them.   mistake_rate: probability in [0, 1] of each
-        state.
+    It is a judge, too: it rates a path by how much of the solution was played.
+
+    Args:
+        world: the environment whose solutions are played.
+        mistake_rate: probability of a mistake at each state, in [0, 1].
+        seed: seed of the mistakes.
+
+    Raises:
+        NoSolution: the world does not define `solution`.
     """
 
     name = NAME
 
-    def __init__(
-        self,
-        solution: Callable[[Task], list[Action]],
-        mistakes: Callable[[Task, Action], list[Action]],
-        resume: Callable[[Task, Sequence[Step]], Action | None] = lambda task, path: None,
-        *,
-        mistake_rate: float = 0.3,
-        seed: int = 0,
-    ) -> None:
-        self.solution, self.mistakes, self.resume = solution, mistakes, resume
-        self.mistake_rate, self.seed = mistake_rate, seed
+    def __init__(self, world: Demonstrable, *, mistake_rate: float = 0.3, seed: int = 0) -> None:
+        require_solutions(world)
+        self.world, self.mistake_rate, self.seed = world, mistake_rate, seed
 
     async def propose(self, request: Request) -> Proposal:
         """See `search.Policy`. The same state is always answered by the same sequence."""
@@ -48,41 +48,47 @@ class DemonstrationPolicy:
         return Proposal(tuple(fresh[start : start + count]))
 
     async def value(self, task: Task, path: Sequence[Step]) -> Judgement[float]:
-        """See `search.Judge`: how much of the solution is played, detours counted against it."""
-        script = self.solution(task)
+        """Return how much of the solution is played, less for detours; see `search.Judge`."""
+        script = self._script(task)
         done = _played(script, path)
         return Judgement(done / (len(script) + len(path) - done) if script else 0.0)
 
     async def compare(
         self, task: Task, path: Sequence[Step], one: Step, other: Step
     ) -> Judgement[float]:
-        """See `search.Judge`: the step that comes further in the solution."""
-        script = self.solution(task)
+        """Prefer the step that gets further in the solution; see `search.Judge`."""
+        script = self._script(task)
         gain = _played(script, [*path, one]) - _played(script, [*path, other])
         return Judgement(0.5 + 0.5 * gain)
 
     async def reflect(self, task: Task, path: Sequence[Step]) -> Judgement[str]:
-        """See `search.Judge`: it has nothing to say, since nobody would read it."""
+        """Return no lesson, since this policy would not read it; see `search.Judge`."""
         return Judgement("")
 
-    def _plan(self, task: Task, path: Sequence[Step], whole: bool) -> list[Action]:
-        """What to propose in a state, first choice first.
+    def _script(self, task: Task) -> list[Action]:
+        try:
+            return gold_actions(self.world, task)
+        except NoSolution as error:  # of this task only: the search of the others goes on
+            raise PolicyError(str(error)) from error
 
-        whole: more than the first choice is wanted. Mistakes are made only where they are needed:
-        an environment may have to try them out.
+    def _plan(self, task: Task, path: Sequence[Step], whole: bool) -> list[Action]:
+        """Return the actions to propose in a state, first choice first.
+
+        whole: whether more than the first choice is needed. Mistakes are computed only on demand,
+        because an environment may have to try them out.
         """
-        script = self.solution(task)
+        script = self._script(task)
         done = _played(script, path)
         if done == len(script):
             return []
-        right = self.resume(task, path) or script[done]
+        right = self.world.recover(task, path) or script[done]
         rng = Random(f"{self.seed}|{task.id}|{[step.action.key for step in path]}")
         errs = rng.random() < self.mistake_rate
         if not (errs or whole):
             return [right]
-        # Nobody errs in the same way twice on one path.
+        # A path never holds the same mistake twice.
         made = {step.action.key for step in path}
-        wrong = [action for action in self.mistakes(task, right) if action.key not in made]
+        wrong = [a for a in self.world.mistakes(task, right) if a.key not in made]
         if not wrong:
             return [right]
         # A likely mistake, but not always the likeliest.
@@ -90,8 +96,17 @@ class DemonstrationPolicy:
         return [first, right, *wrong] if errs else [right, first, *wrong]
 
 
+def require_solutions(world: Demonstrable) -> None:
+    """Raise `NoSolution` if the class of `world` does not define `solution`."""
+    if type(world).solution is Demonstrable.solution:
+        raise NoSolution(
+            f"--teacher {NAME} plays solutions, and {type(world).__name__} defines none: "
+            "name a model with --teacher, or define solution(task)"
+        )
+
+
 def _played(script: Sequence[Action], path: Sequence[Step]) -> int:
-    """How many actions of the solution were played on `path`, in their order."""
+    """Return how many actions of the solution were played on `path`, in their order."""
     done = 0
     for step in path:
         done += done < len(script) and step.action.key == script[done].key

@@ -11,6 +11,7 @@ import environments
 from engine.chat.prices import estimate, price_of, read_prices
 from engine.config import TASKS, Config
 from engine.policies.demonstration import NAME as DEMONSTRATION
+from engine.policies.demonstration import require_solutions
 from engine.policies.probe import probe
 from engine.runs.build_executor import Resources, RunBudget, executor
 from engine.runs.explore import Progress, Silent, Summary, explore
@@ -111,6 +112,8 @@ def _tasks(config: Config, selection: Selection, progress: Progress) -> list[Tas
     bad, file = quarantined(config.env, config.split, config.data, selection.quarantine)
     env = environments.make(config.env, **config.env_options)
     try:
+        if config.teacher == DEMONSTRATION:
+            require_solutions(env)
         only = read_ids(selection.tasks)
         tasks = select(env.tasks, only=only, limit=selection.limit, quarantined=bad)
         left_out = sum(task.id in bad for task in env.tasks)

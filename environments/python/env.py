@@ -14,7 +14,7 @@ from typing import Any
 
 from environments.base import Outcome, ToolEnv
 from environments.python import demonstrate
-from environments.python.formats import is_below, python_tasks
+from environments.python.formats import Format, is_below, python_tasks
 from environments.python.grading import Verdict, judge
 from environments.python.installing import call
 from environments.python.mistakes import wrong_programs
@@ -92,7 +92,15 @@ ANSWER = Tool(
 
 
 class PythonEnv(ToolEnv):
-    """Tasks of `environments.python.formats`; our own bundled ones where there is no `data`."""
+    """Tasks that are solved in a live interpreter and answered with code or with a value.
+
+    Args:
+        data: file of the tasks; None for the bundled ones.
+        split: the part of the data to use; None for the default.
+        sandbox: what confines the agent's code.
+        format: format of the data file; None to tell it from the first record.
+        partial: whether the reward is the share of the tests that pass, instead of all or nothing.
+    """
 
     sandboxed = True
     limits = LIMITS
@@ -112,13 +120,9 @@ class PythonEnv(ToolEnv):
         data: str | None = None,
         split: str | None = None,
         sandbox: str = "auto",
-        format: str | None = None,
+        format: Format | None = None,
         partial: bool = False,
     ) -> None:
-        """
-        data: a file.   format: of it: humaneval, mbpp, gsm8k or jsonl; None: by its first record.
-        partial: the reward is the share of the tests that pass, and not all or nothing.
-        """
         super().__init__(data=data, split=split, sandbox=sandbox)
         self._format, self._partial = format, partial
         self._states = States(sandbox, self.limits)

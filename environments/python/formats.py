@@ -15,7 +15,7 @@ path), `packages` (that the sandbox must have), `timeout` (seconds for all tests
 import ast
 from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from environments.errors import DataError
 from environments.python.records import Record, read_records
@@ -25,6 +25,8 @@ from environments.types import Task
 
 BUNDLED = Path(__file__).parent / "data"
 """Our own tasks: `train.jsonl` and `test.jsonl`."""
+
+Format = Literal["humaneval", "mbpp", "gsm8k", "jsonl"]
 
 MBPP_SPLITS = {"prompt": 10, "test": 510, "validation": 600, "train": 974}
 """The last `task_id` of each (its paper, section 2.1)."""
@@ -71,7 +73,7 @@ def guess(record: Record) -> str:
         return "gsm8k"
     if "prompt" in keys and keys & {"tests", "answer"}:
         return "jsonl"
-    raise DataError(f"{record.place}: of no known format; say which with --format")
+    raise DataError(f"{record.place}: of no known format; name it with the option `format`")
 
 
 def _humaneval(record: Record) -> Task:

@@ -11,7 +11,7 @@ ask for the clock, or come close to the time limit, are not.
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, get_args
 
 from environments.base import Outcome, ToolEnv
 from environments.errors import DataError
@@ -59,8 +59,8 @@ ANSWER = Tool(
 )
 
 
-SHOWN = ("tools", "prompt")
-"""Where the agent meets the schema."""
+SchemaPlace = Literal["tools", "prompt"]
+"""Where the agent reads the schema: through tools, or in the prompt."""
 
 RULES = (
     "only the columns that are asked for, in that order. The database cannot be changed. You can "
@@ -76,11 +76,18 @@ KNOWN_INSTRUCTIONS = (
 
 
 class SqlEnv(ToolEnv):
-    """What the SQL environments share; a subclass says where its tasks come from.
+    """The base of the SQL environments; a subclass reads the tasks.
 
-    schema: "tools": the agent looks at the tables that it needs, as where there are many;
-        "prompt": they all stand in the task's prompt, one a line, before the question (as in the
-        baselines of BIRD and Spider), so that the prompts of a database begin alike.
+    Args:
+        data: folder of the tasks; None for the bundled ones.
+        split: the part of the data to use; None for the default.
+        sandbox: what confines the queries.
+        schema: where the agent reads the schema: with tools, table by table, or in the prompt, all
+            tables before the question (as in the baselines of BIRD and Spider). In the prompt, it
+            is a prefix that all tasks of a database share.
+
+    Raises:
+        DataError: `schema` has another value.
     """
 
     sandboxed = True
@@ -97,10 +104,11 @@ class SqlEnv(ToolEnv):
         data: str | None = None,
         split: str | None = None,
         sandbox: str = "auto",
-        schema: str = "tools",
+        schema: SchemaPlace = "tools",
     ) -> None:
-        if schema not in SHOWN:
-            raise DataError(f"--schema {schema}: use one of {', '.join(SHOWN)}")
+        if schema not in get_args(SchemaPlace):
+            places = ", ".join(get_args(SchemaPlace))
+            raise DataError(f"no schema {schema!r}; use one of {places}")
         self._in_prompt = schema == "prompt"
         if self._in_prompt:
             self.tools, self.instructions = KNOWN_TOOLS, KNOWN_INSTRUCTIONS

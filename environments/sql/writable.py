@@ -47,7 +47,19 @@ DIALECTS = {"sqlite": "SQLite", "postgres": "Postgres"}
 
 
 class DatabaseEnv(ToolEnv):
-    """Tasks of `environments.sql.edit_tasks`; our own bundled ones where there is no `data`."""
+    """Tasks that change a database: the agent's copy must end up as the gold statements leave it.
+
+    Args:
+        data: folder of the tasks; None for the bundled ones.
+        split: the part of the data to use; None for the default.
+        sandbox: what confines the statements.
+        db: URL of a Postgres server that holds the tasks' databases, named by `db_id`
+            (postgres://user:password@host:port/database); None for SQLite files in the data
+            folder. A password in it is stored nowhere.
+
+    Raises:
+        DataError: `db` is not such a URL, or psycopg is not installed.
+    """
 
     sandboxed = True
     tools = (LIST_TABLES, DESCRIBE_TABLE, RUN_SQL, SUBMIT, GIVE_UP)
@@ -68,13 +80,6 @@ class DatabaseEnv(ToolEnv):
         sandbox: str = "auto",
         db: str | None = None,
     ) -> None:
-        """
-        db: the URL of a Postgres server that holds the tasks' databases under their `db_id`; None
-            for SQLite files beside the tasks. It may hold a password: it is kept nowhere else.
-
-        Raises:
-            DataError: `db` is no such URL, or psycopg is not installed.
-        """
         super().__init__(data=data, split=split, sandbox=sandbox)
         self._files = db is None
         self.sandboxed = self._files

@@ -15,7 +15,7 @@ The observation is `text_rich` by default: a language model sees there what it c
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal, get_args
 
 from environments.base import Outcome, ToolEnv
 from environments.errors import DataError
@@ -67,14 +67,22 @@ def parse_text_action(text: str) -> Action:
 
 
 class WebShopEnv(ToolEnv):
-    """data: a folder of the original's files; None for the bundled shop.
+    """A shop in which the agent searches for a product, chooses its options, and buys it.
 
-    split: "train" (default), "dev", "test", or "original-...": see `tasks`.
-    goals: "synthetic" (default, as in the original) or "human" (default of the bundled shop).
-    observation: "text_rich" or "text".
-    attributes: show the button to a product's attributes, which the original hides.
+    `info["available_actions"]` is what the original's `get_available_actions` returns.
 
-    `info["available_actions"]` is what the original's `get_available_actions` gives.
+    Args:
+        data: folder of the original's files; None for the bundled shop.
+        split: "train" (the default), "dev", "test", or "original-..." (see `tasks`).
+        sandbox: not used.
+        goals: which instructions: composed from the products' properties, as in the original, or
+            written by people. None for human in the bundled shop, and synthetic elsewhere.
+        observation: the form of the pages: text_rich marks what can be clicked, text does not.
+        attributes: whether product pages have a button to their attributes, which the original
+            hides.
+
+    Raises:
+        DataError: `goals` or `observation` has another value.
     """
 
     instant = True
@@ -93,13 +101,13 @@ class WebShopEnv(ToolEnv):
         data: str | None = None,
         split: str | None = None,
         sandbox: str = "auto",
-        goals: str | None = None,
-        observation: str = "text_rich",
+        goals: tasks.GoalKind | None = None,
+        observation: Literal["text", "text_rich"] = "text_rich",
         attributes: bool = False,
     ) -> None:
         super().__init__(data=data, split=split, sandbox=sandbox)
         self._kind = goals or ("human" if data is None else "synthetic")
-        _require("goals", self._kind, tasks.KINDS)
+        _require("goals", self._kind, get_args(tasks.GoalKind))
         _require("observation", observation, FORMS)
         self._form = FORMS[observation]
         self._attributes = attributes
@@ -204,7 +212,7 @@ class WebShopEnv(ToolEnv):
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         return mistakes(self.shop, self._goal(task), self.solution(task), action)
 
-    def resume(self, task: Task, path: Sequence[Step]) -> Action:
+    def recover(self, task: Task, path: Sequence[Step]) -> Action:
         return next_step(self.shop, self._goal(task).asin, self.solution(task), path)
 
 

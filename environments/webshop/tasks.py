@@ -16,7 +16,7 @@ wanted stands in the instruction and on the product's pages, and could not be to
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import overload
+from typing import Literal, overload
 
 from environments.errors import DataError
 from environments.types import Task
@@ -29,7 +29,7 @@ PUBLISHED = {
     "original-dev": slice(500, 1500),
     "original-train": slice(1500, None),
 }
-KINDS = ("synthetic", "human")
+GoalKind = Literal["synthetic", "human"]
 
 _HELD_OUT = {0: "test", 1: "dev"}
 

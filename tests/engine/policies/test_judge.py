@@ -196,7 +196,7 @@ def test_no_action_is_cut_at_a_colon(template, tmp_path):
 async def test_the_demonstration_teacher_judges_by_the_solution():
     env = ArmsEnv()
     task = env.tasks[0]
-    judge = DemonstrationPolicy(env.solution, env.mistakes)
+    judge = DemonstrationPolicy(env)
     right, wrong = Step(go(1), "at"), Step(go(0), "at")
     for path, value in ([], 0), ([right], 1 / 3), ([wrong, right], 1 / 4), ([right] * 3, 1):
         assert (await judge.value(task, path)).result == value

@@ -21,7 +21,7 @@ def env() -> Iterator[ToolEnv]:
 
 async def test_the_demonstration_teacher_fails_and_succeeds(env: ToolEnv) -> None:
     task = next(task for task in env.tasks if task.id == "counting-coins")
-    teacher = DemonstrationPolicy(env.solution, env.mistakes, mistake_rate=1.0)
+    teacher = DemonstrationPolicy(env, mistake_rate=1.0)
     tree = await play(Dfsdt, env, task, teacher)
     answers = [node.step for node in tree.nodes if node.step.action.tool == "answer"]
     assert tree.solved and answers[0].reward == 0.0 and answers[-1].reward == 1.0

@@ -67,7 +67,7 @@ def test_there_is_nothing_to_look_at(env: ToolEnv) -> None:
 
 
 def test_other_values_and_other_environments_are_refused() -> None:
-    with pytest.raises(DataError, match="--schema all: use one of tools, prompt"):
+    with pytest.raises(DataError, match="no schema .all.; use one of tools, prompt"):
         make("bird", schema="all")
-    with pytest.raises(UnknownEnvironment, match="python takes no --schema"):
+    with pytest.raises(UnknownEnvironment, match="python has no option .schema."):
         make("python", schema="prompt")

@@ -1,0 +1,57 @@
+"""What a world knows about solving its own tasks."""
+
+from collections.abc import Sequence
+
+from environments.errors import NoSolution
+from environments.tools import GIVE_UP
+from environments.types import Action, Step, Task
+
+
+class Demonstrable:
+    """The part of `ToolEnv` that plays tasks right and wrong; all of it is optional.
+
+    The demonstration teacher, `engine validate` and `engine bench-env` need `solution`. A world
+    that is graded by a judge or a person leaves it out, and is explored with a model.
+    """
+
+    def solution(self, task: Task) -> list[Action] | None:
+        """Return actions that earn reward 1.0: proof that the task and its grader work.
+
+        The result depends on `task` only, so any instance can be asked at any time. None, the
+        default: no solution is known.
+        """
+        return None
+
+    def mistakes(self, task: Task, action: Action) -> list[Action]:
+        """Return plausible wrong versions of `action`, a step of `solution(task)`, likeliest first.
+
+        The result depends on the arguments only. By default there are none.
+        """
+        return []
+
+    def recover(self, task: Task, path: Sequence[Step]) -> Action | None:
+        """Return the right action after `path`, on which mistakes left `solution(task)`.
+
+        None, the default: the next step of the solution is still right.
+        """
+        return None
+
+    def noop(self, task: Task) -> list[Action]:
+        """Return actions that end `task` unsolved; a sound grader gives them less than 1.0."""
+        return [Action(GIVE_UP.name, {})]
+
+
+def gold_actions(world: Demonstrable, task: Task) -> list[Action]:
+    """Return `world.solution(task)`.
+
+    Raises:
+        NoSolution: there is none.
+    """
+    actions = world.solution(task)
+    if actions is None:
+        name = type(world).__name__
+        raise NoSolution(
+            f"{name} has no solution for task {task.id!r}: define {name}.solution(task), or "
+            "explore with a model as teacher"
+        )
+    return actions
