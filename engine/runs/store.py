@@ -33,7 +33,7 @@ VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS tasks (
-    id TEXT PRIMARY KEY, public TEXT NOT NULL, fingerprints TEXT NOT NULL);
+    id TEXT PRIMARY KEY, public TEXT NOT NULL, secret_marks TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trees (
     task_id TEXT PRIMARY KEY REFERENCES tasks, source TEXT NOT NULL, stopped TEXT NOT NULL,
     solved INTEGER NOT NULL, repeats INTEGER NOT NULL, closed TEXT NOT NULL,
@@ -230,7 +230,7 @@ class Store:
     def fingerprints(self, task_id: str) -> list[Fingerprint]:
         """Fingerprints of a task's secret, for `leaks.holds`."""
         with closing(
-            self._db.execute("SELECT fingerprints FROM tasks WHERE id = ?", (task_id,))
+            self._db.execute("SELECT secret_marks FROM tasks WHERE id = ?", (task_id,))
         ) as rows:
             return [(length, digest) for length, digest in json.loads(rows.fetchone()[0])]
 
