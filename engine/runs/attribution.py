@@ -44,7 +44,7 @@ class ActorStats:
             elif call.kind == "propose":
                 self.teacher += call.usage
         if tree.solved:
-            alone = by_student(tree)
+            alone = solved_by_student(tree)
             self.alone += alone
             self.corrected += not alone
 
@@ -65,7 +65,7 @@ class ActorStats:
         }
 
 
-def by_student(tree: Tree) -> bool:
+def solved_by_student(tree: Tree) -> bool:
     """Whether some success was the student's from its first step to its last."""
     return any(
         all(node.actor == STUDENT for node in tree.lineage(leaf.id)) for leaf in tree.winners()

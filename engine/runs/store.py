@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from engine.errors import UsageError
-from engine.export.secrets import Fingerprint, fingerprints
 from engine.runs.codec import (
     call_from_list,
     call_to_list,
@@ -23,6 +22,7 @@ from engine.runs.codec import (
     task_from_dict,
     task_to_dict,
 )
+from engine.runs.fingerprints import Fingerprint, fingerprints
 from environments.types import Task
 from search.tree import Node, Tree
 from search.usage import Usage

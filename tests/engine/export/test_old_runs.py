@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.export.export import Export, export
-from engine.export.filters import Filter
+from engine.export.export import ExportSettings, export
+from engine.export.filters import Filters
 from engine.runs.codec import dumps, tree_to_dict
 from engine.runs.stats import stats
 from engine.runs.store import Store
@@ -25,14 +25,16 @@ def test_trees_and_counts_are_read_as_they_were_written(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "rows", "how"),
+    ("name", "rows", "settings"),
     [
-        *((name, "sft", Export("sft")) for name in NAMES),
-        *((name, "dpo", Export("dpo")) for name in NAMES),
-        ("student_first", "corrected", Export("dpo", Filter(corrected=True))),
+        *((name, "sft", ExportSettings("sft")) for name in NAMES),
+        *((name, "dpo", ExportSettings("dpo")) for name in NAMES),
+        ("student_first", "corrected", ExportSettings("dpo", Filters(corrected=True))),
     ],
 )
-def test_rows_are_those_of_version_0_1(tmp_path: Path, name: str, rows: str, how: Export) -> None:
-    export([RUNS / name], tmp_path / "rows.jsonl", how)
+def test_rows_are_those_of_version_0_1(
+    tmp_path: Path, name: str, rows: str, settings: ExportSettings
+) -> None:
+    export([RUNS / name], tmp_path / "rows.jsonl", settings)
     written = (tmp_path / "rows.jsonl").read_text("utf-8")
     assert written and written == (RUNS / name / f"{rows}.jsonl").read_text("utf-8")
