@@ -66,10 +66,10 @@ def find_pairs(
 def _failed_siblings(
     tree: Tree, chosen: Node, filters: Filters
 ) -> Iterator[tuple[Node, list[Node]]]:
-    """Yield the siblings of `chosen` below which every path ended and none passes, with all nodes
-    from the sibling on.
+    """Yield the failed siblings of `chosen`, each with all nodes of its subtree.
 
-    If a path below a sibling is still open, it might have succeeded, so the sibling makes no pair.
+    A sibling failed if every path through it ended and none passes. One with a path that is still
+    open might have succeeded, so it makes no pair.
     """
     for sibling in tree.children(chosen.parent):
         if sibling.id == chosen.id:
