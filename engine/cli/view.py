@@ -100,11 +100,7 @@ def _serve(run: Path, pairs: "PairKind", port: int, json_: bool) -> None:
     from engine.view.reader import RunReader
     from engine.view.server import ViewServer, serving
 
-    with (
-        RunReader.open(run, pairs) as reader,
-        Feed.open(run, reader) as feed,
-        ViewServer(run, feed, port) as server,
-    ):
+    with RunReader.open(run, pairs) as reader, ViewServer(run, Feed(reader), port) as server:
         if json_:
             print(json.dumps({"address": server.address}), flush=True)
         else:

@@ -196,6 +196,19 @@ class Store:
         """Return the ids of the tasks that have a tree, in order."""
         return [row["task_id"] for row in self._db.execute("SELECT task_id FROM trees ORDER BY 1")]
 
+    def version(self) -> int:
+        """Return a number that changes whenever another connection writes to the file."""
+        (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
+    def task_ids_from(self, row: int) -> list[tuple[int, str]]:
+        """Return the row number and the task id of each tree from row number `row` on.
+
+        Row numbers grow: each tree that is written takes the next one.
+        """
+        query = "SELECT rowid, task_id FROM trees WHERE rowid >= ? ORDER BY rowid"
+        return [(number, task_id) for number, task_id in self._db.execute(query, (row,))]
+
     def trees(self) -> Iterator[Tree]:
         """Yield every tree in order of task id, one in memory at a time."""
         return (self.tree(task_id) for task_id in self.task_ids())

@@ -1,21 +1,14 @@
 """Follows a run that is still going on: which tasks changed, in order.
 
-The store's row numbers grow with each tree it keeps. So a check is one comparison if nothing
-changed, and reads only what is new otherwise.
+A check compares one number if nothing changed, and reads only the new trees otherwise.
 """
 
-import sqlite3
 from collections import deque
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from threading import Lock
 from time import monotonic
-from typing import Self
 
 from engine.errors import LeakError, UsageError
-from engine.runs.store import FILE
 from engine.view.data import Json, summary_without_tree
 from engine.view.reader import RunReader
 
@@ -35,8 +28,7 @@ class Feed:
     """
 
     reader: RunReader
-    asked: int | None
-    _db: sqlite3.Connection
+    asked: int | None = None
     _tasks: dict[str, tuple[int, Json]] = field(default_factory=dict)
     _failures: dict[str, Json] = field(default_factory=dict)
     _number: int = 0
@@ -46,27 +38,17 @@ class Feed:
     _new_at: deque[float] = field(default_factory=deque)
     _lock: Lock = field(default_factory=Lock)
 
-    @classmethod
-    @contextmanager
-    def open(cls, run: Path, reader: RunReader) -> Iterator[Self]:
-        """Follow the run in folder `run`, or in the store `run`, which `reader` reads."""
-        file = run / FILE if run.is_dir() else run
-        with closing(sqlite3.connect(file, isolation_level=None, timeout=30)) as db:
-            db.execute("PRAGMA query_only = ON")
-            yield cls(reader, None, db)
-
     def refresh(self) -> bool:
         """Read what is new, and return whether anything was.
 
         Each tree appears as soon as it is read, before the next one is.
         """
-        version = self._db.execute("PRAGMA data_version").fetchone()[0]
+        version = self.reader.store.version()
         if version == self._version:
             return False
         failures = self.reader.failures()
         # The last row may have been replaced under its own number, so it is read again.
-        query = "SELECT rowid, task_id FROM trees WHERE rowid >= ? ORDER BY rowid"
-        for row, task_id in self._db.execute(query, (self._last_row,)).fetchall():
+        for row, task_id in self.reader.store.task_ids_from(self._last_row):
             why = {"why": failures[task_id]["why"]} if task_id in failures else {}
             self._publish(self._summary(task_id) | why)
             self._last_row = row

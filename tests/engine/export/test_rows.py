@@ -10,7 +10,6 @@ import datasets
 import pytest
 from pyarrow import parquet
 
-from engine.config import Config
 from engine.errors import LeakError, UsageError
 from engine.export.export import ExportSettings, export, export_rows
 from engine.export.filters import Counts, Filters, passing_leaves
@@ -18,23 +17,12 @@ from engine.export.leak_check import check_row
 from engine.export.pairs import find_pairs
 from engine.policies.judge import SEARCH_TEXTS
 from engine.runs.fingerprints import fingerprints
-from engine.runs.store import Store
 from environments import Action, Step, Task
 from search import ROOT, Tree
+from tests.support.viewed import GOLD, answer, look, run_of, searched
 from trainer.data.mask import is_trained
 
-GOLD = "SELECT name FROM people WHERE age > 30"
 TASK = Task("t1", "Who is over 30?", {"sql": GOLD}, group="people", split="train")
-LOOK = {"type": "object", "properties": {"at": {"type": "string"}}}
-WORLD = {"instructions": "Answer.", "tools": [["look", "Look.", LOOK], ["answer", "A.", LOOK]]}
-
-
-def look(at: str, seen: str = "rows") -> Step:
-    return Step(Action("look", {"at": at}, f"look at {at}"), seen)
-
-
-def answer(sql: str, reward: float = 0.0, **info: object) -> Step:
-    return Step(Action("answer", {"at": sql}), "submitted", reward, True, info=info)
 
 
 def grown(*branches: tuple[int, Step], task: Task = TASK) -> Tree:
@@ -44,28 +32,9 @@ def grown(*branches: tuple[int, Step], task: Task = TASK) -> Tree:
     return tree
 
 
-def searched() -> Tree:
-    """look a -> wrong answer, right answer; and before it look b -> two failures."""
-    return grown(
-        (ROOT, look("b")),
-        (1, answer("SELECT 1")),
-        (1, answer("SELECT 2")),
-        (ROOT, look("a")),
-        (4, answer("SELECT 3")),
-        (4, answer(GOLD, 1.0)),
-    )
-
-
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., Path]:
-    def write(*trees: Tree, name: str = "run") -> Path:
-        with Store.create(tmp_path / name) as store:
-            store.set_meta({"config": Config("arms").to_dict(), "world": WORLD})
-            for tree in trees:
-                store.add_tree(tree)
-        return tmp_path / name
-
-    return write
+    return lambda *trees, name="run": run_of(tmp_path / name, *trees)
 
 
 def rows_of(file: Path) -> list[dict]:
@@ -102,7 +71,7 @@ def test_step_pairs_part_where_success_and_failure_do(run, tmp_path):
     assert [row["depth"] for row in (first, second)] == [0, 1]
     assert first["chosen"][0]["content"] == "look at a" and len(first["chosen"]) == 1
     assert first["rejected"][0]["content"] == "look at b" and len(first["rejected"]) == 1
-    assert "SELECT 3" in json.dumps(second["rejected"]) and GOLD in json.dumps(second["chosen"])
+    assert "age > 20" in json.dumps(second["rejected"]) and GOLD in json.dumps(second["chosen"])
     assert (second["chosen_reward"], second["rejected_reward"]) == (1.0, 0.0)
     assert second["pair_kind"] == "step"
 

@@ -92,7 +92,8 @@ grow(LEAKS[2], ROOT, answer("x", 0.0, gold=[GOLD]))
 @pytest.mark.parametrize("leaking", LEAKS, ids=["prompt", "observation", "info"])
 def test_a_secret_stops_the_page_and_is_withheld_from_a_live_one(tmp_path, leaking):
     run = run_of(tmp_path / "run", leaking, searched("t2"))
-    with RunReader.open(run) as reader, Feed.open(run, reader) as feed:
+    with RunReader.open(run) as reader:
+        feed = Feed(reader)
         with pytest.raises(LeakError, match="t1"):
             write_page(run, tmp_path / "page.html", reader)
         assert [file.name for file in tmp_path.iterdir()] == ["run"]
@@ -145,7 +146,8 @@ def test_data_cannot_end_the_block_it_stands_in(value):
 
 def test_changes_are_told_once_and_replaced_trees_again(tmp_path):
     run = run_of(tmp_path / "run", searched("t1"))
-    with RunReader.open(run) as reader, Feed.open(run, reader) as feed:
+    with RunReader.open(run) as reader:
+        feed = Feed(reader)
         assert feed.refresh() and not feed.refresh()
         number, told = feed.since(0)
         assert [task["id"] for task in told] == ["t1"] and feed.since(number)[1] == []

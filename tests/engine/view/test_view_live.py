@@ -35,14 +35,10 @@ def window() -> Iterator[Page]:
 
 @contextmanager
 def served(run: Path) -> Iterator[ViewServer]:
-    with (
-        RunReader.open(run) as reader,
-        Feed.open(run, reader) as feed,
-        ViewServer(run, feed) as server,
-    ):
+    with RunReader.open(run) as reader, ViewServer(run, Feed(reader)) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        feed.refresh()
+        server.feed.refresh()
         try:
             yield server
         finally:
