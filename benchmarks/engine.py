@@ -70,7 +70,7 @@ TASKS = {"webshop": 320, "bird": 640}  # in a round: several times as many as ru
 READ = """
 import re, sys
 from pathlib import Path
-from engine.export.export import Export, export
+from engine.export.export import ExportSettings, export
 from engine.runs.stats import stats
 from engine.runs.store import Store
 run = Path(sys.argv[2])
@@ -78,7 +78,7 @@ if sys.argv[1] == "stats":
     with Store.open(run) as store:
         stats(store)
 else:
-    export([run], run / sys.argv[1], Export("sft"))
+    export([run], run / sys.argv[1], ExportSettings("sft"))
 # Not getrusage: its maximum comes along from the process that started this one.
 print(int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024)
 """

@@ -1,4 +1,4 @@
-"""The commands that look at a run: `engine stats` and `engine show`."""
+"""The commands that inspect a run: `engine stats` and `engine show`."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from engine.terminal import Json
 
 
 def stats(run: Run, json_: Json = False) -> None:
-    """Count what a run came to: solve rate, failures, calls, tokens, dollars, shapes."""
+    """Print statistics of a run: solve rate, failures, calls, tokens, dollars, tree shapes."""
     from rich.console import Console
     from rich.table import Table
 
@@ -19,12 +19,12 @@ def stats(run: Run, json_: Json = False) -> None:
     from engine.runs.store import Store
 
     with Store.open(run) as store:
-        found = stats(store).to_dict()
+        counts = stats(store).to_dict()
     if json_:
-        print(json.dumps(found))
+        print(json.dumps(counts))
         return
     table = Table("", "", show_header=False, title=str(run))
-    for name, value in found.items():
+    for name, value in counts.items():
         shown = ", ".join(f"{k}: {v}" for k, v in value.items()) if type(value) is dict else value
         table.add_row(name.replace("_", " "), str(shown))
     Console().print(table)
@@ -32,20 +32,20 @@ def stats(run: Run, json_: Json = False) -> None:
 
 def show(
     run: Run,
-    task: Annotated[str, typer.Option(help="A task's id.", show_default="all tasks")] = "",
+    task: Annotated[str, typer.Option(help="Id of a task.", show_default="all tasks")] = "",
     graphml: Annotated[Path | None, typer.Option(help="Write the tree as GraphML.")] = None,
-    json_: Annotated[bool, typer.Option("--json", help="Print a JSON object a tree.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object per tree.")] = False,
 ) -> None:
     """Print the tree of a task, or list the tasks of a run."""
     from rich.console import Console
 
-    from engine.cli.show import branches, write_graphml
+    from engine.cli.show import rich_tree, write_graphml
     from engine.errors import UsageError
     from engine.runs.codec import dumps, tree_to_dict
     from engine.runs.store import Store
 
     if graphml and not task:
-        raise UsageError("--graphml writes one tree: say which with --task")
+        raise UsageError("--graphml writes one tree: choose it with --task")
     with Store.open(run) as store:
         for tree in [store.tree(task)] if task else store.trees():
             if graphml:
@@ -53,10 +53,10 @@ def show(
             elif json_:
                 print(dumps(tree_to_dict(tree)))
             elif task:
-                Console().print(branches(tree))
+                Console().print(rich_tree(tree))
             else:
-                word = "solved" if tree.solved else "not solved"
-                print(f"{tree.task.id}\t{word}\t{tree.stopped}\t{len(tree.nodes)} nodes")
+                outcome = "solved" if tree.solved else "not solved"
+                print(f"{tree.task.id}\t{outcome}\t{tree.stopped}\t{len(tree.nodes)} nodes")
         for id, (kind, message) in ({} if task else store.failures()).items():
             if not json_:
                 print(f"{id}\tfailed\t{kind}: {message}")

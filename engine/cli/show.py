@@ -1,40 +1,40 @@
-"""A tree as a person reads it in a terminal, and as GraphML."""
+"""A tree in the terminal, and as GraphML."""
 
 from pathlib import Path
 
 import networkx
 from rich.text import Text
-from rich.tree import Tree as Branches
+from rich.tree import Tree as RichTree
 
 from search.graph import to_networkx
 from search.tree import ROOT, Node, Tree
 
 _COLOURS = {"solved": "green", "failed": "red", "gave_up": "yellow", "cut": "magenta"}
-_WIDEST = 100  # characters of an action or an observation
+_MAX_WIDTH = 100
+"""Characters of an action or an observation."""
 
 
-def branches(tree: Tree) -> Branches:
-    """The tree for rich: a line a node with id, status, reward, action, tokens, observation;
-    and who acted, where a student acts first."""
+def rich_tree(tree: Tree) -> RichTree:
+    """Return `tree` for rich.
+
+    Each node shows its id, status, reward, action, tokens and observation; in runs where a student
+    acts first also who acted.
+    """
     used = tree.usage
     head = Text(f"{tree.task.id}  ", "bold")
     head.append(
         f"{'solved' if tree.solved else 'not solved'}, stopped: {tree.stopped}, by {tree.source}, "
         f"{len(tree.nodes)} nodes, {used.calls} calls, {used.tokens} tokens"
     )
-    top = Branches(head)
+    top = RichTree(head)
     top.add(Text(tree.task.prompt, "italic"))
-    _grow(top, tree, ROOT)
-    return top
-
-
-def _grow(branch: Branches, tree: Tree, at: int) -> None:
-    """Iterative, so that a path may be deeper than Python's stack."""
-    waiting = [(branch, child) for child in reversed(tree.children(at))]
+    # Not recursive, because a path may be deeper than Python's stack.
+    waiting = [(top, child) for child in reversed(tree.children(ROOT))]
     while waiting:
-        above, node = waiting.pop()
-        here = above.add(_line(tree, node))
-        waiting += [(here, child) for child in reversed(tree.children(node.id))]
+        parent, node = waiting.pop()
+        branch = parent.add(_line(tree, node))
+        waiting += [(branch, child) for child in reversed(tree.children(node.id))]
+    return top
 
 
 def _line(tree: Tree, node: Node) -> Text:
@@ -46,19 +46,19 @@ def _line(tree: Tree, node: Node) -> Text:
         line.append(f"r={step.reward:g} ")
     if node.actor or node.why:
         line.append(f"{node.actor}: " if node.actor else f"teacher ({node.why}): ", "magenta")
-    line.append(_short(action), "cyan")
+    line.append(_one_line(action), "cyan")
     if node.call >= 0:
         usage = tree.calls[node.call].usage
         line.append(f"  [{usage.prompt_tokens}+{usage.completion_tokens} tokens]", "dim")
     if node.id in tree.closed:
         line.append(f"  closed: {tree.closed[node.id]}", "yellow")
-    line.append(f"\n{_short(step.observation)}", "dim")
+    line.append(f"\n{_one_line(step.observation)}", "dim")
     return line
 
 
-def _short(text: str) -> str:
+def _one_line(text: str) -> str:
     line = " ".join(text.split())
-    return line if len(line) <= _WIDEST else f"{line[: _WIDEST - 1]}…"
+    return line if len(line) <= _MAX_WIDTH else f"{line[: _MAX_WIDTH - 1]}…"
 
 
 def write_graphml(tree: Tree, file: Path) -> None:
@@ -67,9 +67,9 @@ def write_graphml(tree: Tree, file: Path) -> None:
     for _, attributes in graph.nodes(data=True):
         for key, value in attributes.items():
             if isinstance(value, str):
-                attributes[key] = "".join(c if _in_xml(c) else "?" for c in value)
+                attributes[key] = "".join(c if _is_xml(c) else "?" for c in value)
     networkx.write_graphml(graph, file)
 
 
-def _in_xml(c: str) -> bool:
+def _is_xml(c: str) -> bool:
     return c in "\t\n\r" or " " <= c <= "\ud7ff" or "\ue000" <= c <= "\ufffd" or c > "\uffff"

@@ -1,145 +1,165 @@
-"""`engine export`: from runs to a file of rows."""
+"""Export: from the trees of runs to rows, in memory or in a file."""
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from engine.errors import UsageError
-from engine.export import formats
-from engine.export.annotated import Marked
-from engine.export.filters import Counts, Filter
-from engine.export.leak_check import check
-from engine.export.rows import Pairs, Row, RowBuilder
-from engine.runs.annotations import Mark, fits, marks_file, read_marks, signatures, standing
+from engine.export.filters import NO_ANNOTATIONS, Counts, Filters, passing_leaves
+from engine.export.formats import Format, write_rows
+from engine.export.leak_check import check_row
+from engine.export.pairs import PairKind, find_pairs
+from engine.export.rows import Row, RowBuilder
+from engine.runs.annotations import (
+    Annotation,
+    TreeAnnotations,
+    annotations_file,
+    current_annotations,
+    path_signatures,
+    read_annotations,
+)
 from engine.runs.store import Store
-from engine.templates import get as get_template
-from engine.templates.base import Template, World
-from environments.tools import Tool
 from search.tree import Tree
 
 Kind = Literal["sft", "dpo"]
-Format = Literal["jsonl", "sharegpt", "toolbench"]
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
-    """What to make of the runs.
+class ExportSettings:
+    """What to make of runs.
 
-    templates: each row is written in one of them, chosen by its path; none for the one that the
-        run was explored with.
-    dialects: likewise, how the tools are described; none for the template's own way.
-    pairs: of DPO rows.   format: "jsonl" is Parquet where the output is called *.parquet.
-    mask_errors: of SFT rows, see `RowBuilder`.
+    Attributes:
+        kind: Rows to write: sft (successful paths) or dpo (pairs of success and failure).
+        filters: Which paths become rows.
+        templates: How messages are written. Of several, each row takes one, chosen by its path.
+            Empty for the template that the run was explored with.
+        dialects: How tools are described. Of several, each row takes one. Empty for the template's
+            own way.
+        pairs: Pairs in DPO rows: step (one action each) or trajectory (to the end of each path).
+        format: File format: jsonl, sharegpt or toolbench; jsonl writes Parquet if the file is
+            called *.parquet.
+        mask_errors: Show actions that failed with an error, but do not train on them (sft, jsonl).
+
+    Raises:
+        UsageError: the format cannot hold such rows.
     """
 
-    kind: Kind
-    wanted: Filter = field(default_factory=Filter)
+    kind: Kind = "sft"
+    filters: Filters = field(default_factory=Filters)
     templates: tuple[str, ...] = ()
     dialects: tuple[str, ...] = ()
-    pairs: Pairs = "step"
+    pairs: PairKind = "step"
     format: Format = "jsonl"
     mask_errors: bool = False
 
+    def __post_init__(self) -> None:
+        if self.format == "toolbench" and self.kind == "dpo":
+            raise UsageError("ToolBench's format has no pairs; use --format jsonl or sharegpt")
+        if self.format == "sharegpt" and self.kind == "dpo" and self.pairs == "trajectory":
+            raise UsageError("ShareGPT pairs hold one message each; use --pairs step")
+        if self.mask_errors and (self.kind == "dpo" or self.format != "jsonl"):
+            raise UsageError(
+                "--mask-errors is for --to sft and --format jsonl: the others have no weights"
+            )
 
-def export(runs: Sequence[Path], output: Path, how: Export) -> Counts:
-    """Write the rows of every run to `output`; nothing is written if one row is unfit.
+
+def export(runs: Sequence[Path], output: Path, settings: ExportSettings) -> Counts:
+    """Write the rows of `runs` to the file `output`.
+
+    The file appears only when every row is written: if one row leaks, nothing is.
 
     Raises:
-        UsageError: a run does not exist, or the format cannot hold the rows.
-        TemplateError: there is no such template or dialect, or they do not go together.
-        LeakError: a row would hold a secret.
+        UsageError: a run does not exist.
+        TemplateError: no such template or dialect, or the two do not go together.
+        LeakError: a row would show a secret.
     """
-    if how.format == "toolbench" and how.kind == "dpo":
-        raise UsageError("ToolBench's format has no pairs; use --format jsonl or sharegpt")
-    if how.format == "sharegpt" and how.kind == "dpo" and how.pairs == "trajectory":
-        raise UsageError("ShareGPT pairs hold one message each; use --pairs step")
-    if how.mask_errors and (how.kind == "dpo" or how.format != "jsonl"):
-        raise UsageError("--mask-errors is for --to sft and --format jsonl: others know no weights")
-    for run in runs:
-        Store.open(run).close()
     counts = Counts()
-    rows = (row for run in runs for row in _rows(run, how, counts))
-    if how.format == "jsonl":
-        formats.write(rows, output)
-    elif how.format == "toolbench":
-        formats.write_list(map(formats.toolbench, rows), output)
-    else:
-        formats.write_list(map(formats.sharegpt, rows), output)
-        formats.write_dataset_info(output, ranking=how.kind == "dpo")
+    rows = export_rows(runs, settings, counts)
+    write_rows(rows, output, settings.format, ranking=settings.kind == "dpo")
     return counts
 
 
-def _rows(run: Path, how: Export, counts: Counts) -> Iterator[Row]:
-    marks = _marks(run, how.wanted)
-    with Store.open(run) as store:
-        renderer = row_builder(run.resolve().name, store.meta(), how)
-        for tree in store.trees():
-            marked = _marked(tree, marks.pop(tree.task.id, ()), counts)
-            wanted = replace(how.wanted, marked=marked)
-            rows = (
-                renderer.sft(tree, wanted, counts)
-                if how.kind == "sft"
-                else renderer.dpo(tree, wanted, counts, how.pairs)
-            )
-            fingerprints = store.fingerprints(tree.task.id)
-            for row in rows:
-                check(row, fingerprints)
-                if _is_new(row, counts):
-                    yield row
-    counts.stale_marks += sum(map(len, marks.values()))
+def export_rows(
+    runs: Sequence[Path], settings: ExportSettings, counts: Counts | None = None
+) -> Iterator[Row]:
+    """Return the rows of `runs` one at a time, as `--format jsonl` holds them.
 
+    Args:
+        runs: folders of runs.
+        settings: which rows; of its format, only the default template matters here.
+        counts: counts rows and what was left out, while the rows are read.
 
-def _marks(run: Path, wanted: Filter) -> dict[str, list[Mark]]:
-    """The marks on a run by task, where they matter."""
-    if not wanted.exclude_marked and wanted.min_mark is None:
-        return {}
-    return standing(read_marks(marks_file(run)))
-
-
-def _marked(tree: Tree, marks: Sequence[Mark], counts: Counts) -> Marked:
-    if not marks:
-        return Marked()
-    known = signatures(tree)
-    holding = [mark for mark in marks if fits(mark, known)]
-    counts.stale_marks += len(marks) - len(holding)
-    return Marked.of(holding)
-
-
-def _is_new(row: Row, counts: Counts) -> bool:
-    """Count `row`; False where another run brought an equal one."""
-    told = [row.get(column) for column in ("messages", "prompt", "chosen", "rejected")]
-    digest = hashlib.sha256(json.dumps(told).encode()).digest()
-    if digest in counts.seen:
-        counts.dropped["duplicate"] += 1
-        return False
-    counts.seen.add(digest)
-    counts.rows += 1
-    return True
-
-
-def row_builder(run: str, meta: Mapping[str, Any], how: Export) -> RowBuilder:
-    """Renders the trees of the run in folder `run`, whose `Store.meta` is `meta`."""
-    config, world = meta["config"], meta["world"]
-    # ToolBench's files know no tool calls beside the text.
-    default = "toolllama" if how.format == "toolbench" else config["template"]
-    tools = tuple(Tool(*tool) for tool in world["tools"])
-    kept = {config["template"]: meta.get("template", "")}
-    styles = _styles(how, how.templates or (default,), kept)
-    return RowBuilder(
-        run, config["env"], World(world["instructions"], tools), styles, how.mask_errors
-    )
-
-
-def _styles(how: Export, names: Sequence[str], kept: Mapping[str, str]) -> tuple[Template, ...]:
-    """Every template in every dialect; `native` has none.
-
-    kept: the text of the file that the run was explored with, by its name.
+    Raises:
+        UsageError: a run does not exist.
+        TemplateError: no such template or dialect, or the two do not go together; when the first
+            row is read.
+        LeakError: a row would show a secret; when that row is read.
     """
-    return tuple(
-        get_template(name, dialect, kept.get(name, ""))
-        for name in names
-        for dialect in (how.dialects if how.dialects and name != "native" else ("",))
-    )
+    for run in runs:
+        Store.open(run).close()
+    counts = Counts() if counts is None else counts
+    return _unique((row for run in runs for row in _run_rows(run, settings, counts)), counts)
+
+
+def _unique(rows: Iterator[Row], counts: Counts) -> Iterator[Row]:
+    """Yield and count the rows that differ from all earlier ones, whatever run they are from."""
+    seen: set[bytes] = set()
+    for row in rows:
+        content = [row.get(column) for column in ("messages", "prompt", "chosen", "rejected")]
+        digest = hashlib.sha256(json.dumps(content).encode()).digest()
+        if digest in seen:
+            counts.dropped["duplicate"] += 1
+        else:
+            seen.add(digest)
+            counts.rows += 1
+            yield row
+
+
+def _run_rows(run: Path, settings: ExportSettings, counts: Counts) -> Iterator[Row]:
+    annotations: dict[str, list[Annotation]] = {}
+    if settings.filters.use_annotations:
+        annotations = current_annotations(read_annotations(annotations_file(run)))
+    # ToolBench's files hold text only, so the default is a template without native tool calls.
+    templates = settings.templates or (("toolllama",) if settings.format == "toolbench" else ())
+    with Store.open(run) as store:
+        builder = RowBuilder.for_run(
+            run.resolve().name, store.meta(), templates, settings.dialects, settings.mask_errors
+        )
+        for tree in store.trees():
+            on_tree = _annotations_on(tree, annotations.pop(tree.task.id, ()), counts)
+            fingerprints = store.fingerprints(tree.task.id)
+            for row in _tree_rows(tree, builder, settings, on_tree, counts):
+                check_row(row, fingerprints)
+                yield row
+    counts.stale_annotations += sum(map(len, annotations.values()))
+
+
+def _tree_rows(
+    tree: Tree,
+    builder: RowBuilder,
+    settings: ExportSettings,
+    annotations: TreeAnnotations,
+    counts: Counts,
+) -> Iterator[Row]:
+    filters, kind = settings.filters, settings.pairs
+    if settings.kind == "sft":
+        for leaf in passing_leaves(tree, filters, counts, annotations):
+            yield builder.sft_row(tree, leaf)
+    else:
+        for pair in find_pairs(tree, filters, counts, kind, annotations):
+            yield builder.dpo_row(tree, pair, kind)
+
+
+def _annotations_on(
+    tree: Tree, annotations: Sequence[Annotation], counts: Counts
+) -> TreeAnnotations:
+    """Return those of `annotations` whose nodes `tree` still has; count the others."""
+    if not annotations:
+        return NO_ANNOTATIONS
+    signatures = path_signatures(tree)
+    matching = [annotation for annotation in annotations if annotation.matches(signatures)]
+    counts.stale_annotations += len(annotations) - len(matching)
+    return TreeAnnotations.of(matching)

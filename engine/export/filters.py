@@ -1,32 +1,33 @@
-"""Which paths of a tree are worth a row."""
+"""Filters of an export: which paths of a tree become rows, and why the others do not."""
 
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from engine.export.annotated import Marked
-from engine.export.corrected import corrected
+from engine.policies.student_first import OVERRULED
+from engine.runs.annotations import TreeAnnotations
 from environments.types import Action, Step
 from search.tree import Node, Tree
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
-    """What a path must be to become a row.
+class Filters:
+    """What a path must satisfy to become a row.
 
-    min_reward: in [0, 1]. The default keeps full successes only: training on paths of reward
-        over 2/3 is markedly worse (AgentTuning, arXiv:2310.12823, table 5).
-    per_task: at most so many paths a task, shortest first; None: all.
-    loops: keep paths in which the same action brought the same observation twice.
-    give_ups: keep paths that end in a give-up.
-    near_duplicates: keep paths whose actions are those of another path of the task but for
-        case, blanks and punctuation.
-    exclude_marked: leave out paths, and pairs, that a person marked bad (`engine view`).
-    min_mark: keep trajectories only that a person gave this score or more, 1 to 5; None: all.
-    marked: the marks on the tree at hand.
-    corrected: keep only what a teacher corrected where a student acted first: paths with such a
-        step; pairs of the teacher's step and the student's.
+    Attributes:
+        min_reward: Least reward of a path, from 0 to 1. The default keeps full successes only:
+            training on paths with rewards above 2/3 gives markedly worse students (AgentTuning,
+            arXiv:2310.12823, table 5).
+        per_task: Most paths per task, shortest first; None keeps all.
+        loops: Keep paths in which the same action got the same observation twice.
+        give_ups: Keep paths that end by giving up.
+        near_duplicates: Keep paths whose actions differ from those of another path of the task in
+            case, whitespace and punctuation only.
+        exclude_marked: Leave out paths and pairs that a person marked bad in `engine view`.
+        min_mark: Keep only trajectories to which a person gave this score or more, from 1 to 5.
+        corrected: Keep only what a teacher corrected, in runs where a student acts first: paths
+            with such a step, and pairs of the teacher's step and the student's.
     """
 
     min_reward: float = 1.0
@@ -36,74 +37,87 @@ class Filter:
     near_duplicates: bool = False
     exclude_marked: bool = False
     min_mark: int | None = None
-    marked: Marked = field(default_factory=Marked)
     corrected: bool = False
+
+    @property
+    def use_annotations(self) -> bool:
+        """Whether a person's annotations matter to these filters."""
+        return self.exclude_marked or self.min_mark is not None
 
 
 @dataclass(slots=True)
 class Counts:
-    """What became of paths and rows: written, and dropped by reason.
+    """The outcome of an export.
 
-    seen: hashes of the rows written, so that equal rows of several runs are one.
-    stale_marks: marks on nodes that their tree no longer has.
+    Attributes:
+        rows: rows that were written.
+        dropped: paths, pairs and rows left out, by reason.
+        stale_annotations: annotations of nodes that their tree no longer has.
     """
 
     rows: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
-    seen: set[bytes] = field(default_factory=set)
-    stale_marks: int = 0
+    stale_annotations: int = 0
 
 
-def kept(tree: Tree, wanted: Filter, counts: Counts) -> Iterator[Node]:
-    """The leaves whose paths pass, shortest path first; the others are counted."""
+NO_ANNOTATIONS = TreeAnnotations()
+
+
+def passing_leaves(
+    tree: Tree, filters: Filters, counts: Counts, annotations: TreeAnnotations = NO_ANNOTATIONS
+) -> Iterator[Node]:
+    """Yield the leaves whose paths pass `filters`, shortest path first; count the others."""
     seen: set[tuple[str, ...]] = set()
-    number = 0
+    passed = 0
     for leaf in sorted(tree.leaves(), key=lambda leaf: (len(tree.lineage(leaf.id)), leaf.id)):
         path = tree.path(leaf.id)
-        reason = fault(path, wanted) or mark_fault(tree, leaf, wanted)
-        if not reason and wanted.corrected and not corrected(tree, leaf):
+        reason = why_dropped(path, filters) or _why_annotated(tree, leaf, filters, annotations)
+        if not reason and filters.corrected and not _has_correction(tree, leaf):
             reason = "uncorrected"
-        likeness = tuple(_likeness(step.action) for step in path)
-        if not reason and likeness in seen and not wanted.near_duplicates:
+        words = tuple(_words(step.action) for step in path)
+        if not reason and words in seen and not filters.near_duplicates:
             reason = "duplicate"
-        if not reason and wanted.per_task is not None and number >= wanted.per_task:
+        if not reason and filters.per_task is not None and passed >= filters.per_task:
             reason = "per_task"
         if reason:
             counts.dropped[reason] += 1
             continue
-        seen.add(likeness)
-        number += 1
+        seen.add(words)
+        passed += 1
         yield leaf
 
 
-def fault(path: tuple[Step, ...], wanted: Filter) -> str:
-    """Why a path is no row, in one word; "" where it is one."""
+def why_dropped(path: tuple[Step, ...], filters: Filters) -> str:
+    """Return why `path` taken alone does not pass, in one word; "" if it passes."""
     last = path[-1]
-    if last.info.get("gave_up") and not wanted.give_ups:
+    if last.info.get("gave_up") and not filters.give_ups:
         return "gave_up"
-    if last.reward < wanted.min_reward:
+    if last.reward < filters.min_reward:
         return "reward"
-    if last.truncated and wanted.min_reward > 0:
+    if last.truncated and filters.min_reward > 0:
         return "truncated"
-    if not wanted.loops and loops(path):
+    if not filters.loops and _has_loop(path):
         return "loop"
     return ""
 
 
-def mark_fault(tree: Tree, leaf: Node, wanted: Filter) -> str:
-    """Why a person's marks make the path to `leaf` no row; "" where they do not."""
-    if wanted.exclude_marked and wanted.marked.bad(tree, leaf):
+def _why_annotated(tree: Tree, leaf: Node, filters: Filters, annotations: TreeAnnotations) -> str:
+    if filters.exclude_marked and annotations.is_bad_path(tree, leaf):
         return "marked bad"
-    if wanted.min_mark is not None and wanted.marked.scores.get(leaf.id, 0) < wanted.min_mark:
+    if filters.min_mark is not None and annotations.scores.get(leaf.id, 0) < filters.min_mark:
         return "mark"
     return ""
 
 
-def loops(path: tuple[Step, ...]) -> bool:
-    """Whether the same action brought the same observation twice."""
-    seen = {(step.action.key, step.observation) for step in path}
-    return len(seen) < len(path)
+def _has_loop(path: tuple[Step, ...]) -> bool:
+    return len({(step.action.key, step.observation) for step in path}) < len(path)
 
 
-def _likeness(action: Action) -> str:
+def _has_correction(tree: Tree, leaf: Node) -> bool:
+    """Return whether a teacher overruled its student on the path to `leaf`."""
+    return any(node.why in OVERRULED for node in tree.lineage(leaf.id))
+
+
+def _words(action: Action) -> str:
+    """Return the words and operators of an action, to compare it with near-duplicates."""
     return " ".join(re.findall(r"\w+|[<>=!*/+%-]+", action.key.casefold()))

@@ -1,38 +1,54 @@
-"""Files of rows as other tools read them: JSON lines, Parquet, ShareGPT, ToolBench.
-
-A file appears whole or not at all.
-"""
+"""File formats of rows: JSON lines, Parquet, ShareGPT, ToolBench."""
 
 import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from engine.errors import UsageError
 from engine.export.rows import Row
-from engine.runs.atomic import whole
+from engine.runs.atomic import atomic_write, write_text
 from engine.templates.base import Message
 
-BATCH = 1000
-"""Rows that are in memory at once."""
+Format = Literal["jsonl", "sharegpt", "toolbench"]
+
+_BATCH = 1000
+"""Rows per table when Parquet is written."""
 _SHAREGPT_ROLES = {"user": "human", "assistant": "gpt", "tool": "observation"}
 
 
-def write(rows: Iterable[Row], output: Path) -> None:
-    """Write `rows` as they come to `output`: Parquet if it is called so, else JSON lines."""
-    if output.suffix == ".parquet":
+def write_rows(
+    rows: Iterable[Row], output: Path, format: Format = "jsonl", *, ranking: bool = False
+) -> None:
+    """Write `rows` to the file `output`, which appears only when all of them are written.
+
+    Args:
+        rows: as `engine.export.rows` builds them.
+        output: for "jsonl" Parquet if it is called *.parquet, else JSON lines.
+        format: "sharegpt" also describes the file in the `dataset_info.json` beside it.
+        ranking: whether the rows are pairs.
+
+    Raises:
+        UsageError: pyarrow is missing, or the `dataset_info.json` is not JSON.
+    """
+    if format == "toolbench":
+        _write_json_list(map(toolbench_row, rows), output)
+    elif format == "sharegpt":
+        _write_json_list(map(sharegpt_row, rows), output)
+        _write_dataset_info(output, ranking=ranking)
+    elif output.suffix == ".parquet":
         _write_parquet(rows, output)
-        return
-    with whole(output) as part, part.open("w", encoding="utf-8") as file:
-        for row in rows:
-            file.write(json.dumps(row, ensure_ascii=False) + "\n")
+    else:
+        with atomic_write(output) as part, part.open("w", encoding="utf-8") as file:
+            for row in rows:
+                file.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 
-def write_list(rows: Iterable[Row], output: Path) -> None:
+def _write_json_list(rows: Iterable[Row], output: Path) -> None:
     """Write `rows` as one JSON list, as ToolBench and LLaMA-Factory read them."""
-    with whole(output) as part, part.open("w", encoding="utf-8") as file:
+    with atomic_write(output) as part, part.open("w", encoding="utf-8") as file:
         file.write("[")
         for number, row in enumerate(rows):
             file.write(",\n" if number else "\n")
@@ -40,8 +56,8 @@ def write_list(rows: Iterable[Row], output: Path) -> None:
         file.write("\n]\n")
 
 
-def sharegpt(row: Row) -> Row:
-    """An SFT or step-pair row in LLaMA-Factory's ShareGPT form; tools as one JSON string."""
+def sharegpt_row(row: Row) -> Row:
+    """Return an SFT or step-pair row in LLaMA-Factory's ShareGPT form, tools as a JSON string."""
     conversation = row.get("messages") or row["prompt"]
     out: Row = {
         "system": "".join(m["content"] for m in conversation if m["role"] == "system"),
@@ -53,8 +69,8 @@ def sharegpt(row: Row) -> Row:
     return out
 
 
-def write_dataset_info(output: Path, *, ranking: bool) -> Path:
-    """Describe `output` in the `dataset_info.json` beside it; other entries there are kept."""
+def _write_dataset_info(output: Path, *, ranking: bool) -> None:
+    """Describe `output` in the `dataset_info.json` beside it; keep the other entries there."""
     file = output.parent / "dataset_info.json"
     columns = {"messages": "conversations", "system": "system", "tools": "tools"}
     if ranking:
@@ -78,21 +94,19 @@ def write_dataset_info(output: Path, *, ranking: bool) -> Path:
         known = json.loads(file.read_text("utf-8")) if file.exists() else {}
     except ValueError as error:
         raise UsageError(f"{file} is not JSON ({error}); move it away") from error
-    with whole(file) as part:
-        part.write_text(json.dumps(known | {output.stem: entry}, indent=2) + "\n", "utf-8")
-    return file
+    write_text(file, json.dumps(known | {output.stem: entry}, indent=2) + "\n")
 
 
-def toolbench(row: Row) -> Row:
-    """An SFT row of text messages as ToolBench's training files have them.
+def toolbench_row(row: Row) -> Row:
+    """Return an SFT row of text messages in the form of ToolBench's training files.
 
-    There an observation is from "function"; in a row of ours it is whatever answers the agent.
+    In that form observations are from "function". So are here all messages that answer the agent.
     """
-    conversation, answered = [], False
+    conversation, agent_spoke = [], False
     for message in row["messages"]:
-        said_by = message["role"]
-        answered |= said_by == "assistant"
-        origin = "function" if answered and said_by != "assistant" else said_by
+        role = message["role"]
+        agent_spoke |= role == "assistant"
+        origin = "function" if agent_spoke and role != "assistant" else role
         conversation.append({"from": origin, "value": message["content"]})
     return {"id": row["id"], "conversations": conversation}
 
@@ -101,9 +115,9 @@ def _sharegpt(message: Message) -> dict[str, str]:
     calls = message.get("tool_calls")
     if not calls:
         return {"from": _SHAREGPT_ROLES[message["role"]], "value": message["content"]}
-    called = calls[0]["function"]
+    call = calls[0]["function"]
     text = json.dumps(
-        {"name": called["name"], "arguments": json.loads(called["arguments"])}, ensure_ascii=False
+        {"name": call["name"], "arguments": json.loads(call["arguments"])}, ensure_ascii=False
     )
     thought = message["content"]
     return {
@@ -118,7 +132,7 @@ def _write_parquet(rows: Iterable[Row], output: Path) -> None:
         import pyarrow.parquet
     except ImportError as error:
         raise UsageError("Parquet needs pyarrow: pip install 'treegraft[parquet]'") from error
-    with whole(output) as part, ExitStack() as closing:
+    with atomic_write(output) as part, ExitStack() as closing:
         writer = None
         for batch in _batches(map(_flat, rows)):
             table = pyarrow.Table.from_pylist(batch)
@@ -130,11 +144,11 @@ def _write_parquet(rows: Iterable[Row], output: Path) -> None:
 
 
 def _flat(row: Row) -> Row:
-    """Arrow would merge the keys of different tools and arguments; JSON text keeps them apart."""
+    """Return `row` with nested columns as JSON text: Arrow would merge the keys of all tools."""
     nested = ("messages", "prompt", "chosen", "rejected", "tools")
     return {k: json.dumps(v, ensure_ascii=False) if k in nested else v for k, v in row.items()}
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    while batch := list(islice(rows, BATCH)):
+    while batch := list(islice(rows, _BATCH)):
         yield batch

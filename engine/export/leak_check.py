@@ -1,51 +1,56 @@
-"""What no row may hold. A row that fails stops the export before anything is written."""
+"""The leak check: a row that shows a secret stops the export before anything is written."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from engine.errors import LeakError
-from engine.export.rows import Row
-from engine.export.secrets import Fingerprint, holds, texts
 from engine.policies.judge import SEARCH_TEXTS
+from engine.runs.fingerprints import Fingerprint, contains_secret, strings_in
 from engine.templates.base import Message
 
 
-def check(row: Row, fingerprints: Iterable[Fingerprint]) -> None:
-    """See that `row` shows the student nothing that it would not meet.
+def check_row(row: Mapping[str, Any], fingerprints: Sequence[Fingerprint]) -> None:
+    """Check that `row` shows the student nothing that it would not see when it acts.
 
-    A secret (a gold query) may stand in what the agent itself wrote, and in an observation after
-    it: that is the right answer, found. Anywhere else it is a leak. The text that asks the
-    teacher for another action may stand nowhere.
+    The agent itself may write a secret (a gold query), and observations after that may repeat it:
+    the agent then found the right answer. Anywhere else it is a leak. The notes that the search
+    adds to a request (for example to ask for a different action) must not occur at all.
 
     Raises:
-        LeakError: naming the row and the message.
+        LeakError: the row leaks; the error names the row and the message.
     """
-    marks = list(fingerprints)
     for column in ("messages", "chosen", "rejected"):
         if column not in row:
             continue
-        shown = [*row.get("prompt", []), *row[column]]
-        for number, message in enumerate(shown):
-            text = "\n".join(texts(message))
-            if any(words in text for words in SEARCH_TEXTS):
+        messages = [*row.get("prompt", []), *row[column]]
+        for number, message in enumerate(messages):
+            text = "\n".join(strings_in(message))
+            if any(note in text for note in SEARCH_TEXTS):
                 raise LeakError(f"row {row['id']}, {column}[{number}]: holds a search prompt")
-        secret_written(f"row {row['id']}, {column}", shown, marks)
+        agent_wrote_secret(f"row {row['id']}, {column}", messages, fingerprints)
 
 
-def secret_written(
+def agent_wrote_secret(
     place: str,
     messages: Iterable[Message],
     fingerprints: Sequence[Fingerprint],
-    written_before: bool = False,
+    wrote_before: bool = False,
 ) -> bool:
-    """Whether the agent has written the secret in `messages`, or `written_before` them.
+    """Return whether the agent wrote the secret in `messages`, or already before them.
+
+    Args:
+        place: where the messages stand, for the error.
+        messages: a part of a conversation, in order.
+        fingerprints: of the secret.
+        wrote_before: whether the agent wrote the secret earlier in the conversation.
 
     Raises:
-        LeakError: a message holds the secret though the agent had not written it.
+        LeakError: a message contains the secret before the agent wrote it.
     """
-    written = written_before
+    wrote = wrote_before
     for number, message in enumerate(messages):
-        if not written and holds("\n".join(texts(message)), fingerprints):
+        if not wrote and contains_secret("\n".join(strings_in(message)), fingerprints):
             if message["role"] != "assistant":
                 raise LeakError(f"{place}[{number}] ({message['role']}): holds the task's secret")
-            written = True
-    return written
+            wrote = True
+    return wrote

@@ -1,28 +1,30 @@
-"""What a person thinks of nodes and trajectories: `marks.jsonl` beside a run's store.
+"""A person's annotations ("marks") of nodes and trajectories: `marks.jsonl` beside a run's store.
 
-A line a mark, only ever appended and synced before it is acknowledged, so that none is lost to
-`kill -9`; of two marks on the same target the later one holds, and a mark that says nothing takes
-the earlier back. The run itself is never written. A mark names the actions that lead to its node
-by a signature: in a tree that was searched anew, it holds where they still lead there.
+The file holds one annotation per line. Lines are only appended, and synced before they are
+acknowledged, so that `kill -9` loses none. The last line about a target counts, and an empty
+annotation retracts the earlier ones. The run itself is never written.
+
+An annotation identifies its node by a signature of the actions that lead to it: after the task is
+searched again, it still applies where the new tree has the same actions at that node.
 """
 
 import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 from engine.errors import UsageError
 from engine.runs.codec import dumps
-from search.tree import ROOT, Tree
+from search.tree import ROOT, Node, Tree
 
 FILE = "marks.jsonl"
-LONGEST_WHY = 2000
-"""Characters."""
+MAX_WHY = 2000
+"""Characters of `Annotation.why`."""
 
 Scope = Literal["node", "trajectory"]
 Verdict = Literal["good", "bad", ""]
@@ -30,12 +32,21 @@ Target = tuple[str, int, Scope]
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
-    """One mark.
+class Annotation:
+    """A person's opinion of a node or of a trajectory.
 
-    node: an id, or ROOT for the task itself.   scope: that node (and so every path through it),
-    or the trajectory that ends there.   signature: see `signatures`.
-    score: 1 (worst) to 5; None where none was given.   at: when, ISO 8601.
+    Attributes:
+        task: id of the task.
+        node: id of the node, or ROOT for the task itself.
+        signature: of the node, see `path_signatures`.
+        scope: that node, and so every path through it; or the trajectory that ends there.
+        verdict: good, bad, or "" for none.
+        score: 1 (worst) to 5, or None.
+        why: the reason, at most `MAX_WHY` characters.
+        at: time, ISO 8601.
+
+    Raises:
+        UsageError: a value does not fit.
     """
 
     task: str
@@ -49,45 +60,94 @@ class Mark:
 
     def __post_init__(self) -> None:
         texts = (self.task, self.signature, self.why, self.at)
-        fit = (
+        valid = (
             all(isinstance(text, str) for text in texts)
-            and len(self.why) <= LONGEST_WHY
+            and len(self.why) <= MAX_WHY
             and type(self.node) is int
             and self.scope in get_args(Scope)
             and self.verdict in get_args(Verdict)
             and (self.score is None or (type(self.score) is int and 1 <= self.score <= 5))
         )
-        if not fit:
+        if not valid:
             raise UsageError(f"not a mark: {dumps(asdict(self))[:200]}")
 
     @classmethod
-    def read(cls, line: str, **more: Any) -> "Mark":
-        """A mark as JSON, with `more` of its fields. Raises UsageError where it is none."""
+    def from_json(cls, line: str, **fields: Any) -> Self:
+        """Return the annotation written in `line`, with `fields` in place of its own.
+
+        Raises:
+            UsageError: `line` is not an annotation.
+        """
         try:
-            return cls(**{**json.loads(line), **more})
+            return cls(**{**json.loads(line), **fields})
         except (ValueError, TypeError) as error:
             raise UsageError(f"not a mark: {line[:200]!r} ({error})") from error
 
     @property
     def target(self) -> Target:
+        """What it is about; a later annotation of the same target replaces it."""
         return (self.task, self.node, self.scope)
 
     @property
-    def removes(self) -> bool:
-        """Whether it only takes an earlier one back."""
+    def is_empty(self) -> bool:
+        """Whether it only retracts an earlier one."""
         return not (self.verdict or self.score or self.why)
 
+    def matches(self, signatures: Sequence[str]) -> bool:
+        """Return whether the tree with these `path_signatures` has the annotated node."""
+        return ROOT <= self.node < len(signatures) and signatures[self.node] == self.signature
+
     def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
         return asdict(self)
 
 
-def read_marks(file: Path) -> list[Mark]:
-    """Every line of `file` in order; none where there is no file.
+@dataclass(frozen=True, slots=True)
+class TreeAnnotations:
+    """What the annotations on one tree exclude.
 
-    The last line counts from its line break on: until then it is being written.
+    Attributes:
+        bad_nodes: nodes marked bad, and with them every path through them; may hold ROOT.
+        bad_leaves: leaves whose trajectory was marked bad.
+        scores: scores of trajectories, 1 to 5, by leaf.
+    """
+
+    bad_nodes: frozenset[int] = frozenset()
+    bad_leaves: frozenset[int] = frozenset()
+    scores: Mapping[int, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, annotations: Sequence[Annotation]) -> Self:
+        """Collect `annotations`, which must all be on the same tree and match it."""
+        bad = [mark for mark in annotations if mark.verdict == "bad"]
+        return cls(
+            frozenset(mark.node for mark in bad if mark.scope == "node"),
+            frozenset(mark.node for mark in bad if mark.scope == "trajectory"),
+            {m.node: m.score for m in annotations if m.scope == "trajectory" and m.score},
+        )
+
+    def is_bad_path(self, tree: Tree, leaf: Node) -> bool:
+        """Return whether the trajectory that ends in `leaf`, or a node of it, was marked bad."""
+        on_path = {ROOT, *(node.id for node in tree.lineage(leaf.id))}
+        return leaf.id in self.bad_leaves or not self.bad_nodes.isdisjoint(on_path)
+
+    def any_bad(self, nodes: Iterable[Node]) -> bool:
+        """Return whether one of `nodes`, or a trajectory that ends in one, was marked bad."""
+        return any(node.id in self.bad_nodes or node.id in self.bad_leaves for node in nodes)
+
+
+def annotations_file(run: Path) -> Path:
+    """Return the file of annotations of a run, which is a folder or its store."""
+    return (run if run.is_dir() else run.parent) / FILE
+
+
+def read_annotations(file: Path) -> list[Annotation]:
+    """Return every line of `file` in order; an empty list if there is no file.
+
+    A last line without a line break is skipped: it is still being written.
 
     Raises:
-        UsageError: a line is not a mark.
+        UsageError: the file cannot be read, or a line is not an annotation.
     """
     try:
         text = file.read_bytes().decode("utf-8", "replace")
@@ -95,23 +155,27 @@ def read_marks(file: Path) -> list[Mark]:
         return []
     except OSError as error:
         raise UsageError(f"cannot read marks: {error}") from error
-    whole = text[: text.rfind("\n") + 1]
-    return [Mark.read(line) for line in whole.split("\n") if line.strip()]
+    complete = text[: text.rfind("\n") + 1]
+    return [Annotation.from_json(line) for line in complete.split("\n") if line.strip()]
 
 
-def standing(marks: Iterable[Mark]) -> dict[str, list[Mark]]:
-    """By task, the marks that hold: the last of each target, unless it takes the others back."""
-    found: dict[str, list[Mark]] = {}
-    for mark in {mark.target: mark for mark in marks}.values():
-        if not mark.removes:
-            found.setdefault(mark.task, []).append(mark)
+def current_annotations(annotations: Iterable[Annotation]) -> dict[str, list[Annotation]]:
+    """Return by task the last annotation of each target, without those that are empty."""
+    found: dict[str, list[Annotation]] = {}
+    for annotation in {each.target: each for each in annotations}.values():
+        if not annotation.is_empty:
+            found.setdefault(annotation.task, []).append(annotation)
     return found
 
 
-def append(file: Path, marks: Iterable[Mark]) -> None:
-    """Add `marks` to `file`; they are on the disk when this returns."""
-    lines = "".join(dumps(mark.to_dict()) + "\n" for mark in marks)
-    with _appending(file) as handle:
+def append_annotations(file: Path, annotations: Iterable[Annotation]) -> None:
+    """Add `annotations` to `file`; they are on the disk when this returns.
+
+    Raises:
+        UsageError: the file cannot be written.
+    """
+    lines = "".join(dumps(annotation.to_dict()) + "\n" for annotation in annotations)
+    with _locked(file) as handle:
         data = memoryview(lines.encode("utf-8", "replace"))
         while data:
             data = data[os.write(handle, data) :]
@@ -119,42 +183,30 @@ def append(file: Path, marks: Iterable[Mark]) -> None:
 
 
 @contextmanager
-def _appending(file: Path) -> Iterator[int]:
-    """The open file, for one writer at a time; a line torn by an earlier death is cut off."""
+def _locked(file: Path) -> Iterator[int]:
+    """Open `file` for one writer at a time, and cut off a line that a killed writer left torn."""
     try:
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError as error:
         raise UsageError(f"cannot write marks: {error}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
-        whole = file.read_bytes().rfind(b"\n") + 1
-        os.ftruncate(handle, whole)
+        os.ftruncate(handle, file.read_bytes().rfind(b"\n") + 1)
         yield handle
     finally:
         os.close(handle)
 
 
-def signatures(tree: Tree) -> list[str]:
-    """Of the start and of each node, by id: a hash of the task and of the actions that lead there.
+def path_signatures(tree: Tree) -> list[str]:
+    """Return, by node id and for ROOT first, a hash of the task and the actions that lead there.
 
-    Equal for equal paths of the same task; 12 hexadecimal digits.
+    Equal paths of the same task have equal signatures, of 12 hexadecimal digits.
     """
-    found = [_digest("", f"{tree.task.id}\0{tree.task.prompt}")]
+    found = [_hash("", f"{tree.task.id}\0{tree.task.prompt}")]
     for node in tree.nodes:
-        found.append(_digest(found[node.parent], node.step.action.key))
+        found.append(_hash(found[node.parent], node.step.action.key))
     return found
 
 
-def _digest(before: str, text: str) -> str:
-    told = f"{before}\0{text}".encode("utf-8", "surrogatepass")
-    return hashlib.sha256(told).hexdigest()[:12]
-
-
-def fits(mark: Mark, known: Sequence[str]) -> bool:
-    """Whether the tree with these signatures has the node that was marked."""
-    return ROOT <= mark.node < len(known) and known[mark.node] == mark.signature
-
-
-def marks_file(run: Path) -> Path:
-    """Of the run in folder `run`, or in the file `run`."""
-    return (run if run.is_dir() else run.parent) / FILE
+def _hash(parent: str, text: str) -> str:
+    return hashlib.sha256(f"{parent}\0{text}".encode("utf-8", "surrogatepass")).hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""Files that are there whole, or not at all."""
+"""Atomic writes: a file is complete, or it is not there."""
 
 import os
 from collections.abc import Iterator
@@ -7,12 +7,14 @@ from pathlib import Path
 
 
 @contextmanager
-def whole(file: Path) -> Iterator[Path]:
-    """A path beside `file`, to be written; it takes the place of `file` at the end, on the disk,
-    so that a power failure leaves the old one or the new. After an error the old one stays.
+def atomic_write(file: Path) -> Iterator[Path]:
+    """Yield a path beside `file` to write to, which replaces `file` at the end.
+
+    The new content is synced first, so that a power failure leaves either the old file or the new
+    one. After an error the old file stays.
 
     Raises:
-        OSError: it cannot be written there.
+        OSError: the file cannot be written there.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
@@ -25,7 +27,7 @@ def whole(file: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def write(file: Path, text: str) -> None:
-    """Make `text` what is in `file`; see `whole`."""
-    with whole(file) as part:
+def write_text(file: Path, text: str) -> None:
+    """Replace the content of `file` by `text`; see `atomic_write`."""
+    with atomic_write(file) as part:
         part.write_text(text, "utf-8")

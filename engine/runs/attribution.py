@@ -1,4 +1,4 @@
-"""Who acted, the student or its teacher, and what that saved: counts over a run's trees."""
+"""Attribution: how much of a run the student did itself, and how much its teacher."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -11,13 +11,17 @@ from search.usage import Usage
 
 @dataclass(slots=True)
 class ActorStats:
-    """Of a run in which a student acts first.
+    """Counts over the trees of a run in which a student acts first.
 
-    student, teacher: what their proposals cost; a judge's questions are neither's.
-    student_nodes: steps that were the student's. Each would have been one call of the teacher's.
-    why: steps that were the teacher's, by reason: see `engine.policies.student_first`.
-    alone, corrected: trees that were solved: by a path of the student's own, or only by paths with
-        a step of the teacher's.
+    Attributes:
+        trees: trees counted.
+        nodes: nodes of all trees.
+        student_nodes: steps that the student proposed. Each saved one call of the teacher.
+        student: cost of the student's proposals.
+        teacher: cost of the teacher's proposals, without a judge's questions.
+        why: steps that the teacher proposed instead, by reason (`engine.policies.student_first`).
+        alone: trees solved by a path that is the student's from start to end.
+        corrected: trees solved only by paths with a step of the teacher.
     """
 
     trees: int = 0
@@ -30,10 +34,11 @@ class ActorStats:
     corrected: int = 0
 
     def __bool__(self) -> bool:
-        """Whether a student acted, or was to."""
+        """Whether a student acted, or was asked to."""
         return bool(self.student_nodes or self.student.calls or self.why)
 
     def count(self, tree: Tree) -> None:
+        """Add one tree to the counts."""
         self.trees += 1
         self.nodes += len(tree.nodes)
         self.student_nodes += sum(node.actor == STUDENT for node in tree.nodes)
@@ -44,11 +49,12 @@ class ActorStats:
             elif call.kind == "propose":
                 self.teacher += call.usage
         if tree.solved:
-            alone = by_student(tree)
+            alone = solved_by_student(tree)
             self.alone += alone
             self.corrected += not alone
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the counts and shares as JSON values."""
         return {
             "teacher_calls": self.teacher.calls,
             "teacher_tokens": self.teacher.tokens,
@@ -65,8 +71,8 @@ class ActorStats:
         }
 
 
-def by_student(tree: Tree) -> bool:
-    """Whether some success was the student's from its first step to its last."""
+def solved_by_student(tree: Tree) -> bool:
+    """Return whether a solution of `tree` is the student's from its first step to its last."""
     return any(
         all(node.actor == STUDENT for node in tree.lineage(leaf.id)) for leaf in tree.winners()
     )

@@ -1,4 +1,4 @@
-"""Trees as plain values and back: the one place that knows how a tree is written down."""
+"""Codec of trees: to JSON values and back, the one place that knows how a tree is stored."""
 
 import json
 from collections.abc import Mapping
@@ -10,14 +10,14 @@ from search.usage import Usage
 
 
 def dumps(value: Any) -> str:
-    """JSON as the store writes it: one line, every character as it is."""
+    """Return `value` as JSON the way the store writes it: one line, not escaped to ASCII."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def node_to_dict(node: Node) -> dict[str, Any]:
-    """Without `actor` and `why` where the run's teacher acted as ever."""
+    """Return `node` as JSON values; `actor` and `why` only if one of them is set."""
     step, action = node.step, node.step.action
-    who = {"actor": node.actor, "why": node.why}
+    attribution = {"actor": node.actor, "why": node.why}
     return {
         "id": node.id,
         "parent": node.parent,
@@ -31,11 +31,12 @@ def node_to_dict(node: Node) -> dict[str, Any]:
         "terminated": step.terminated,
         "truncated": step.truncated,
         "info": dict(step.info),
-        **(who if any(who.values()) else {}),
+        **(attribution if any(attribution.values()) else {}),
     }
 
 
 def node_from_dict(row: Mapping[str, Any]) -> Node:
+    """Return the node that `node_to_dict` wrote, or an earlier version without actors."""
     action = Action(row["tool"], row["arguments"], row["thought"], row["error"])
     step = Step(
         action,
@@ -45,23 +46,24 @@ def node_from_dict(row: Mapping[str, Any]) -> Node:
         bool(row["truncated"]),
         row["info"],
     )
-    who = (row.get("actor", ""), row.get("why", ""))  # not in runs from before there were students
-    return Node(row["id"], row["parent"], step, row["call"], *who)
+    actor, why = row.get("actor", ""), row.get("why", "")
+    return Node(row["id"], row["parent"], step, row["call"], actor, why)
 
 
 def call_to_list(call: Call) -> list[Any]:
+    """Return `call` as a list: state, request, usage, kind."""
     used = call.usage
     counts = [used.calls, used.prompt_tokens, used.completion_tokens, used.cached_tokens, used.usd]
     return [call.state, call.request, *counts, call.kind]
 
 
 def call_from_list(row: list[Any]) -> Call:
-    """`row` as `call_to_list` gives it; without a kind in runs from before there were judges."""
+    """Return the call that `call_to_list` wrote, or an earlier version without kinds."""
     return Call(row[0], row[1], Usage(*row[2:7]), *row[7:])
 
 
 def task_to_dict(task: Task) -> dict[str, Any]:
-    """The public part: neither `secret` nor `details`, which may hold paths."""
+    """Return the public part of `task`: no `secret`, and no `details`, which may hold paths."""
     return {
         "id": task.id,
         "prompt": task.prompt,
@@ -72,11 +74,12 @@ def task_to_dict(task: Task) -> dict[str, Any]:
 
 
 def task_from_dict(row: Mapping[str, Any]) -> Task:
+    """Return the public part of the task that `task_to_dict` wrote."""
     return Task(row["id"], row["prompt"], tags=row["tags"], group=row["group"], split=row["split"])
 
 
 def tree_to_dict(tree: Tree) -> dict[str, Any]:
-    """All of a tree, JSON only; equal for equal trees, whatever machine and hour made them."""
+    """Return all of `tree` as JSON values; equal trees give equal values on every machine."""
     return {
         "task": task_to_dict(tree.task),
         "source": tree.source,

@@ -1,4 +1,4 @@
-"""What a run came to: counts over its trees, in one pass, one tree in memory at a time."""
+"""Statistics of a run: counts over its trees, in one pass, one tree in memory at a time."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -12,14 +12,28 @@ from search.usage import Usage
 
 @dataclass(slots=True)
 class Stats:
-    """solve_rate: solved / trees.  depths, widths, winning_calls: how many of each value.
+    """Counts over the trees of a run.
 
-    depths: steps of ended paths.  widths: children of expanded states.  winning_calls: requests
-    made in the states of a tree's first successful path.   duplicate_siblings: proposals dropped.
-    replayed: states rebuilt from their path because their snapshot was lost.
-    prefix_tokens: see `prefix_tokens`, to be held against `usage.cached_tokens`, which is what the
-        provider says that it had in its cache (0 where it says nothing).
-    acting: told where a student acts first.
+    Attributes:
+        tasks: tasks with a tree or a failure.
+        trees: tasks with a tree.
+        solved: trees with a solution.
+        failures: tasks whose search failed, by kind of error.
+        leaves: ended paths, by the status of their last node.
+        errors: steps that the environment answered with an error, by kind.
+        stopped: trees, by why their search ended.
+        closed: states given up early, by reason.
+        nodes: nodes of all trees.
+        usage: cost of all requests.
+        duplicate_siblings: proposals dropped because a sibling had the same action.
+        replayed: states rebuilt from their path because their snapshot was lost.
+        prefix_tokens: see `prefix_tokens`. Compare it with `usage.cached_tokens`, the tokens that
+            the provider reports as cached (0 if it reports none).
+        depths: how many ended paths have so many steps.
+        widths: how many expanded states have so many children.
+        winning_calls: how many solved trees took so many requests in the states of their first
+            successful path.
+        actors: who acted, in runs where a student acts first.
     """
 
     tasks: int = 0
@@ -38,17 +52,18 @@ class Stats:
     depths: Counter[int] = field(default_factory=Counter)
     widths: Counter[int] = field(default_factory=Counter)
     winning_calls: Counter[int] = field(default_factory=Counter)
-    acting: ActorStats = field(default_factory=ActorStats)
+    actors: ActorStats = field(default_factory=ActorStats)
 
     @property
     def solve_rate(self) -> float:
+        """Share of trees that are solved, in [0, 1]."""
         return self.solved / self.trees if self.trees else 0.0
 
-    def _share(self, tokens: int) -> float:
-        """Of all prompt tokens, in [0, 1]."""
+    def _prompt_share(self, tokens: int) -> float:
         return round(tokens / self.usage.prompt_tokens, 4) if self.usage.prompt_tokens else 0.0
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the counts as JSON values, as `engine stats --json` prints them."""
         counters = ("failures", "leaves", "errors", "stopped", "closed")
         spreads = ("depths", "widths", "winning_calls")
         return {
@@ -61,44 +76,43 @@ class Stats:
             "prompt_tokens": self.usage.prompt_tokens,
             "completion_tokens": self.usage.completion_tokens,
             "cached_tokens": self.usage.cached_tokens,
-            "cached_share": self._share(self.usage.cached_tokens),
+            "cached_share": self._prompt_share(self.usage.cached_tokens),
             "prefix_tokens": self.prefix_tokens,
-            "prefix_share": self._share(self.prefix_tokens),
+            "prefix_share": self._prompt_share(self.prefix_tokens),
             "usd": round(self.usage.usd, 6),
             "duplicate_siblings": self.duplicate_siblings,
             "replayed": self.replayed,
             **{name: dict(getattr(self, name).most_common()) for name in counters},
             **{name: dict(sorted(getattr(self, name).items())) for name in spreads},
-            **({"swift": self.acting.to_dict()} if self.acting else {}),
+            **({"swift": self.actors.to_dict()} if self.actors else {}),
         }
 
 
 def stats(store: Store) -> Stats:
     """Count everything in a run, finished or not."""
-    found = Stats(failures=Counter(kind for kind, _ in store.failures().values()))
+    counts = Stats(failures=Counter(kind for kind, _ in store.failures().values()))
     for tree in store.trees():
-        _count(found, tree)
-    # A task whose tree the budget cut short, and whose next search failed, has both.
-    found.tasks = len({*store.task_ids(), *store.failures()})
-    return found
+        _count(counts, tree)
+    # A task has both a tree and a failure if the budget cut its tree and the next search failed.
+    counts.tasks = len({*store.task_ids(), *store.failures()})
+    return counts
 
 
 def prefix_tokens(tree: Tree) -> int:
-    """Prompt tokens of a tree's requests that had been sent before, at the start of another one:
-    what a prefix cache that forgets nothing would hold.
+    """Return the prompt tokens that earlier requests of the same tree began with.
 
-    A state's requests begin with its conversation (`Template.render`), to which a template appends
-    only, so that the conversation of each ancestor is the beginning of it. So a request repeats
-    what the first request in its own state sent, or, where it is the first, what the first request
-    of the nearest ancestor with one sent; never more than it has. Tokens as the endpoint counts
-    prompts. A student that acts first has a cache of its own.
+    A prefix cache that forgets nothing would hold them. Each request begins with the conversation
+    of its state, and templates only append (`Template.render`), so a conversation begins with that
+    of every ancestor. A request therefore repeats the first request in its own state; the first
+    request in a state repeats the first request of the nearest ancestor that has one. Tokens are
+    counted as the endpoint counts prompts. A student that acts first has a cache of its own.
 
-    Left out, which makes it a lower bound: what the first requests of different trees share
-    (instructions and tools), and the longer note that a second "ask differently" shares with the
-    first. Counted though not shared: the note with which a state's first request may end (the
+    This is a lower bound for two reasons: the first requests of different trees share instructions
+    and tools, and a second request to act differently shares more of its note with the first. One
+    thing is counted but not shared: the note with which a state's first request may end (the
     lessons of `mcts`, a judge's question).
     """
-    found = 0
+    repeated = 0
     for by_student in (False, True):
         first: dict[int, int] = {}
         for call in tree.calls:
@@ -107,31 +121,31 @@ def prefix_tokens(tree: Tree) -> int:
             at, prompt = call.state, call.usage.prompt_tokens
             while at != ROOT and at not in first:
                 at = tree.node(at).parent
-            found += min(first.get(at, 0), prompt)
+            repeated += min(first.get(at, 0), prompt)
             first.setdefault(call.state, prompt)
-    return found
+    return repeated
 
 
-def _count(found: Stats, tree: Tree) -> None:
-    found.trees += 1
-    found.solved += tree.solved
-    found.nodes += len(tree.nodes)
-    found.usage += tree.usage
-    found.prefix_tokens += prefix_tokens(tree)
-    found.acting.count(tree)
-    found.duplicate_siblings += tree.duplicates
-    found.replayed += len(tree.replayed)
-    found.stopped[tree.stopped] += 1
-    found.closed.update(tree.closed.values())
+def _count(counts: Stats, tree: Tree) -> None:
+    counts.trees += 1
+    counts.solved += tree.solved
+    counts.nodes += len(tree.nodes)
+    counts.usage += tree.usage
+    counts.prefix_tokens += prefix_tokens(tree)
+    counts.actors.count(tree)
+    counts.duplicate_siblings += tree.duplicates
+    counts.replayed += len(tree.replayed)
+    counts.stopped[tree.stopped] += 1
+    counts.closed.update(tree.closed.values())
     for state in [ROOT, *(node.id for node in tree.nodes)]:
         if children := tree.children(state):
-            found.widths[len(children)] += 1
+            counts.widths[len(children)] += 1
     for node in tree.nodes:
         if error := node.step.info.get("error"):
-            found.errors[str(error)] += 1
+            counts.errors[str(error)] += 1
         if node.step.ended:
-            found.leaves[node.status] += 1
-            found.depths[len(tree.lineage(node.id))] += 1
+            counts.leaves[node.status] += 1
+            counts.depths[len(tree.lineage(node.id))] += 1
     if winners := tree.winners():
-        way = {ROOT, *(node.id for node in tree.lineage(winners[0].id))}
-        found.winning_calls[sum(call.state in way for call in tree.calls)] += 1
+        on_path = {ROOT, *(node.id for node in tree.lineage(winners[0].id))}
+        counts.winning_calls[sum(call.state in on_path for call in tree.calls)] += 1

@@ -1,8 +1,8 @@
-"""One SQLite file a run: its config, tasks, trees and failures. Readable while the run goes on.
+"""The store of a run: one SQLite file with its config, tasks, trees and failures.
 
-Nodes are rows that name their parent, so each message stands in the file once, never as the prefix
-of another. Trees are written whole, in one transaction; a half-searched task leaves nothing here
-(its paid replies are in the journal).
+It can be read while the run goes on. Nodes are rows that name their parent, so each message is
+stored once, not again in every longer conversation. A tree is written in one transaction; a task
+whose search was interrupted leaves nothing here (its paid replies are in the journal).
 """
 
 import json
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from engine.errors import UsageError
-from engine.export.secrets import Fingerprint, fingerprints
 from engine.runs.codec import (
     call_from_list,
     call_to_list,
@@ -23,6 +22,7 @@ from engine.runs.codec import (
     task_from_dict,
     task_to_dict,
 )
+from engine.runs.fingerprints import Fingerprint, fingerprints
 from environments.types import Task
 from search.tree import Node, Tree
 from search.usage import Usage
@@ -33,7 +33,7 @@ VERSION = 1
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS tasks (
-    id TEXT PRIMARY KEY, public TEXT NOT NULL, fingerprints TEXT NOT NULL);
+    id TEXT PRIMARY KEY, public TEXT NOT NULL, secret_marks TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trees (
     task_id TEXT PRIMARY KEY REFERENCES tasks, source TEXT NOT NULL, stopped TEXT NOT NULL,
     solved INTEGER NOT NULL, repeats INTEGER NOT NULL, closed TEXT NOT NULL,
@@ -53,17 +53,17 @@ CREATE TABLE IF NOT EXISTS calls (
 CREATE TABLE IF NOT EXISTS failures (
     task_id TEXT PRIMARY KEY REFERENCES tasks, kind TEXT NOT NULL, message TEXT NOT NULL);
 """
-_ADDED = (
+_ADDED_COLUMNS = (
     ("calls", "kind", "'propose'"),
     ("nodes", "actor", "''"),
     ("nodes", "why", "''"),
 )
-"""Columns that files of earlier versions lack: table, column, default."""
+"""Columns missing in files of earlier versions: table, column, default."""
 _JSON_COLUMNS = ("arguments", "info")
 
 
 class Store:
-    """A run's file. Use it as a context manager, or `close()` it."""
+    """An open run. Use it as a context manager, or `close()` it."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
@@ -71,14 +71,14 @@ class Store:
 
     @classmethod
     def create(cls, run: Path) -> Self:
-        """Open the run in folder `run` for writing; the folder and the file are made if absent."""
+        """Open the run in folder `run` for writing; create the folder and the file if missing."""
         run.mkdir(parents=True, exist_ok=True)
         db = sqlite3.connect(run / FILE, isolation_level=None, timeout=30)
         db.execute("PRAGMA journal_mode = WAL")
-        # No fsync a tree: one that a power failure takes is searched again over the journal.
+        # No fsync per tree: a tree lost to a power failure is searched again from the journal.
         db.execute("PRAGMA synchronous = NORMAL")
         db.executescript(_SCHEMA)
-        for table, column, default in _ADDED:
+        for table, column, default in _ADDED_COLUMNS:
             if column not in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}:
                 db.execute(f"ALTER TABLE {table} ADD {column} TEXT NOT NULL DEFAULT {default}")
         return cls(db)
@@ -87,8 +87,11 @@ class Store:
     def open(cls, run: Path) -> Self:
         """Open a run for reading, finished or not.
 
+        Args:
+            run: its folder, or the file itself.
+
         Raises:
-            UsageError: there is none.
+            UsageError: there is no run, or the file is not one.
         """
         file = run / FILE if run.is_dir() else run
         if not file.is_file():
@@ -109,34 +112,31 @@ class Store:
         self.close()
 
     def close(self) -> None:
+        """Close the file."""
         self._db.close()
 
-    # What the run is
-
     def meta(self) -> dict[str, Any]:
-        """What was kept under each key: "config", "world", "versions", ..."""
+        """Return what `set_meta` stored: "config", "world", "versions" and others."""
         return {
             row["key"]: json.loads(row["value"]) for row in self._db.execute("SELECT * FROM meta")
         }
 
     def set_meta(self, values: Mapping[str, Any]) -> None:
+        """Store facts about the whole run as JSON, in place of earlier values of the same keys."""
         self._db.executemany(
             "INSERT OR REPLACE INTO meta VALUES (?, ?)",
             [(key, dumps(value)) for key, value in values.items()],
         )
 
-    # Writing
-
     def add_task(self, task: Task) -> None:
-        """Note that `task` belongs to the run; of its secret, only fingerprints."""
-        marks = dumps(fingerprints(task.secret))
+        """Add `task` to the run: its public part, and only fingerprints of its secret."""
         self._db.execute(
             "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)",
-            (task.id, dumps(task_to_dict(task)), marks),
+            (task.id, dumps(task_to_dict(task)), dumps(fingerprints(task.secret))),
         )
 
     def add_tree(self, tree: Tree) -> None:
-        """Keep `tree`, in place of an earlier tree or failure of its task; whole or not at all."""
+        """Add `tree` in place of an earlier tree or failure of its task, in one transaction."""
         task_id = tree.task.id
         self._db.execute("BEGIN IMMEDIATE")
         try:
@@ -169,44 +169,55 @@ class Store:
             raise
 
     def add_failure(self, task: Task, error: Exception) -> None:
-        """Note why `task` has no tree."""
+        """Record why the search of `task` failed."""
         self.add_task(task)
         self._db.execute(
             "INSERT OR REPLACE INTO failures VALUES (?, ?, ?)",
             (task.id, type(error).__name__, str(error)),
         )
 
-    # Reading
-
     def finished(self) -> set[str]:
-        """Ids of tasks with a tree that was searched to its end."""
+        """Return the ids of tasks whose search ended, so that a resumed run skips them."""
         query = "SELECT task_id FROM trees WHERE stopped != 'budget'"
         return {row["task_id"] for row in self._db.execute(query)}
 
     def usage(self) -> Usage:
-        """What all requests of all trees cost, as when they were paid."""
+        """Return the cost of all requests of all trees, at the prices of the time."""
         columns = "calls, prompt_tokens, completion_tokens, cached_tokens, usd"
         sums = ", ".join(f"coalesce(sum({column}), 0)" for column in columns.split(", "))
         return Usage(*self._db.execute(f"SELECT {sums} FROM calls").fetchone())
 
     def failures(self) -> dict[str, tuple[str, str]]:
-        """Kind and message of what went wrong, by task id."""
+        """Return the kind and the message of each failed task's error, by task id."""
         rows = self._db.execute("SELECT * FROM failures ORDER BY task_id")
         return {row["task_id"]: (row["kind"], row["message"]) for row in rows}
 
     def task_ids(self) -> list[str]:
-        """Ids of the tasks that have a tree, in order of id."""
+        """Return the ids of the tasks that have a tree, in order."""
         return [row["task_id"] for row in self._db.execute("SELECT task_id FROM trees ORDER BY 1")]
 
+    def version(self) -> int:
+        """Return a number that changes whenever another connection writes to the file."""
+        (version,) = self._db.execute("PRAGMA data_version").fetchone()
+        return int(version)
+
+    def task_ids_from(self, row: int) -> list[tuple[int, str]]:
+        """Return the row number and the task id of each tree from row number `row` on.
+
+        Row numbers grow: each tree that is written takes the next one.
+        """
+        query = "SELECT rowid, task_id FROM trees WHERE rowid >= ? ORDER BY rowid"
+        return [(number, task_id) for number, task_id in self._db.execute(query, (row,))]
+
     def trees(self) -> Iterator[Tree]:
-        """Every tree, in order of task id, one in memory at a time."""
+        """Yield every tree in order of task id, one in memory at a time."""
         return (self.tree(task_id) for task_id in self.task_ids())
 
     def tree(self, task_id: str) -> Tree:
-        """The tree of a task; the task comes without its secret and details.
+        """Return the tree of a task, without the task's secret and details.
 
         Raises:
-            UsageError: there is none.
+            UsageError: the task has no tree.
         """
         query = "SELECT * FROM trees JOIN tasks ON tasks.id = task_id WHERE task_id = ?"
         row = self._db.execute(query, (task_id,)).fetchone()
@@ -228,9 +239,9 @@ class Store:
         )
 
     def fingerprints(self, task_id: str) -> list[Fingerprint]:
-        """Fingerprints of a task's secret, for `leaks.holds`."""
+        """Return the fingerprints of a task's secret, for `fingerprints.contains_secret`."""
         with closing(
-            self._db.execute("SELECT fingerprints FROM tasks WHERE id = ?", (task_id,))
+            self._db.execute("SELECT secret_marks FROM tasks WHERE id = ?", (task_id,))
         ) as rows:
             return [(length, digest) for length, digest in json.loads(rows.fetchone()[0])]
 

@@ -1,4 +1,4 @@
-"""What each part of a tree cost."""
+"""What the parts of a tree cost."""
 
 from typing import Any
 
@@ -6,38 +6,35 @@ from search.tree import Tree
 from search.usage import Usage
 
 
-def costs(tree: Tree) -> list[Usage]:
-    """By node id, ROOT first: what the node and all below it cost; ROOT's is the tree's.
+def subtree_costs(tree: Tree) -> list[Usage]:
+    """Return, by node id and for ROOT first, what the node and everything below it cost.
 
-    A request counts where the first node that it brought is; one that brought none (repeats, a
-    judge's) in the state that it was made in.
+    A request counts at the first node it proposed. A request that led to no node (it proposed
+    only repeats, or a judge's question) counts at the state it was made in.
     """
-    found = [Usage()] * (len(tree.nodes) + 1)
-    at = [call.state for call in tree.calls]
+    costs = [Usage()] * (len(tree.nodes) + 1)
+    counted_at = [call.state for call in tree.calls]
     for node in reversed(tree.nodes):
         if node.call >= 0:
-            at[node.call] = node.id
-    for call, where in zip(tree.calls, at, strict=True):
-        found[where] += call.usage
+            counted_at[node.call] = node.id
+    for call, id in zip(tree.calls, counted_at, strict=True):
+        costs[id] += call.usage
     for node in reversed(tree.nodes):  # children have greater ids than their parents
-        found[node.parent] += found[node.id]
-    return found
+        costs[node.parent] += costs[node.id]
+    return costs
 
 
 def first_success(tree: Tree) -> dict[str, Any] | None:
-    """How deep the first solution lies, and what all was spent until it was found; None without."""
+    """Return the depth of the first solution and all costs until then; None if not solved."""
     winners = tree.winners()
     if not winners:
         return None
     first = winners[0]
     spent = sum((call.usage for call in tree.calls[: first.call + 1]), Usage())
-    return {
-        "depth": len(tree.lineage(first.id)),
-        "calls": spent.calls,
-        "tokens": spent.tokens,
-        "usd": spent.usd,
-    }
+    depth = len(tree.lineage(first.id))
+    return {"depth": depth, "calls": spent.calls, "tokens": spent.tokens, "usd": spent.usd}
 
 
-def totals(used: Usage) -> dict[str, Any]:
-    return {"calls": used.calls, "tokens": used.tokens, "usd": round(used.usd, 9)}
+def usage_totals(usage: Usage) -> dict[str, Any]:
+    """Return calls, tokens and dollars as JSON values."""
+    return {"calls": usage.calls, "tokens": usage.tokens, "usd": round(usage.usd, 9)}

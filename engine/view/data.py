@@ -1,7 +1,7 @@
-"""What the page knows of a tree, as JSON: a line in the list of tasks, and the tree opened.
+"""What the page shows of a tree, as JSON: its line in the list of tasks, and the opened tree.
 
-Nothing that holds a task's secret gets here: `secret_written` looks at every path from its start,
-as `engine.export.leak_check` does at rows.
+Nothing that holds a task's secret gets here: `_check_for_secret` checks every path from its start,
+as `engine.export.leak_check` checks rows.
 """
 
 import json
@@ -12,23 +12,23 @@ from itertools import islice
 from typing import Any
 
 from engine.errors import LeakError
-from engine.export.filters import Counts, Filter
-from engine.export.leak_check import secret_written
-from engine.export.pairs import halves
-from engine.export.rows import Pairs, RowBuilder
-from engine.export.secrets import Fingerprint, holds, texts
-from engine.runs.annotations import signatures
+from engine.export.filters import Counts, Filters
+from engine.export.leak_check import agent_wrote_secret
+from engine.export.pairs import PairKind, find_pairs
+from engine.export.rows import RowBuilder
+from engine.runs.annotations import path_signatures
 from engine.runs.codec import dumps
+from engine.runs.fingerprints import Fingerprint, contains_secret, strings_in
 from engine.templates.base import Message
-from engine.view.costs import costs, first_success, totals
+from engine.view.costs import first_success, subtree_costs, usage_totals
 from environments.types import Task
 from search.tree import ROOT, Node, Tree
 
 Json = dict[str, Any]
 PROMPT_SHOWN = 300
-"""Characters of a task's prompt in the list."""
-MOST_PAIRS = 200
-"""Of a tree; a bushy one has thousands."""
+"""Characters of a task's prompt in the list of tasks."""
+MAX_PAIRS = 200
+"""Pairs shown per tree; a bushy one has thousands."""
 _CONFIG_SHOWN = (
     "env",
     "split",
@@ -43,38 +43,43 @@ _CONFIG_SHOWN = (
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """One tree for the page.   summary: for the list and the charts.   detail: when opened."""
+class TreeData:
+    """What the page shows of one tree.
+
+    Attributes:
+        summary: for the list of tasks and the charts.
+        detail: for the opened tree.
+    """
 
     summary: Json
     detail: Json
 
 
-def about(name: str, meta: Mapping[str, Any], renderer: RowBuilder) -> Json:
-    """What the page says of the run as a whole; neither paths nor addresses."""
+def about_run(name: str, meta: Mapping[str, Any], builder: RowBuilder) -> Json:
+    """Return what the page shows of the run as a whole: no paths and no addresses."""
     config = meta["config"]
     return {
         "name": name,
         "config": {key: config[key] for key in _CONFIG_SHOWN if config.get(key) is not None},
         "version": meta.get("versions", {}).get("treegraft", ""),
-        "tools": renderer.templates[0].tools(renderer.world),
+        "tools": builder.templates[0].tools(builder.world),
     }
 
 
-def read(
-    tree: Tree, renderer: RowBuilder, fingerprints: Sequence[Fingerprint], pairs: Pairs
-) -> Reading:
-    """What the page shows of `tree`.
+def tree_data(
+    tree: Tree, builder: RowBuilder, fingerprints: Sequence[Fingerprint], pairs: PairKind
+) -> TreeData:
+    """Return what the page shows of `tree`.
 
     Raises:
         LeakError: it would show the task's secret.
     """
-    messages = _messages(tree, renderer)
-    _look_for_secret(tree, messages, renderer, fingerprints)
-    found = _pairs(tree, renderer, messages, pairs)
-    spent, known = costs(tree), signatures(tree)
+    messages = _messages(tree, builder)
+    _check_for_secret(tree, messages, builder, fingerprints)
+    costs, signatures = subtree_costs(tree), path_signatures(tree)
+    shown_pairs = _pairs(tree, builder, pairs)
     nodes = [
-        _node(tree, node) | {"messages": messages[node.id], "signature": known[node.id]}
+        _node(tree, node) | {"messages": messages[node.id], "signature": signatures[node.id]}
         for node in tree.nodes
     ]
     detail = {
@@ -82,21 +87,21 @@ def read(
         "source": tree.source,
         "stopped": tree.stopped,
         "messages": messages[ROOT],
-        "signature": known[ROOT],
+        "signature": signatures[ROOT],
         "closed": tree.closed.get(ROOT, ""),
-        "costs": [[used.calls, used.tokens, round(used.usd, 9)] for used in spent],
+        "costs": [[used.calls, used.tokens, round(used.usd, 9)] for used in costs],
         "nodes": nodes,
-        "pairs": found,
+        "pairs": shown_pairs,
     }
-    return Reading(_summary(tree, len(found)), detail)
+    return TreeData(_summary(tree, len(shown_pairs)), detail)
 
 
-def treeless(task_id: str, why: str) -> Json:
-    """The summary of a task of which there is no tree to show."""
-    return _of_task(Task(task_id, "")) | {"status": "error", "why": why}
+def summary_without_tree(task_id: str, why: str) -> Json:
+    """Return the summary of a task that has no tree to show, and why."""
+    return _task(Task(task_id, "")) | {"status": "error", "why": why}
 
 
-def _of_task(task: Task) -> Json:
+def _task(task: Task) -> Json:
     return {
         "id": task.id,
         "prompt": task.prompt[:PROMPT_SHOWN],
@@ -112,43 +117,42 @@ def _summary(tree: Tree, pairs: int) -> Json:
     )
     cut_short = "open" if tree.stopped == "budget" else "failed"
     return {
-        **_of_task(tree.task),
+        **_task(tree.task),
         "status": "solved" if tree.solved else cut_short,
         "stopped": tree.stopped,
         "nodes": len(tree.nodes),
         "pairs": pairs,
-        "more_pairs": pairs == MOST_PAIRS,
+        "more_pairs": pairs == MAX_PAIRS,
         "reward": max((leaf.step.reward for leaf in tree.leaves()), default=0.0),
         "students": sum(bool(node.actor) for node in tree.nodes),
         "ended": [[depth, solved, n] for (depth, solved), n in sorted(ended.items())],
         "first": first_success(tree),
-        **totals(tree.usage),
+        **usage_totals(tree.usage),
     }
 
 
-def _messages(tree: Tree, renderer: RowBuilder) -> list[list[Message]]:
-    """By node id, ROOT first: what the node adds to the conversation of its parent.
+def _messages(tree: Tree, builder: RowBuilder) -> list[list[Message]]:
+    """Return, by node id and for ROOT first, what the node adds to its parent's conversation.
 
-    Templates append only (`Template.render`), and as many messages for a step wherever it stands;
-    so a path is rendered once, from its end, and taken apart.
+    Templates only append (`Template.render`), and a step gives as many messages wherever it
+    stands. So each path is rendered once, at its end, and then split into its steps.
     """
-    template, world, task = renderer.templates[0], renderer.world, tree.task
+    template, world, task = builder.templates[0], builder.world, tree.task
     start = template.render(world, task, ())
     parts: list[list[Message]] = [start, *([] for _ in tree.nodes)]
     for end in reversed(tree.nodes):
         if not parts[end.id]:
-            lineage = tree.lineage(end.id)
-            left = template.render(world, task, tree.path(end.id))[len(start) :]
-            for node in lineage:
+            rest = template.render(world, task, tree.path(end.id))[len(start) :]
+            for node in tree.lineage(end.id):
                 size = len(template.render(world, task, (node.step,))) - len(start)
-                parts[node.id], left = left[:size], left[size:]
-            assert not left, f"template {template.name} writes a step as it stands elsewhere"
+                parts[node.id], rest = rest[:size], rest[size:]
+            assert not rest, f"template {template.name} renders a step differently in a path"
     return parts
 
 
 def _node(tree: Tree, node: Node) -> Json:
     step, action = node.step, node.step.action
-    asked = [] if node.call < 0 else [tree.calls[node.call].usage]
+    requests = [] if node.call < 0 else [tree.calls[node.call].usage]
     return {
         "id": node.id,
         "parent": node.parent,
@@ -162,51 +166,52 @@ def _node(tree: Tree, node: Node) -> Json:
         "overruled": node.why,
         "request": [
             [used.prompt_tokens, used.completion_tokens, used.cached_tokens, used.usd]
-            for used in asked
+            for used in requests
         ],
     }
 
 
-def _pairs(
-    tree: Tree, renderer: RowBuilder, messages: Sequence[Sequence[Message]], kind: Pairs
-) -> list[Json]:
-    """The first pairs that `engine export --to dpo` writes of `tree`, but for their prompts.
+def _pairs(tree: Tree, builder: RowBuilder, kind: PairKind) -> list[Json]:
+    """Return the first pairs that `engine export --to dpo` makes of `tree`, without prompts.
 
-    Their messages are those of nodes, in which no secret was found.
+    They need no check of their own: their messages are those of the nodes.
     """
-    found = []
-    rows = renderer.dpo(tree, Filter(), Counts(), kind)
-    for row in islice(rows, MOST_PAIRS):
-        chosen, rejected = halves(tree, row, lambda node: messages[node.id][0])
-        found.append(
+    shown = []
+    for pair in islice(find_pairs(tree, Filters(), Counts(), kind), MAX_PAIRS):
+        row = builder.dpo_row(tree, pair, kind)
+        shown.append(
             {
                 "depth": row["depth"],
-                "nodes": [chosen.id, rejected.id],
+                "nodes": [pair.chosen.id, pair.rejected.id],
                 "rewards": [row["chosen_reward"], row["rejected_reward"]],
                 "chosen": row["chosen"],
                 "rejected": row["rejected"],
             }
         )
-    return found
+    return shown
 
 
-def _look_for_secret(
+def _check_for_secret(
     tree: Tree,
     messages: Sequence[Sequence[Message]],
-    renderer: RowBuilder,
+    builder: RowBuilder,
     fingerprints: Sequence[Fingerprint],
 ) -> None:
-    """Raises LeakError where a path, or what is told beside it, shows what its agent had not
-    written."""
+    """Check that the secret appears nowhere before the agent wrote it on that path.
+
+    Raises:
+        LeakError: it does, in a path or in what is shown beside it.
+    """
     task = tree.task
-    told = [task.id, task.group, *task.tags.values()]
-    told += texts(renderer.templates[0].tools(renderer.world))
-    if holds("\n".join(told), fingerprints):
+    beside = [task.id, task.group, *task.tags.values()]
+    beside += strings_in(builder.templates[0].tools(builder.world))
+    if contains_secret("\n".join(beside), fingerprints):
         raise LeakError(f"task {task.id}: its id, tags or tools hold its secret")
-    written = [secret_written(f"task {task.id}, start", messages[ROOT], fingerprints)]
+    wrote = [agent_wrote_secret(f"task {task.id}, start", messages[ROOT], fingerprints)]
     for node in tree.nodes:
         place = f"task {task.id}, node {node.id}"
-        wrote = secret_written(place, messages[node.id], fingerprints, written[node.parent])
-        if not wrote and holds("\n".join(texts(node.step.info)), fingerprints):
+        wrote_here = agent_wrote_secret(place, messages[node.id], fingerprints, wrote[node.parent])
+        info = "\n".join(strings_in(node.step.info))
+        if not wrote_here and contains_secret(info, fingerprints):
             raise LeakError(f"{place} (info): holds the task's secret")
-        written.append(wrote)
+        wrote.append(wrote_here)

@@ -1,8 +1,8 @@
-"""The page: one document that needs nothing beside itself.
+"""The page as one self-contained HTML document.
 
-Its script and style are named by hash in the document's own policy, which forbids all else: no
-network, no other script, whatever a model wrote. What a model wrote is in blocks of data that the
-browser does not run, as JSON without "<"; large ones are compressed.
+The document's own Content-Security-Policy allows its script and style by hash and forbids
+everything else: no network and no other script, whatever a model wrote. What a model wrote stands
+in data blocks, which the browser does not run, as JSON without "<"; trees are compressed.
 """
 
 import base64
@@ -19,19 +19,19 @@ _ASSETS = Path(__file__).with_name("assets")
 _SCRIPTS = (
     "dom", "source", "marks", "tasks", "layout", "tree", "node", "diff", "pairs", "charts", "main",
 )  # fmt: skip
-"""In the order in which they need each other."""
+"""In order of dependency: each uses only those before it, until an event calls it."""
 
 
-def head(title: str, *, live: bool) -> str:
-    """The document up to its data. `live`: it may ask the server that it came from."""
-    script, style = script_text(), asset("page.css")
-    asked = "'self'" if live else "'none'"
+def page_start(title: str, *, live: bool) -> str:
+    """Return the document up to its data; a `live` page may query the server it came from."""
+    script, style = _script_text(), _asset("page.css")
+    sources = "'self'" if live else "'none'"
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
-        f"img-src data:; connect-src {asked}; "
+        f"img-src data:; connect-src {sources}; "
         "base-uri 'none'; form-action 'none'"
     )
-    body = asset("page.html").partition("<!-- body -->\n")[2]
+    body = _asset("page.html").partition("<!-- body -->\n")[2]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
@@ -42,30 +42,32 @@ def head(title: str, *, live: bool) -> str:
     )
 
 
-def tail(run: Json) -> str:
-    """The document after its trees: what the script starts from, and the script."""
-    return f"{_block('run', plain(run))}<script>{script_text()}</script>\n</body>\n</html>\n"
+def page_end(run: Json) -> str:
+    """Return the document after its trees: the data that the script starts from, and the script."""
+    return (
+        f"{_block('run', html_safe_json(run))}<script>{_script_text()}</script>\n</body>\n</html>\n"
+    )
 
 
 def tree_block(number: int, detail: Json) -> str:
-    """A tree in the document, as gzip in base 64."""
-    text = gzip.compress(plain(detail).encode("ascii"), mtime=0)
+    """Return the data block of a tree, gzip in base 64."""
+    text = gzip.compress(html_safe_json(detail).encode("ascii"), mtime=0)
     return _block(f"tree-{number}", base64.b64encode(text).decode("ascii"))
 
 
-def plain(value: Any) -> str:
-    """JSON in ASCII that may stand in HTML: without "<", ">" and "&" as such."""
+def html_safe_json(value: Any) -> str:
+    """Return `value` as ASCII JSON with "<", ">" and "&" escaped, to stand in HTML."""
     text = json.dumps(value, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def script_text() -> str:
-    """All scripts as one."""
-    parts = "\n".join(asset(f"{name}.js") for name in _SCRIPTS)
+def _script_text() -> str:
+    """Return all scripts as one."""
+    parts = "\n".join(_asset(f"{name}.js") for name in _SCRIPTS)
     return f'"use strict";\n(() => {{\n{parts}\n}})();\n'
 
 
-def asset(name: str) -> str:
+def _asset(name: str) -> str:
     return (_ASSETS / name).read_text("utf-8")
 
 

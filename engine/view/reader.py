@@ -1,4 +1,4 @@
-"""A run as it is read for the page: read-only, one tree in memory at a time."""
+"""Reads a run for the page: read-only, one tree in memory at a time."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,72 +7,82 @@ from pathlib import Path
 from typing import Self
 
 from engine.errors import UsageError
-from engine.export.export import Export, row_builder
-from engine.export.rows import Pairs, RowBuilder
-from engine.export.secrets import holds
-from engine.runs.annotations import Mark, fits, signatures
+from engine.export.pairs import PairKind
+from engine.export.rows import RowBuilder
+from engine.runs.annotations import Annotation, path_signatures
+from engine.runs.fingerprints import contains_secret
 from engine.runs.store import Store
-from engine.view.data import Json, Reading, about, read, treeless
+from engine.view.data import Json, TreeData, about_run, summary_without_tree, tree_data
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
-    """A run that is open.   about: what the page says of it as a whole."""
+class RunReader:
+    """An open run.
+
+    Attributes:
+        store: the run's store.
+        builder: renders its trees in the run's own template.
+        about: what the page shows of the run as a whole.
+        pairs: kind of the pairs shown.
+    """
 
     store: Store
-    renderer: RowBuilder
+    builder: RowBuilder
     about: Json
-    pairs: Pairs
+    pairs: PairKind
 
     @classmethod
     @contextmanager
-    def open(cls, run: Path, pairs: Pairs = "step") -> Iterator[Self]:
-        """The run in folder `run`; `pairs` as `engine export` takes it.
+    def open(cls, run: Path, pairs: PairKind = "step") -> Iterator[Self]:
+        """Open the run in folder `run`, or in the store `run`.
 
         Raises:
-            UsageError: there is no run, or one that has not begun.
+            UsageError: there is no run, or it has not begun.
         """
-        folder = run.resolve() if run.is_dir() else run.resolve().parent
+        name = (run if run.is_dir() else run.parent).resolve().name
         with Store.open(run) as store:
             meta = store.meta()
             if "world" not in meta:
                 raise UsageError(f"the run in {run} has not begun; try again in a moment")
-            renderer = row_builder(folder.name, meta, Export("dpo", pairs=pairs))
-            yield cls(store, renderer, about(folder.name, meta, renderer), pairs)
+            builder = RowBuilder.for_run(name, meta)
+            yield cls(store, builder, about_run(name, meta, builder), pairs)
 
-    def read(self, task_id: str) -> Reading:
-        """The tree of a task.
+    def read(self, task_id: str) -> TreeData:
+        """Return what the page shows of a task's tree.
 
         Raises:
-            UsageError: it has none.
-            LeakError: it shows the task's secret.
+            UsageError: the task has no tree.
+            LeakError: the tree shows the task's secret.
         """
         tree = self.store.tree(task_id)
-        return read(tree, self.renderer, self.store.fingerprints(task_id), self.pairs)
+        return tree_data(tree, self.builder, self.store.fingerprints(task_id), self.pairs)
 
     def failures(self) -> dict[str, Json]:
-        """Summaries of the tasks that failed, by id; a tree that such a task has stands apart."""
-        found = {}
-        for task_id, (kind, message) in self.store.failures().items():
-            leaks = holds(message, self.store.fingerprints(task_id))
-            found[task_id] = treeless(task_id, f"{kind}: {'withheld' if leaks else message}")
-        return found
+        """Return the summaries of the tasks that failed, by id.
 
-    def choose(self, only: Sequence[str], limit: int | None) -> list[str]:
-        """Ids of the tasks with trees that are called `only` (all if empty), at most `limit`.
+        Such a task may have a tree too, from an earlier search; it is not part of this summary.
+        """
+        summaries = {}
+        for task_id, (kind, message) in self.store.failures().items():
+            leaks = contains_secret(message, self.store.fingerprints(task_id))
+            why = f"{kind}: {'withheld' if leaks else message}"
+            summaries[task_id] = summary_without_tree(task_id, why)
+        return summaries
+
+    def task_ids(self, only: Sequence[str], limit: int | None) -> list[str]:
+        """Return ids of tasks that have a tree: at most `limit`, and of `only` if it names any.
 
         Raises:
-            UsageError: one of `only` has no tree in this run.
+            UsageError: a task of `only` has no tree in this run.
         """
-        known, wanted = self.store.task_ids(), set(only)
-        missing = sorted(wanted.difference(known))
+        ids, chosen = self.store.task_ids(), set(only)
+        missing = sorted(chosen.difference(ids))
         if missing:
             raise UsageError(f"no tree of task {missing[0]!r} in this run")
-        return [task_id for task_id in known if not wanted or task_id in wanted][:limit]
+        return [task_id for task_id in ids if not chosen or task_id in chosen][:limit]
 
-    def stale(self, marks: Sequence[Mark]) -> list[Mark]:
-        """Those of `marks` whose node is not in this run."""
-        trees = set(self.store.task_ids())
-        tasks = {mark.task for mark in marks} & trees
-        known = {task_id: signatures(self.store.tree(task_id)) for task_id in tasks}
-        return [mark for mark in marks if not fits(mark, known.get(mark.task, ()))]
+    def stale(self, annotations: Sequence[Annotation]) -> list[Annotation]:
+        """Return those of `annotations` whose nodes are not in this run."""
+        tasks = {annotation.task for annotation in annotations} & set(self.store.task_ids())
+        signatures = {task_id: path_signatures(self.store.tree(task_id)) for task_id in tasks}
+        return [each for each in annotations if not each.matches(signatures.get(each.task, ()))]

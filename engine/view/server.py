@@ -15,13 +15,18 @@ from threading import Lock, Thread
 from urllib.parse import parse_qs, urlsplit
 
 from engine.errors import LeakError, UsageError
-from engine.export.rows import Pairs
+from engine.export.pairs import PairKind
 from engine.play.loopback import LoopbackHandler, LoopbackServer
-from engine.runs.annotations import Mark, append, marks_file, read_marks
+from engine.runs.annotations import (
+    Annotation,
+    annotations_file,
+    append_annotations,
+    read_annotations,
+)
 from engine.view.data import Json
-from engine.view.html import head, tail
+from engine.view.html import page_end, page_start
 from engine.view.live import Feed
-from engine.view.reader import Source
+from engine.view.reader import RunReader
 
 LOOK_EVERY = 0.5
 """Seconds between two looks at the run."""
@@ -40,35 +45,37 @@ class ViewServer(LoopbackServer):
 
     @property
     def marks(self) -> Path:
-        return marks_file(self.run)
+        return annotations_file(self.run)
 
     @property
-    def pairs(self) -> Pairs:
-        return self.feed.source.pairs
+    def pairs(self) -> PairKind:
+        return self.feed.reader.pairs
 
     def page(self) -> str:
-        about = self.feed.source.about
-        return head(about["name"], live=True) + tail({"about": about, "token": self.token})
+        about = self.feed.reader.about
+        return page_start(about["name"], live=True) + page_end(
+            {"about": about, "token": self.token}
+        )
 
     def changes(self, since: int, marks: int) -> Json:
         """What came after change number `since` and after the first `marks` marks."""
         number, tasks = self.feed.since(since)
-        told = [mark.to_dict() for mark in read_marks(self.marks)[marks:]]
+        told = [mark.to_dict() for mark in read_annotations(self.marks)[marks:]]
         speed = {"asked": self.feed.asked, "rate": self.feed.rate}
         return {"number": number, "tasks": tasks, "marks": told, **speed}
 
     def tree(self, task_id: str) -> Json:
         """Raises UsageError or LeakError; a store belongs to the thread that opened it."""
-        with Source.open(self.run, self.pairs) as source:
-            return source.read(task_id).detail
+        with RunReader.open(self.run, self.pairs) as reader:
+            return reader.read(task_id).detail
 
     def mark(self, sent: str) -> Json:
         """Keep a mark and say it. Raises UsageError where it is none, or of no node here."""
-        mark = Mark.read(sent, at=datetime.now(UTC).isoformat(timespec="seconds"))
-        with self.marking, Source.open(self.run) as source:
-            if source.stale([mark]):
+        mark = Annotation.from_json(sent, at=datetime.now(UTC).isoformat(timespec="seconds"))
+        with self.marking, RunReader.open(self.run) as reader:
+            if reader.stale([mark]):
                 raise UsageError("the tree has changed since; look at it again")
-            append(self.marks, [mark])
+            append_annotations(self.marks, [mark])
         return mark.to_dict()
 
 

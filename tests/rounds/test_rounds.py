@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from engine.errors import UsageError
-from engine.export.export import Export, export
+from engine.export.export import ExportSettings, export
 from engine.runs.codec import tree_to_dict
 from engine.runs.store import Store
 from tests.support.exploring import ROOT, chat_server, received
@@ -189,7 +189,7 @@ def test_killed_runs_come_to_the_same_end(
 ) -> None:
     assert trees(killed / "round-1-teacher") == trees(alone)
     rows = tmp_path / "rows.jsonl"
-    export([alone], rows, Export("sft", templates=("react",)))
+    export([alone], rows, ExportSettings("sft", templates=("react",)))
     assert (killed / "round-1-sft.jsonl").read_text() == rows.read_text()
     undisturbed = Options(
         str(long_tiny),

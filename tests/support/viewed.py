@@ -32,7 +32,8 @@ def answer(at: str, reward: float = 0.0, **info: object) -> Step:
 
 def searched(id: str = "t1", prompt: str = "Who is over 30?") -> Tree:
     """look b -> two failures; look a -> wrong answer, right answer. A request a node."""
-    tree = Tree(Task(id, prompt, {"sql": GOLD}, group="people"), "teacher-1", stopped="solved")
+    task = Task(id, prompt, {"sql": GOLD}, group="people", split="train")
+    tree = Tree(task, "teacher-1", stopped="solved")
     grow(tree, ROOT, look("b"))
     grow(tree, 1, answer("SELECT 1"))
     grow(tree, 1, answer("SELECT 2"))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from engine.view.reader import Source
-from engine.view.static import write
+from engine.view.reader import RunReader
+from engine.view.static import write_page
 from tests.support.browser import browser_page
 
 
@@ -21,8 +21,8 @@ def window_on_pages() -> Iterator[Page]:
 
 def opened(window: Page, run: Path) -> Page:
     """The file's page of `run`, with the network off."""
-    with Source.open(run) as source:
-        file = write(run, run / "view.html", source).file
+    with RunReader.open(run) as reader:
+        file = write_page(run, run / "view.html", reader).file
     window.context.set_offline(True)
     window.goto("about:blank")
     window.goto(file.as_uri())

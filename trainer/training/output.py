@@ -20,7 +20,7 @@ import trl
 from peft import PeftModel
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from engine.runs.atomic import write
+from engine.runs.atomic import write_text
 from trainer.errors import TrainerError
 from trainer.inference.local_chat import stop_ids
 from trainer.runtime import distributed
@@ -77,7 +77,7 @@ def begin(options: Training, command: str) -> None:
             **_resolved(options, command),
             "versions": {name: str(module.__version__) for name, module in versions.items()},
         }
-        write(folder / OPTIONS, json.dumps(resolved, indent=2) + "\n")
+        write_text(folder / OPTIONS, json.dumps(resolved, indent=2) + "\n")
     else:
         _forget_after(folder / LOG, _step(checkpoint))
 
@@ -192,4 +192,4 @@ def _forget_after(log: Path, step: int) -> None:
             break
         if entry["step"] <= step:
             kept.append(line + "\n")
-    write(log, "".join(kept))
+    write_text(log, "".join(kept))

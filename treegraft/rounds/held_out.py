@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.export.secrets import texts
+from engine.runs.fingerprints import strings_in
 from environments.types import Task
 from treegraft.rounds.errors import LeakedTask
 
@@ -134,7 +134,7 @@ def _asked(known: HeldOut, row: Mapping[str, Any]) -> Iterator[str]:
     for message in row.get("prompt") or row.get("messages") or []:
         if message.get("role") == "assistant":
             break
-        opening.append("\n".join(texts(message.get("content") or "")))
+        opening.append("\n".join(strings_in(message.get("content") or "")))
     text = lines("\n".join(opening))
     end = -1
     while end < len(text):

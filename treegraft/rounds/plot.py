@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.runs.atomic import write
+from engine.runs.atomic import write_text
 from treegraft.rounds.curve import Point, Rate
 
 FILE = "curve.md"
@@ -59,7 +59,7 @@ def markdown(points: Sequence[Point], stopped: str) -> str:
 
 
 def write_markdown(folder: Path, points: Sequence[Point], stopped: str) -> None:
-    write(folder / FILE, markdown(points, stopped))
+    write_text(folder / FILE, markdown(points, stopped))
 
 
 def _cells(point: Point) -> list[str]:

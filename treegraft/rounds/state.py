@@ -13,7 +13,7 @@ from typing import Any, Self
 
 from engine.config import without_password
 from engine.errors import UsageError
-from engine.runs.atomic import write
+from engine.runs.atomic import write_text
 
 FILE = "rounds.json"
 VERSION = 1
@@ -119,7 +119,7 @@ class State:
         done = {name: asdict(step) for name, step in self.done.items()}
         content = {"version": VERSION, "now": self.now, "port": self.port}
         content |= {"tasks": self.tasks, "done": done}
-        write(self.folder / FILE, json.dumps(content, indent=1) + "\n")
+        write_text(self.folder / FILE, json.dumps(content, indent=1) + "\n")
 
 
 def difference(before: Sequence[str], now: Sequence[str]) -> str:

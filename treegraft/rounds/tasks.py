@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import environments
-from engine.runs.atomic import write
-from engine.runs.attribution import by_student
+from engine.runs.atomic import write_text
+from engine.runs.attribution import solved_by_student
 from engine.runs.store import Store
 from engine.runs.tasks import quarantined, read_ids, select
 from environments.types import Task
@@ -67,7 +67,7 @@ def _tasks(
 
 def write_ids(file: Path, ids: Sequence[str]) -> None:
     """For --tasks @FILE."""
-    write(file, "".join(f"{id}\n" for id in ids))
+    write_text(file, "".join(f"{id}\n" for id in ids))
 
 
 def outcome(run: Path, ids: Iterable[str], who: Who) -> Result:
@@ -91,7 +91,7 @@ def outcome(run: Path, ids: Iterable[str], who: Who) -> Result:
             used += tree.usage
             taught += 0 if who == "student" else _taught(tree)
             if tree.solved:
-                alone = who == "student" or (who == "both" and by_student(tree))
+                alone = who == "student" or (who == "both" and solved_by_student(tree))
                 solved["student" if alone else "teacher"].append(id)
     lost = sorted(asked - set(found))
     why = "; ".join(dict.fromkeys(failures[id][1] for id in lost[:1] if id in failures))

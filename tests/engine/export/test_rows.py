@@ -11,29 +11,18 @@ import pytest
 from pyarrow import parquet
 
 from engine.errors import LeakError, UsageError
-from engine.export.export import Export, export
-from engine.export.filters import Counts, Filter, kept
-from engine.export.leak_check import check
-from engine.export.secrets import fingerprints
+from engine.export.export import ExportSettings, export, export_rows
+from engine.export.filters import Counts, Filters, passing_leaves
+from engine.export.leak_check import check_row
+from engine.export.pairs import find_pairs
 from engine.policies.judge import SEARCH_TEXTS
-from engine.runs.store import Store
+from engine.runs.fingerprints import fingerprints
 from environments import Action, Step, Task
 from search import ROOT, Tree
-from tests.support.configs import make_config
+from tests.support.viewed import GOLD, answer, look, run_of, searched
 from trainer.data.mask import is_trained
 
-GOLD = "SELECT name FROM people WHERE age > 30"
 TASK = Task("t1", "Who is over 30?", {"sql": GOLD}, group="people", split="train")
-LOOK = {"type": "object", "properties": {"at": {"type": "string"}}}
-WORLD = {"instructions": "Answer.", "tools": [["look", "Look.", LOOK], ["answer", "A.", LOOK]]}
-
-
-def look(at: str, seen: str = "rows") -> Step:
-    return Step(Action("look", {"at": at}, f"look at {at}"), seen)
-
-
-def answer(sql: str, reward: float = 0.0, **info: object) -> Step:
-    return Step(Action("answer", {"at": sql}), "submitted", reward, True, info=info)
 
 
 def grown(*branches: tuple[int, Step], task: Task = TASK) -> Tree:
@@ -43,28 +32,9 @@ def grown(*branches: tuple[int, Step], task: Task = TASK) -> Tree:
     return tree
 
 
-def searched() -> Tree:
-    """look a -> wrong answer, right answer; and before it look b -> two failures."""
-    return grown(
-        (ROOT, look("b")),
-        (1, answer("SELECT 1")),
-        (1, answer("SELECT 2")),
-        (ROOT, look("a")),
-        (4, answer("SELECT 3")),
-        (4, answer(GOLD, 1.0)),
-    )
-
-
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., Path]:
-    def write(*trees: Tree, name: str = "run") -> Path:
-        with Store.create(tmp_path / name) as store:
-            store.set_meta({"config": make_config("arms").to_dict(), "world": WORLD})
-            for tree in trees:
-                store.add_tree(tree)
-        return tmp_path / name
-
-    return write
+    return lambda *trees, name="run": run_of(tmp_path / name, *trees)
 
 
 def rows_of(file: Path) -> list[dict]:
@@ -72,7 +42,7 @@ def rows_of(file: Path) -> list[dict]:
 
 
 def test_an_sft_row_is_the_successful_path_without_its_last_observation(run, tmp_path):
-    counts = export([run(searched())], tmp_path / "o.jsonl", Export("sft"))
+    counts = export([run(searched())], tmp_path / "o.jsonl", ExportSettings("sft"))
     (row,) = rows_of(tmp_path / "o.jsonl")
     assert [m["role"] for m in row["messages"]] == [
         "system",
@@ -95,19 +65,19 @@ def test_an_sft_row_is_the_successful_path_without_its_last_observation(run, tmp
 
 
 def test_step_pairs_part_where_success_and_failure_do(run, tmp_path):
-    export([run(searched())], tmp_path / "o.jsonl", Export("dpo"))
+    export([run(searched())], tmp_path / "o.jsonl", ExportSettings("dpo"))
     first, second = rows_of(tmp_path / "o.jsonl")
     assert [len(row["prompt"]) for row in (first, second)] == [2, 4]
     assert [row["depth"] for row in (first, second)] == [0, 1]
     assert first["chosen"][0]["content"] == "look at a" and len(first["chosen"]) == 1
     assert first["rejected"][0]["content"] == "look at b" and len(first["rejected"]) == 1
-    assert "SELECT 3" in json.dumps(second["rejected"]) and GOLD in json.dumps(second["chosen"])
+    assert "age > 20" in json.dumps(second["rejected"]) and GOLD in json.dumps(second["chosen"])
     assert (second["chosen_reward"], second["rejected_reward"]) == (1.0, 0.0)
     assert second["pair_kind"] == "step"
 
 
 def test_trajectory_pairs_go_to_the_end_of_both_paths(run, tmp_path):
-    export([run(searched())], tmp_path / "o.jsonl", Export("dpo", pairs="trajectory"))
+    export([run(searched())], tmp_path / "o.jsonl", ExportSettings("dpo", pairs="trajectory"))
     first, _ = rows_of(tmp_path / "o.jsonl")
     roles = ["assistant", "tool", "assistant"]
     assert [m["role"] for m in first["chosen"]] == roles
@@ -119,54 +89,54 @@ def test_a_sibling_that_is_still_open_or_also_solved_makes_no_pair(run, tmp_path
     still_open = grown((ROOT, look("b")), (1, look("c")), (ROOT, answer(GOLD, 1.0)))
     solved_too = grown((ROOT, answer(GOLD + " ", 1.0)), (ROOT, answer(GOLD, 1.0)))
     for number, tree in enumerate((still_open, solved_too)):
-        counts = export([run(tree, name=f"r{number}")], tmp_path / "o.jsonl", Export("dpo"))
+        counts = export([run(tree, name=f"r{number}")], tmp_path / "o.jsonl", ExportSettings("dpo"))
         assert counts.rows == 0
 
 
 @pytest.mark.parametrize(
     ("leaf", "wanted", "reason"),
     [
-        (answer("x", 0.5), Filter(), "reward"),
-        (answer("x", 0.5), Filter(min_reward=0.5), ""),
-        (answer("x", 0.0, gave_up=True), Filter(min_reward=0), "gave_up"),
-        (answer("x", 0.0, gave_up=True), Filter(min_reward=0, give_ups=True), ""),
-        (Step(Action("look", {}), "o", 1.0, truncated=True), Filter(), "truncated"),
+        (answer("x", 0.5), Filters(), "reward"),
+        (answer("x", 0.5), Filters(min_reward=0.5), ""),
+        (answer("x", 0.0, gave_up=True), Filters(min_reward=0), "gave_up"),
+        (answer("x", 0.0, gave_up=True), Filters(min_reward=0, give_ups=True), ""),
+        (Step(Action("look", {}), "o", 1.0, truncated=True), Filters(), "truncated"),
     ],
 )
 def test_filters(leaf, wanted, reason):
     counts = Counts()
-    passed = list(kept(grown((ROOT, leaf)), wanted, counts))
+    passed = list(passing_leaves(grown((ROOT, leaf)), wanted, counts))
     assert (bool(passed), list(counts.dropped)) == (not reason, [reason] if reason else [])
 
 
 def test_a_path_that_goes_in_circles_is_left_out():
     tree = grown((ROOT, look("a")), (1, look("a")), (2, answer("x", 1.0)))
-    assert not list(kept(tree, Filter(), Counts()))
-    assert list(kept(tree, Filter(loops=True), Counts()))
+    assert not list(passing_leaves(tree, Filters(), Counts()))
+    assert list(passing_leaves(tree, Filters(loops=True), Counts()))
     changed = grown((ROOT, look("a")), (1, look("a", "other rows")), (2, answer("x", 1.0)))
-    assert list(kept(changed, Filter(), Counts()))
+    assert list(passing_leaves(changed, Filters(), Counts()))
 
 
 def test_errors_can_be_shown_and_not_learnt(run, tmp_path):
     failed = replace(look("a", "error: no such table"), info={"error": "sql_error"})
     tree = grown((ROOT, failed), (1, look("b")), (2, answer("x", 1.0)))
     file = tmp_path / "o.jsonl"
-    export([run(tree)], file, Export("sft", mask_errors=True))
+    export([run(tree)], file, ExportSettings("sft", mask_errors=True))
     [row] = map(json.loads, file.read_text("utf-8").splitlines())
     said = [message for message in row["messages"] if message["role"] == "assistant"]
     assert [message.get("weight") for message in said] == [0, None, None]
     [loaded] = datasets.load_dataset("json", data_files=str(file), cache_dir=str(tmp_path))["train"]
     loaded = [message for message in loaded["messages"] if message["role"] == "assistant"]
     assert list(map(is_trained, loaded)) == list(map(is_trained, said)) == [False, True, True]
-    export([tmp_path / "run"], file, Export("sft"))
+    export([tmp_path / "run"], file, ExportSettings("sft"))
     [row] = map(json.loads, file.read_text("utf-8").splitlines())
     assert not any("weight" in message for message in row["messages"])
 
 
-@pytest.mark.parametrize("how", [Export("dpo"), Export("sft", format="sharegpt")])
-def test_where_no_weight_can_stand_none_is_lost_in_silence(run, tmp_path, how):
+@pytest.mark.parametrize("other", [{"kind": "dpo"}, {"format": "sharegpt"}])
+def test_rows_without_weights_refuse_to_mask_errors(other):
     with pytest.raises(UsageError, match="--mask-errors is for"):
-        export([run(searched())], tmp_path / "o", replace(how, mask_errors=True))
+        ExportSettings(**other, mask_errors=True)
 
 
 def test_near_duplicates_and_per_task():
@@ -177,16 +147,56 @@ def test_near_duplicates_and_per_task():
         (ROOT, answer("SELECT name FROM t WHERE 1 > 2", 1.0)),
     )
     counts = Counts()
-    assert [leaf.id for leaf in kept(tree, Filter(), counts)] == [1, 3, 4]
+    assert [leaf.id for leaf in passing_leaves(tree, Filters(), counts)] == [1, 3, 4]
     assert counts.dropped == {"duplicate": 1}
-    assert len(list(kept(tree, Filter(near_duplicates=True), Counts()))) == 4
-    assert [leaf.id for leaf in kept(tree, Filter(per_task=2), Counts())] == [1, 3]
+    assert len(list(passing_leaves(tree, Filters(near_duplicates=True), Counts()))) == 4
+    assert [leaf.id for leaf in passing_leaves(tree, Filters(per_task=2), Counts())] == [1, 3]
 
 
 def test_equal_rows_of_two_runs_are_one(run, tmp_path):
     runs = [run(searched(), name="a"), run(searched(), name="b")]
-    counts = export(runs, tmp_path / "o.jsonl", Export("sft"))
+    counts = export(runs, tmp_path / "o.jsonl", ExportSettings("sft"))
     assert counts.rows == 1 and counts.dropped["duplicate"] == 1
+    assert repr(counts) == (
+        "Counts(rows=1, dropped=Counter({'reward': 6, 'duplicate': 1}), stale_annotations=0)"
+    )
+
+
+@pytest.mark.parametrize("kind", ["sft", "dpo"])
+def test_rows_in_memory_are_those_of_the_file(run, tmp_path, kind):
+    runs, counts = [run(searched(), name="a"), run(searched(), name="b")], Counts()
+    written = export(runs, tmp_path / "o.jsonl", ExportSettings(kind))
+    assert list(export_rows(runs, ExportSettings(kind), counts)) == rows_of(tmp_path / "o.jsonl")
+    assert counts == written and counts.rows > 0
+    with pytest.raises(UsageError, match="no run in"):
+        export_rows([tmp_path / "nope"], ExportSettings(kind))
+
+
+def test_a_pair_names_both_siblings_and_the_ends_of_their_paths():
+    for kind in ("step", "trajectory"):
+        first, second = find_pairs(searched(), Filters(), Counts(), kind)
+        for pair, ids in ((first, (4, 1, 6, 3)), (second, (6, 5, 6, 5))):
+            nodes = (pair.chosen, pair.rejected, pair.chosen_leaf, pair.rejected_leaf)
+            assert tuple(node.id for node in nodes) == ids
+
+
+def test_siblings_on_several_paths_make_one_step_pair_and_a_trajectory_pair_each():
+    tree = searched()
+    tree.add(4, answer("SELECT name", 1.0))
+    parted = [
+        [(pair.chosen.id, pair.rejected.id) for pair in find_pairs(tree, Filters(), Counts(), kind)]
+        for kind in ("step", "trajectory")
+    ]
+    assert parted == [[(4, 1), (6, 5), (7, 5)], [(4, 1), (6, 5), (4, 1), (7, 5)]]
+
+
+def test_a_failed_sibling_may_have_a_path_deeper_than_the_stack():
+    tree, at = grown((ROOT, answer(GOLD, 1.0)), (ROOT, look("0"))), 2
+    for number in range(1, 3000):
+        at = tree.add(at, look(str(number))).id
+    tree.add(at, answer("x"))
+    [pair] = find_pairs(tree, Filters(), Counts())
+    assert (pair.rejected.id, pair.rejected_leaf.id) == (2, 3002)
 
 
 @pytest.mark.parametrize(
@@ -201,32 +211,32 @@ def test_equal_rows_of_two_runs_are_one(run, tmp_path):
 def test_a_leak_stops_the_export_and_nothing_is_written(run, tmp_path, tree, kind):
     tree.add(tree.nodes[-1].parent, answer("other"))
     with pytest.raises(LeakError, match="run/t1"):
-        export([run(tree)], tmp_path / "o.jsonl", Export(kind))
+        export([run(tree)], tmp_path / "o.jsonl", ExportSettings(kind))
     assert [file.name for file in tmp_path.iterdir()] == ["run"]
 
 
 def test_the_agents_own_right_answer_is_no_leak_nor_is_its_echo(run, tmp_path):
     tree = grown((ROOT, look(GOLD, f"near: {GOLD}")), (1, answer(GOLD, 1.0)))
-    assert export([run(tree)], tmp_path / "o.jsonl", Export("sft")).rows == 1
+    assert export([run(tree)], tmp_path / "o.jsonl", ExportSettings("sft")).rows == 1
 
 
 def test_check_looks_into_tool_calls():
     row = {"id": "x", "messages": [{"role": "user", "content": "", "extra": [{"a": GOLD}]}]}
     with pytest.raises(LeakError):
-        check(row, fingerprints(TASK.secret))
+        check_row(row, fingerprints(TASK.secret))
 
 
 def test_rows_come_back_from_datasets_as_they_were_written(run, tmp_path):
     for kind in ("sft", "dpo"):
         file = tmp_path / f"{kind}.jsonl"
-        export([run(searched())], file, Export(kind))
+        export([run(searched())], file, ExportSettings(kind))
         loaded = datasets.load_dataset("json", data_files=str(file), cache_dir=str(tmp_path / "c"))
         assert list(loaded["train"]) == rows_of(file)
 
 
 def test_parquet_holds_nested_columns_as_json(run, tmp_path):
-    export([run(searched())], tmp_path / "o.jsonl", Export("sft"))
-    export([run(searched())], tmp_path / "o.parquet", Export("sft"))
+    export([run(searched())], tmp_path / "o.jsonl", ExportSettings("sft"))
+    export([run(searched())], tmp_path / "o.parquet", ExportSettings("sft"))
     (row,) = parquet.read_table(tmp_path / "o.parquet").to_pylist()
     assert json.loads(row["messages"]) == rows_of(tmp_path / "o.jsonl")[0]["messages"]
 
@@ -234,7 +244,9 @@ def test_parquet_holds_nested_columns_as_json(run, tmp_path):
 def test_sharegpt_comes_with_its_dataset_info(run, tmp_path):
     (tmp_path / "dataset_info.json").write_text('{"mine": {"file_name": "m.json"}}')
     for kind in ("sft", "dpo"):
-        export([run(searched())], tmp_path / f"{kind}.json", Export(kind, format="sharegpt"))
+        export(
+            [run(searched())], tmp_path / f"{kind}.json", ExportSettings(kind, format="sharegpt")
+        )
     (row,) = json.loads((tmp_path / "sft.json").read_text())
     assert [turn["from"] for turn in row["conversations"]] == [
         "human",
@@ -249,7 +261,7 @@ def test_sharegpt_comes_with_its_dataset_info(run, tmp_path):
 
 
 def test_toolbench_rows_are_text(run, tmp_path):
-    export([run(searched())], tmp_path / "o.json", Export("sft", format="toolbench"))
+    export([run(searched())], tmp_path / "o.json", ExportSettings("sft", format="toolbench"))
     (row,) = json.loads((tmp_path / "o.json").read_text())
     assert [turn["from"] for turn in row["conversations"]] == [
         "system",
@@ -269,7 +281,9 @@ def test_each_row_takes_one_of_several_templates_and_dialects(run, tmp_path):
         for number in range(40)
     ]
     folder = run(*trees)
-    how = Export("sft", templates=("native", "react", "hermes"), dialects=("lines", "typescript"))
+    how = ExportSettings(
+        "sft", templates=("native", "react", "hermes"), dialects=("lines", "typescript")
+    )
     assert export([folder], tmp_path / "o.jsonl", how).rows == 40
     rows = rows_of(tmp_path / "o.jsonl")
     systems = Counter(
@@ -284,7 +298,7 @@ def test_each_row_takes_one_of_several_templates_and_dialects(run, tmp_path):
 
 
 def test_both_halves_of_a_pair_are_in_one_template(run, tmp_path):
-    how = Export("dpo", templates=("react", "hermes"))
+    how = ExportSettings("dpo", templates=("react", "hermes"))
     assert export([run(searched())], tmp_path / "o.jsonl", how).rows > 1
     for row in rows_of(tmp_path / "o.jsonl"):
         hermes = "<tool_call>" in row["prompt"][0]["content"]
@@ -292,15 +306,14 @@ def test_both_halves_of_a_pair_are_in_one_template(run, tmp_path):
             assert row[half][0]["content"].count("<tool_call>") == hermes
 
 
-def test_formats_that_cannot_hold_pairs_say_so(run, tmp_path):
+def test_formats_that_cannot_hold_pairs_say_so():
     with pytest.raises(UsageError, match="no pairs"):
-        export([run(searched())], tmp_path / "o.json", Export("dpo", format="toolbench"))
-    both = Export("dpo", pairs="trajectory", format="sharegpt")
+        ExportSettings("dpo", format="toolbench")
     with pytest.raises(UsageError, match="--pairs step"):
-        export([run(searched())], tmp_path / "o.json", both)
+        ExportSettings("dpo", pairs="trajectory", format="sharegpt")
 
 
 def test_a_missing_run_is_an_error_before_anything_is_written(run, tmp_path):
     with pytest.raises(UsageError, match="no run in"):
-        export([run(searched()), tmp_path / "nope"], tmp_path / "o.jsonl", Export("sft"))
+        export([run(searched()), tmp_path / "nope"], tmp_path / "o.jsonl", ExportSettings("sft"))
     assert not (tmp_path / "o.jsonl").exists()

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from engine.chat.journal_db import decoded, encoded
-from engine.export.export import Export, export
-from engine.export.filters import Filter
+from engine.export.export import ExportSettings, export
+from engine.export.filters import Filters
 from engine.runs.stats import prefix_tokens
 from engine.runs.store import FILE, Store
 from environments import Step, Task
@@ -47,8 +47,8 @@ def rows(file: Path) -> list[Json]:
 def test_only_what_the_teacher_corrected_is_exported(
     corrected: Path, alone: Path, tmp_path: Path, kind: Any, number: int
 ) -> None:
-    wanted = Filter(corrected=True)
-    counts = export([corrected, alone], tmp_path / "rows", Export(kind, wanted))
+    wanted = Filters(corrected=True)
+    counts = export([corrected, alone], tmp_path / "rows", ExportSettings(kind, wanted))
     assert counts.rows == number and counts.dropped["uncorrected"] == 1
     for row in rows(tmp_path / "rows"):
         if kind == "dpo":
@@ -66,8 +66,10 @@ def test_pairs_of_the_teachers_own_are_none_of_the_students(tmp_path: Path) -> N
     with pair(tmp_path, lambda _: calls(0), teacher) as both:
         both.explore(width=3, depth=3, task_budget_calls=None)
         run_folder = tmp_path / "run"
-        every = export([run_folder], tmp_path / "all", Export("dpo"))
-        some = export([run_folder], tmp_path / "some", Export("dpo", Filter(corrected=True)))
+        every = export([run_folder], tmp_path / "all", ExportSettings("dpo"))
+        some = export(
+            [run_folder], tmp_path / "some", ExportSettings("dpo", Filters(corrected=True))
+        )
     assert (every.rows, some.rows) == (6, 3)
     assert all(row["rejected"][-1]["content"] == calls(0) for row in rows(tmp_path / "some"))
 

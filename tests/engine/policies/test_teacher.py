@@ -7,7 +7,7 @@ import pytest
 
 from engine.chat.base import ChatReply
 from engine.errors import UsageError
-from engine.export.export import Export, export
+from engine.export.export import ExportSettings, export
 from engine.policies.teacher import DIVERSITY, LESSONS, Teacher
 from engine.runs.build_executor import Resources, RunBudget
 from engine.runs.codec import tree_to_dict
@@ -83,7 +83,7 @@ def test_the_diversity_text_is_in_requests_only(tmp_path):
     assert DIVERSITY not in json.dumps(tree_to_dict(tree))
     for file in (tmp_path / "r").iterdir():
         assert DIVERSITY.encode() not in file.read_bytes()
-    export([tmp_path / "r"], tmp_path / "o.jsonl", Export("dpo"))
+    export([tmp_path / "r"], tmp_path / "o.jsonl", ExportSettings("dpo"))
     assert DIVERSITY not in (tmp_path / "o.jsonl").read_text()
 
 

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from engine.config import Config
 from engine.errors import UsageError
 from engine.executors.search_task import judge_of
-from engine.export.export import Export, export
+from engine.export.export import ExportSettings, export
 from engine.policies.judge import COMPARE, REFLECT, SEARCH_TEXTS, VALUE
 from engine.runs.codec import tree_to_dict
 from engine.runs.run import Resources, Selection
@@ -91,7 +91,7 @@ def test_every_search_makes_trees_for_export_show_and_stats(config, tmp_path):
     summary = run(config, out)
     assert summary.complete and summary.solved > 0
     for kind in ("sft", "dpo"):
-        counts = export([out], tmp_path / f"{kind}.jsonl", Export(kind))
+        counts = export([out], tmp_path / f"{kind}.jsonl", ExportSettings(kind))
         rows = (tmp_path / f"{kind}.jsonl").read_text()
         assert counts.rows == rows.count("\n") and not any(text in rows for text in SEARCH_TEXTS)
         assert "Lesson" not in rows and (counts.rows > 0 or config.search.name == "react")

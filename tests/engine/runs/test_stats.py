@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.export.export import Export, export
+from engine.export.export import ExportSettings, export
 from engine.runs.stats import stats
 from engine.runs.store import FILE, Store
 from environments import Action, Step, Task
@@ -102,7 +102,7 @@ def counted(run: Path) -> None:
 
 
 def exported(run: Path) -> None:
-    export([run], run / "rows.jsonl", Export("sft"))
+    export([run], run / "rows.jsonl", ExportSettings("sft"))
 
 
 @pytest.mark.parametrize("use", [counted, exported])

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.errors import UsageError
-from engine.export.export import Export, export
+from engine.export.export import ExportSettings, export
 from engine.runs.run import Selection
 from engine.templates import TemplateError, get
 from engine.templates.base import World
@@ -121,7 +121,7 @@ def test_a_run_keeps_its_template(tmp_path):
     config = make_config("bird", split="train", template=str(file), sandbox="process")
     assert run(config, tmp_path / "run", selection=Selection(limit=2)).solved == 2
     file.unlink()
-    assert export([tmp_path / "run"], tmp_path / "rows.jsonl", Export("sft")).rows == 2
+    assert export([tmp_path / "run"], tmp_path / "rows.jsonl", ExportSettings("sft")).rows == 2
     assert "type answer = (_: {" in (tmp_path / "rows.jsonl").read_text("utf-8")
     file.write_text(BY_PATTERN.replace("Result", "Seen"), "utf-8")
     with pytest.raises(UsageError, match="was another when the run began"):

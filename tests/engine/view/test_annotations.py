@@ -10,9 +10,16 @@ from threading import Thread
 import pytest
 
 from engine.errors import UsageError
-from engine.export.export import Export, export
-from engine.export.filters import Filter
-from engine.runs.annotations import FILE, Mark, append, read_marks, signatures, standing
+from engine.export.export import ExportSettings, export
+from engine.export.filters import Filters
+from engine.runs.annotations import (
+    FILE,
+    Annotation,
+    append_annotations,
+    current_annotations,
+    path_signatures,
+    read_annotations,
+)
 from engine.runs.store import Store
 from environments import Step
 from search import ROOT, Tree
@@ -22,28 +29,28 @@ from tests.support.viewed import GOLD, answer, command, grow, look, run_of, sear
 ROOT_FOLDER = Path(__file__).parents[3]
 
 
-def mark(node: int = 6, tree: Tree | None = None, **more: object) -> Mark:
+def mark(node: int = 6, tree: Tree | None = None, **more: object) -> Annotation:
     tree = tree or searched()
     about = {"scope": "trajectory", **more}
-    return Mark(tree.task.id, node, signatures(tree)[node], **about)  # type: ignore[arg-type]
+    return Annotation(tree.task.id, node, path_signatures(tree)[node], **about)  # type: ignore[arg-type]
 
 
 def test_marks_come_back_as_they_were_kept_and_the_later_holds(tmp_path):
     file = tmp_path / FILE
-    assert read_marks(file) == []
+    assert read_annotations(file) == []
     marks = [
         mark(verdict="bad", why="wrong ü\u2028\n", at="2026-01-01T00:00:00Z"),
         mark(verdict="good", score=5),
         mark(node=1, scope="node", verdict="bad"),
     ]
-    append(file, marks[:1])
-    append(file, marks[1:])
-    assert read_marks(file) == marks and standing(marks) == {"t1": marks[1:]}
+    append_annotations(file, marks[:1])
+    append_annotations(file, marks[1:])
+    assert read_annotations(file) == marks and current_annotations(marks) == {"t1": marks[1:]}
 
 
 def test_a_mark_that_says_nothing_takes_the_earlier_back():
-    assert standing([mark(verdict="bad"), mark()]) == {}
-    assert standing([mark(), mark(verdict="bad")]) == {"t1": [mark(verdict="bad")]}
+    assert current_annotations([mark(verdict="bad"), mark()]) == {}
+    assert current_annotations([mark(), mark(verdict="bad")]) == {"t1": [mark(verdict="bad")]}
 
 
 @pytest.mark.parametrize(
@@ -64,41 +71,45 @@ def test_a_mark_that_says_nothing_takes_the_earlier_back():
 )
 def test_what_is_no_mark_is_refused(line):
     with pytest.raises(UsageError, match="not a mark"):
-        Mark.read(line)
+        Annotation.from_json(line)
 
 
 def test_a_line_that_was_torn_is_no_mark_and_does_not_spoil_the_next(tmp_path):
     file = tmp_path / FILE
-    append(file, [mark(score=1)])
+    append_annotations(file, [mark(score=1)])
     with file.open("a") as torn:
         torn.write('{"task": "t1", "no')
-    assert read_marks(file) == [mark(score=1)]
-    append(file, [mark(score=2)])
-    assert read_marks(file) == [mark(score=1), mark(score=2)]
+    assert read_annotations(file) == [mark(score=1)]
+    append_annotations(file, [mark(score=2)])
+    assert read_annotations(file) == [mark(score=1), mark(score=2)]
 
 
 def test_a_broken_line_in_the_middle_is_told(tmp_path):
     (tmp_path / FILE).write_text("broken\n")
     with pytest.raises(UsageError, match="not a mark: 'broken'"):
-        read_marks(tmp_path / FILE)
+        read_annotations(tmp_path / FILE)
 
 
 def test_two_writers_do_not_mix_their_lines(tmp_path):
     file = tmp_path / FILE
     lists = [[mark(score=score, why="x" * 500)] * 20 for score in (1, 2, 3)]
-    threads = [Thread(target=lambda m=m: [append(file, [one]) for one in m]) for m in lists]
+    threads = [
+        Thread(target=lambda marks=marks: [append_annotations(file, [mark]) for mark in marks])
+        for marks in lists
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(m.score or 0 for m in read_marks(file)) == [1] * 20 + [2] * 20 + [3] * 20
+    assert sorted(m.score or 0 for m in read_annotations(file)) == [1] * 20 + [2] * 20 + [3] * 20
 
 
 def test_a_mark_that_was_acknowledged_survives_kill_9(tmp_path):
     code = (
-        "import sys\nfrom pathlib import Path\nfrom engine.runs.annotations import Mark, append\n"
+        "import sys\nfrom pathlib import Path\n"
+        "from engine.runs.annotations import Annotation, append_annotations\n"
         "for n in range(10**6):\n"
-        "    append(Path(sys.argv[1]), [Mark('t1', n, '', 'node', 'bad')])\n"
+        "    append_annotations(Path(sys.argv[1]), [Annotation('t1', n, '', 'node', 'bad')])\n"
         "    print(n, flush=True)\n"
     )
     file = tmp_path / FILE
@@ -110,30 +121,32 @@ def test_a_mark_that_was_acknowledged_survives_kill_9(tmp_path):
             process.stdout.readline()
         process.kill()
         acknowledged = 20 + len(process.stdout.readlines())
-    kept = [m.node for m in read_marks(file)]
+    kept = [m.node for m in read_annotations(file)]
     assert kept == list(range(len(kept))) and len(kept) >= acknowledged
 
 
 def test_a_signature_is_of_the_task_and_the_actions_that_lead_to_a_node():
     one, other = searched(), searched()
     grow(other, ROOT, look("c"))
-    assert signatures(other)[:7] == signatures(one) and len(set(signatures(other))) == 8
-    assert signatures(searched(prompt="Another?"))[6] != signatures(one)[6]
+    assert (
+        path_signatures(other)[:7] == path_signatures(one) and len(set(path_signatures(other))) == 8
+    )
+    assert path_signatures(searched(prompt="Another?"))[6] != path_signatures(one)[6]
 
 
 def rows(
     tmp_path: Path,
-    marks: Sequence[Mark],
+    marks: Sequence[Annotation],
     tree: Tree | None = None,
     kind: str = "sft",
     **wanted: object,
 ) -> tuple[list[dict], dict[str, int], int]:
     """Rows, paths left out, stale marks of an export of `tree` with these marks."""
     run = run_of(tmp_path / "run", tree or searched())
-    append(run / FILE, marks)
-    how = Export(kind, Filter(**wanted))  # type: ignore[arg-type]
+    append_annotations(run / FILE, marks)
+    how = ExportSettings(kind, Filters(**wanted))  # type: ignore[arg-type]
     counts = export([run], tmp_path / "rows.jsonl", how)
-    return rows_of(tmp_path / "rows.jsonl"), dict(counts.dropped), counts.stale_marks
+    return rows_of(tmp_path / "rows.jsonl"), dict(counts.dropped), counts.stale_annotations
 
 
 @pytest.mark.parametrize("kind", ["sft", "dpo"])
@@ -175,9 +188,9 @@ def test_other_paths_stay(tmp_path):
 @pytest.mark.parametrize("pairs", ["step", "trajectory"])
 def test_a_pair_goes_with_its_rejected_half(tmp_path, bad, left, pairs):
     run = run_of(tmp_path / "run", searched())
-    append(run / FILE, [bad])
+    append_annotations(run / FILE, [bad])
     for templates in (("native",), ("react", "hermes")):
-        how = Export("dpo", Filter(exclude_marked=True), templates=templates, pairs=pairs)
+        how = ExportSettings("dpo", Filters(exclude_marked=True), templates=templates, pairs=pairs)
         counts = export([run], tmp_path / "rows.jsonl", how)
         assert [row["depth"] for row in rows_of(tmp_path / "rows.jsonl")] == left
         assert counts.dropped["marked bad"] == 1
@@ -200,31 +213,37 @@ def test_a_mark_on_a_node_that_is_gone_is_passed_over_and_counted(tmp_path):
 
 def test_the_command_counts_what_marks_left_out(tmp_path, capsys):
     run = run_of(tmp_path / "run", searched(), searched("t2", "Who is under 30?"))
-    append(run / FILE, [mark(6, verdict="bad"), mark(6, searched("gone"), verdict="bad")])
+    append_annotations(
+        run / FILE, [mark(6, verdict="bad"), mark(6, searched("gone"), verdict="bad")]
+    )
     assert command("export", run, "--output", tmp_path / "o.jsonl", "--exclude-marked") == 0
     told = capsys.readouterr().err
-    assert "1 rows in" in told and "marked bad 1" in told and "1 marks are on nodes" in told
+    assert "1 rows in" in told and "marked bad 1" in told and "1 marks skipped" in told
     command("export", run, "--output", tmp_path / "o.jsonl", "--min-mark", 5)
     assert "mark 2" in capsys.readouterr().err
 
 
 def test_marks_of_a_page_are_taken_in_once_and_of_another_run_not_at_all(tmp_path, capsys):
     run = run_of(tmp_path / "run", searched())
-    append(tmp_path / "mine.jsonl", [mark(verdict="bad"), mark(1, scope="node", score=2)])
+    append_annotations(
+        tmp_path / "mine.jsonl", [mark(verdict="bad"), mark(1, scope="node", score=2)]
+    )
     for added in (2, 0):
         assert command("view", run, "--import-marks", tmp_path / "mine.jsonl", "--json") == 0
         assert json.loads(capsys.readouterr().out) == {"marks": added}
-    assert len(read_marks(run / FILE)) == 2
-    append(tmp_path / "other.jsonl", [mark(verdict="bad"), mark(6, searched("t9"))])
+    assert len(read_annotations(run / FILE)) == 2
+    append_annotations(tmp_path / "other.jsonl", [mark(verdict="bad"), mark(6, searched("t9"))])
     assert command("view", run, "--import-marks", tmp_path / "other.jsonl") == 2
-    assert "made on another run" in capsys.readouterr().err and len(read_marks(run / FILE)) == 2
+    assert (
+        "made on another run" in capsys.readouterr().err and len(read_annotations(run / FILE)) == 2
+    )
 
 
 def test_marks_are_never_written_into_the_run(tmp_path):
     run = run_of(tmp_path / "run", searched())
     before = (run / "run.db").read_bytes()
-    append(run / FILE, [mark(verdict="bad")])
-    export([run], tmp_path / "o.jsonl", Export("sft", Filter(exclude_marked=True)))
+    append_annotations(run / FILE, [mark(verdict="bad")])
+    export([run], tmp_path / "o.jsonl", ExportSettings("sft", Filters(exclude_marked=True)))
     assert command("view", run) == 0 and (run / "run.db").read_bytes() == before
     with Store.open(run) as store:
         assert store.tree("t1").solved and GOLD in str(store.tree("t1").nodes[5])

@@ -9,11 +9,11 @@ from random import Random
 import pytest
 from playwright.sync_api import Page, expect
 
-from engine.runs.annotations import FILE, append, read_marks, standing
+from engine.runs.annotations import FILE, append_annotations, current_annotations, read_annotations
 from engine.runs.store import Store
 from engine.view.html import tree_block
-from engine.view.reader import Source
-from engine.view.static import write
+from engine.view.reader import RunReader
+from engine.view.static import write_page
 from environments import Action
 from sandbox.errors import SandboxError
 from search import ROOT, Tree
@@ -49,7 +49,7 @@ def test_tasks_are_searched_filtered_and_sorted(window, tmp_path):
     run = run_of(tmp_path / "run", searched("t1", "Who is 31?"), failed("t2"), cut)
     with Store.create(run) as store:
         store.add_failure(searched("t4").task, SandboxError("no room"))
-    append(run / FILE, [mark(2, failed("t2"), scope="node", verdict="bad")])
+    append_annotations(run / FILE, [mark(2, failed("t2"), scope="node", verdict="bad")])
     page = opened(window, run)
     assert "solved 1 · not solved 2 · failed 1 · calls 10" in page.inner_text("#counters")
     assert listed(page) == ["t1", "t2", "t3", "t4"]
@@ -217,8 +217,8 @@ def test_what_a_model_wrote_stays_text(window, tmp_path):
 def test_a_script_that_got_into_the_file_would_not_run(window, tmp_path):
     """The policy holds by itself: no script but the page's own, no request to anywhere."""
     run = run_of(tmp_path / "run", searched())
-    with Source.open(run) as source:
-        file = write(run, run / "view.html", source).file
+    with RunReader.open(run) as reader:
+        file = write_page(run, run / "view.html", reader).file
     sneaked = "<script>document.title='owned'</script>" + tree_block(7, {})
     file.write_text(file.read_text().replace("</header>", f"</header>{sneaked}"))
     said: list[str] = []
@@ -257,7 +257,7 @@ def test_marks_made_in_a_file_are_downloaded_taken_in_and_honoured(window, tmp_p
     download.value.save_as(tmp_path / "marks.jsonl")
     expect(page.locator("#download")).to_be_hidden()
     assert command("view", run, "--import-marks", tmp_path / "marks.jsonl") == 0
-    (kept,) = standing(read_marks(run / FILE))["t1"]
+    (kept,) = current_annotations(read_annotations(run / FILE))["t1"]
     assert (kept.node, kept.verdict, kept.score, kept.why) == (6, "bad", 2, "guessed <b>")
     assert command("export", run, "--output", tmp_path / "o", "--exclude-marked") == 0
     assert rows_of(tmp_path / "o") == []

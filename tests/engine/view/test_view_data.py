@@ -1,21 +1,23 @@
 """What the page is given of a run: messages, costs, pairs, changes; and what it is never given."""
 
 import json
+import re
 from dataclasses import replace
+from html import escape
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import LeakError, UsageError
-from engine.export.export import Export, export
+from engine.export.export import ExportSettings, export
 from engine.runs.store import Store
 from engine.templates import get as get_template
-from engine.view.costs import costs, first_success
-from engine.view.html import plain
+from engine.view.costs import first_success, subtree_costs
+from engine.view.html import html_safe_json
 from engine.view.live import Feed
-from engine.view.reader import Source
-from engine.view.static import write
+from engine.view.reader import RunReader
+from engine.view.static import tree_html, write_page
 from environments import Step
 from sandbox.errors import SandboxError
 from search import ROOT, Tree
@@ -29,23 +31,23 @@ def test_the_parts_of_a_path_are_the_conversation_that_the_template_renders(tmp_
     grow(tree, ROOT, Step(replace(look("x").action, tool="", thought="no call"), "call one"))
     run = run_of(tmp_path / "run", tree)
     for name in ("native", "react", "hermes", "toolllama", "autogpt", "modelscope"):
-        with Source.open(run) as source:
+        with RunReader.open(run) as reader:
             template = get_template(name)
-            source = replace(source, renderer=replace(source.renderer, templates=(template,)))
-            shown = source.read("t1").detail
+            reader = replace(reader, builder=replace(reader.builder, templates=(template,)))
+            shown = reader.read("t1").detail
             for node in tree.nodes:
                 parts = [shown["messages"]]
                 parts += [
                     shown["nodes"][above.id - 1]["messages"] for above in tree.lineage(node.id)
                 ]
-                whole = template.render(source.renderer.world, tree.task, tree.path(node.id))
+                whole = template.render(reader.builder.world, tree.task, tree.path(node.id))
                 assert [message for part in parts for message in part] == whole
 
 
 def test_costs_add_up_to_the_tree_and_to_what_was_spent_until_the_first_success():
     tree = searched()
-    assert costs(tree)[ROOT] == tree.usage == sum((c.usage for c in tree.calls), Usage())
-    assert [used.calls for used in costs(tree)] == [6, 3, 1, 1, 3, 1, 1]
+    assert subtree_costs(tree)[ROOT] == tree.usage == sum((c.usage for c in tree.calls), Usage())
+    assert [used.calls for used in subtree_costs(tree)] == [6, 3, 1, 1, 3, 1, 1]
     first = first_success(tree)
     assert first is not None and (first["depth"], first["calls"], first["tokens"]) == (2, 6, 720)
     assert first_success(Tree(tree.task, nodes=tree.nodes[:3], calls=tree.calls)) is None
@@ -54,17 +56,17 @@ def test_costs_add_up_to_the_tree_and_to_what_was_spent_until_the_first_success(
 def test_several_nodes_of_one_request_are_paid_for_once():
     tree = searched()
     tree.add(ROOT, look("c"), 0)
-    assert costs(tree)[1].calls == 3 and costs(tree)[7].calls == 0
-    assert costs(tree)[ROOT].calls == 6
+    assert subtree_costs(tree)[1].calls == 3 and subtree_costs(tree)[7].calls == 0
+    assert subtree_costs(tree)[ROOT].calls == 6
 
 
 @pytest.mark.parametrize("pairs", ["step", "trajectory"])
 def test_pairs_are_those_of_the_export(tmp_path, pairs):
     run = run_of(tmp_path / "run", searched(), bushy("t2", 200))
-    export([run], tmp_path / "rows", Export("dpo", pairs=pairs))
+    export([run], tmp_path / "rows", ExportSettings("dpo", pairs=pairs))
     wanted = [(r["chosen"], r["rejected"], r["depth"]) for r in rows_of(tmp_path / "rows")]
-    with Source.open(run, pairs) as source:
-        shown = [pair for id in ("t1", "t2") for pair in source.read(id).detail["pairs"]]
+    with RunReader.open(run, pairs) as reader:
+        shown = [pair for id in ("t1", "t2") for pair in reader.read(id).detail["pairs"]]
     assert [(p["chosen"], p["rejected"], p["depth"]) for p in shown] == wanted
     assert [pair["nodes"] for pair in shown[:2]] == [[4, 1], [6, 5]] and len(shown) > 4
 
@@ -73,8 +75,8 @@ def test_a_pair_names_the_sibling_that_it_rejects(tmp_path):
     tree = searched()
     for number in range(3):
         grow(tree, 4, answer(f"SELECT {number}"))
-    with Source.open(run_of(tmp_path / "run", tree)) as source:
-        pairs = source.read("t1").detail["pairs"]
+    with RunReader.open(run_of(tmp_path / "run", tree)) as reader:
+        pairs = reader.read("t1").detail["pairs"]
     assert [pair["nodes"][1] for pair in pairs] == [1, 5, 7, 8, 9]
 
 
@@ -90,11 +92,12 @@ grow(LEAKS[2], ROOT, answer("x", 0.0, gold=[GOLD]))
 @pytest.mark.parametrize("leaking", LEAKS, ids=["prompt", "observation", "info"])
 def test_a_secret_stops_the_page_and_is_withheld_from_a_live_one(tmp_path, leaking):
     run = run_of(tmp_path / "run", leaking, searched("t2"))
-    with Source.open(run) as source, Feed.open(run, source) as feed:
+    with RunReader.open(run) as reader:
+        feed = Feed(reader)
         with pytest.raises(LeakError, match="t1"):
-            write(run, tmp_path / "page.html", source)
+            write_page(run, tmp_path / "page.html", reader)
         assert [file.name for file in tmp_path.iterdir()] == ["run"]
-        assert write(run, tmp_path / "page.html", source, ["t2"]).tasks == 1
+        assert write_page(run, tmp_path / "page.html", reader, ["t2"]).tasks == 1
         feed.refresh()
         told = {task["id"]: task for task in feed.since(0)[1]}
     assert told["t1"]["status"] == "error" and "secret" in told["t1"]["why"]
@@ -104,8 +107,8 @@ def test_a_secret_stops_the_page_and_is_withheld_from_a_live_one(tmp_path, leaki
 def test_what_the_agent_found_itself_is_shown(tmp_path):
     tree = searched()
     grow(tree, ROOT, look(GOLD, f"near: {GOLD}"))
-    with Source.open(run_of(tmp_path / "run", tree)) as source:
-        assert plain(f"near: {GOLD}")[1:-1] in plain(source.read("t1").detail)
+    with RunReader.open(run_of(tmp_path / "run", tree)) as reader:
+        assert html_safe_json(f"near: {GOLD}")[1:-1] in html_safe_json(reader.read("t1").detail)
 
 
 def test_a_failure_is_told_without_the_secret(tmp_path):
@@ -113,21 +116,38 @@ def test_a_failure_is_told_without_the_secret(tmp_path):
     with Store.create(run) as store:
         store.add_failure(searched("t1").task, SandboxError(f"died at {GOLD}"))
         store.add_failure(searched("t2").task, SandboxError("no room"))
-    with Source.open(run) as source:
-        told = source.failures()
+    with RunReader.open(run) as reader:
+        told = reader.failures()
     assert told["t1"]["why"] == "SandboxError: withheld"
     assert told["t2"]["why"] == "SandboxError: no room"
 
 
+def test_a_tree_in_a_notebook_shows_its_actions_and_escapes_what_a_model_wrote():
+    tree = searched(prompt=f"Who? {ATTACK}")
+    grow(tree, ROOT, Step(replace(look("x").action, tool="", thought=ATTACK), ATTACK))
+    at = ROOT
+    for number in range(1500):  # deeper than the stack
+        at = grow(tree, at, look(str(number), "x" * 3000))
+    html = tree_html(tree)
+    assert "t1: solved, 1507 nodes, 1507 calls" in html
+    assert escape(tree.nodes[5].step.action.key) in html.partition("r=1 <code>")[2]
+    assert html.count("<details") == html.count("</details>") == 1508
+    assert set(re.findall(r"<(\w+)", html)) == {"details", "summary", "b", "p", "code", "pre"}
+    assert "x" * 2000 + "…" in html and "x" * 2001 not in html
+    opened = re.findall(r" open><summary>(\d+)", html)
+    assert opened == ["4", "6"] and "malformed: &lt;/script&gt;" in html
+
+
 @given(st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner, max_size=3)))
 def test_data_cannot_end_the_block_it_stands_in(value):
-    text = plain([value, ATTACK, "\ud800"])
+    text = html_safe_json([value, ATTACK, "\ud800"])
     assert text.isascii() and not set("<>&") & set(text) and "\n" not in text
 
 
 def test_changes_are_told_once_and_replaced_trees_again(tmp_path):
     run = run_of(tmp_path / "run", searched("t1"))
-    with Source.open(run) as source, Feed.open(run, source) as feed:
+    with RunReader.open(run) as reader:
+        feed = Feed(reader)
         assert feed.refresh() and not feed.refresh()
         number, told = feed.since(0)
         assert [task["id"] for task in told] == ["t1"] and feed.since(number)[1] == []
@@ -190,5 +210,5 @@ def test_bad_input_is_one_line_and_exit_code_2(tmp_path, monkeypatch, capsys, ar
 def test_a_run_that_has_not_begun_says_so(tmp_path):
     with Store.create(tmp_path / "run"):
         pass
-    with pytest.raises(UsageError, match="has not begun"), Source.open(tmp_path / "run"):
+    with pytest.raises(UsageError, match="has not begun"), RunReader.open(tmp_path / "run"):
         pass

@@ -15,10 +15,10 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from engine.errors import UsageError
-from engine.runs.annotations import FILE, append, read_marks
+from engine.runs.annotations import FILE, append_annotations, read_annotations
 from engine.runs.store import Store
 from engine.view.live import Feed
-from engine.view.reader import Source
+from engine.view.reader import RunReader
 from engine.view.server import TOKEN, ViewServer
 from tests.engine.view.test_annotations import mark
 from tests.support.viewed import run_of, searched
@@ -35,14 +35,10 @@ def window() -> Iterator[Page]:
 
 @contextmanager
 def served(run: Path) -> Iterator[ViewServer]:
-    with (
-        Source.open(run) as source,
-        Feed.open(run, source) as feed,
-        ViewServer(run, feed) as server,
-    ):
+    with RunReader.open(run) as reader, ViewServer(run, Feed(reader)) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        feed.refresh()
+        server.feed.refresh()
         try:
             yield server
         finally:
@@ -100,7 +96,7 @@ def test_odd_requests_are_answered(tmp_path):
         strange = mark(6, searched("gone")).to_dict()
         for body in ("", "[]", "{}", json.dumps(strange)):
             assert ask(server, "POST", "/marks", ours, body)[0] == 400
-        assert read_marks(run / FILE) == []
+        assert read_annotations(run / FILE) == []
         (run / FILE).write_text("broken\n")
         assert ask(server, "GET", "/changes", ours) == (
             404,
@@ -136,11 +132,13 @@ def test_the_live_page_follows_a_run_and_keeps_marks(window, tmp_path):
         expect(window.locator("#here")).to_contain_text("[good]")
         why = window.locator('[data-scope="node"]').get_by_role("textbox")
         why.fill("half a wo")
-        append(run / FILE, [replace(read_marks(run / FILE)[0], node=0, signature="")])
+        append_annotations(
+            run / FILE, [replace(read_annotations(run / FILE)[0], node=0, signature="")]
+        )
         with window.expect_response("**/changes?since=*&marks=2"):
             pass
         assert why.input_value() == "half a wo"
-        kept, _ = read_marks(run / FILE)
+        kept, _ = read_annotations(run / FILE)
         assert (kept.node, kept.verdict, kept.task) == (1, "good", "bird-train-0") and kept.at
         window.reload()
         expect(window.locator('.node[data-node="1"]')).to_contain_text("[good]")

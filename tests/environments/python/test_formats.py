@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.export.secrets import fingerprints, holds
+from engine.runs.fingerprints import contains_secret, fingerprints
 from environments import Action, DataError, Task, make
 from environments.python.formats import python_tasks
 
@@ -42,7 +42,7 @@ OWN = {
     "id": "own-1",
     "group": "doubles",
     "split": "dev",
-    "prompt": "Write f that doubles what number.txt holds.",
+    "prompt": "Write f that doubles what number.txt contains_secret.",
     "visible_tests": ["assert f(1) == 14"],
     "tests": ["assert f(2) == 28"],
     "solution": "def f(n):\n    return n * 2 * int(open('number.txt').read())\n",
@@ -97,7 +97,9 @@ def test_prompts_show_what_the_originals_show(write: Write) -> None:
 @pytest.mark.parametrize("record", FORMATS.values(), ids=list(FORMATS))
 def test_no_prompt_holds_a_secret(write: Write, record: dict[str, Any]) -> None:
     task = one(write(record))
-    assert task.secret and task.group and not holds(task.prompt, fingerprints(task.secret))
+    assert (
+        task.secret and task.group and not contains_secret(task.prompt, fingerprints(task.secret))
+    )
 
 
 @pytest.mark.parametrize("record", FORMATS.values(), ids=list(FORMATS))
@@ -195,7 +197,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, write: Write) -> No
     (tmp_path / "bad.jsonl").write_text('{"question": "?"\n')
     with pytest.raises(DataError, match=r"bad\.jsonl: line 1: not JSON"):
         python_tasks(str(tmp_path / "bad.jsonl"), None, None)
-    with pytest.raises(DataError, match="holds no record"):
+    with pytest.raises(DataError, match="contains_secret no record"):
         python_tasks(write(), None, None)
     with pytest.raises(DataError, match="no format 'xml'; use one of humaneval, mbpp"):
         python_tasks(write(VALUE), None, "xml")

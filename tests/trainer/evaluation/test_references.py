@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.errors import UsageError
-from engine.export.export import Export, export
+from engine.export.export import ExportSettings, export
 from engine.templates import get
 from environments import Action
 from tests.support.chat_server import ChatServer
@@ -72,7 +72,7 @@ def test_rows_bring_the_same_turns_as_their_run(tmp_path: Path, template: str) -
     chain(made, look("books"), look("all"), answer("3"), at=1)
     chain(made, look("all", "All."), answer("3"), at=1)
     run = store(tmp_path / "run", [made])
-    export([run], tmp_path / "rows.jsonl", Export("sft", templates=(template,)))
+    export([run], tmp_path / "rows.jsonl", ExportSettings("sft", templates=(template,)))
     ours, theirs = turns(tmp_path / "rows.jsonl", "react"), turns(run, template)
     for one, other in zip(ours, theirs, strict=True):
         assert (one.task, one.messages, one.tools) == ("db/1", other.messages, other.tools)

@@ -3,16 +3,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.export.secrets import SHORTEST, fingerprints, holds
+from engine.runs.fingerprints import SHORTEST, contains_secret, fingerprints
 
 SQL = "SELECT name FROM people WHERE age > 30"
 
 
 def test_a_secret_is_found_whatever_its_case_and_blanks():
     marks = fingerprints({"sql": SQL})
-    assert holds("the answer is\nselect   NAME from people\twhere age>30; ok", marks)
-    assert not holds("SELECT name FROM people WHERE age > 31", marks)
-    assert not holds("", marks)
+    assert contains_secret("the answer is\nselect   NAME from people\twhere age>30; ok", marks)
+    assert not contains_secret("SELECT name FROM people WHERE age > 31", marks)
+    assert not contains_secret("", marks)
 
 
 def test_the_secret_itself_is_not_kept():
@@ -29,4 +29,4 @@ def test_nested_texts_count_and_short_ones_do_not():
 )
 def test_a_secret_inside_any_text_is_found(words, before, after):
     secret = " ".join(words)
-    assert holds(f"{before} {secret} {after}", fingerprints({"s": secret}))
+    assert contains_secret(f"{before} {secret} {after}", fingerprints({"s": secret}))
