@@ -51,6 +51,7 @@ from benchmarks import engine_rivals as rivals
 from engine.chat.budget import Budget, BudgetedChat
 from engine.chat.endpoint import Endpoint
 from engine.chat.journal import CachedChat, Journal
+from engine.config import Config
 from engine.executors.local import Local
 from engine.executors.processes import Processes
 from engine.executors.spec import ChatSpec, EndpointSpec
@@ -145,7 +146,7 @@ class Watch(Silent):
 
 async def shared(world: str, tasks: list[Task], base_url: str, out: Path) -> None:
     """The engine in several processes, over `tasks`."""
-    config = make_config(world, split=SPLITS[world], teacher=rivals.MODEL, base_url=base_url)
+    config = Config(env=world, split=SPLITS[world], teacher=rivals.MODEL, base_url=base_url)
     asking = EndpointSpec(base_url, {"OPENAI_API_KEY": "none"}, None)
     paying = ChatSpec(out / "journal.db", base_url, Budget(), asking)
     number = os.cpu_count() or 1
@@ -159,7 +160,7 @@ async def explored(
     world: str, tasks: list[Task], base_url: str, out: Path, watch: Watch | None = None
 ) -> None:
     """The engine, over `tasks`; every one must be solved, as it was when it was recorded."""
-    config = make_config(world, split=SPLITS[world], teacher=rivals.MODEL, base_url=base_url)
+    config = Config(env=world, split=SPLITS[world], teacher=rivals.MODEL, base_url=base_url)
     endpoint = Endpoint(base_url, concurrency=AT_ONCE)
     with Journal(out / "journal.db") as journal:
         chat = CachedChat(BudgetedChat(endpoint, Budget()), journal)

@@ -27,7 +27,7 @@ from engine.policies.teacher import Teacher
 from engine.templates import get as get_template
 from engine.templates.base import World
 from environments import Step, Task, make
-from search import Limits, Proposal, Tree, dfsdt
+from search import Dfsdt, Proposal, Request, TaskBudget, Tree
 from search.usage import Usage
 
 MODEL = "recorded"
@@ -115,7 +115,7 @@ async def recorded(env_name: str, split: str | None, most: int) -> Recording:
     )
     try:
         for task in recording.tasks:
-            recording.trees.append(await dfsdt(env, task, policy, Limits()))
+            recording.trees.append(await Dfsdt().search(env, task, policy, TaskBudget()))
     finally:
         env.close()
     return recording

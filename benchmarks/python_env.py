@@ -37,7 +37,7 @@ from engine.policies.demonstration import DemonstrationPolicy
 from environments import Action, Task, ToolEnv, make
 from environments.python.grading import graded
 from sandbox import daemon, image
-from search import Limits, dfsdt
+from search import Dfsdt
 
 OURS = ("bubblewrap", "docker")
 GOAL = 20.0
@@ -94,7 +94,7 @@ async def recorded() -> list[Episode]:
     episodes = []
     try:
         for task in env.tasks:
-            tree = await dfsdt(env, task, teacher, Limits(width=2, solved=1))
+            tree = await Dfsdt().search(env, task, teacher)
             moves = tuple((node.parent, node.step.action) for node in tree.nodes)
             episodes.append(Episode(task, moves))
     finally:

@@ -34,11 +34,13 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import environments
+from engine.api import explore_config
 from engine.chat.base import Chat, ChatReply, ChatRequest
 from engine.chat.endpoint import Endpoint
 from engine.chat.journal import request_key
+from engine.config import config_of
 from engine.runs.build_executor import Resources
-from engine.runs.run import Selection, run
+from engine.runs.run import Selection
 from engine.runs.store import Store
 from engine.runs.tasks import read_quarantine
 from engine.templates import get
@@ -52,7 +54,7 @@ ARMS: dict[str, dict[str, Any]] = {
     "dfsdt sample": {"search": "dfsdt", "siblings": "sample", "width": 2},
 }
 BASE = "react"
-GIVEN = ("env", "data", "split", "base_url", "template", "depth", "temperature", "reply_tokens")
+GIVEN = ("env", "data", "split", "base_url", "template", "depth", "temperature")
 HEAD = (
     "| search | solved (95 %) | against react, points (95 %) | calls a task "
     "| calls a solved task (95 %) | tokens a task | tokens a solved task (95 %) "
@@ -168,21 +170,25 @@ def explored(options: argparse.Namespace, budget: str, name: str, tasks: Sequenc
     """The arm called `name` under one budget, searched as far as it was not."""
     arm = Arm()
     for seed in options.seeds:
-        config = make_config(
+        options_of_run = dict(
             teacher=options.model,
-            options=shown_in(options),
+            env_args=shown_in(options),
             **{name: getattr(options, name) for name in GIVEN},
-            task_max_calls=options.calls if budget == "calls" else None,
-            task_max_tokens=options.tokens if budget == "tokens" else None,
+            task_budget_calls=options.calls if budget == "calls" else None,
+            task_budget_tokens=options.tokens if budget == "tokens" else None,
+            max_reply_tokens=options.reply_tokens,
             seed=seed,
             **ARMS[name],
         )
         bound = f"{budget}-{getattr(options, budget)}"
         folder = options.out / f"{name.replace(' ', '-')}-{bound}-seed-{seed}"
-        means = Resources(
-            asked(options), options.out / "journal.db", concurrency=options.concurrency
+        resources = Resources(
+            chat=asked(options),
+            journal=options.out / "journal.db",
+            concurrency=options.concurrency,
         )
-        run(config, folder, selection=Selection(",".join(tasks)), resources=means)
+        selection = Selection(tasks=",".join(tasks))
+        explore_config(config_of(options_of_run), folder, selection=selection, resources=resources)
         arm.add(folder, tasks)
     return arm
 

@@ -29,6 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from engine.chat.base import ChatReply, ChatRequest
 from engine.chat.budget import Budget, BudgetedChat
 from engine.chat.journal import CachedChat, Journal, request_key
+from engine.config import Config
 from engine.executors.base import Worker, make_env, policy
 from engine.executors.ray_actors import BudgetGate
 from engine.runs.store import Store
@@ -74,7 +75,7 @@ def main() -> None:
 
 
 async def _demonstrated() -> Tree:
-    config = make_config("bird", split="train", mistake_rate=0.5)
+    config = Config(env="bird", split="train", mistake_rate=0.5)
     env = make_env(config)
     worker = Worker(config, policy(config, env, None))
     try:

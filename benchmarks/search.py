@@ -45,7 +45,7 @@ from engine.chat.base import Chat
 from engine.chat.budget import Budget, BudgetedChat
 from engine.chat.endpoint import Endpoint
 from engine.chat.journal import CachedChat, Journal
-from engine.config import Config
+from engine.config import Config, config_of
 from engine.executors.local import Local
 from engine.runs.explore import explore
 from engine.runs.store import Store
@@ -217,15 +217,19 @@ class Result:
 def measured(row: Row, siblings: Siblings, *, at_once: int = 64, latency: float = 0.0) -> Result:
     """Search the tasks of a row, in a run and over a journal of their own."""
     width = row.tree.get("width", 2)
-    config = make_config(
-        f"{__name__}:Complete" if __name__ != "__main__" else "benchmarks.search:Complete",
-        options=row.tree,
-        teacher="arms",
-        siblings=siblings,
-        width=width,
-        depth=12,
-        task_max_calls=row.exact.get(siblings),
-        **row.how,
+    config = config_of(
+        {
+            "env": f"{__name__}:Complete"
+            if __name__ != "__main__"
+            else "benchmarks.search:Complete",
+            "env_args": row.tree,
+            "teacher": "arms",
+            "siblings": siblings,
+            "width": width,
+            "depth": 12,
+            "task_budget_calls": row.exact.get(siblings),
+            **row.how,
+        }
     )
     with ChatServer(ArmPolicy(width, row.repeats), latency=latency) as server, _folder() as folder:
         seconds = asyncio.run(_explored(config, server.base_url, folder, at_once))

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from engine.config import Config, config_of
-from engine.export.export import Export, rows
-from engine.export.filters import Counts, Filter
+from engine.export.export import ExportSettings, export_rows
+from engine.export.filters import Counts, Filters
 from engine.runs.build_executor import Resources, RunBudget
 from engine.runs.explore import Progress, Silent, Summary
 from engine.runs.run import ALL, LOCAL, NO_BUDGET, Selection, run, wait
@@ -109,8 +109,8 @@ class Run(Mapping[str, ExploredTree]):
         Args:
             kind: "sft" for successful paths, "dpo" for preference pairs.
             template: How messages are written; several are mixed. Default: the run's own.
-            **options: Fields of `export.export.Export` (pairs, dialects, mask_errors) and of
-                `export.filters.Filter` (min_reward, per_task, ...).
+            **options: Fields of `export.export.ExportSettings` (pairs, dialects, mask_errors) and of
+                `export.filters.Filters` (min_reward, per_task, ...).
 
         Raises:
             TypeError: An option is unknown.
@@ -119,11 +119,11 @@ class Run(Mapping[str, ExploredTree]):
         """
         import datasets
 
-        names = {each.name for each in fields(Filter)}
-        wanted = Filter(**{name: options.pop(name) for name in names & options.keys()})
+        names = {each.name for each in fields(Filters)}
+        wanted = Filters(**{name: options.pop(name) for name in names & options.keys()})
         templates = (template,) if isinstance(template, str) else tuple(template)
-        settings = Export(kind, wanted, templates=templates, **options)
-        return datasets.Dataset.from_list(list(rows([self.path], settings, Counts())))
+        settings = ExportSettings(kind, wanted, templates=templates, **options)
+        return datasets.Dataset.from_list(list(export_rows([self.path], settings, Counts())))
 
     def __repr__(self) -> str:
         found = self.stats

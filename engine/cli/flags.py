@@ -95,7 +95,9 @@ def _spellings(parameter: inspect.Parameter) -> list[str]:
 
 def build(cls: type[T], values: dict[str, Any]) -> T:
     """Make a `cls` of the flags' values, which are taken out of `values`."""
-    return cls(**{each.name: _value(values.pop(each.name), each) for each in flag_fields(cls)})
+    return cls(
+        **{each.name: _value(values.pop(parameter_name(each)), each) for each in flag_fields(cls)}
+    )
 
 
 def parameters_of(cls: type) -> list[inspect.Parameter]:
@@ -149,6 +151,11 @@ def flag_name(option_field: Field[Any]) -> str:
     return f"--{option_field.metadata.get('flag', option_field.name).replace('_', '-')}"
 
 
+def parameter_name(option_field: Field[Any]) -> str:
+    """Return the name of a field's parameter: its flag's, which is unique within a command."""
+    return flag_name(option_field).removeprefix("--").replace("-", "_")
+
+
 def _parameter(option_field: Field[Any], hint: Any, texts: Mapping[str, str]) -> inspect.Parameter:
     default = _default(option_field)
     declared, extra = _typer_type(hint)
@@ -167,7 +174,7 @@ def _parameter(option_field: Field[Any], hint: Any, texts: Mapping[str, str]) ->
         **extra,
     )
     return inspect.Parameter(
-        option_field.name,
+        parameter_name(option_field),
         inspect.Parameter.KEYWORD_ONLY,
         default=_shown(default, declared),
         annotation=Annotated[declared, option],

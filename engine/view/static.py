@@ -12,7 +12,6 @@ from engine.runs.annotations import annotations_file, read_annotations
 from engine.runs.atomic import atomic_write
 from engine.view.html import page_end, page_start, tree_block
 from engine.view.reader import RunReader
-from search.graph import status
 from search.tree import ROOT, Node, Tree
 
 
@@ -108,6 +107,6 @@ def _node_html(node: Node, is_open: bool) -> str:
     text = text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
     return (
         f'<details style="margin-left:1.5em"{" open" if is_open else ""}>'
-        f"<summary>{node.id} <b>{status(node)}</b>{reward} <code>{escape(name)}</code></summary>"
+        f"<summary>{node.id} <b>{node.status}</b>{reward} <code>{escape(name)}</code></summary>"
         f'<pre style="white-space:pre-wrap">{escape(text)}</pre>'
     )

@@ -20,7 +20,7 @@ from engine.runs.tasks import read_ids, read_quarantine, select
 from environments import Action, DataError, Outcome, Step, Task
 from sandbox import SandboxError
 from search import Dfsdt, Limits, Tree, dfsdt
-from tests.support.configs import make_config, run
+from tests.support.configs import make_config
 from tests.support.fakes import Arms, ArmsEnv
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from engine.cli.options import env_options
 from engine.runs.run import run as explore
 from tests.support.chat_server import ChatServer
-from tests.support.configs import make_config, run
+from tests.support.configs import make_config
 from tests.support.rows import GENERAL
 from tests.support.stored import answer, store, tree
 from trainer.errors import TrainerError

@@ -1,0 +1,95 @@
+"""Runs that version 0.1 made, before the code was reorganised, are read, exported and resumed.
+
+`tests/golden/runs_of_0_1` holds four runs, their journal, and what the code of that day printed
+and exported.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.export.export import ExportSettings, export
+from engine.export.filters import Filters
+from engine.runs.codec import dumps, tree_to_dict
+from engine.runs.stats import stats
+from engine.runs.store import Store
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "runs_of_0_1"
+RUNS = ("demonstrated", "searched", "student_first", "teacher")
+PAID = (
+    "--env bird --split train --limit 2 --template react --depth 5 --concurrency 1 "
+    "--sandbox bubblewrap --teacher player --base-url http://127.0.0.1:47811/v1 --siblings sample"
+)
+COMMANDS = {
+    "demonstrated": "--env bird --split train --limit 3 --seed 3 --concurrency 1 --solved 2 "
+    "--search dfsdt --siblings diverse --backtrack 2 --schema prompt --sandbox bubblewrap",
+    "searched": "--env webshop --split train --limit 2 --search mcts --value reward "
+    "--exploration 1.4",
+    "student_first": "--env bird --split train --template react --depth 5 --concurrency 1 "
+    "--sandbox bubblewrap --teacher player --base-url http://127.0.0.1:47811/v1 --limit 3 "
+    "--swift student@http://127.0.0.1:47812/v1 --swift-threshold -0.5",
+    "teacher": PAID,
+}
+"""The commands that made the runs, with the flags of that day."""
+
+
+@pytest.fixture
+def old(tmp_path: Path) -> Path:
+    """A copy of the old runs that may be written to."""
+    return Path(shutil.copytree(GOLDEN, tmp_path / "runs"))
+
+
+def explore(flags: str, out: Path) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "engine", "explore", *flags.split(), "--out", str(out), "--json"]
+    return subprocess.run(words, capture_output=True, text=True, timeout=120)
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_trees_and_statistics_are_what_they_were(old: Path, name: str) -> None:
+    with Store.open(old / name) as store:
+        trees = [dumps(tree_to_dict(tree)) for tree in store.trees()]
+        found = json.loads(json.dumps(stats(store).to_dict()))
+    assert trees == (GOLDEN / name / "trees.jsonl").read_text("utf-8").splitlines()
+    assert found == json.loads((GOLDEN / name / "stats.json").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("name", RUNS)
+@pytest.mark.parametrize("kind", ["sft", "dpo", "corrected"])
+def test_rows_are_what_they_were(old: Path, name: str, kind: str) -> None:
+    before = GOLDEN / name / f"{kind}.jsonl"
+    if not before.exists():
+        assert (name, kind) != ("student_first", "corrected")
+        return
+    settings = ExportSettings(
+        "dpo" if kind == "corrected" else kind, Filters(corrected=kind == "corrected")
+    )
+    export([old / name], old / "rows.jsonl", settings)
+    assert (old / "rows.jsonl").read_text("utf-8") == before.read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_the_old_command_resumes_the_run_and_pays_nothing(old: Path, name: str) -> None:
+    done = explore(COMMANDS[name], old / name)
+    assert done.returncode == 0, done.stderr
+    with Store.open(old / name) as store:
+        trees = [dumps(tree_to_dict(tree)) for tree in store.trees()]
+    assert trees == (GOLDEN / name / "trees.jsonl").read_text("utf-8").splitlines()
+
+
+def test_another_command_is_refused(old: Path) -> None:
+    done = explore(COMMANDS["demonstrated"].replace("--seed 3", "--seed 4"), old / "demonstrated")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 2)
+    assert "--seed was 3 and is 4" in done.stderr
+
+
+def test_replies_of_the_old_journal_are_found(old: Path) -> None:
+    """No server listens at the old address: every reply must come from the journal."""
+    done = explore(PAID, old / "again")
+    assert done.returncode == 0, done.stderr
+    with Store.open(old / "again") as store:
+        trees = [dumps(tree_to_dict(tree)) for tree in store.trees()]
+    assert trees == (GOLDEN / "teacher" / "trees.jsonl").read_text("utf-8").splitlines()
