@@ -109,8 +109,8 @@ class Run(Mapping[str, ExploredTree]):
         Args:
             kind: "sft" for successful paths, "dpo" for preference pairs.
             template: How messages are written; several are mixed. Default: the run's own.
-            **options: Fields of `export.export.ExportSettings` (pairs, dialects, mask_errors) and of
-                `export.filters.Filters` (min_reward, per_task, ...).
+            **options: Fields of `ExportSettings` (pairs, dialects, mask_errors) and of `Filters`
+                (min_reward, per_task, ...), both in `engine.export`.
 
         Raises:
             TypeError: An option is unknown.

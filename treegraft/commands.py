@@ -19,6 +19,8 @@ ENGINE = {
     "export": ("engine.cli.export:export", "Write SFT rows or DPO pairs."),
     "validate": ("engine.cli.validate:validate", "Find broken tasks by playing their solutions."),
     "bench-env": ("engine.cli.bench_env:bench_env", "Time steps and snapshots of an environment."),
+    "envs": ("engine.cli.envs:envs", "List environments and their options."),
+    "doctor": ("engine.cli.doctor:doctor", "Say what this machine can do."),
     "cache": ("engine.cli.cache:cache", "List and prune the journal of paid replies."),
     "sandbox": ("engine.cli.sandbox:sandbox", "Check and build sandboxes."),
     "shop": ("engine.cli.shop:shop", "Let people play tasks of the web shop."),

@@ -19,9 +19,10 @@ from engine.runs.store import FILE, Store
 from engine.runs.tasks import read_ids, read_quarantine, select
 from environments import Action, DataError, Outcome, Step, Task
 from sandbox import SandboxError
-from search import Dfsdt, Limits, Tree, dfsdt
+from search import Dfsdt, Tree
 from tests.support.configs import make_config
 from tests.support.fakes import Arms, ArmsEnv
+from tests.support.searching import play
 
 
 class ManyArms(ArmsEnv):
@@ -87,9 +88,7 @@ def test_a_seed_gives_the_same_trees_and_another_seed_others(tmp_path):
 
 
 def test_a_stored_tree_comes_back_as_it_was(tmp_path):
-    tree = asyncio.run(
-        dfsdt(ArmsEnv(), ArmsEnv().tasks[0], Arms(), Limits(calls=9), Dfsdt(backtrack=2))
-    )
+    tree = asyncio.run(play(Dfsdt, ArmsEnv(), ArmsEnv().tasks[0], Arms(), calls=9, backtrack=2))
     tree.add(0, tree.nodes[0].step)
     with Store.create(tmp_path) as store:
         store.add_tree(tree)
