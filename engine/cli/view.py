@@ -91,20 +91,24 @@ def _import(run: Path, file: Path, json_: bool) -> None:
 
 
 def _serve(run: Path, pairs: "Pairs", port: int, json_: bool) -> None:
+    from engine.runs.annotations import marks_file
     from engine.view.live import Feed
     from engine.view.reader import Source
-    from engine.view.server import ViewServer, serving
+    from engine.view.server import REFRESH_SECONDS, ViewApp
+    from engine.web import HOST, WebServer, bind, stop_event
 
     with (
         Source.open(run, pairs) as source,
         Feed.open(run, source) as feed,
-        ViewServer(run, feed, port) as server,
+        WebServer(ViewApp(run, feed).app, bind(HOST, port)) as server,
+        stop_event() as stop,
     ):
         if json_:
             print(json.dumps({"address": server.address}), flush=True)
         else:
-            say(f"{server.address} (Ctrl-C ends)")
-        try:
-            serving(server)
-        except KeyboardInterrupt:
-            say(f"marks are in {server.marks}" if server.marks.exists() else "nothing was marked")
+            say(f"{server.address} (press Ctrl-C to stop)")
+        feed.refresh()
+        while not stop.wait(REFRESH_SECONDS):
+            feed.refresh()
+    marks = marks_file(run)
+    say(f"marks are in {marks}" if marks.exists() else "nothing was marked")

@@ -43,13 +43,14 @@ def servers() -> Iterator[list[Running]]:
     of a process that can be killed. One slot: what is kept of earlier requests decides how the
     next is cut into forward passes, and bfloat16 rounds these differently."""
     serve = [sys.executable, "-m", "trainer", "serve", "smollm2", "--port", "0", "--json"]
-    serve += ["--slots", "1", "--backend", "own"]
-    tied = [sys.executable, "-c", PARENT, *serve, "--until-stdin-closes"]
+    serve += ["--slots", "1", "--backend"]
+    old_name = "own"
+    tied = [sys.executable, "-c", PARENT, *serve, old_name, "--until-stdin-closes"]
     started = [
         subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        for command in (serve, tied)
+        for command in ([*serve, "builtin"], tied)
     ]
     try:
         yield [running(process, tied=process is started[1]) for process in started]
@@ -63,7 +64,7 @@ def running(process: subprocess.Popen[str], *, tied: bool) -> Running:
     assert process.stdout is not None
     pid = int(process.stdout.readline()) if tied else process.pid
     said = announced(process)
-    assert said == {"model": "smollm2", "base_url": said["base_url"], "backend": "own"}
+    assert said == {"model": "smollm2", "base_url": said["base_url"], "backend": "builtin"}
     return Running(process, pid, said["base_url"])
 
 
