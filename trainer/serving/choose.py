@@ -28,12 +28,22 @@ def serve(options: ServeOptions, ready: Ready) -> str:
         TrainerError: no installed server can run the model, or the server ended without a signal.
     """
     *others, last = candidates(options)
-    for name in others:
+    for backend in others:
         try:
-            return _RUN[name](options, ready)
+            return _serve_with(backend, options, ready)
         except child_process.ServerStartError as error:
             say(f"{error}; trying the next backend")
-    return _RUN[last](options, ready)
+    return _serve_with(last, options, ready)
+
+
+def _serve_with(backend: str, options: ServeOptions, ready: Ready) -> str:
+    if backend == "builtin":
+        return builtin.run(options, ready)
+    # The other servers do not report which port they chose, so choose one that is free now.
+    with options.bind() as bound:
+        port = bound.getsockname()[1]
+    command = (_vllm if backend == "vllm" else _transformers)(replace(options, port=port))
+    return child_process.run(command, backend, options.base_url(port), ready)
 
 
 def candidates(options: ServeOptions) -> list[str]:
@@ -56,35 +66,18 @@ def candidates(options: ServeOptions) -> list[str]:
     raise TrainerError(f"{options.model}: {reason}; pip install vllm, or 'transformers[serving]'")
 
 
-def _vllm(options: ServeOptions, ready: Ready) -> str:
+def _vllm(options: ServeOptions) -> external.ServerCommand:
     from trainer.tokens.chat_template import renderer_of
 
     program = external.find_vllm()
     if not program:
         raise TrainerError("vLLM is not installed: pip install vllm, or use --backend builtin")
-    options = _with_free_port(options)
     hermes = external.writes_hermes(renderer_of(options.model))
-    command = external.vllm_command(program, options, hermes=hermes)
-    return child_process.run(command, "vllm", options.base_url(options.port), ready)
+    return external.vllm_command(program, options, hermes=hermes)
 
 
-def _transformers(options: ServeOptions, ready: Ready) -> str:
+def _transformers(options: ServeOptions) -> external.ServerCommand:
     program = external.find_transformers()
     if not program:
         raise TrainerError("`transformers serve` needs pip install 'transformers[serving]'")
-    options = _with_free_port(options)
-    command = external.transformers_command(program, options, bf16=fast_bf16())
-    return child_process.run(command, "transformers", options.base_url(options.port), ready)
-
-
-def _with_free_port(options: ServeOptions) -> ServeOptions:
-    """Replace port 0 by a port that is free now: these servers do not report which they chose."""
-    with options.bind() as bound:
-        return replace(options, port=bound.getsockname()[1])
-
-
-_RUN: dict[str, Callable[[ServeOptions, Ready], str]] = {
-    "vllm": _vllm,
-    "builtin": builtin.run,
-    "transformers": _transformers,
-}
+    return external.transformers_command(program, options, bf16=fast_bf16())

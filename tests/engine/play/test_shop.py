@@ -1,4 +1,4 @@
-"""The shop for a person: served over HTTP, guarded, recorded, and used in a real Chromium."""
+"""Human play: recorded in any environment; the web shop over HTTP and in a real Chromium."""
 
 import http.client
 import json
@@ -26,6 +26,7 @@ from engine.web import HOST, WebServer, bind
 from environments import Action
 from environments.tools import GIVE_UP
 from environments.webshop.env import WebShopEnv
+from examples.keypad import KeypadEnv
 from search.tree import ROOT
 from tests.engine.test_cli import engine
 from tests.support.browser import browser_page
@@ -78,7 +79,7 @@ def own(shop: Shop) -> dict[str, str]:
     return {"Host": f"127.0.0.1:{shop.server.port}", "Origin": shop.server.address.rstrip("/")}
 
 
-def test_it_listens_on_loopback_only_and_says_if_a_port_is_taken(shop):
+def test_it_listens_on_loopback_only_and_a_taken_port_is_an_error(shop):
     assert shop.server.host == "127.0.0.1"
     with pytest.raises(UsageError, match="try another --port"):
         bind(HOST, shop.server.port)
@@ -116,18 +117,18 @@ def test_odd_requests_are_answered(shop):
     assert ask(shop, "POST", "/start", own(shop), task="-1x")[0] == 303
 
 
-def test_a_click_that_comes_too_late_is_told(shop):
+def test_a_click_that_comes_too_late_gets_a_notice(shop):
     ask(shop, "POST", "/start", own(shop), task="0")
     ask(shop, "POST", "/click", own(shop), element="<b>Buy Now</b>")
-    told = ask(shop, "GET", "/", own(shop))[1]
-    assert "has nothing called" in told and "&lt;b&gt;" in told
+    page = ask(shop, "GET", "/", own(shop))[1]
+    assert "has nothing called" in page and "&lt;b&gt;" in page
     ask(shop, "POST", "/give_up", own(shop))
     assert "You gave up" in ask(shop, "GET", "/", own(shop))[1]
     ask(shop, "POST", "/search", own(shop), query="more")
     assert "The task is over" in ask(shop, "GET", "/", own(shop))[1]
 
 
-def test_going_back_branches_and_going_the_same_way_again_does_not():
+def test_undo_branches_and_a_repeated_step_does_not():
     env = WebShopEnv()
     kept = []
     recording = Recording.start(env, env.tasks[0], kept.append)
@@ -148,7 +149,24 @@ def test_going_back_branches_and_going_the_same_way_again_does_not():
     assert kept == [tree, tree] and (tree.source, tree.stopped) == ("human", "solved")
 
 
-def test_a_run_of_another_kind_is_not_written_into(tmp_path):
+def test_any_environment_can_be_recorded(tmp_path):
+    env = KeypadEnv()
+    config = Config("examples.keypad:KeypadEnv", teacher=SOURCE)
+    task = env.tasks[0]
+    with RecordingStore.open(tmp_path / "run", config, env) as store:
+        recording = Recording.start(env, task, store.keep, store.known(task))
+        note, *presses, turn = env.solution(task)
+        recording.play(note)
+        recording.play(turn)
+        recording.undo()
+        for action in (*presses, turn):
+            recording.play(action)
+    with Store.open(tmp_path / "run") as run:
+        leaves = run.tree(task.id).leaves()
+    assert [(leaf.parent, leaf.step.reward) for leaf in leaves] == [(1, 0.0), (5, 1.0)]
+
+
+def test_a_run_of_another_configuration_is_not_written_into(tmp_path):
     env = WebShopEnv()
     with RecordingStore.open(tmp_path / "run", CONFIG, env):
         pass
@@ -160,7 +178,7 @@ def test_a_run_of_another_kind_is_not_written_into(tmp_path):
         pass
 
 
-def test_a_demonstration_of_another_day_is_gone_on_with(tmp_path):
+def test_an_earlier_recording_is_continued(tmp_path):
     env = WebShopEnv()
     for times in (1, 2):
         with RecordingStore.open(tmp_path / "run", CONFIG, env) as store:
@@ -230,7 +248,8 @@ def test_nothing_in_the_data_runs_in_chromium(tmp_path):
         assert page.title() == "Shop" and page.locator("main img").count() == 0
 
 
-def test_the_command_serves_a_task_until_ctrl_c(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_serves_a_task_until_a_signal(tmp_path, number):
     command = [sys.executable, "-m", "engine", "shop", "serve", "--task", "human-0", "--port", "0"]
     with subprocess.Popen(
         [*command, "--split", "original-test", "--out", str(tmp_path / "run")],
@@ -242,14 +261,14 @@ def test_the_command_serves_a_task_until_ctrl_c(tmp_path):
             address = process.stderr.readline().split()[0]
             with urlopen(address, timeout=10) as answer:
                 assert "Instruction" in answer.read().decode()
-            process.send_signal(signal.SIGINT)
-            told = process.communicate(timeout=10)[1]
+            process.send_signal(number)
+            output = process.communicate(timeout=10)[1]
         finally:
             process.kill()
-    assert process.returncode == 0 and "recorded into" in told
+    assert process.returncode == 0 and "recorded into" in output
 
 
-def test_the_command_says_what_is_wrong_in_one_line(tmp_path):
+def test_wrong_flags_are_errors_of_one_line(tmp_path):
     done = engine("shop", "serve", "--data", tmp_path, "--port", 0)
     assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
     done = engine("shop", "serve", "--task", "human-x", "--port", 0)
