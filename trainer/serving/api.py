@@ -58,6 +58,7 @@ class Api:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, as ASGI defines it."""
         request = Request(scope)
         refusal = self._refusal(request)
         app = self._app if refusal is None else _error(request, refusal)
