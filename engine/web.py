@@ -3,7 +3,7 @@
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from threading import Event, Thread
 from types import FrameType
 from typing import Self
@@ -25,10 +25,8 @@ HOST = "127.0.0.1"
 _GRACE_SECONDS = 5  # for clients to take their last response
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """Return a socket that holds an address and does not listen yet.
-
-    Until it listens, clients are refused and no other server can take the address.
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens. Clients that connect wait for a `WebServer` to take it.
 
     Args:
         host: a name or an address, IPv4 or IPv6.
@@ -37,22 +35,12 @@ def bind(host: str, port: int) -> socket.socket:
     Raises:
         UsageError: the address is not available.
     """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        family, kind, _, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with ExitStack() as on_failure:
-            bound = on_failure.enter_context(socket.socket(family, kind))
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            bound.bind(address)
-            on_failure.pop_all()
+        return socket.create_server((host, port), family=family)
     except OSError as error:
-        raise _unavailable(host, port, error) from error
-    return bound
-
-
-def _unavailable(host: str, port: int, error: OSError) -> UsageError:
-    return UsageError(f"cannot serve on {host}:{port} ({error.strerror}); try another --port")
+        reason = str(error.strerror).partition(" (while")[0]  # it repeats the address
+        raise UsageError(f"cannot serve on {host}:{port} ({reason}); try another --port") from error
 
 
 class WebServer(uvicorn.Server):
@@ -63,7 +51,7 @@ class WebServer(uvicorn.Server):
 
     Args:
         app: the ASGI app.
-        bound: from `bind`; the server closes it.
+        listener: from `listen`; the server closes it.
         on_stop: called in the server's event loop when it stops, for requests that wait long.
 
     Attributes:
@@ -72,7 +60,7 @@ class WebServer(uvicorn.Server):
     """
 
     def __init__(
-        self, app: ASGIApp, bound: socket.socket, on_stop: Callable[[], None] = lambda: None
+        self, app: ASGIApp, listener: socket.socket, on_stop: Callable[[], None] = lambda: None
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -89,9 +77,9 @@ class WebServer(uvicorn.Server):
                 timeout_graceful_shutdown=_GRACE_SECONDS,
             )
         )
-        self.host, self.port = bound.getsockname()[:2]
-        self._bound, self._on_stop = bound, on_stop
-        self._thread = Thread(target=self.run, args=([bound],), daemon=True)
+        self.host, self.port = listener.getsockname()[:2]
+        self._on_stop = on_stop
+        self._thread = Thread(target=self.run, args=([listener],), daemon=True)
 
     @property
     def address(self) -> str:
@@ -99,16 +87,6 @@ class WebServer(uvicorn.Server):
         return f"http://{self.host}:{self.port}/"
 
     def __enter__(self) -> Self:
-        """Start; clients that connect from now on are answered.
-
-        Raises:
-            UsageError: another socket that is bound to the same address listens already.
-        """
-        try:
-            self._bound.listen(self.config.backlog)
-        except OSError as error:
-            self._bound.close()
-            raise _unavailable(self.host, self.port, error) from error
         self._thread.start()
         return self
 

@@ -38,7 +38,7 @@ def shop_serve(
     from engine.play.recording import SOURCE, RecordingStore
     from engine.play.shop import ShopApp
     from engine.runs.tasks import select
-    from engine.web import HOST, WebServer, bind, stop_event
+    from engine.web import HOST, WebServer, listen, stop_event
     from environments.webshop.env import WebShopEnv
 
     options = given(goals=goals)
@@ -49,7 +49,7 @@ def shop_serve(
         shop = ShopApp(env, store.keep, store.known)
         if task:
             shop.start(tasks[0])
-        with WebServer(shop.app, bind(HOST, port)) as server, stop_event() as stop:
+        with WebServer(shop.app, listen(HOST, port)) as server, stop_event() as stop:
             say(f"{server.address} (press Ctrl-C to stop)")
             stop.wait()
     say(f"recorded into {out}" if out else "nothing was recorded; --out DIR records")

@@ -95,12 +95,12 @@ def _serve(run: Path, pairs: "Pairs", port: int, json_: bool) -> None:
     from engine.view.live import Feed
     from engine.view.reader import Source
     from engine.view.server import REFRESH_SECONDS, ViewApp
-    from engine.web import HOST, WebServer, bind, stop_event
+    from engine.web import HOST, WebServer, listen, stop_event
 
     with (
         Source.open(run, pairs) as source,
         Feed.open(run, source) as feed,
-        WebServer(ViewApp(run, feed).app, bind(HOST, port)) as server,
+        WebServer(ViewApp(run, feed).app, listen(HOST, port)) as server,
         stop_event() as stop,
     ):
         if json_:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import closing
 from time import monotonic
 
-from engine.web import WebServer, stop_event
+from engine.web import WebServer, listen, stop_event
 from trainer.errors import TrainerError
 from trainer.inference.kv_cache import unsupported
 from trainer.inference.local_chat import CONTEXT, SLOTS, LocalChat
@@ -37,9 +37,10 @@ def run(options: ServeOptions, ready: Callable[[Announcement], None]) -> str:
         UsageError: the address is not available.
         TrainerError: the model cannot be loaded, or it failed.
     """
-    with options.bind() as bound, closing(_load(options)) as chat:
+    # The address first: loading may take minutes.
+    with listen(options.host, options.port) as listener, closing(_load(options)) as chat:
         api = Api(chat, options.model_name, options.key, loopback=options.loopback)
-        with WebServer(api, bound, api.stop) as server, stop_event() as stop:
+        with WebServer(api, listener, api.stop) as server, stop_event() as stop:
             start = monotonic()
             url = options.base_url(server.port)
             ready(Announcement(options.model_name, url, "builtin"))

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from engine.terminal import say
+from engine.web import listen
 from trainer.errors import TrainerError
 from trainer.runtime.hardware import fast_bf16
 from trainer.serving import builtin, child_process, external
@@ -40,8 +41,8 @@ def _serve_with(backend: str, options: ServeOptions, ready: Ready) -> str:
     if backend == "builtin":
         return builtin.run(options, ready)
     # The other servers do not report which port they chose, so choose one that is free now.
-    with options.bind() as bound:
-        port = bound.getsockname()[1]
+    with listen(options.host, options.port) as listener:
+        port = listener.getsockname()[1]
     command = (_vllm if backend == "vllm" else _transformers)(replace(options, port=port))
     return child_process.run(command, backend, options.base_url(port), ready)
 

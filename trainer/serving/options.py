@@ -1,11 +1,9 @@
 """Options of `trainer serve`, and the announcement of a running server."""
 
-import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
-from engine.web import bind
 from trainer.errors import TrainerError
 
 Backend = Literal["auto", "vllm", "builtin", "transformers"]
@@ -61,10 +59,6 @@ class ServeOptions:
         wildcards = {"0.0.0.0": "127.0.0.1", "::": "::1"}
         host = wildcards.get(self.host, self.host)
         return f"http://[{host}]:{port}/v1" if ":" in host else f"http://{host}:{port}/v1"
-
-    def bind(self) -> socket.socket:
-        """Return a socket on the address; see `engine.web.bind`."""
-        return bind(self.host, self.port)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from engine.errors import UsageError
 from engine.play.recording import SOURCE, Recording, RecordingStore
 from engine.play.shop import ShopApp
 from engine.runs.store import Store
-from engine.web import HOST, WebServer, bind
+from engine.web import HOST, WebServer, listen
 from environments import Action
 from environments.tools import GIVE_UP
 from environments.webshop.env import WebShopEnv
@@ -47,7 +47,7 @@ def served(out: Path | None = None, env: WebShopEnv | None = None) -> Iterator[S
     env = env or WebShopEnv()
     with RecordingStore.open(out, CONFIG, env) as store:
         page = ShopApp(env, store.keep, store.known)
-        with WebServer(page.app, bind(HOST, 0)) as server:
+        with WebServer(page.app, listen(HOST, 0)) as server:
             yield Shop(page, server)
 
 
@@ -82,7 +82,7 @@ def own(shop: Shop) -> dict[str, str]:
 def test_it_listens_on_loopback_only_and_a_taken_port_is_an_error(shop):
     assert shop.server.host == "127.0.0.1"
     with pytest.raises(UsageError, match="try another --port"):
-        bind(HOST, shop.server.port)
+        listen(HOST, shop.server.port)
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", ""])

@@ -19,7 +19,7 @@ from engine.runs.store import Store
 from engine.view.live import Feed
 from engine.view.reader import Source
 from engine.view.server import TOKEN, ViewApp
-from engine.web import HOST, WebServer, bind
+from engine.web import HOST, WebServer, listen
 from tests.engine.view.test_annotations import mark
 from tests.support.viewed import run_of, searched
 from tests.support.viewer_page import choose, window_on_pages
@@ -45,7 +45,7 @@ class View:
 def served(run: Path) -> Iterator[View]:
     with Source.open(run) as source, Feed.open(run, source) as feed:
         page = ViewApp(run, feed)
-        with WebServer(page.app, bind(HOST, 0)) as server:
+        with WebServer(page.app, listen(HOST, 0)) as server:
             feed.refresh()
             yield View(page, server)
 
@@ -85,7 +85,7 @@ def test_it_answers_its_own_page_only(tmp_path):
         assert ask(view, "POST", "/marks", without, sent)[0] == 403
         assert not (run / FILE).exists()
         with pytest.raises(UsageError, match="try another --port"):
-            bind(HOST, view.server.port)
+            listen(HOST, view.server.port)
 
 
 def test_odd_requests_are_answered(tmp_path):

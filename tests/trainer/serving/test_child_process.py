@@ -1,4 +1,4 @@
-"""Servers of others as child processes: their command lines, and how they live and die.
+"""Other servers as child processes: their command lines, start and end.
 
 vLLM is not installed for the tests: a program called `vllm` that answers /health stands for it.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.web import HOST, listen
 from tests.support.child_servers import announced, command_of
 from tests.support.faults import gone
 from trainer.errors import TrainerError
@@ -45,19 +46,19 @@ FAILING = "import sys; print('no GPU here'); print('  giving up'); sys.exit(3)"
 
 @pytest.fixture
 def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the stand-in says its process id and what it was started with."""
+    """Where the stand-in writes its process id and its arguments."""
     monkeypatch.setenv("SEEN", str(tmp_path / "seen"))
     return tmp_path / "seen"
 
 
 def stand_in(code: str) -> tuple[external.ServerCommand, str]:
-    with ServeOptions("m", port=0).bind() as bound:
-        port = bound.getsockname()[1]
+    with listen(HOST, 0) as listener:
+        port = listener.getsockname()[1]
     command = [sys.executable, "-c", code, "--port", str(port)]
     return external.ServerCommand(command, "m"), f"http://127.0.0.1:{port}/v1"
 
 
-def test_a_child_is_announced_when_it_answers_and_ends_when_we_are_told_to(
+def test_a_child_is_announced_when_it_answers_and_ends_on_a_signal(
     seen: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command, url = stand_in(SERVER)
@@ -77,7 +78,7 @@ def test_a_child_is_announced_when_it_answers_and_ends_when_we_are_told_to(
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_a_child_that_does_not_start_leaves_its_last_words() -> None:
+def test_the_error_of_a_child_that_does_not_start_has_its_last_output() -> None:
     command, url = stand_in(FAILING)
     with pytest.raises(
         child_process.ServerStartError, match="status 3.*output: no GPU here / giving up"
@@ -85,7 +86,7 @@ def test_a_child_that_does_not_start_leaves_its_last_words() -> None:
         child_process.run(command, "vllm", url, lambda server: None)
 
 
-def test_a_child_that_ends_of_itself_is_an_error(seen: Path) -> None:
+def test_a_child_that_ends_without_a_signal_is_an_error(seen: Path) -> None:
     command, url = stand_in(SERVER)
 
     def ready(server: Announcement) -> None:
@@ -128,7 +129,9 @@ def test_templates_that_write_tool_call_json_are_known(renderer: ChatTemplate) -
     assert not external.writes_hermes(renderer), "the embedded student's drops tools"
 
 
-def test_auto_takes_what_is_here(tiny: Path, seen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_takes_the_first_usable_backend(
+    tiny: Path, seen: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     options = ServeOptions(str(tiny))
     first, *_ = choose.candidates(options)
     assert first == "builtin"
@@ -138,7 +141,7 @@ def test_auto_takes_what_is_here(tiny: Path, seen: Path, monkeypatch: pytest.Mon
 
 
 def script(folder: Path, code: str) -> Path:
-    """A command `vllm` in a folder of its own."""
+    """A command `vllm` in its own folder."""
     made = folder / "bin" / "vllm"
     made.parent.mkdir()
     made.write_text(f"#!{sys.executable}\n{code}", "utf-8")
@@ -182,7 +185,7 @@ def test_a_killed_command_leaves_no_child(
     gone(lambda: command_of(int(pid)))
 
 
-def test_auto_goes_on_where_the_first_does_not_start(
+def test_auto_continues_if_the_first_does_not_start(
     tiny: Path,
     seen: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -13,7 +13,7 @@ import torch
 
 from engine.chat.base import ChatRequest
 from engine.chat.endpoint import Endpoint
-from engine.web import HOST, WebServer, bind
+from engine.web import HOST, WebServer, listen
 from search.policy import PolicyError
 from trainer.inference.local_chat import LocalChat
 from trainer.runtime.loading import load
@@ -35,7 +35,7 @@ def chat(tiny: Path) -> Iterator[LocalChat]:
 @contextmanager
 def served(api: Api) -> Iterator[str]:
     """The base URL of a server that ends with the block."""
-    with WebServer(api, bind(HOST, 0), api.stop) as server:
+    with WebServer(api, listen(HOST, 0), api.stop) as server:
         yield f"{server.address}v1"
 
 
