@@ -13,7 +13,7 @@ shop = typer.Typer(help="The web shop, for a person.", no_args_is_help=True)
 
 @shop.callback()
 def _group() -> None:
-    """The web shop, for a person."""  # without this, a group of one command would be no group
+    """The web shop, for a person."""  # without a callback, typer drops the name of its one command
 
 
 @shop.command("serve")
@@ -24,31 +24,32 @@ def shop_serve(
     task: Annotated[
         str, typer.Option(help="Start with this task.", show_default="choose in the browser")
     ] = "",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="On loopback; 0: any free.")] = 8080,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port on loopback; 0 takes any free port.")
+    ] = 8080,
     out: Annotated[
         Path | None,
-        typer.Option(help="The run's folder to record into; the same command goes on in it."),
+        typer.Option(help="Run folder to record into; repeat the command to continue it."),
     ] = None,
 ) -> None:
-    """Serve the shop to this machine's browser until Ctrl-C; record what the person does."""
+    """Serve the shop to a browser on this machine until Ctrl-C, and record what the person does."""
     from engine.cli.options import given
     from engine.config import Config
     from engine.play.recording import SOURCE, RecordingStore
-    from engine.play.shop import Counter, ShopServer
+    from engine.play.shop import ShopApp
     from engine.runs.tasks import select
+    from engine.web import HOST, WebServer, listen, stop_event
     from environments.webshop.env import WebShopEnv
 
     options = given(goals=goals)
     config = Config("webshop", data, split, options=options, teacher=SOURCE)
     env = WebShopEnv(data=data, split=split, goals=goals)
     tasks = select(env.tasks, only=[task]) if task else env.tasks
-    with RecordingStore.open(out, config, env) as archive:
-        counter = Counter(env, archive.keep, archive.known)
+    with RecordingStore.open(out, config, env) as store:
+        shop = ShopApp(env, store.keep, store.known)
         if task:
-            counter.start(tasks[0])
-        with ShopServer(counter, port) as server:
-            say(f"{server.address} (Ctrl-C ends)")
-            try:
-                server.serve_forever()
-            except KeyboardInterrupt:
-                say(f"recorded into {out}" if out else "nothing was recorded: see --out")
+            shop.start(tasks[0])
+        with WebServer(shop.app, listen(HOST, port)) as server, stop_event() as stop:
+            say(f"{server.address} (press Ctrl-C to stop)")
+            stop.wait()
+    say(f"recorded into {out}" if out else "nothing was recorded; --out DIR records")

@@ -96,16 +96,23 @@ def _import(run: Path, file: Path, json_: bool) -> None:
 
 
 def _serve(run: Path, pairs: "PairKind", port: int, json_: bool) -> None:
+    from engine.runs.annotations import annotations_file
     from engine.view.live import Feed
     from engine.view.reader import RunReader
-    from engine.view.server import ViewServer, serving
+    from engine.view.server import REFRESH_SECONDS, ViewApp
+    from engine.web import HOST, WebServer, listen, stop_event
 
-    with RunReader.open(run, pairs) as reader, ViewServer(run, Feed(reader), port) as server:
+    with (
+        RunReader.open(run, pairs) as reader,
+        WebServer(ViewApp(run, feed := Feed(reader)).app, listen(HOST, port)) as server,
+        stop_event() as stop,
+    ):
         if json_:
             print(json.dumps({"address": server.address}), flush=True)
         else:
-            say(f"{server.address} (Ctrl-C ends)")
-        try:
-            serving(server)
-        except KeyboardInterrupt:
-            say(f"marks are in {server.marks}" if server.marks.exists() else "nothing was marked")
+            say(f"{server.address} (press Ctrl-C to stop)")
+        feed.refresh()
+        while not stop.wait(REFRESH_SECONDS):
+            feed.refresh()
+    marks = annotations_file(run)
+    say(f"marks are in {marks}" if marks.exists() else "nothing was marked")

@@ -1,7 +1,7 @@
-"""What a person does in an environment, kept as a tree: a demonstration.
+"""What a person does in an environment, recorded as a tree: a demonstration.
 
-Going back and acting otherwise branches, as a search does; so a person's wrong turn and the right
-one make a pair. Going the same way again adds nothing.
+Undoing a step and acting differently adds a branch, as in a search, so a person's wrong turn and
+the right one make a pair. Repeating a step adds nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,15 +17,18 @@ from environments import Action, Snapshot, Step, Task, ToolEnv
 from search.tree import ROOT, Node, Tree
 
 SOURCE = "human"
-"""The provenance of every tree that is recorded here."""
+"""The provenance of every recorded tree."""
 
 
 @dataclass(slots=True)
 class Recording:
-    """One task that a person plays in `env`.
+    """One task that a person plays in any environment.
 
-    keep: is given the tree whenever a path of it ends.
-    tree: what was done so far.   at: the node where the person is.
+    Attributes:
+        env: the environment, at the state of node `at`.
+        tree: all steps so far.
+        keep: called with the tree whenever a path of it ends.
+        at: the current node.
     """
 
     env: ToolEnv
@@ -37,8 +40,8 @@ class Recording:
     @classmethod
     def start(
         cls, env: ToolEnv, task: Task, keep: Callable[[Tree], None], known: Tree | None = None
-    ) -> "Recording":
-        """At the start of `task`; `known` is what was recorded of it before."""
+    ) -> Self:
+        """Start `task`; `known` is an earlier recording of it, which is continued."""
         tree = known or Tree(task, SOURCE)
         tree.task = task
         env.reset(options={"task": task})
@@ -46,18 +49,19 @@ class Recording:
 
     @property
     def step(self) -> Step | None:
-        """The step that led here; None at the start."""
+        """The last step; None at the start."""
         return self.tree.node(self.at).step if self.at != ROOT else None
 
     @property
     def over(self) -> bool:
+        """Whether the last step ended the task."""
         return self.step is not None and self.step.ended
 
     def play(self, action: Action) -> Step:
-        """Act; a mistake that the environment refuses leaves no trace.
+        """Act and return the step. An action that the environment rejects is not recorded.
 
         Raises:
-            RuntimeError: the task is over; go back first.
+            RuntimeError: the task is over; undo a step first.
         """
         observation, reward, terminated, truncated, info = self.env.step(action)
         step = Step(action, observation, reward, terminated, truncated, info)
@@ -73,12 +77,12 @@ class Recording:
         known = (n for n in self.tree.children(self.at) if n.step.action.key == step.action.key)
         return next(known, None) or self.tree.add(self.at, step)
 
-    def back(self) -> None:
-        """Undo the last step; at the start, nothing."""
+    def undo(self) -> None:
+        """Undo the last step; do nothing at the start."""
         if self.at != ROOT:
             self._go(self.tree.node(self.at).parent)
 
-    def again(self) -> None:
+    def restart(self) -> None:
         """Go back to the start."""
         self._go(ROOT)
 
@@ -89,17 +93,17 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class RecordingStore:
-    """Where recordings are kept: a run's folder, or nowhere."""
+    """Where recordings are kept: a run folder, or nowhere if `run` is None."""
 
     run: Path | None
 
     @classmethod
     @contextmanager
     def open(cls, run: Path | None, config: Config, env: ToolEnv) -> Iterator[Self]:
-        """Make the folder this config's, or go on in it; no other process may.
+        """Create the run folder or continue it, locked against other processes.
 
         Raises:
-            UsageError: it holds another run, or another process is at work there.
+            UsageError: the folder holds a run of another configuration, or another process uses it.
         """
         if run is None:
             yield cls(None)
@@ -110,13 +114,13 @@ class RecordingStore:
             yield cls(run)
 
     def keep(self, tree: Tree) -> None:
-        """A store is opened for each tree: requests come on threads of their own."""
+        """Write `tree`. Opens the store each time: a store belongs to the thread that opened it."""
         if self.run is not None:
             with Store.create(self.run) as store:
                 store.add_tree(tree)
 
     def known(self, task: Task) -> Tree | None:
-        """What was recorded of `task` before."""
+        """Return the earlier recording of `task`, if any."""
         if self.run is None:
             return None
         with Store.open(self.run) as store:

@@ -1,174 +1,161 @@
-"""The web shop for a person: the same pages as the agent's, on loopback, in a browser.
+"""The web shop for a person: the agent's pages in a browser on this machine.
 
-One shop, one person: every tab shows the same moment. Whoever can open a connection to this
-machine's loopback can look; what acts must come from our own page: requests under another host name
-(DNS rebinding) and forms of another origin are refused. No script runs, ours or the data's.
+One shop, one person: every tab shows the same state. No script runs, neither ours nor the data's.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from html import escape
-from http import HTTPStatus
-from threading import Lock
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
-from engine.play.loopback import LoopbackHandler, LoopbackServer
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
 from engine.play.recording import Recording
+from engine.web import browser_app, read_body
 from environments.tools import GIVE_UP
 from environments.types import Action, Task
 from environments.webshop.env import WebShopEnv
 from environments.webshop.html import STYLE, button, document, form, shop_page
 from search.tree import Tree
 
-LISTED = 50
-"""Tasks a page of the list."""
+TASKS_PER_PAGE = 50
 
-_LONGEST_FORM = 1 << 16
+_MAX_FORM_BYTES = 1 << 16
 _POLICY = (
     "default-src 'none'; style-src 'self'; img-src http: https: data:; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
 )
 
-Fields = Mapping[str, str]
 
+class ShopApp:
+    """The pages of the shop, and the task that the person plays.
 
-@dataclass
-class Counter:
-    """Where the person stands: which task is played, and what to tell on the next page.
+    All requests run in the server's event loop, one at a time.
 
-    keep: is given the tree of each finished path.   known: finds a tree of an earlier day.
+    Args:
+        env: the shop.
+        keep: called with the tree whenever a path of it ends.
+        known: returns what was recorded of a task before, if anything.
+
+    Attributes:
+        app: the ASGI app.
+        recording: the task in play; None before the first.
     """
 
-    env: WebShopEnv
-    keep: Callable[[Tree], None]
-    known: Callable[[Task], Tree | None]
-    recording: Recording | None = None
-    notice: str = ""
-    lock: Lock = field(default_factory=Lock)
+    def __init__(
+        self,
+        env: WebShopEnv,
+        keep: Callable[[Tree], None],
+        known: Callable[[Task], Tree | None],
+    ) -> None:
+        self._env, self._keep, self._known = env, keep, known
+        self._notice = ""
+        self.recording: Recording | None = None
+        self.app: Starlette = browser_app(
+            [
+                Route("/", self._get_page),
+                Route("/tasks", self._get_tasks),
+                Route("/style.css", self._get_style),
+                Route("/{form}", self._post, methods=["POST"]),
+            ],
+            _POLICY,
+        )
 
     def start(self, task: Task) -> None:
-        self.recording = Recording.start(self.env, task, self.keep, self.known(task))
+        """Play `task` from its start."""
+        self.recording = Recording.start(self._env, task, self._keep, self._known(task))
 
-    def do(self, what: str, fields: Fields) -> bool:
-        """Do what a form asks; False where there is no such form."""
-        self.notice = ""
-        match what:
-            case "/start":
+    async def _get_page(self, request: Request) -> Response:
+        return _html(self._page())
+
+    async def _get_tasks(self, request: Request) -> Response:
+        first = request.query_params.get("from", "")
+        return _html(self._tasks(int(first) if first.isdecimal() else 0))
+
+    async def _get_style(self, request: Request) -> Response:
+        return Response(STYLE.read_text("utf-8"), media_type="text/css")
+
+    async def _post(self, request: Request) -> Response:
+        body = (await read_body(request, _MAX_FORM_BYTES)).decode("utf-8", "replace")
+        fields = {name: values[0] for name, values in parse_qs(body).items()}
+        self._submit(request.path_params["form"], fields)
+        return RedirectResponse("/", 303)
+
+    def _submit(self, name: str, fields: Mapping[str, str]) -> None:
+        """Do what the form `name` asks for."""
+        self._notice = ""
+        match name:
+            case "start":
                 self.start(self._task(fields.get("task", "")))
-            case "/search":
+            case "search":
                 self._play(Action("search", {"query": fields.get("query", "")}))
-            case "/click":
+            case "click":
                 self._play(Action("click", {"element": fields.get("element", "")}))
-            case "/give_up":
+            case "give_up":
                 self._play(Action(GIVE_UP.name, {}))
-            case "/back" | "/again" if self.recording is not None:
-                self.recording.back() if what == "/back" else self.recording.again()
+            case "undo" if self.recording is not None:
+                self.recording.undo()
+            case "restart" if self.recording is not None:
+                self.recording.restart()
             case _:
-                return False
-        return True
+                raise HTTPException(404)
 
     def _task(self, number: str) -> Task:
-        tasks = self.env.tasks
+        tasks = self._env.tasks
         return tasks[int(number) % len(tasks)] if number.isdecimal() else tasks[0]
 
     def _play(self, action: Action) -> None:
-        """A click on an old tab may come too late, or name what is not there; that is told."""
+        """Act. A click in an old tab may come too late or name a missing element: notice that."""
         if self.recording is None:
-            self.notice = "Choose a task first."
+            self._notice = "Choose a task first."
         elif self.recording.over:
-            self.notice = "The task is over. Go back to try another way, or take another task."
+            self._notice = "The task is over. Undo a step to try another way, or take another task."
         else:
             step = self.recording.play(action)
-            self.notice = step.observation.split("\n")[0] if step.info.get("error") else ""
+            self._notice = step.observation.split("\n")[0] if step.info.get("error") else ""
 
-    def page(self) -> str:
-        """What the person sees now."""
+    def _page(self) -> str:
+        """Return what the person sees now."""
         if self.recording is None:
-            return self.tasks(0)
+            return self._tasks(0)
         controls = _controls(self.recording.over)
-        return document("Shop", controls, *self._told(), self._main(self.recording))
+        return document("Shop", controls, *self._notices(), self._main(self.recording))
 
     def _main(self, recording: Recording) -> str:
         if recording.step is not None and recording.step.info.get("gave_up"):
             return '<main class="done"><h2>You gave up.</h2></main>'
-        return shop_page(self.env.page, self.env.session)
+        return shop_page(self._env.page, self._env.session)
 
-    def _told(self) -> list[str]:
-        return [f'<p class="note error">{escape(self.notice)}</p>'] if self.notice else []
+    def _notices(self) -> list[str]:
+        return [f'<p class="note error">{escape(self._notice)}</p>'] if self._notice else []
 
-    def tasks(self, first: int) -> str:
-        """The list of tasks from number `first` on."""
-        tasks = self.env.tasks
+    def _tasks(self, first: int) -> str:
+        """Return the list of tasks from number `first` on."""
+        tasks = self._env.tasks
         rows = [
             f"<li>{escape(task.details['instruction'])} "
             + form("/start", button("Shop", name="task", value=str(number), style="start"))
             + "</li>"
-            for number, task in enumerate(tasks[first : first + LISTED], first)
+            for number, task in enumerate(tasks[first : first + TASKS_PER_PAGE], first)
         ]
-        listed = f'<ol class="tasks" start="{first + 1}">' + "\n".join(rows) + "</ol>"
-        ways = [max(first - LISTED, 0)] * (first > 0)
-        ways += [first + LISTED] * (first + LISTED < len(tasks))
-        links = [f'<a href="/tasks?from={n}">Tasks from {n + 1}</a>' for n in ways]
+        items = f'<ol class="tasks" start="{first + 1}">' + "\n".join(rows) + "</ol>"
+        others = [max(first - TASKS_PER_PAGE, 0)] * (first > 0)
+        others += [first + TASKS_PER_PAGE] * (first + TASKS_PER_PAGE < len(tasks))
+        links = [f'<a href="/tasks?from={n}">Tasks from {n + 1}</a>' for n in others]
         head = f"<nav><h2>{len(tasks)} tasks</h2>" + " ".join(links) + "</nav>"
-        return document("Tasks", head, *self._told(), f"<main>{listed}</main>")
+        return document("Tasks", head, *self._notices(), f"<main>{items}</main>")
 
 
 def _controls(over: bool) -> str:
-    ways = [("/back", "Undo"), ("/again", "Start again")] + [("/give_up", "Give up")] * (not over)
-    forms = [form(to, f'<button class="control">{label}</button>') for to, label in ways]
+    buttons = [("/undo", "Undo"), ("/restart", "Start again")]
+    buttons += [("/give_up", "Give up")] * (not over)
+    forms = [form(to, f'<button class="control">{label}</button>') for to, label in buttons]
     return "<nav>" + "".join(forms) + '<a href="/tasks">All tasks</a></nav>'
 
 
-class Handler(LoopbackHandler):
-    """Requests of one connection."""
-
-    server: "ShopServer"
-    policy = _POLICY
-
-    def do_GET(self) -> None:
-        address = urlsplit(self.path)
-        if not self.meant_for_us():
-            self._refuse("this shop is served under its loopback address only")
-        elif address.path == "/style.css":
-            self.answer(STYLE.read_text("utf-8"), "text/css")
-        elif address.path in ("/", "/tasks"):
-            with self.server.counter.lock:
-                self.answer(self._page(address.path, address.query), "text/html")
-        else:
-            self.answer("not found", status=HTTPStatus.NOT_FOUND)
-
-    def _page(self, path: str, query: str) -> str:
-        first = parse_qs(query).get("from", ["0"])[0]
-        if path == "/":
-            return self.server.counter.page()
-        return self.server.counter.tasks(int(first) if first.isdecimal() else 0)
-
-    def do_POST(self) -> None:
-        self.close_connection = True  # of a refused form the body is not read
-        length = self.headers.get("Content-Length", "")
-        if not (self.meant_for_us() and self.from_us()):
-            self._refuse("forms are taken from this shop's own pages only")
-        elif not (length.isdecimal() and int(length) <= _LONGEST_FORM):
-            self.answer("too long", status=HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        else:
-            sent = parse_qs(self.rfile.read(int(length)).decode("utf-8", "replace"))
-            fields = {name: values[0] for name, values in sent.items()}
-            with self.server.counter.lock:
-                done = self.server.counter.do(self.path, fields)
-            status = HTTPStatus.SEE_OTHER if done else HTTPStatus.NOT_FOUND
-            self.answer("" if done else "not found", status=status)
-
-    def _refuse(self, why: str) -> None:
-        self.answer(why, status=HTTPStatus.FORBIDDEN)
-
-
-class ShopServer(LoopbackServer):
-    """Serves `counter` on loopback; `port` 0 takes a free one.
-
-    Raises:
-        UsageError: the port is taken.
-    """
-
-    def __init__(self, counter: Counter, port: int = 0) -> None:
-        self.counter = counter
-        super().__init__(port, Handler)
+def _html(text: str) -> Response:
+    """Return `text` as a page; the data may hold characters that UTF-8 cannot encode."""
+    return HTMLResponse(text.encode("utf-8", "replace"))

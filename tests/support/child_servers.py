@@ -1,4 +1,4 @@
-"""Commands that serve, started by tests: what they announce, and whether they are gone."""
+"""Server commands that tests start: their announcement, and whether they still run."""
 
 import json
 import subprocess
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def command_of(pid: int) -> bytes:
-    """The command line of a process; b"" of one that is gone, or only waits to be reaped."""
+    """The command line of a process; b"" if it has ended, reaped or not."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except (FileNotFoundError, ProcessLookupError):
@@ -14,7 +14,7 @@ def command_of(pid: int) -> bytes:
 
 
 def announced(process: subprocess.Popen[str]) -> dict[str, str]:
-    """The line of JSON that says where a server can be asked."""
+    """The JSON line with the address of a server."""
     assert process.stdout is not None
-    said: dict[str, str] = json.loads(process.stdout.readline())
-    return said
+    announcement: dict[str, str] = json.loads(process.stdout.readline())
+    return announcement

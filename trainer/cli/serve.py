@@ -1,4 +1,4 @@
-"""The command `trainer serve`: its flags, and what it says."""
+"""`trainer serve`: a model behind an OpenAI-compatible API."""
 
 import json
 import os
@@ -17,74 +17,81 @@ from trainer.cli.options import prepare_torch
 
 def serve(
     model: Annotated[str, typer.Argument(help="A directory, a hub id, or smollm2.")],
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0: any free one.")] = 8000,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free port.")
+    ] = 8000,
     backend: Annotated[
-        str, typer.Option(help="auto (the first that is here), vllm, own or transformers.")
+        str, typer.Option(help="auto (the first usable one), vllm, builtin or transformers.")
     ] = "auto",
     name: Annotated[
         str,
         typer.Option(
-            help="What requests call the model.", show_default="the directory's name, or the id"
+            help="Name of the model in requests.", show_default="the directory's name, or the id"
         ),
     ] = "",
     context: Annotated[
         int | None,
         typer.Option(
-            min=2, help="Tokens of prompt and reply, at most.", show_default="own: 4096, or less"
+            min=2,
+            help="Maximum tokens of prompt and reply.",
+            show_default="builtin: 4096, or the model's maximum",
         ),
     ] = None,
     slots: Annotated[
         int | None,
-        typer.Option(min=1, help="Requests generated for at once.", show_default="own: 32"),
+        typer.Option(
+            min=1, help="Requests generated at the same time.", show_default="builtin: 32"
+        ),
     ] = None,
     api_key: Annotated[
         str,
         typer.Option(
             envvar="TREEGRAFT_API_KEY",
-            help="What clients must send; better in TREEGRAFT_API_KEY, which other users of the "
-            "machine do not see.",
+            help="Key that clients must send. Prefer TREEGRAFT_API_KEY: other users of the machine "
+            "can see command lines.",
         ),
     ] = "",
     until_stdin_closes: Annotated[
         bool,
         typer.Option(
             "--until-stdin-closes",
-            help="End when standard input does: a program that started this, and holds the pipe, "
-            "leaves no server behind however it dies.",
+            help="Stop when standard input closes. A program that starts the server and holds the "
+            "pipe leaves no server behind, however it dies.",
         ),
     ] = False,
     json_: Json = False,
 ) -> None:
-    """Serve a model to OpenAI's clients until Ctrl-C or SIGTERM.
+    """Serve a model to OpenAI clients until Ctrl-C or SIGTERM.
 
-    Says where it can be asked as soon as it can.
+    Prints the address once requests are answered.
     """
     if until_stdin_closes:
-        Thread(target=_end_with_stdin, daemon=True).start()
+        Thread(target=_stop_with_stdin, daemon=True).start()
     prepare_torch()
     from trainer.serving.choose import serve
-    from trainer.serving.options import Plan, Served
+    from trainer.serving.options import Announcement, ServeOptions
 
-    plan = Plan(model, backend, host, port, name, context, slots, api_key)  # type: ignore[arg-type]  # Plan checks it
-    if not (plan.loopback or plan.key):
-        say(f"warning: without --api-key, whoever reaches {host} can use the model")
+    backend = "builtin" if backend == "own" else backend  # its name until version 0.1
+    options = ServeOptions(model, backend, host, port, name, context, slots, api_key)  # type: ignore[arg-type]  # it checks the backend
+    if not (options.loopback or options.key):
+        say(f"warning: without --api-key, anyone who can reach {host} can use the model")
     results = sys.stdout
 
-    def ready(served: Served) -> None:
+    def ready(server: Announcement) -> None:
         if json_:
-            print(json.dumps(asdict(served)), file=results, flush=True)
+            print(json.dumps(asdict(server)), file=results, flush=True)
         else:
-            say(f"serving {served.model} at {served.base_url} (backend {served.backend})")
+            say(f"serving {server.model} at {server.base_url} (backend {server.backend})")
 
     with results_only():
-        closing_line = serve(plan, ready)
-    say(closing_line)
+        summary = serve(options, ready)
+    say(summary)
 
 
-def _end_with_stdin() -> None:
-    """Wait for the end of standard input; what comes through it is of no interest."""
-    with suppress(OSError):  # it was never open
+def _stop_with_stdin() -> None:
+    """Wait until standard input closes, and ignore what comes through it."""
+    with suppress(OSError):  # standard input was never open
         while os.read(0, 4096):
             pass
     os.kill(os.getpid(), signal.SIGTERM)

@@ -1,95 +1,162 @@
-"""OpenAI's routes over a model in this process: health, models, chat completions."""
+"""OpenAI's routes over a model in this process: health, models, chat completions.
 
+There is no TLS and no streaming.
+"""
+
+import asyncio
 import hmac
 import json
 import time
-from urllib.parse import unquote
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from engine.web import read_body
 from search.policy import PolicyError
 from trainer.inference.local_chat import LocalChat, PromptTooLong
-from trainer.serving.http import Request, Response, trouble
-from trainer.serving.openai_api import Refused, answer, read
+from trainer.serving.openai_api import ApiError, read_request, response_body
 
+MAX_BODY_BYTES = 1 << 25
 _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
+T = TypeVar("T")
 
 
 class Api:
-    """A handler of `http.Server`.
+    """An ASGI app.
 
-    name: what requests call the model.   key: what clients must send; "" for nothing.
-    loopback: the server listens to this machine only, and is called by no other name: a page in
-        a browser that found its way here by DNS rebinding is refused.
-    answered, tokens: requests for a reply that were answered, and the tokens generated for them.
+    Args:
+        chat: the model.
+        name: the model's name in requests.
+        key: what clients must send as a bearer token; "" for nothing.
+        loopback: whether the server listens to this machine only. Then requests under other host
+            names are refused: they come from a page in a browser, by DNS rebinding.
+
+    Attributes:
+        answered: chat requests that were answered.
+        tokens: tokens generated for them.
     """
 
     def __init__(self, chat: LocalChat, name: str, key: str = "", *, loopback: bool = True) -> None:
         self._chat, self._name, self._key, self._loopback = chat, name, key, loopback
-        self._since = int(time.time())
+        self._created = int(time.time())
+        self._stopping = asyncio.Event()
         self.answered = self.tokens = 0
+        self._app = Starlette(
+            routes=[
+                Route("/health", self._health),
+                Route("/v1/models", self._list_models),
+                Route("/v1/models/{name:path}", self._get_model),
+                Route("/v1/chat/completions", self._complete, methods=["POST"]),
+            ],
+            exception_handlers={HTTPException: _error, Exception: _defect},
+        )
 
-    async def __call__(self, request: Request) -> Response:
-        try:
-            self._check_host(request)
-            if request.path == "/health":
-                return _ok({"status": "ok"}) if not self._chat.broken else _broken()
-            self._check_key(request)
-            return await self._routed(request)
-        except Refused as refused:
-            return trouble(refused.status, str(refused), **refused.more)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request, as ASGI defines it."""
+        request = Request(scope)
+        refusal = self._refusal(request)
+        app = self._app if refusal is None else _error(request, refusal)
+        await app(scope, receive, send)
 
-    def _check_host(self, request: Request) -> None:
+    def stop(self) -> None:
+        """Answer all waiting requests with status 503. Called in the server's event loop."""
+        self._stopping.set()
+
+    def _refusal(self, request: Request) -> ApiError | None:
+        """Return why `request` is refused before it is routed, if it is."""
         host = request.headers.get("host", "")
         if self._loopback and host.rpartition(":")[0] not in _LOOPBACK and host not in _LOOPBACK:
-            raise Refused(403, f"{host!r} is not this server")
+            return ApiError(403, f"{host!r} is not a name of this server")
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        token = token.strip() if scheme.lower() == "bearer" else ""
+        if request.url.path == "/health" or not self._key:
+            return None
+        if hmac.compare_digest(token.encode(), self._key.encode()):
+            return None
+        message = "this server requires a key: send Authorization: Bearer KEY"
+        return ApiError(401, message, code="invalid_api_key")
 
-    def _check_key(self, request: Request) -> None:
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        given = given.strip() if scheme.lower() == "bearer" else ""
-        if self._key and not hmac.compare_digest(given.encode(), self._key.encode()):
-            words = "this server wants a key: send Authorization: Bearer KEY"
-            raise Refused(401, words, code="invalid_api_key")
+    async def _health(self, request: Request) -> Response:
+        if self._chat.broken:
+            raise ApiError(503, "the model has failed")
+        return _json({"status": "ok"})
 
-    async def _routed(self, request: Request) -> Response:
-        listed, chat = "/v1/models", "/v1/chat/completions"
-        wanted = "POST" if request.path == chat else "GET"
-        if request.path not in (listed, chat) and not request.path.startswith(f"{listed}/"):
-            raise Refused(404, f"there is no {request.path} here")
-        if request.method != wanted:
-            raise Refused(405, f"{request.path} takes {wanted}")
-        if request.path == chat:
-            return await self._complete(request)
-        if request.path == listed:
-            return _ok({"object": "list", "data": [self._model()]})
-        if (name := unquote(request.path.removeprefix(f"{listed}/"))) != self._name:
-            raise Refused(404, f"there is no model {name!r} here", code="model_not_found")
-        return _ok(self._model())
+    async def _list_models(self, request: Request) -> Response:
+        return _json({"object": "list", "data": [self._model()]})
+
+    async def _get_model(self, request: Request) -> Response:
+        if (name := request.path_params["name"]) != self._name:
+            raise ApiError(404, f"there is no model {name!r} here", code="model_not_found")
+        return _json(self._model())
 
     def _model(self) -> dict[str, object]:
         return {
             "id": self._name,
             "object": "model",
-            "created": self._since,
+            "created": self._created,
             "owned_by": "treegraft",
             "max_model_len": self._chat.context,
         }
 
     async def _complete(self, request: Request) -> Response:
-        asked = read(request.body, self._name, self._chat.context)
+        body = await read_body(request, MAX_BODY_BYTES)
+        chat_request = read_request(body, self._name, self._chat.context)
         try:
-            replies = await self._chat.generate(asked)
+            replies = await self._while_awaited(request, self._chat.generate(chat_request))
         except PromptTooLong as error:
             more = {"code": "context_length_exceeded", "param": "messages"}
-            raise Refused(400, str(error), **more) from error
+            raise ApiError(400, str(error), **more) from error
         except PolicyError as error:
-            raise Refused(400, str(error)) from error
+            raise ApiError(400, str(error)) from error
         self.answered += 1
         self.tokens += sum(reply.completion for reply in replies)
-        return _ok(answer(asked, replies, self._chat.fingerprint))
+        return _json(response_body(chat_request, replies, self._chat.fingerprint))
+
+    async def _while_awaited(self, request: Request, work: Coroutine[Any, Any, T]) -> T:
+        """Return the result of `work`; cancel it if the client hangs up or the server stops.
+
+        Raises:
+            ApiError: it was cancelled.
+        """
+        task = asyncio.ensure_future(work)
+        # Once the body is read, the next message from the client is its disconnection.
+        ends = [asyncio.ensure_future(end) for end in (request.receive(), self._stopping.wait())]
+        try:
+            await asyncio.wait([task, *ends], return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise ApiError(503, "the server is shutting down")
+        finally:
+            for one in (task, *ends):
+                one.cancel()
 
 
-def _ok(value: object) -> Response:
-    return Response(200, json.dumps(value).encode())
+def _json(value: object, status: int = 200) -> Response:
+    """Return `value` as ASCII: a model's text may hold characters that UTF-8 cannot encode."""
+    return Response(json.dumps(value), status, media_type="application/json")
 
 
-def _broken() -> Response:
-    return trouble(503, "the model has failed", "server_error")
+def _error(request: Request, error: Exception) -> Response:
+    """Return an error in OpenAI's format."""
+    assert isinstance(error, HTTPException)
+    status, message = error.status_code, error.detail
+    more = error.more if isinstance(error, ApiError) else {}
+    if status == 404 and not more:
+        message = f"there is no {request.url.path} here"
+    elif status == 405:
+        message = f"{request.url.path} does not take {request.method}"
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    details = {"message": message, "type": kind, "param": None, "code": None, **more}
+    response = _json({"error": details}, status)
+    response.headers.update(error.headers or {})
+    return response
+
+
+def _defect(request: Request, error: Exception) -> Response:
+    return _error(request, HTTPException(500, f"a defect of the server: {error!r}"))

@@ -1,74 +1,57 @@
-"""The server of our own: the model in this process, asked over HTTP."""
+"""The built-in server: the model in this process behind HTTP."""
 
-import asyncio
-import signal
-import socket
 from collections.abc import Callable
 from contextlib import closing
 from time import monotonic
 
+from engine.web import WebServer, listen, stop_event
 from trainer.errors import TrainerError
 from trainer.inference.kv_cache import unsupported
 from trainer.inference.local_chat import CONTEXT, SLOTS, LocalChat
 from trainer.runtime.embedded_model import resolve
 from trainer.serving.api import Api
-from trainer.serving.http import Server
-from trainer.serving.options import Plan, Served
+from trainer.serving.options import Announcement, ServeOptions
 
-_LOOK_SECONDS = 0.5  # between looks at whether the model still works
+_POLL_SECONDS = 0.5  # between two checks that the model still works
 
 
-def unable(plan: Plan) -> str:
-    """Why this server cannot run the model; "" if it can, or if it is no model at all."""
+def why_unusable(options: ServeOptions) -> str:
+    """Return why this server cannot run the model, or "" if it can or if there is no such model."""
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(resolve(plan.model))
-    except (OSError, ValueError):  # the model's loading says it better
+        config = AutoConfig.from_pretrained(resolve(options.model))
+    except (OSError, ValueError):  # loading the model gives a better message
         return ""
-    return unsupported(config, plan.context or CONTEXT)
+    return unsupported(config, options.context or CONTEXT)
 
 
-def run(plan: Plan, ready: Callable[[Served], None]) -> str:
-    """Serve until SIGTERM or Ctrl-C; what was done, in words.
+def run(options: ServeOptions, ready: Callable[[Announcement], None]) -> str:
+    """Serve until SIGTERM or Ctrl-C. Return a summary for the user.
 
-    ready: called once requests are answered.
+    Args:
+        options: what to serve, and where.
+        ready: called once requests are answered.
 
     Raises:
-        TrainerError: the address or the model cannot be had, or the model broke.
+        UsageError: the address is not available.
+        TrainerError: the model cannot be loaded, or it failed.
     """
-    with plan.bind() as bound, closing(_load(plan)) as chat:
-        return asyncio.run(_serve(plan, chat, bound, ready))
+    # The address first: loading may take minutes.
+    with listen(options.host, options.port) as listener, closing(_load(options)) as chat:
+        api = Api(chat, options.model_name, options.key, loopback=options.loopback)
+        with WebServer(api, listener, api.stop) as server, stop_event() as stop:
+            start = monotonic()
+            url = options.base_url(server.port)
+            ready(Announcement(options.model_name, url, "builtin"))
+            while not (stop.wait(_POLL_SECONDS) or chat.broken):
+                pass
+        if chat.broken:
+            raise TrainerError("the model failed (see the error above), so the server stopped")
+    seconds = monotonic() - start
+    return f"answered {api.answered} requests with {api.tokens} tokens in {seconds:.0f} s"
 
 
-def _load(plan: Plan) -> LocalChat:
-    return LocalChat(plan.model, slots=plan.slots or SLOTS, context=plan.context or CONTEXT)
-
-
-async def _serve(
-    plan: Plan, chat: LocalChat, bound: socket.socket, ready: Callable[[Served], None]
-) -> str:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    api = Api(chat, plan.shown_name, plan.key, loopback=plan.loopback)
-    server = Server(api)
-    port = bound.getsockname()[1]
-    try:
-        await server.start(bound)
-    except OSError as error:  # another socket that was bound too listened first
-        raise TrainerError(f"cannot serve on port {port} ({error.strerror})") from error
-    began = monotonic()
-    ready(Served(plan.shown_name, plan.base_url(port), "own"))
-    while not (stop.is_set() or chat.broken):
-        try:
-            async with asyncio.timeout(_LOOK_SECONDS):
-                await stop.wait()
-        except TimeoutError:
-            continue
-    await server.stop()
-    if chat.broken:
-        raise TrainerError("the model has failed, as said above; the server has ended")
-    return (
-        f"answered {api.answered} requests with {api.tokens} tokens in {monotonic() - began:.0f} s"
-    )
+def _load(options: ServeOptions) -> LocalChat:
+    slots, context = options.slots or SLOTS, options.context or CONTEXT
+    return LocalChat(options.model, slots=slots, context=context)

@@ -1,4 +1,7 @@
-"""Another's server as a child process: started, waited for, told to end, and never left behind."""
+"""Another server as a child process: start it, wait until it answers, stop it.
+
+The child never outlives this process.
+"""
 
 import http.client
 import os
@@ -7,45 +10,50 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from threading import Thread
 from urllib.parse import urlsplit
 
 from engine.die_with_parent import tied
+from engine.web import stop_signals
 from trainer.errors import TrainerError
-from trainer.serving.external import Program
-from trainer.serving.options import Served
+from trainer.serving.external import ServerCommand
+from trainer.serving.options import Announcement
 
-_LOOK_SECONDS = 0.1
-_GRACE_SECONDS = 30.0  # for a server to end after it was told to
+_POLL_SECONDS = 0.1
+_GRACE_SECONDS = 30.0  # for a server to end after a signal
 _LAST_LINES = 3
 
 
-class DidNotStart(TrainerError):
+class ServerStartError(TrainerError):
     """The server ended before it answered."""
 
 
-class Child:
-    """A running server. What it prints goes on to standard error; `last_words` is the end of it."""
+class ChildServer:
+    """A running server. Its output is copied to standard error.
 
-    def __init__(self, program: Program) -> None:
+    Attributes:
+        stop_time: when the first signal was sent (`time.monotonic`); None before.
+    """
+
+    def __init__(self, command: ServerCommand) -> None:
         self._process = subprocess.Popen(
-            tied(program.command, signal.SIGTERM),
-            env={**os.environ, **program.env},
+            tied(command.arguments, signal.SIGTERM),
+            env={**os.environ, **command.env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            start_new_session=True,  # Ctrl-C reaches it through us, once
+            start_new_session=True,  # so that Ctrl-C reaches it once, from this process
             text=True,
             errors="replace",
         )
         self._lines: deque[str] = deque(maxlen=_LAST_LINES)
-        self._relay = Thread(target=self._pass_on_words, daemon=True)
+        self._relay = Thread(target=self._copy_output, daemon=True)
         self._relay.start()
-        self.told: float | None = None
+        self.stop_time: float | None = None
 
-    def _pass_on_words(self) -> None:
+    def _copy_output(self) -> None:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
@@ -58,65 +66,64 @@ class Child:
         return self._process.poll()
 
     @property
-    def last_words(self) -> str:
+    def last_output(self) -> str:
+        """The last lines of a server that has ended."""
         self._relay.join(1)
         return " / ".join(line for line in self._lines if line) or "nothing"
 
-    def tell(self, number: int, _: object = None) -> None:
-        """Pass on a signal; what still runs `_GRACE_SECONDS` after the first is killed."""
-        if self.told is None:
-            self.told = time.monotonic()
+    def signal(self, number: int, _: object = None) -> None:
+        """Send a signal. `_GRACE_SECONDS` after the first, `kill_if_late` may kill the server."""
+        if self.stop_time is None:
+            self.stop_time = time.monotonic()
         self._process.send_signal(number)
 
-    def hurry(self) -> None:
-        if self.told is not None and time.monotonic() - self.told > _GRACE_SECONDS:
+    def kill_if_late(self) -> None:
+        """Kill a server that did not end in time after a signal."""
+        if self.stop_time is not None and time.monotonic() - self.stop_time > _GRACE_SECONDS:
             self.close()
 
     def close(self) -> None:
-        """Kill what is left of it and of its own children."""
+        """Kill the server and its children, whatever is left of them."""
         with suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self._relay.join(1)
 
 
-def run(program: Program, backend: str, base_url: str, ready: Callable[[Served], None]) -> str:
-    """As `own.run`.
+def run(
+    command: ServerCommand, backend: str, base_url: str, ready: Callable[[Announcement], None]
+) -> str:
+    """Serve until SIGTERM or Ctrl-C. Return a summary for the user.
+
+    Args:
+        command: starts the server.
+        backend: its name.
+        base_url: where it will answer.
+        ready: called once requests are answered.
 
     Raises:
-        DidNotStart: it ended before it answered.
-        TrainerError: it ended of itself.
+        ServerStartError: the server ended before it answered.
+        TrainerError: the server ended later, without a signal.
     """
-    began: float | None = None
-    with closing(Child(program)) as child, _signals(child.tell):
+    start: float | None = None
+    with closing(ChildServer(command)) as child, stop_signals(child.signal):
         while (status := child.status) is None:
-            if began is None and _healthy(base_url):
-                began = time.monotonic()
-                ready(Served(program.name, base_url, backend))
-            child.hurry()
-            time.sleep(_LOOK_SECONDS)
-        if child.told is None:
-            kind = DidNotStart if began is None else TrainerError
+            if start is None and _is_healthy(base_url):
+                start = time.monotonic()
+                ready(Announcement(command.model_name, base_url, backend))
+            child.kill_if_late()
+            time.sleep(_POLL_SECONDS)
+        if child.stop_time is None:
+            kind = ServerStartError if start is None else TrainerError
             raise kind(
-                f"{backend} ended with exit status {status}; its last words: {child.last_words}"
+                f"{backend} ended with exit status {status}; its last output: {child.last_output}"
             )
-    if began is None:
+    if start is None:
         return f"{backend} was stopped before it answered"
-    return f"{backend} served for {time.monotonic() - began:.0f} s"
+    return f"{backend} served for {time.monotonic() - start:.0f} s"
 
 
-@contextmanager
-def _signals(tell: Callable[[int, object], None]) -> Iterator[None]:
-    """Ctrl-C and SIGTERM go to `tell`."""
-    before = {number: signal.signal(number, tell) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _healthy(base_url: str) -> bool:
+def _is_healthy(base_url: str) -> bool:
     parts = urlsplit(base_url)
     connection = http.client.HTTPConnection(str(parts.hostname), parts.port, timeout=2)
     with closing(connection):

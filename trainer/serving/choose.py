@@ -1,82 +1,84 @@
-"""Which server serves: vLLM where it is, else our own, else `transformers serve`.
+"""Which server runs the model: vLLM if installed, else the built-in one, else `transformers serve`.
 
-The order is that of measured speed (docs/decisions.md), and of what they do: `transformers serve`
-ignores `n`, `logprobs` and JSON schemas in silence.
+The order follows measured speed (docs/decisions.md) and features: `transformers serve` silently
+ignores `n`, `logprobs` and JSON schemas.
 """
 
 from collections.abc import Callable
 from dataclasses import replace
 
 from engine.terminal import say
+from engine.web import listen
 from trainer.errors import TrainerError
 from trainer.runtime.hardware import fast_bf16
 from trainer.serving import builtin, child_process, external
-from trainer.serving.options import Plan, Served
+from trainer.serving.options import Announcement, ServeOptions
 
-Ready = Callable[[Served], None]
+Ready = Callable[[Announcement], None]
 
 
-def serve(plan: Plan, ready: Ready) -> str:
-    """Serve until SIGTERM or Ctrl-C; what was done, in words.
+def serve(options: ServeOptions, ready: Ready) -> str:
+    """Serve until SIGTERM or Ctrl-C. Return a summary for the user.
 
-    ready: called once requests are answered.
+    Args:
+        options: what to serve, and where.
+        ready: called once requests are answered.
 
     Raises:
-        TrainerError: nothing here can serve the model, or the server ended of itself.
+        UsageError: the address is not available.
+        TrainerError: no installed server can run the model, or the server ended without a signal.
     """
-    *others, last = order(plan)
-    for name in others:
+    *others, last = candidates(options)
+    for backend in others:
         try:
-            return _RUN[name](plan, ready)
-        except child_process.DidNotStart as error:
+            return _serve_with(backend, options, ready)
+        except child_process.ServerStartError as error:
             say(f"{error}; trying the next backend")
-    return _RUN[last](plan, ready)
+    return _serve_with(last, options, ready)
 
 
-def order(plan: Plan) -> list[str]:
-    """The backends to try. Raises: TrainerError where there is none."""
-    if plan.backend != "auto":
-        return [plan.backend]
-    reason = builtin.unable(plan)
+def _serve_with(backend: str, options: ServeOptions, ready: Ready) -> str:
+    if backend == "builtin":
+        return builtin.run(options, ready)
+    # The other servers do not report which port they chose, so choose one that is free now.
+    with listen(options.host, options.port) as listener:
+        port = listener.getsockname()[1]
+    command = (_vllm if backend == "vllm" else _transformers)(replace(options, port=port))
+    return child_process.run(command, backend, options.base_url(port), ready)
+
+
+def candidates(options: ServeOptions) -> list[str]:
+    """Return the backends to try, in order.
+
+    Raises:
+        TrainerError: there is none.
+    """
+    if options.backend != "auto":
+        return [options.backend]
+    reason = builtin.why_unusable(options)
+    transformers = external.find_transformers() and not external.transformers_lacks(options)
     usable = {
-        "vllm": bool(external.vllm()),
-        "own": not reason,
-        "transformers": bool(external.transformers()) and not external.not_by_transformers(plan),
+        "vllm": bool(external.find_vllm()),
+        "builtin": not reason,
+        "transformers": bool(transformers),
     }
     if found := [name for name, is_usable in usable.items() if is_usable]:
         return found
-    raise TrainerError(f"{plan.model}: {reason}; pip install vllm, or 'transformers[serving]'")
+    raise TrainerError(f"{options.model}: {reason}; pip install vllm, or 'transformers[serving]'")
 
 
-def _vllm(plan: Plan, ready: Ready) -> str:
+def _vllm(options: ServeOptions) -> external.ServerCommand:
     from trainer.tokens.chat_template import renderer_of
 
-    start = external.vllm()
-    if not start:
-        raise TrainerError("vLLM is not installed: pip install vllm, or --backend own")
-    plan = _with_port(plan)
-    hermes = external.writes_hermes(renderer_of(plan.model))
-    program = external.vllm_program(start, plan, hermes=hermes)
-    return child_process.run(program, "vllm", plan.base_url(plan.port), ready)
+    program = external.find_vllm()
+    if not program:
+        raise TrainerError("vLLM is not installed: pip install vllm, or use --backend builtin")
+    hermes = external.writes_hermes(renderer_of(options.model))
+    return external.vllm_command(program, options, hermes=hermes)
 
 
-def _transformers(plan: Plan, ready: Ready) -> str:
-    start = external.transformers()
-    if not start:
+def _transformers(options: ServeOptions) -> external.ServerCommand:
+    program = external.find_transformers()
+    if not program:
         raise TrainerError("`transformers serve` needs pip install 'transformers[serving]'")
-    plan = _with_port(plan)
-    program = external.transformers_program(start, plan, bf16=fast_bf16())
-    return child_process.run(program, "transformers", plan.base_url(plan.port), ready)
-
-
-def _with_port(plan: Plan) -> Plan:
-    """`plan` with a port that is free at this moment: these servers do not say which they took."""
-    with plan.bind() as bound:
-        return replace(plan, port=bound.getsockname()[1])
-
-
-_RUN: dict[str, Callable[[Plan, Ready], str]] = {
-    "vllm": _vllm,
-    "own": builtin.run,
-    "transformers": _transformers,
-}
+    return external.transformers_command(program, options, bf16=fast_bf16())

@@ -1,5 +1,7 @@
-"""The command lines of others' servers: vLLM, `transformers serve`. What they are asked to do that
-they cannot is refused here, in one line, not found out by a client."""
+"""Command lines of other servers: vLLM and `transformers serve`.
+
+An option that such a server lacks is an error here, in one line, before a client notices.
+"""
 
 import shutil
 import sys
@@ -9,69 +11,86 @@ from importlib.util import find_spec
 
 from trainer.errors import TrainerError
 from trainer.runtime.embedded_model import resolve
-from trainer.serving.options import Plan
+from trainer.serving.options import ServeOptions
 from trainer.tokens.chat_template import ChatTemplate
 
 
 @dataclass(frozen=True, slots=True)
-class Program:
-    """A server to be started. name: what it calls the model.   env: variables beside ours."""
+class ServerCommand:
+    """How to start a server.
 
-    command: list[str]
-    name: str
+    Attributes:
+        arguments: the command line.
+        model_name: the model's name in requests.
+        env: environment variables to add.
+    """
+
+    arguments: list[str]
+    model_name: str
     env: Mapping[str, str] = field(default_factory=dict)
 
 
-def vllm() -> list[str]:
-    """How vLLM is started here: the command on the path, else this Python's; [] if neither."""
+def find_vllm() -> list[str]:
+    """Return how to start vLLM: the command on the path, or this Python's; [] if there is none."""
     if found := shutil.which("vllm"):
         return [found]
     return [sys.executable, "-m", "vllm.entrypoints.cli.main"] if find_spec("vllm") else []
 
 
-def transformers() -> list[str]:
-    """How `transformers serve` is started here; [] where what it needs is not installed."""
-    needed = ("transformers", "fastapi", "uvicorn")
-    usable = all(find_spec(name) for name in needed)
+def find_transformers() -> list[str]:
+    """Return how to start `transformers serve`; [] if one of its requirements is missing."""
+    required = ("transformers", "fastapi", "uvicorn")
+    usable = all(find_spec(name) for name in required)
     return [sys.executable, "-m", "transformers.cli.transformers"] if usable else []
 
 
-def vllm_program(start: list[str], plan: Plan, *, hermes: bool) -> Program:
-    """vLLM's command line for `plan`, whose port is known.
+def vllm_command(program: list[str], options: ServeOptions, *, hermes: bool) -> ServerCommand:
+    """Return vLLM's command for `options`, whose port is not 0.
 
-    hermes: the chat template writes calls as <tool_call> JSON, which vLLM reads when told so.
+    Args:
+        program: how to start vLLM.
+        options: what to serve, and where.
+        hermes: whether the chat template writes calls as <tool_call> JSON. vLLM then needs a flag
+            to parse them.
     """
-    command = [*start, "serve", resolve(plan.model), "--served-model-name", plan.shown_name]
-    command += ["--host", plan.host, "--port", str(plan.port)]
-    if plan.context:
-        command += ["--max-model-len", str(plan.context)]
-    if plan.slots:
-        command += ["--max-num-seqs", str(plan.slots)]
+    arguments = [*program, "serve", resolve(options.model)]
+    arguments += ["--served-model-name", options.model_name]
+    arguments += ["--host", options.host, "--port", str(options.port)]
+    if options.context:
+        arguments += ["--max-model-len", str(options.context)]
+    if options.slots:
+        arguments += ["--max-num-seqs", str(options.slots)]
     if hermes:
-        command += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
-    # Other users of the machine see command lines, but not environments.
-    return Program(command, plan.shown_name, {"VLLM_API_KEY": plan.key} if plan.key else {})
+        arguments += ["--enable-auto-tool-choice", "--tool-call-parser", "hermes"]
+    # Other users of the machine can see command lines, but not environments.
+    env = {"VLLM_API_KEY": options.key} if options.key else {}
+    return ServerCommand(arguments, options.model_name, env)
 
 
-def writes_hermes(renderer: ChatTemplate) -> bool:
-    """Whether the template shows tools, and writes calls as <tool_call> JSON."""
-    return not renderer.lost_tools and renderer.writes_tool_call_json
+def writes_hermes(template: ChatTemplate) -> bool:
+    """Return whether the template shows tools and writes calls as <tool_call> JSON."""
+    return not template.lost_tools and template.writes_tool_call_json
 
 
-def not_by_transformers(plan: Plan) -> str:
-    """The first flag of `plan` that `transformers serve` has nothing for; "" if none."""
-    flags = {"name": plan.name, "context": plan.context, "slots": plan.slots, "api-key": plan.key}
+def transformers_lacks(options: ServeOptions) -> str:
+    """Return the first flag in use that `transformers serve` has no equivalent of, or ""."""
+    flags = {
+        "name": options.name,
+        "context": options.context,
+        "slots": options.slots,
+        "api-key": options.key,
+    }
     return next((f"--{flag}" for flag, value in flags.items() if value), "")
 
 
-def transformers_program(start: list[str], plan: Plan, *, bf16: bool) -> Program:
-    """The command line of `transformers serve` for `plan`, whose port is known.
+def transformers_command(program: list[str], options: ServeOptions, *, bf16: bool) -> ServerCommand:
+    """Return the command of `transformers serve` for `options`, whose port is not 0.
 
     Raises:
-        TrainerError: the plan holds what it does not do.
+        TrainerError: `transformers serve` lacks one of the options.
     """
-    if flag := not_by_transformers(plan):
-        raise TrainerError(f"--backend transformers takes no {flag}; use vllm or own")
-    path = resolve(plan.model)
-    command = [*start, "serve", path, "--host", plan.host, "--port", str(plan.port)]
-    return Program([*command, "--dtype", "bfloat16" if bf16 else "float32"], path)
+    if flag := transformers_lacks(options):
+        raise TrainerError(f"--backend transformers has no {flag}; use vllm or builtin")
+    path = resolve(options.model)
+    arguments = [*program, "serve", path, "--host", options.host, "--port", str(options.port)]
+    return ServerCommand([*arguments, "--dtype", "bfloat16" if bf16 else "float32"], path)

@@ -1,4 +1,4 @@
-"""The shop for a person: served over HTTP, guarded, recorded, and used in a real Chromium."""
+"""Human play: recorded in any environment; the web shop over HTTP and in a real Chromium."""
 
 import http.client
 import json
@@ -9,8 +9,9 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from email.message import Message
 from pathlib import Path
-from threading import Thread
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
@@ -18,11 +19,13 @@ import pytest
 
 from engine.errors import UsageError
 from engine.play.recording import SOURCE, Recording, RecordingStore
-from engine.play.shop import Counter, ShopServer
+from engine.play.shop import ShopApp
 from engine.runs.store import Store
+from engine.web import HOST, WebServer, listen
 from environments import Action
 from environments.tools import GIVE_UP
 from environments.webshop.env import WebShopEnv
+from examples.keypad import KeypadEnv
 from search.tree import ROOT
 from tests.engine.test_cli import engine
 from tests.support.browser import browser_page
@@ -31,33 +34,34 @@ from tests.support.configs import make_config
 CONFIG = make_config("webshop", teacher=SOURCE)
 
 
+@dataclass(frozen=True)
+class Shop:
+    """A shop and its server."""
+
+    page: ShopApp
+    server: WebServer
+
+
 @contextmanager
-def served(out: Path | None = None, env: WebShopEnv | None = None) -> Iterator[ShopServer]:
+def served(out: Path | None = None, env: WebShopEnv | None = None) -> Iterator[Shop]:
     env = env or WebShopEnv()
-    with (
-        RecordingStore.open(out, CONFIG, env) as archive,
-        ShopServer(Counter(env, archive.keep, archive.known)) as server,
-    ):
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    with RecordingStore.open(out, CONFIG, env) as store:
+        page = ShopApp(env, store.keep, store.known)
+        with WebServer(page.app, listen(HOST, 0)) as server:
+            yield Shop(page, server)
 
 
 @pytest.fixture(scope="module")
-def shop() -> Iterator[ShopServer]:
-    with served() as server:
-        yield server
+def shop() -> Iterator[Shop]:
+    with served() as shop:
+        yield shop
 
 
 def ask(
-    server: ShopServer, method: str, path: str, headers: Mapping[str, str], **fields: str
-) -> tuple[int, str, Mapping[str, str]]:
+    shop: Shop, method: str, path: str, headers: Mapping[str, str], **fields: str
+) -> tuple[int, str, Message]:
     """Status, text and headers of one request, with just these headers."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", shop.server.port, timeout=10)
     body = urlencode(fields) if method == "POST" else None
     length = {"Content-Length": str(len(body))} if body is not None else {}
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
@@ -67,35 +71,35 @@ def ask(
     answer = connection.getresponse()
     text = answer.read().decode()
     connection.close()
-    return answer.status, text, dict(answer.headers)
+    return answer.status, text, answer.headers
 
 
-def own(server: ShopServer) -> dict[str, str]:
+def own(shop: Shop) -> dict[str, str]:
     """The headers of a browser that is on our page."""
-    return {"Host": f"127.0.0.1:{server.server_port}", "Origin": server.address.rstrip("/")}
+    return {"Host": f"127.0.0.1:{shop.server.port}", "Origin": shop.server.address.rstrip("/")}
 
 
-def test_it_listens_on_loopback_only_and_says_if_a_port_is_taken(shop):
-    assert shop.server_address[0] == "127.0.0.1"
+def test_it_listens_on_loopback_only_and_a_taken_port_is_an_error(shop):
+    assert shop.server.host == "127.0.0.1"
     with pytest.raises(UsageError, match="try another --port"):
-        ShopServer(shop.counter, shop.server_port)
+        listen(HOST, shop.server.port)
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:{port}", "127.0.0.1", ""])
 def test_another_host_name_is_refused(shop, host):
-    headers = own(shop) | {"Host": host.format(port=shop.server_port)}
+    headers = own(shop) | {"Host": host.format(port=shop.server.port)}
     for method in ("GET", "POST"):
         assert ask(shop, method, "/start", headers)[0] == 403
 
 
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "https://127.0.0.1:{port}", ""])
 def test_a_form_of_another_origin_is_refused(shop, origin):
-    headers = own(shop) | {"Origin": origin.format(port=shop.server_port)}
+    headers = own(shop) | {"Origin": origin.format(port=shop.server.port)}
     if not origin:
         del headers["Origin"]
-    before = shop.counter.recording
+    before = shop.page.recording
     assert ask(shop, "POST", "/start", headers, task="0")[0] == 403
-    assert shop.counter.recording is before
+    assert shop.page.recording is before
 
 
 def test_pages_forbid_scripts_and_frames(shop):
@@ -113,18 +117,18 @@ def test_odd_requests_are_answered(shop):
     assert ask(shop, "POST", "/start", own(shop), task="-1x")[0] == 303
 
 
-def test_a_click_that_comes_too_late_is_told(shop):
+def test_a_click_that_comes_too_late_gets_a_notice(shop):
     ask(shop, "POST", "/start", own(shop), task="0")
     ask(shop, "POST", "/click", own(shop), element="<b>Buy Now</b>")
-    told = ask(shop, "GET", "/", own(shop))[1]
-    assert "has nothing called" in told and "&lt;b&gt;" in told
+    page = ask(shop, "GET", "/", own(shop))[1]
+    assert "has nothing called" in page and "&lt;b&gt;" in page
     ask(shop, "POST", "/give_up", own(shop))
     assert "You gave up" in ask(shop, "GET", "/", own(shop))[1]
     ask(shop, "POST", "/search", own(shop), query="more")
     assert "The task is over" in ask(shop, "GET", "/", own(shop))[1]
 
 
-def test_going_back_branches_and_going_the_same_way_again_does_not():
+def test_undo_branches_and_a_repeated_step_does_not():
     env = WebShopEnv()
     kept = []
     recording = Recording.start(env, env.tasks[0], kept.append)
@@ -132,11 +136,11 @@ def test_going_back_branches_and_going_the_same_way_again_does_not():
     recording.play(first)
     recording.play(Action("click", {"element": "no such thing"}))
     recording.play(Action(GIVE_UP.name, {}))
-    recording.back()
+    recording.undo()
     for action in rest:
         recording.play(action)
     assert recording.over and recording.step and recording.step.solved
-    recording.again()
+    recording.restart()
     assert recording.at == ROOT and not recording.over
     recording.play(first)
     tree = recording.tree
@@ -145,7 +149,24 @@ def test_going_back_branches_and_going_the_same_way_again_does_not():
     assert kept == [tree, tree] and (tree.source, tree.stopped) == ("human", "solved")
 
 
-def test_a_run_of_another_kind_is_not_written_into(tmp_path):
+def test_any_environment_can_be_recorded(tmp_path):
+    env = KeypadEnv()
+    config = Config("examples.keypad:KeypadEnv", teacher=SOURCE)
+    task = env.tasks[0]
+    with RecordingStore.open(tmp_path / "run", config, env) as store:
+        recording = Recording.start(env, task, store.keep, store.known(task))
+        note, *presses, turn = env.solution(task)
+        recording.play(note)
+        recording.play(turn)
+        recording.undo()
+        for action in (*presses, turn):
+            recording.play(action)
+    with Store.open(tmp_path / "run") as run:
+        leaves = run.tree(task.id).leaves()
+    assert [(leaf.parent, leaf.step.reward) for leaf in leaves] == [(1, 0.0), (5, 1.0)]
+
+
+def test_a_run_of_another_configuration_is_not_written_into(tmp_path):
     env = WebShopEnv()
     with RecordingStore.open(tmp_path / "run", CONFIG, env):
         pass
@@ -157,12 +178,12 @@ def test_a_run_of_another_kind_is_not_written_into(tmp_path):
         pass
 
 
-def test_a_demonstration_of_another_day_is_gone_on_with(tmp_path):
+def test_an_earlier_recording_is_continued(tmp_path):
     env = WebShopEnv()
     for times in (1, 2):
-        with RecordingStore.open(tmp_path / "run", CONFIG, env) as archive:
+        with RecordingStore.open(tmp_path / "run", CONFIG, env) as store:
             task = env.tasks[0]
-            recording = Recording.start(env, task, archive.keep, archive.known(task))
+            recording = Recording.start(env, task, store.keep, store.known(task))
             actions = env.solution(task) if times == 2 else [Action(GIVE_UP.name, {})]
             for action in actions:
                 recording.play(action)
@@ -175,8 +196,8 @@ def test_what_a_person_buys_in_chromium_becomes_a_row(tmp_path):
     """As a person does: read the task, search, choose, undo a wrong turn, buy, see the reward."""
     env = WebShopEnv()
     search, *clicks = env.solution(env.tasks[1])
-    with served(tmp_path / "run", env) as server, browser_page() as page:
-        page.goto(server.address)
+    with served(tmp_path / "run", env) as shop, browser_page() as page:
+        page.goto(shop.server.address)
         page.get_by_role("button", name="Shop").nth(1).click()
         assert env.tasks[1].details["instruction"] in page.inner_text("main")
         page.get_by_role("searchbox").fill(search.arguments["query"])
@@ -215,8 +236,8 @@ def hostile_shop(folder: Path) -> str:
 def test_nothing_in_the_data_runs_in_chromium(tmp_path):
     env = WebShopEnv(data=hostile_shop(tmp_path / "shop"), goals="human")
     search, product, *_ = env.solution(env.tasks[0])
-    with served(env=env) as server, browser_page() as page:
-        page.goto(server.address)
+    with served(env=env) as shop, browser_page() as page:
+        page.goto(shop.server.address)
         page.get_by_role("button", name="Shop").first.click()
         page.get_by_role("searchbox").fill(search.arguments["query"])
         page.get_by_role("button", name="Search").click()
@@ -227,7 +248,8 @@ def test_nothing_in_the_data_runs_in_chromium(tmp_path):
         assert page.title() == "Shop" and page.locator("main img").count() == 0
 
 
-def test_the_command_serves_a_task_until_ctrl_c(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_serves_a_task_until_a_signal(tmp_path, number):
     command = [sys.executable, "-m", "engine", "shop", "serve", "--task", "human-0", "--port", "0"]
     with subprocess.Popen(
         [*command, "--split", "original-test", "--out", str(tmp_path / "run")],
@@ -239,14 +261,14 @@ def test_the_command_serves_a_task_until_ctrl_c(tmp_path):
             address = process.stderr.readline().split()[0]
             with urlopen(address, timeout=10) as answer:
                 assert "Instruction" in answer.read().decode()
-            process.send_signal(signal.SIGINT)
-            told = process.communicate(timeout=10)[1]
+            process.send_signal(number)
+            output = process.communicate(timeout=10)[1]
         finally:
             process.kill()
-    assert process.returncode == 0 and "recorded into" in told
+    assert process.returncode == 0 and "recorded into" in output
 
 
-def test_the_command_says_what_is_wrong_in_one_line(tmp_path):
+def test_wrong_flags_are_errors_of_one_line(tmp_path):
     done = engine("shop", "serve", "--data", tmp_path, "--port", 0)
     assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
     done = engine("shop", "serve", "--task", "human-x", "--port", 0)

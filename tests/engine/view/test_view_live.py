@@ -7,9 +7,8 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -19,7 +18,8 @@ from engine.runs.annotations import FILE, append_annotations, read_annotations
 from engine.runs.store import Store
 from engine.view.live import Feed
 from engine.view.reader import RunReader
-from engine.view.server import TOKEN, ViewServer
+from engine.view.server import TOKEN, ViewApp
+from engine.web import HOST, WebServer, listen
 from tests.engine.view.test_annotations import mark
 from tests.support.viewed import run_of, searched
 from tests.support.viewer_page import choose, window_on_pages
@@ -33,24 +33,28 @@ def window() -> Iterator[Page]:
         yield page
 
 
+@dataclass(frozen=True)
+class View:
+    """A live page and its server."""
+
+    page: ViewApp
+    server: WebServer
+
+
 @contextmanager
-def served(run: Path) -> Iterator[ViewServer]:
-    with RunReader.open(run) as reader, ViewServer(run, Feed(reader)) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        server.feed.refresh()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+def served(run: Path) -> Iterator[View]:
+    with RunReader.open(run) as reader:
+        page = ViewApp(run, Feed(reader))
+        with WebServer(page.app, listen(HOST, 0)) as server:
+            page.feed.refresh()
+            yield View(page, server)
 
 
 def ask(
-    server: ViewServer, method: str, path: str, headers: Mapping[str, str], body: str = ""
+    view: View, method: str, path: str, headers: Mapping[str, str], body: str = ""
 ) -> tuple[int, str]:
     """Status and text of one request, with just these headers."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", view.server.port, timeout=10)
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
     for name, value in {"Content-Length": str(len(body)), **headers}.items():
         connection.putheader(name, value)
@@ -61,44 +65,44 @@ def ask(
     return answer.status, text
 
 
-def own(server: ViewServer) -> dict[str, str]:
+def own(view: View) -> dict[str, str]:
     """The headers of our own page."""
-    host = f"127.0.0.1:{server.server_port}"
-    return {"Host": host, "Origin": f"http://{host}", TOKEN: server.token}
+    host = f"127.0.0.1:{view.server.port}"
+    return {"Host": host, "Origin": f"http://{host}", TOKEN: view.page.token}
 
 
 def test_it_answers_its_own_page_only(tmp_path):
     run = run_of(tmp_path / "run", searched())
-    with served(run) as server:
-        sent, ours = json.dumps(mark(verdict="bad").to_dict()), own(server)
-        assert server.server_address[0] == "127.0.0.1"
-        for host in ("evil.example", f"evil.example:{server.server_port}", "127.0.0.1", ""):
+    with served(run) as view:
+        sent, ours = json.dumps(mark(verdict="bad").to_dict()), own(view)
+        assert view.server.host == "127.0.0.1"
+        for host in ("evil.example", f"evil.example:{view.server.port}", "127.0.0.1", ""):
             for method, path in (("GET", "/"), ("GET", "/tree?task=t1"), ("POST", "/marks")):
-                assert ask(server, method, path, ours | {"Host": host}, sent)[0] == 403
+                assert ask(view, method, path, ours | {"Host": host}, sent)[0] == 403
         for wrong in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {TOKEN: "x"}):
-            assert ask(server, "POST", "/marks", ours | wrong, sent)[0] == 403
+            assert ask(view, "POST", "/marks", ours | wrong, sent)[0] == 403
         without = {name: value for name, value in ours.items() if name != TOKEN}
-        assert ask(server, "POST", "/marks", without, sent)[0] == 403
+        assert ask(view, "POST", "/marks", without, sent)[0] == 403
         assert not (run / FILE).exists()
         with pytest.raises(UsageError, match="try another --port"):
-            ViewServer(run, server.feed, server.server_port)
+            listen(HOST, view.server.port)
 
 
 def test_odd_requests_are_answered(tmp_path):
     run = run_of(tmp_path / "run", searched())
-    with served(run) as server:
-        ours = own(server)
+    with served(run) as view:
+        ours = own(view)
         for path in ("/../run.db", "/tree", "/tree?task=gone", "/nowhere"):
-            assert ask(server, "GET", path, ours)[0] == 404
-        assert ask(server, "GET", "/changes?since=x&marks=-1", ours)[0] == 200
-        assert ask(server, "POST", "/nowhere", ours)[0] == 404
-        assert ask(server, "POST", "/marks", ours | {"Content-Length": "99999999"})[0] == 413
+            assert ask(view, "GET", path, ours)[0] == 404
+        assert ask(view, "GET", "/changes?since=x&marks=-1", ours)[0] == 200
+        assert ask(view, "POST", "/nowhere", ours)[0] == 404
+        assert ask(view, "POST", "/marks", ours | {"Content-Length": "99999999"})[0] == 413
         strange = mark(6, searched("gone")).to_dict()
         for body in ("", "[]", "{}", json.dumps(strange)):
-            assert ask(server, "POST", "/marks", ours, body)[0] == 400
+            assert ask(view, "POST", "/marks", ours, body)[0] == 400
         assert read_annotations(run / FILE) == []
         (run / FILE).write_text("broken\n")
-        assert ask(server, "GET", "/changes", ours) == (
+        assert ask(view, "GET", "/changes", ours) == (
             404,
             "not a mark: 'broken' (Expecting value: line 1 column 1 (char 0))",
         )
@@ -110,20 +114,20 @@ def test_the_live_page_follows_a_run_and_keeps_marks(window, tmp_path):
     explore += ["--sandbox", "process", "--unsafe", "--out", str(run), "--limit"]
     subprocess.run([*explore, "2"], cwd=ROOT_FOLDER, check=True, capture_output=True)
     window.context.set_offline(False)
-    with served(run) as server:
-        window.goto(server.address)
+    with served(run) as view:
+        window.goto(view.server.address)
         expect(window.locator(".task")).to_have_count(2)
         with Store.create(run) as store:
             store.set_meta({"asked": 8})
-        server.feed.refresh()
+        view.page.feed.refresh()
         expect(window.locator("#counters")).to_contain_text("remaining 6")
         with subprocess.Popen(
             [*explore, "6"], cwd=ROOT_FOLDER, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             while process.poll() is None:
-                server.feed.refresh()
+                view.page.feed.refresh()
                 time.sleep(0.1)
-        server.feed.refresh()
+        view.page.feed.refresh()
         expect(window.locator(".task")).to_have_count(6)
         expect(window.locator("#counters")).to_contain_text("solved 6")
         expect(window.locator("#counters")).to_contain_text("remaining 0")

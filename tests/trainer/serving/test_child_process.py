@@ -1,4 +1,4 @@
-"""Servers of others as child processes: their command lines, and how they live and die.
+"""Other servers as child processes: their command lines, start and end.
 
 vLLM is not installed for the tests: a program called `vllm` that answers /health stands for it.
 """
@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
+from engine.web import HOST, listen
 from tests.support.child_servers import announced, command_of
 from tests.support.faults import gone
+from trainer.errors import TrainerError
 from trainer.serving import child_process, choose, external
-from trainer.serving.options import Plan, Served
+from trainer.serving.options import Announcement, ServeOptions
 from trainer.tokens.chat_template import ChatTemplate
 
 ROOT = Path(__file__).parents[3]
@@ -30,7 +32,7 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 def end(number, _):
-    print("told to end")
+    print("asked to stop")
     sys.exit(0)
 
 signal.signal(signal.SIGTERM, end)
@@ -44,100 +46,102 @@ FAILING = "import sys; print('no GPU here'); print('  giving up'); sys.exit(3)"
 
 @pytest.fixture
 def seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the stand-in says its process id and what it was started with."""
+    """Where the stand-in writes its process id and its arguments."""
     monkeypatch.setenv("SEEN", str(tmp_path / "seen"))
     return tmp_path / "seen"
 
 
-def stand_in(code: str) -> tuple[external.Program, str]:
-    with Plan("m", port=0).bind() as bound:
-        port = bound.getsockname()[1]
+def stand_in(code: str) -> tuple[external.ServerCommand, str]:
+    with listen(HOST, 0) as listener:
+        port = listener.getsockname()[1]
     command = [sys.executable, "-c", code, "--port", str(port)]
-    return external.Program(command, "m"), f"http://127.0.0.1:{port}/v1"
+    return external.ServerCommand(command, "m"), f"http://127.0.0.1:{port}/v1"
 
 
-def test_a_child_is_announced_when_it_answers_and_ends_when_we_are_told_to(
+def test_a_child_is_announced_when_it_answers_and_ends_on_a_signal(
     seen: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    program, url = stand_in(SERVER)
+    command, url = stand_in(SERVER)
     heard = []
 
-    def ready(served: Served) -> None:
-        heard.append(served)
+    def ready(server: Announcement) -> None:
+        heard.append(server)
         os.kill(os.getpid(), signal.SIGTERM)
 
     before = signal.getsignal(signal.SIGTERM)
-    said = child_process.run(program, "vllm", url, ready)
-    assert heard == [Served("m", url, "vllm")]
+    said = child_process.run(command, "vllm", url, ready)
+    assert heard == [Announcement("m", url, "vllm")]
     assert said.startswith("vllm served for ")
     shown = capsys.readouterr().err
-    assert "loading\n" in shown and "told to end\n" in shown
+    assert "loading\n" in shown and "asked to stop\n" in shown
     assert not command_of(int(seen.read_text().split()[0]))
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_a_child_that_does_not_start_leaves_its_last_words() -> None:
-    program, url = stand_in(FAILING)
-    with pytest.raises(child_process.DidNotStart, match="status 3.*words: no GPU here / giving up"):
-        child_process.run(program, "vllm", url, lambda served: None)
+def test_the_error_of_a_child_that_does_not_start_has_its_last_output() -> None:
+    command, url = stand_in(FAILING)
+    with pytest.raises(
+        child_process.ServerStartError, match="status 3.*output: no GPU here / giving up"
+    ):
+        child_process.run(command, "vllm", url, lambda server: None)
 
 
-def test_a_child_that_ends_of_itself_is_an_error(seen: Path) -> None:
-    program, url = stand_in(SERVER)
+def test_a_child_that_ends_without_a_signal_is_an_error(seen: Path) -> None:
+    command, url = stand_in(SERVER)
 
-    def ready(served: Served) -> None:
+    def ready(server: Announcement) -> None:
         os.kill(int(seen.read_text().split()[0]), signal.SIGKILL)
 
-    with pytest.raises(
-        child_process.TrainerError, match="vllm ended with exit status -9"
-    ) as caught:
-        child_process.run(program, "vllm", url, ready)
-    assert not isinstance(caught.value, child_process.DidNotStart)
+    with pytest.raises(TrainerError, match="vllm ended with exit status -9") as caught:
+        child_process.run(command, "vllm", url, ready)
+    assert not isinstance(caught.value, child_process.ServerStartError)
 
 
 def test_the_command_line_of_vllm(tiny: Path) -> None:
     model = str(tiny)
-    plan = Plan(model, port=5, key="secret", context=99, slots=7, name="student")
-    program = external.vllm_program(["vllm"], plan, hermes=True)
-    assert program.command == [
+    options = ServeOptions(model, port=5, key="secret", context=99, slots=7, name="student")
+    command = external.vllm_command(["vllm"], options, hermes=True)
+    assert command.arguments == [
         *("vllm", "serve", model, "--served-model-name", "student"),
         *("--host", "127.0.0.1", "--port", "5"),
         *("--max-model-len", "99", "--max-num-seqs", "7"),
         *("--enable-auto-tool-choice", "--tool-call-parser", "hermes"),
     ]
-    assert (program.name, dict(program.env)) == ("student", {"VLLM_API_KEY": "secret"})
-    plain = external.vllm_program(["vllm"], Plan("owner/model", port=5), hermes=False)
-    assert plain.command[2:5] == ["owner/model", "--served-model-name", "owner/model"]
-    assert not {"--max-model-len", "--tool-call-parser"} & set(plain.command)
+    assert (command.model_name, dict(command.env)) == ("student", {"VLLM_API_KEY": "secret"})
+    plain = external.vllm_command(["vllm"], ServeOptions("owner/model", port=5), hermes=False)
+    assert plain.arguments[2:5] == ["owner/model", "--served-model-name", "owner/model"]
+    assert not {"--max-model-len", "--tool-call-parser"} & set(plain.arguments)
     assert plain.env == {}
 
 
 def test_the_command_line_of_transformers(tiny: Path) -> None:
-    plan = Plan(str(tiny), host="0.0.0.0", port=5)
-    program = external.transformers_program(["t"], plan, bf16=True)
+    options = ServeOptions(str(tiny), host="0.0.0.0", port=5)
+    command = external.transformers_command(["t"], options, bf16=True)
     where = ["--host", "0.0.0.0", "--port", "5", "--dtype", "bfloat16"]
-    assert program.command == ["t", "serve", str(tiny), *where]
-    assert program.name == str(tiny), "it knows no other names"
+    assert command.arguments == ["t", "serve", str(tiny), *where]
+    assert command.model_name == str(tiny), "it knows no other names"
     for changed in ({"slots": 3}, {"context": 9}, {"name": "n"}, {"key": "k"}):
-        with pytest.raises(child_process.TrainerError, match="--backend transformers takes no --"):
-            external.transformers_program(["t"], Plan("m", **changed), bf16=True)  # type: ignore[arg-type]
+        with pytest.raises(TrainerError, match="--backend transformers has no --"):
+            external.transformers_command(["t"], ServeOptions("m", **changed), bf16=True)  # type: ignore[arg-type]
 
 
 def test_templates_that_write_tool_call_json_are_known(renderer: ChatTemplate) -> None:
     assert not external.writes_hermes(renderer), "the embedded student's drops tools"
 
 
-def test_auto_takes_what_is_here(tiny: Path, seen: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    plan = Plan(str(tiny))
-    first, *_ = choose.order(plan)
-    assert first == "own"
+def test_auto_takes_the_first_usable_backend(
+    tiny: Path, seen: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ServeOptions(str(tiny))
+    first, *_ = choose.candidates(options)
+    assert first == "builtin"
     monkeypatch.setenv("PATH", str(script(seen.parent, SERVER).parent), prepend=os.pathsep)
-    assert choose.order(plan)[:2] == ["vllm", "own"]
-    assert choose.order(Plan(str(tiny), "transformers")) == ["transformers"]
+    assert choose.candidates(options)[:2] == ["vllm", "builtin"]
+    assert choose.candidates(ServeOptions(str(tiny), "transformers")) == ["transformers"]
 
 
 def script(folder: Path, code: str) -> Path:
-    """A command `vllm` in a folder of its own."""
+    """A command `vllm` in its own folder."""
     made = folder / "bin" / "vllm"
     made.parent.mkdir()
     made.write_text(f"#!{sys.executable}\n{code}", "utf-8")
@@ -181,7 +185,7 @@ def test_a_killed_command_leaves_no_child(
     gone(lambda: command_of(int(pid)))
 
 
-def test_auto_goes_on_where_the_first_does_not_start(
+def test_auto_continues_if_the_first_does_not_start(
     tiny: Path,
     seen: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -189,9 +193,9 @@ def test_auto_goes_on_where_the_first_does_not_start(
 ) -> None:
     monkeypatch.setenv("PATH", str(script(seen.parent, FAILING).parent), prepend=os.pathsep)
     command.append(process := serve(str(tiny)))
-    assert announced(process)["backend"] == "own"
+    assert announced(process)["backend"] == "builtin"
     process.send_signal(signal.SIGINT)
     _, words = process.communicate(timeout=60)
     assert process.returncode == 0, words
-    assert "its last words: no GPU here / giving up; trying the next backend" in words
+    assert "its last output: no GPU here / giving up; trying the next backend" in words
     assert words.endswith(" s\n") and "answered 0 requests with 0 tokens in " in words

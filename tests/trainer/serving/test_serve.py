@@ -1,4 +1,4 @@
-"""`trainer serve` by the command, with the embedded student: one path for eval and explore."""
+"""The command `trainer serve` with the embedded student: eval and explore ask it alike."""
 
 import os
 import re
@@ -22,7 +22,7 @@ child = subprocess.Popen(sys.argv[1:], stdin=subprocess.PIPE)
 print(child.pid, flush=True)
 child.wait()
 """
-"""Starts a server that is to end with it."""
+"""Starts a server that must end with it."""
 
 KEYPAD = "--env examples.keypad:KeypadEnv --sandbox process --unsafe --limit 2 --depth 2"
 ONE_BY_ONE = f"{KEYPAD} --concurrency 1"
@@ -30,7 +30,7 @@ ONE_BY_ONE = f"{KEYPAD} --concurrency 1"
 
 @dataclass(frozen=True)
 class Running:
-    """process: what the test started.   pid: the server's."""
+    """The process that the test started, and the server's id and address."""
 
     process: subprocess.Popen[str]
     pid: int
@@ -39,17 +39,20 @@ class Running:
 
 @pytest.fixture(scope="module")
 def servers() -> Iterator[list[Running]]:
-    """Two, each as fresh as a model that was just loaded, started at once; the second is a child
-    of a process that can be killed. One slot: what is kept of earlier requests decides how the
-    next is cut into forward passes, and bfloat16 rounds these differently."""
+    """Two fresh servers, started in parallel; the second is a child of a process to be killed.
+
+    One slot: what the cache keeps of earlier requests decides how the next is cut into forward
+    passes, and bfloat16 rounds these differently.
+    """
     serve = [sys.executable, "-m", "trainer", "serve", "smollm2", "--port", "0", "--json"]
-    serve += ["--slots", "1", "--backend", "own"]
-    tied = [sys.executable, "-c", PARENT, *serve, "--until-stdin-closes"]
+    serve += ["--slots", "1", "--backend"]
+    old_name = "own"
+    tied = [sys.executable, "-c", PARENT, *serve, old_name, "--until-stdin-closes"]
     started = [
         subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
-        for command in (serve, tied)
+        for command in ([*serve, "builtin"], tied)
     ]
     try:
         yield [running(process, tied=process is started[1]) for process in started]
@@ -63,7 +66,7 @@ def running(process: subprocess.Popen[str], *, tied: bool) -> Running:
     assert process.stdout is not None
     pid = int(process.stdout.readline()) if tied else process.pid
     said = announced(process)
-    assert said == {"model": "smollm2", "base_url": said["base_url"], "backend": "own"}
+    assert said == {"model": "smollm2", "base_url": said["base_url"], "backend": "builtin"}
     return Running(process, pid, said["base_url"])
 
 
@@ -80,12 +83,12 @@ def start(program: str, flags: str, out: Path) -> subprocess.Popen[str]:
 def test_eval_and_explore_reach_the_same_trees_as_eval_in_process(
     servers: list[Running], tmp_path: Path
 ) -> None:
-    """Greedy, and one request after the other: see `servers`."""
+    """With greedy requests, one after the other: see `servers`."""
     measure = f"{ONE_BY_ONE} --model smollm2 --max-tokens 20"
     search = "--search react --width 1 --template react --temperature 0 --reply-tokens 20"
     ask = f"{ONE_BY_ONE} --teacher smollm2 {search} --task-max-calls 9"
     first, second = servers
-    # Folders of their own: runs side by side share a journal.
+    # In separate folders: runs in one folder share a journal.
     outs = [tmp_path / name / "run" for name in ("here", "eval", "explore")]
     commands = [
         start("trainer eval", measure, outs[0]),
@@ -103,7 +106,7 @@ def test_eval_and_explore_reach_the_same_trees_as_eval_in_process(
 
 
 def nodes(run: Path) -> list[tuple[str, str, str]]:
-    """Of every tree of a run: the task, what the student wrote, what it saw."""
+    """The task, the student's text and the observation of every node of a run."""
     with Store.open(run) as store:
         return [
             (tree.task.id, node.step.action.thought, node.step.observation)
