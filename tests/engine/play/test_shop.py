@@ -151,7 +151,7 @@ def test_undo_branches_and_a_repeated_step_does_not():
 
 def test_any_environment_can_be_recorded(tmp_path):
     env = KeypadEnv()
-    config = Config("examples.keypad:KeypadEnv", teacher=SOURCE)
+    config = make_config("examples.keypad:KeypadEnv", teacher=SOURCE)
     task = env.tasks[0]
     with RecordingStore.open(tmp_path / "run", config, env) as store:
         recording = Recording.start(env, task, store.keep, store.known(task))
