@@ -42,9 +42,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # beside us, `sand
 
 from benchmarks import sandbox_rivals as rivals
 from benchmarks.sandbox_rivals import MB, Measured, Step, side_by_side, timed
-from sandbox import daemon, image
 from sandbox.backends import BACKENDS
 from sandbox.branching import BranchingSandbox
+from sandbox.docker import daemon, image
 from sandbox.owner import LABEL, owner
 from sandbox.protocol import ROOT, Limits, Quota
 

@@ -14,12 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sandbox.codec import digest, result_of, told
 from sandbox.connection import Connection
 from sandbox.errors import StateLost
 from sandbox.program import Backend
 from sandbox.protocol import ROOT, Limits, Quota, Result, Stat
-from sandbox.replies import digest, result_of, told
-from sandbox.supervisor.wire import binary, text
+from sandbox.supervisor.framing import binary, text
 
 GRACE_SECONDS = 30.0
 """How much longer than the step's own limit the supervisor may take to answer."""

@@ -10,7 +10,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox import daemon
+from sandbox.docker import daemon
 from sandbox.errors import SandboxError
 from sandbox.owner import LABEL, SCRATCH, alive, discard
 

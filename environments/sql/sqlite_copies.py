@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from environments.errors import DataError
-from sandbox import QueryLimits, SandboxError, edit_worker
+from sandbox import QueryLimits, SandboxError
 from sandbox.branching import BranchingSandbox
 from sandbox.check import choose
 from sandbox.errors import StateLost
 from sandbox.protocol import ROOT, Limits, Quota, Result
+from sandbox.sql.inside import edit_worker
 
 GRACE = 1.0
 """Seconds past a statement's own deadline when the sandbox ends its node."""
@@ -30,7 +31,7 @@ MEMORY = 512 << 20
 """Bytes of a sandbox."""
 
 Request = Sequence[Any]
-"""A method of `sandbox.edit_worker.Copy`, and its arguments."""
+"""A method of `sandbox.sql.inside.edit_worker.Copy`, and its arguments."""
 
 
 @dataclass(slots=True, eq=False)

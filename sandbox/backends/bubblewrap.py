@@ -14,7 +14,7 @@ import subprocess
 from pathlib import Path
 
 from sandbox.backends.host import COMMANDS, INTERPRETER, LIBRARIES, PYTHON, environment
-from sandbox.channel import PipeChannel
+from sandbox.backends.process_channel import PipeChannel
 from sandbox.program import HOME, Program, arguments_inside, inside
 
 SHARED_MEMORY = 16 << 20

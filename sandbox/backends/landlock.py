@@ -12,9 +12,9 @@ number of processes where the engine is root.
 import json
 from pathlib import Path
 
-from sandbox import landlock
+from sandbox.backends import landlock_exec
 from sandbox.backends.host import COMMANDS, INTERPRETER, LIBRARIES, PYTHON, environment
-from sandbox.channel import PipeChannel
+from sandbox.backends.process_channel import PipeChannel
 from sandbox.owner import scratch_path
 from sandbox.program import Program
 
@@ -32,13 +32,13 @@ class Landlock:
 
     def unavailable(self) -> str:
         """Why it cannot be used on this machine, in one line; "" if nothing speaks against it."""
-        if landlock.abi() < 1:
+        if landlock_exec.abi() < 1:
             return "this kernel has no Landlock (Linux 5.13), or it is switched off"
         return ""
 
     def start(self, program: Program) -> PipeChannel:
         """Start `program`. Raises SandboxError: it cannot be started."""
-        wrapper = landlock.__file__
+        wrapper = landlock_exec.__file__
         rules = {
             "read": [*LIBRARIES, *PYTHON, *COMMANDS, "/etc/ld.so.cache", wrapper],
             "write": [],

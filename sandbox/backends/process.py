@@ -7,7 +7,7 @@ network and other processes of this user are open to agent code. Only on the use
 from pathlib import Path
 
 from sandbox.backends.host import INTERPRETER, environment
-from sandbox.channel import PipeChannel
+from sandbox.backends.process_channel import PipeChannel
 from sandbox.owner import scratch_path
 from sandbox.program import Program
 

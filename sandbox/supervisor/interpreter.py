@@ -19,8 +19,8 @@ import sys
 import traceback
 from typing import Any, NoReturn
 
-from .hooks import quiet_fork, random, threading
-from .wire import Gone, Link, Message
+from .framing import Gone, Link, Message
+from .quiet_fork import quiet_fork, random, threading
 
 MAX_CODE = 64 << 20
 TRACEBACK_CHARS = 16_000

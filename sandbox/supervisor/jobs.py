@@ -8,12 +8,44 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from .output import Output
-from .wire import Link, Message
+from .framing import Link, Message
+from .interpreter import TRACEBACK_CHARS
 
 EARLY_CHARS = 8192
 """Of code that is sent to a node that cannot read yet. More might not fit between us and it: a
 socket holds about 200 kB, and JSON may take twelve bytes for one character."""
+
+
+OUTPUT_CHUNK = 65536
+
+
+class Output:
+    """keep_bytes: half of it from either end."""
+
+    def __init__(self, keep_bytes: int) -> None:
+        self._half = keep_bytes // 2
+        self._head, self._tail = bytearray(), bytearray()
+        self.total = 0
+
+    def drain(self, descriptor: int) -> bool:
+        """Take what has come, a chunk at most; False at its end."""
+        try:
+            data = os.read(descriptor, OUTPUT_CHUNK)
+        except BlockingIOError:
+            return True
+        self.total += len(data)
+        room = self._half - len(self._head)
+        self._head += data[:room]
+        self._tail += data[room:] if room < len(data) else b""
+        if len(self._tail) > self._half:
+            del self._tail[: -self._half]
+        return bool(data)
+
+    def text(self) -> tuple[str, int]:
+        """With a line in place of what was left out; and how many bytes that were."""
+        missing = self.total - len(self._head) - len(self._tail)
+        gap = f"\n... {missing} bytes left out ...\n".encode() if missing else b""
+        return (self._head + gap + self._tail).decode("utf-8", "replace"), missing
 
 
 class Job:
@@ -69,3 +101,24 @@ class Run:
     reply: Message = field(default_factory=dict)
     status: int | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+
+
+def reply_of(run: Run, job: Job) -> Message:
+    """For the engine. What the node sent is looked at for its kind: it may send anything."""
+    output, missing = job.output.text()
+    return {
+        "why": run.why,
+        "output": output,
+        "truncated": missing,
+        "value": _text_of(run.reply, "value", job.limits["value_chars"]),
+        "exception": _text_of(run.reply, "exception", TRACEBACK_CHARS + 100),
+        "status": run.status,
+        "seconds": run.seconds,
+    }
+
+
+def _text_of(reply: Message, key: str, most: int) -> str | None:
+    found = reply.get(key)
+    if not isinstance(found, str):
+        return None
+    return found[:most].encode("utf-8", "replace").decode()  # half characters are none

@@ -12,14 +12,17 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any, NoReturn
 
-from . import confine, files, interpreter, overlay, seccomp
-from .attending import Attendant
-from .jobs import Job
+from . import interpreter
+from .files.base import Files
+from .files.copies import Copies
+from .files.overlay import Overlay
+from .files.safe_files import listed, reading_beneath
+from .framing import Gone, Host, Link, Message, binary, pair, text
+from .jobs import Job, reply_of
+from .kernel import confine, seccomp
+from .kernel.processes import Processes
 from .nodes import Lost, Node, Nodes, NoRoom
-from .processes import Processes
-from .telling import told
-from .walking import listed, reading_beneath
-from .wire import Gone, Host, Link, Message, binary, pair, text
+from .run_monitor import RunMonitor
 
 ROOT = "root"
 SHARED_MEMORY = "/dev/shm"
@@ -47,8 +50,8 @@ class Supervisor:
         self._limits: dict[str, int] = settings["limits"]
         shared = (SHARED_MEMORY,) if settings["alone"] else ()
         processes = Processes(settings["alone"])
-        attendant = Attendant(processes, host.controls, self._ends_at, settings["pids"])
-        self._nodes = Nodes(processes, self._files(), attendant, shared)
+        monitor = RunMonitor(processes, host.controls, self._ends_at, settings["pids"])
+        self._nodes = Nodes(processes, self._files(), monitor, shared)
         confine.hide()  # not before: what is hidden may not write its own user map
         self._root = self._start_root()
         self._operations: dict[str, Callable[[Message], Message]] = {
@@ -78,7 +81,7 @@ class Supervisor:
                 reply["evicted"] = self._forget(lost.name)
             self._host.send(reply)
 
-    def _files(self) -> files.Files:
+    def _files(self) -> Files:
         """Layers if mounting is allowed, else copies."""
         most_bytes, most_files = self._settings["disk_bytes"], self._settings["inodes"]
         if self._settings["mounts"]:
@@ -86,11 +89,11 @@ class Supervisor:
                 confine.leave_for_own_namespace()
                 # Only here: elsewhere all of our user's processes on the machine would count.
                 self._limits["NPROC"] = self._settings["pids"]
-                return overlay.Overlay(self._home, most_bytes, most_files)
+                return Overlay(self._home, most_bytes, most_files)
             except OSError:
                 os.chdir("/")
         in_memory = os.path.ismount(self._home)
-        return files.Copies(self._home, most_bytes, most_files, in_memory)
+        return Copies(self._home, most_bytes, most_files, in_memory)
 
     def _start_root(self) -> Node:
         kept = self._nodes.files.first()
@@ -160,7 +163,7 @@ class Supervisor:
             evicted += self._keep_bounds(node)
         elif in_place:
             evicted.append(node.name)
-        return told(run, job) | {"marks": list(node.marks), "evicted": evicted}
+        return reply_of(run, job) | {"marks": list(node.marks), "evicted": evicted}
 
     def _judge(self, request: Message) -> Message:
         evicted = self._nodes.show(self._node(request["leaf"]))
@@ -173,7 +176,7 @@ class Supervisor:
         run.seconds["fork"] = forked - started
         if not run.why:
             self._nodes.drop(judge)
-        return told(run, job) | {"marks": [], "evicted": evicted}
+        return reply_of(run, job) | {"marks": [], "evicted": evicted}
 
     def _fork(self, parent: Node, name: str, job: Job, evicted: list[str]) -> Node:
         """A child of `parent`; where the kernel refuses, half of the others are evicted for it."""

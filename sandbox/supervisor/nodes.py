@@ -11,12 +11,12 @@ import signal
 import time
 from dataclasses import dataclass, field
 
-from .attending import Attendant, Ended
-from .files import Files, Full, Kept
+from .files.base import Files, Full, Kept
+from .files.safe_files import remove
+from .framing import Gone, Link, Message, Silent, pair
 from .jobs import Job, Run
-from .processes import Processes, lives, look, send
-from .walking import remove
-from .wire import Gone, Link, Message, Silent, pair
+from .kernel.processes import Processes, lives, look, send
+from .run_monitor import LimitReached, RunMonitor
 
 TIDIED = 4
 """Mounts at most that are ended while a node forks: it takes as long."""
@@ -62,11 +62,11 @@ class Nodes:
         self,
         processes: Processes,
         files: Files,
-        attendant: Attendant,
+        monitor: RunMonitor,
         shared: tuple[str, ...] = (),
     ) -> None:
         self.processes, self.files, self._shared = processes, files, shared
-        self._attendant = attendant
+        self._monitor = monitor
         self.by_name: dict[str, Node] = {}
         self._unkept: Node | None = None
         self._awake: set[int] = set()
@@ -140,8 +140,8 @@ class Nodes:
             theirs.close()
             self.files.tidy(TIDIED)
             deadline = time.monotonic() + ANSWER_SECONDS
-            pid = link.sender(deadline, self._attendant.controls)
-            link.receive(deadline, self._attendant.controls)
+            pid = link.sender(deadline, self._monitor.controls)
+            link.receive(deadline, self._monitor.controls)
         except Silent as error:
             link.close()
             raise Lost(parent.name, hung=True) from error
@@ -177,11 +177,11 @@ class Nodes:
                 send(node.pid, signal.SIGCONT)
             for number in range(len(job.texts)):
                 job.send(node.link, number)
-                run.reply = self._attendant.reply(node.pid, node.link, job, idle)
+                run.reply = self._monitor.reply(node.pid, node.link, job, idle)
                 if run.reply.get("exception"):
                     break
-        except Ended as ended:
-            run.why = ended.why
+        except LimitReached as limit:
+            run.why = limit.why
         except (Gone, OSError):
             run.why = "died"
         finally:
@@ -231,7 +231,7 @@ class Nodes:
             self.processes.stop([parent.pid])
 
     def _soon(self, link: Link) -> Message:
-        return link.receive(time.monotonic() + 1.0, self._attendant.controls)
+        return link.receive(time.monotonic() + 1.0, self._monitor.controls)
 
     def reap_dropped(self) -> None:
         """Dropped nodes count as processes until their parents asked how they ended."""

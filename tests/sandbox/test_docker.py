@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from sandbox import QueryLimits, SandboxError, daemon, query_worker
-from sandbox.backends import docker_channel
-from sandbox.backends.docker import Docker
-from sandbox.backends.docker_channel import DockerChannel
+from sandbox import QueryLimits, SandboxError
+from sandbox.docker import daemon
+from sandbox.docker.backend import Docker
+from sandbox.docker.channel import DockerChannel
 from sandbox.owner import LABEL, owner
 from sandbox.program import Program
 from sandbox.protocol import Quota
+from sandbox.sql.inside import query_worker
 from tests.support.docker_relay import Relay
 
 EVALUATE = """
@@ -40,7 +41,7 @@ while data := os.read(0, 65536):
 """
 OPEN_MANY = """
 import sys, time
-from sandbox.backends.docker import Docker
+from sandbox.docker.backend import Docker
 from sandbox.program import Program
 program = Program("idle", ("-I", "-S", "-c", "import sys; sys.stdin.read()"))
 channels = [Docker().start(program) for _ in range(3)]
@@ -222,7 +223,7 @@ def test_a_container_killed_from_outside(
 ) -> None:
     channel = start(EVALUATE)
     with monkeypatch.context() as patience:
-        patience.setattr(docker_channel, "END_SECONDS", 0.05)
+        patience.setattr(channel, "END_SECONDS", 0.05)
         assert channel.ended() is None
     with daemon.connected() as client:
         client.api.kill(channel.container)

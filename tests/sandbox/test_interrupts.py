@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from sandbox.interrupts import undisturbed
+from sandbox.docker.interrupts import undisturbed
 from tests.support.interrupting import interrupted
 
 

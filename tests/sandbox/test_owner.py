@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import SandboxError, daemon, image
+from sandbox import SandboxError
 from sandbox.admission import Admission, admit, cgroup_bytes, machine
-from sandbox.backends.docker import Docker
+from sandbox.docker import daemon, image
+from sandbox.docker.backend import Docker
 from sandbox.owner import LABEL, alive, discard, make_scratch, owner, scratch_path
 from sandbox.sweep import Swept, sweep
 

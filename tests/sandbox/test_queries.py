@@ -16,12 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import QueryLimits, QueryWorker, SandboxError, query_worker
+from sandbox import QueryLimits, QueryWorker, SandboxError
 from sandbox.backends import BACKENDS
 from sandbox.backends.bubblewrap import Bubblewrap
 from sandbox.backends.host import INTERPRETER
-from sandbox.channel import PipeChannel
+from sandbox.backends.process_channel import PipeChannel
 from sandbox.program import Program
+from sandbox.sql.inside import query_worker
 from tests.support.sandboxes import require
 
 FLOOD = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT "

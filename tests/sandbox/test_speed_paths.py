@@ -11,8 +11,8 @@ import pytest
 
 from sandbox import check
 from sandbox.backends import BACKENDS
-from sandbox.backends.docker_door import Door
 from sandbox.branching import BranchingSandbox
+from sandbox.docker.program_socket import Door
 from sandbox.protocol import ROOT, Limits
 from tests.support.sandboxes import sandbox
 

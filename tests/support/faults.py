@@ -15,8 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sandbox import daemon
 from sandbox.branching import BranchingSandbox
+from sandbox.docker import daemon
 from sandbox.owner import LABEL, SCRATCH, start_time
 from sandbox.protocol import Limits, Quota
 

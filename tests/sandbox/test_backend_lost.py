@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import daemon
 from sandbox.backends import BACKENDS
-from sandbox.backends.docker import UNSURE, Docker, forget_unsure
 from sandbox.branching import BranchingSandbox
+from sandbox.docker import daemon
+from sandbox.docker.backend import UNSURE, Docker, forget_unsure
 from sandbox.errors import SandboxError
 from sandbox.owner import owner, start_time
 from sandbox.program import Program

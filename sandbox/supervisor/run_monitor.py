@@ -3,15 +3,15 @@
 import select
 import time
 
+from .framing import Gone, Link, Message
 from .jobs import Job
-from .processes import Processes, lives
-from .wire import Gone, Link, Message
+from .kernel.processes import Processes, lives
 
 TICK = 0.02
 """Seconds between two looks at a running node's memory."""
 
 
-class Ended(Exception):
+class LimitReached(Exception):
     """We ended a run. why: as in Result.why."""
 
     def __init__(self, why: str) -> None:
@@ -19,7 +19,7 @@ class Ended(Exception):
         self.why = why
 
 
-class Attendant:
+class RunMonitor:
     """controls: descriptors whose hang-up means that the engine is gone.
     ends_at: when, by the monotonic clock, everything ends, a step under way included.
     most_pids: processes that a step may have at once, where the kernel does not count them."""
@@ -36,7 +36,7 @@ class Attendant:
         pid: of the node.   idle: processes that have no part in the run.
 
         Raises:
-            Ended: a limit was reached.   Gone: the node is.
+            LimitReached: a limit was reached.   Gone: the node is.
             SystemExit: the engine is gone, or our time is up.
         """
         reading, output, limits = job.reading, job.output, job.limits
@@ -55,22 +55,22 @@ class Attendant:
             if reading in ready and not output.drain(reading):
                 waiting.unregister(reading)
             if output.total > limits["flood_bytes"]:
-                raise Ended("flood")
+                raise LimitReached("flood")
             now = time.monotonic()
             if now >= deadline:
-                raise Ended("timeout") if deadline < self._ends_at else SystemExit
+                raise LimitReached("timeout") if deadline < self._ends_at else SystemExit
             if now >= look_again:
                 look_again = now + TICK
                 self._watch(pid, idle, limits["memory_bytes"])
         return message
 
     def _watch(self, pid: int, idle: set[int], most_bytes: int) -> None:
-        """Raises Ended: what runs is too large, or too much of it runs. Gone: the node is."""
+        """Raises LimitReached: what runs is too large, or too much of it runs. Gone: the node is."""
         if not lives(pid):
             raise Gone  # its parent was stopped with the link's other end still in its hands
         self._processes.reap()  # zombies count as processes
         processes, memory = self._processes.running(idle)
         if memory > most_bytes:
-            raise Ended("memory")
+            raise LimitReached("memory")
         if processes > self._most_pids:
-            raise Ended("flood")
+            raise LimitReached("flood")

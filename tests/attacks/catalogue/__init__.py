@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.attacks.attack import Attack, Query
-from tests.attacks.branches import BRANCHES
-from tests.attacks.channel import CHANNEL
-from tests.attacks.files import FILES
-from tests.attacks.kernel import KERNEL
-from tests.attacks.memory_and_disk import MEMORY_AND_DISK
-from tests.attacks.network import NETWORK
-from tests.attacks.processes import PROCESSES
-from tests.attacks.signals import SIGNALS
-from tests.attacks.sql import SQL
-from tests.attacks.verdicts import VERDICTS
+from tests.attacks.catalogue.branches import BRANCHES
+from tests.attacks.catalogue.channel import CHANNEL
+from tests.attacks.catalogue.files import FILES
+from tests.attacks.catalogue.kernel import KERNEL
+from tests.attacks.catalogue.memory_and_disk import MEMORY_AND_DISK
+from tests.attacks.catalogue.network import NETWORK
+from tests.attacks.catalogue.processes import PROCESSES
+from tests.attacks.catalogue.signals import SIGNALS
+from tests.attacks.catalogue.sql import SQL
+from tests.attacks.catalogue.verdicts import VERDICTS
 
 THEMES: Mapping[str, tuple[Attack | Query, ...]] = {
     "Processes and time": PROCESSES,

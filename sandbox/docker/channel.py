@@ -12,8 +12,8 @@ import struct
 import time
 from typing import cast
 
-from sandbox import daemon
-from sandbox.backends.docker_door import INSIDE, NAME, Door
+from sandbox.docker import daemon
+from sandbox.docker.program_socket import INSIDE, NAME, Door
 from sandbox.errors import SandboxError
 
 FRAME = struct.Struct(">BxxxL")

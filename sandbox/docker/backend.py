@@ -20,11 +20,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sandbox import daemon, image
-from sandbox.backends.docker_channel import DockerChannel, remove
-from sandbox.backends.docker_door import INSIDE, Door
+from sandbox.docker import daemon, image
+from sandbox.docker.channel import DockerChannel, remove
+from sandbox.docker.interrupts import undisturbed
+from sandbox.docker.program_socket import INSIDE, Door
 from sandbox.errors import SandboxError
-from sandbox.interrupts import undisturbed
 from sandbox.owner import LABEL, owner
 from sandbox.program import ENVIRONMENT, HOME, Program, arguments_inside, inside
 from sandbox.protocol import Quota

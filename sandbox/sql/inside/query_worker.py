@@ -1,6 +1,6 @@
 """The program that runs untrusted queries: one JSON request a line in, one JSON reply a line out.
 
-Standard library only; started by `sandbox.launch`, spoken to by `sandbox.queries`. Each guard alone
+Standard library only; started by `sandbox.launch`, spoken to by `sandbox.sql.queries`. Each guard alone
 has a hole, so all of them are on at once:
 
 - the database is opened read-only, by a fresh connection for each query: no state is carried over;

@@ -20,8 +20,8 @@ import shutil
 import stat
 from dataclasses import dataclass
 
-from .files import FOLDERS, Full
-from .walking import copy, reading, walk
+from .base import FOLDERS, Full
+from .safe_files import copy, reading, walk
 
 NOSUID, NODEV, READ_ONLY, REMOUNT, MOVE, DETACH = 2, 4, 1, 32, 8192, 2
 MAX_LAYERS = 100

@@ -1,7 +1,7 @@
 """The image that sandboxes run in: built at the first use, found again by what it is made of.
 
 Two flavours: from the official Python image with packages from the registry; and, where no registry
-answers, from this machine's own Python (`sandbox.host_python`). Either has `python3` on its PATH,
+answers, from this machine's own Python (`sandbox.docker.host_python`). Either has `python3` on its PATH,
 an empty `/node` for a tmpfs (which takes over its mode, whatever the mount says), `/tmp` and
 `/work` as links into it, no set-user-id file, and no environment of its own but PATH.
 
@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from sandbox import daemon, host_python
+from sandbox.docker import daemon, host_python
 from sandbox.errors import SandboxError
 
 if TYPE_CHECKING:

@@ -12,11 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sandbox import query_worker
 from sandbox.check import choose
 from sandbox.errors import SandboxError
 from sandbox.program import Channel, Program
 from sandbox.protocol import Quota
+from sandbox.sql.inside import query_worker
 
 START_SECONDS = 60.0
 """How long a worker may take to start: generous, for a loaded machine."""
