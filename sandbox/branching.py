@@ -14,17 +14,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sandbox.codec import digest, result_of, told
+from sandbox.codec import decode_result, digest, encode_limits
 from sandbox.connection import Connection
 from sandbox.errors import StateLost
 from sandbox.program import Backend
-from sandbox.protocol import ROOT, Limits, Quota, Result, Stat
+from sandbox.protocol import ROOT_NODE, Quota, Result, Stat, StepLimits
 from sandbox.supervisor.framing import binary, text
 
 GRACE_SECONDS = 30.0
 """How much longer than the step's own limit the supervisor may take to answer."""
 LOST = Result(why="lost", output="this state cannot be rebuilt: its replay went another way")
-DEFAULT = Limits()
+DEFAULT = StepLimits()
 
 
 class _Lost(Exception):
@@ -45,8 +45,8 @@ class _Record:
     """
 
     parent: str | None
-    codes: list[tuple[str, Limits, str]] = field(default_factory=list)
-    marks: tuple[str, ...] = ()
+    codes: list[tuple[str, StepLimits, str]] = field(default_factory=list)
+    unforkable: tuple[str, ...] = ()
     name: str = ""
     children: int = 0
     dropped: bool = False
@@ -69,7 +69,7 @@ class BranchingSandbox:
         self._supervisor = Connection(backend, quota or Quota(), tuple(read_only))
         self._prelude = prelude
         self._files: dict[str, bytes] = {}
-        self._records = {ROOT: _Record(None)}
+        self._records = {ROOT_NODE: _Record(None)}
         self._ids = itertools.count(1)
 
     @property
@@ -84,7 +84,7 @@ class BranchingSandbox:
         self._supervisor.start(self._prelude)
         for path, data in self._files.items():
             self._send_file(path, data)
-        self._records[ROOT].name = ROOT
+        self._records[ROOT_NODE].name = ROOT_NODE
 
     def inside(self, path: Path) -> str:
         """Where a path of `read_only` is for the code that runs in nodes."""
@@ -104,11 +104,11 @@ class BranchingSandbox:
         if self._supervisor.open:
             self._send_file(path, data)
 
-    def step(self, parent: str, node: str, code: str, limits: Limits = DEFAULT) -> Result:
+    def step(self, parent: str, node: str, code: str, limits: StepLimits = DEFAULT) -> Result:
         """Run `code` in a fork of `parent`, which becomes `node`; see `sandbox.protocol`."""
         record = self._record(parent)
         in_place = node == parent
-        if in_place and (parent == ROOT or record.children):
+        if in_place and (parent == ROOT_NODE or record.children):
             raise ValueError(f"{parent!r} cannot go on in place: it has children, or is the root")
         if not in_place and node in self._records:
             raise ValueError(f"there is a node {node!r} already")
@@ -121,14 +121,16 @@ class BranchingSandbox:
                 record.children += 1
                 record = self._records[node] = _Record(parent)
             record.codes.append((code, limits, digest(result, self._supervisor.home)))
-            record.name, record.marks = name, result.marks
+            record.name, record.unforkable = name, result.unforkable
         return result
 
-    def judge(self, leaf: str, code: str, limits: Limits = DEFAULT, prepare: str = "") -> Result:
+    def grade(
+        self, leaf: str, code: str, limits: StepLimits = DEFAULT, prepare: str = ""
+    ) -> Result:
         """Run `code` in a fork of the untouched root with the files of `leaf`; see the protocol."""
-        request = {"op": "judge", "code": code, "prepare": prepare, "limits": told(limits)}
+        request = {"op": "grade", "code": code, "prepare": prepare, "limits": encode_limits(limits)}
         try:
-            return result_of(self._with_living(leaf, "leaf", request, limits))
+            return decode_result(self._with_living(leaf, "leaf", request, limits))
         except _Diverged:
             return LOST
 
@@ -197,10 +199,10 @@ class BranchingSandbox:
             node, record = record.parent, self._records[record.parent]
             record.children -= 1
 
-    def _branch(self, parent: str, code: str, limits: Limits) -> tuple[str, Result]:
+    def _branch(self, parent: str, code: str, limits: StepLimits) -> tuple[str, Result]:
         """The supervisor's name of a new node: the state of `parent`, then `code`."""
         record = self._records[parent]
-        if record.marks:
+        if record.unforkable:
             name = self._again(parent)
             return name, self._step(name, name, code, limits)
         name = f"n{next(self._ids)}"
@@ -213,7 +215,7 @@ class BranchingSandbox:
         except _Lost as error:
             raise _Diverged from error
 
-    def _go_on(self, node: str, code: str, limits: Limits) -> tuple[str, Result]:
+    def _go_on(self, node: str, code: str, limits: StepLimits) -> tuple[str, Result]:
         name = self._living(node)
         return name, self._step(name, name, code, limits)
 
@@ -254,7 +256,7 @@ class BranchingSandbox:
             record.name = ""
 
     def _with_living(
-        self, node: str, key: str, request: dict[str, Any], limits: Limits
+        self, node: str, key: str, request: dict[str, Any], limits: StepLimits
     ) -> dict[str, Any]:
         record = self._record(node)
         try:
@@ -272,11 +274,11 @@ class BranchingSandbox:
         except _Diverged as error:
             raise StateLost("the files are lost: their replay went another way") from error
 
-    def _step(self, parent: str, name: str, code: str, limits: Limits) -> Result:
+    def _step(self, parent: str, name: str, code: str, limits: StepLimits) -> Result:
         request = {"op": "step", "parent": parent, "node": name, "code": code}
-        return result_of(self._request(request | {"limits": told(limits)}, limits))
+        return decode_result(self._request(request | {"limits": encode_limits(limits)}, limits))
 
-    def _request(self, request: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    def _request(self, request: dict[str, Any], limits: StepLimits) -> dict[str, Any]:
         """Raises _Lost, _Diverged."""
         try:
             reply = self._supervisor.ask(request, limits.seconds + GRACE_SECONDS)

@@ -20,11 +20,11 @@ from sandbox.backends import BACKENDS, CONFINING
 from sandbox.branching import BranchingSandbox
 from sandbox.errors import SandboxError
 from sandbox.program import Backend
-from sandbox.protocol import ROOT, Limits, Quota, Result
+from sandbox.protocol import ROOT_NODE, Quota, Result, StepLimits
 
 KINDS = ("auto", *BACKENDS)
 QUOTA = Quota(memory_bytes=256 << 20, disk_bytes=16 << 20)
-LIMITS = Limits(seconds=10.0)
+LIMITS = StepLimits(seconds=10.0)
 VARIABLE = "TREEGRAFT_SANDBOX"
 EVERYWHERE = ("standard library", "branches apart", "time limit")
 """What even "process" promises."""
@@ -129,8 +129,11 @@ def _try(name: str, sandbox: BranchingSandbox, bait: "Bait") -> Report:
     broken = [promise for promise, kept in _promises(sandbox, bait) if not kept]
     if name == "process":
         broken = [promise for promise in broken if promise in EVERYWHERE]
-    sandbox.step(ROOT, "clock", "1")
-    step, branch = _milliseconds(sandbox, "clock", "clock"), _milliseconds(sandbox, ROOT, "fork")
+    sandbox.step(ROOT_NODE, "clock", "1")
+    step, branch = (
+        _milliseconds(sandbox, "clock", "clock"),
+        _milliseconds(sandbox, ROOT_NODE, "fork"),
+    )
     return Report(
         name,
         broken=tuple(broken),
@@ -152,14 +155,17 @@ def _promises(sandbox: BranchingSandbox, bait: "Bait") -> Iterator[tuple[str, bo
     """What a backend promises, and whether it is so."""
     names = itertools.count()
 
-    def run(code: str, parent: str = ROOT) -> Result:
+    def run(code: str, parent: str = ROOT_NODE) -> Result:
         return sandbox.step(parent, f"check-{next(names)}", code, LIMITS)
 
     yield "standard library", run("import sqlite3, subprocess").exception is None
-    sandbox.step(ROOT, "a", "x = 1; open('mark', 'w').write('a')")
+    sandbox.step(ROOT_NODE, "a", "x = 1; open('mark', 'w').write('a')")
     run("x = 2; open('mark', 'w').write('b')", "a")
     yield "branches apart", run("x, open('mark').read()", "a").value == "(1, 'a')"
-    yield "time limit", sandbox.step(ROOT, "b", "while True: pass", Limits(0.2)).why == "timeout"
+    yield (
+        "time limit",
+        sandbox.step(ROOT_NODE, "b", "while True: pass", StepLimits(0.2)).why == "timeout",
+    )
     yield "host files closed", run(READ_HOST.format(path=bait.path)).exception is not None
     run(WRITE_HOST.format(path=bait.path))
     yield "host files unchanged", Path(bait.path).read_text() == "secret"

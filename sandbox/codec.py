@@ -9,15 +9,15 @@ from dataclasses import asdict
 from typing import Any
 
 from sandbox.program import HOME
-from sandbox.protocol import Limits, Result
+from sandbox.protocol import Result, StepLimits
 
 
 @functools.cache
-def told(limits: Limits) -> dict[str, Any]:
+def encode_limits(limits: StepLimits) -> dict[str, Any]:
     return asdict(limits)
 
 
-def result_of(reply: dict[str, Any]) -> Result:
+def decode_result(reply: dict[str, Any]) -> Result:
     return Result(
         why=reply["why"],
         output=reply["output"],
@@ -25,7 +25,7 @@ def result_of(reply: dict[str, Any]) -> Result:
         value=reply["value"],
         exception=reply["exception"],
         status=status_text(reply["status"]),
-        marks=tuple(reply["marks"]),
+        unforkable=tuple(reply["unforkable"]),
         timings=reply["seconds"],
     )
 

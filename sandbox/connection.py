@@ -117,7 +117,7 @@ class Connection:
         quota = self.quota
         return {
             "home": channel.home,
-            "alone": channel.alone,
+            "own_namespace": channel.own_namespace,
             "socket": channel.socket,
             "mounts": self.backend.mounts,
             "families": self.backend.families,

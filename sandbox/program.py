@@ -57,13 +57,13 @@ class Channel(Protocol):
     """The host's end of a running program. One owner at a time.
 
     home: the writable directory inside, absolute; "" where the program was given none.
-    alone: whether it is in a pid namespace of its own, so that `kill(-1)` there reaches only its
-        own descendants.
+    own_namespace: whether it is in a pid namespace of its own, so that `kill(-1)` there reaches
+        only its own descendants.
     socket: where it may call, after its first line, to be spoken to by that line instead; or "".
     """
 
     home: str
-    alone: bool
+    own_namespace: bool
     socket: str
 
     def send(self, line: bytes) -> None:

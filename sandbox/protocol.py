@@ -1,6 +1,6 @@
 """The contract: what every sandbox that branches promises. `sandbox.branching` keeps it.
 
-A sandbox holds a tree of **nodes**. A node is a live Python interpreter with its own files; `ROOT`
+A sandbox holds a tree of **nodes**. A node is a live Python interpreter with its own files; `ROOT_NODE`
 is there from the start. `step(parent, node, code)` forks the parent's interpreter and files, runs
 the code in the fork, and stops it: nothing of it runs between two steps. What the code does to
 itself is a `Result`; trouble of the sandbox is a `sandbox.SandboxError`.
@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-ROOT = "root"
+ROOT_NODE = "root"
 """The name of the node that every other descends from; no agent code ever runs in it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StepLimits:
     """What one step may use.
 
     seconds: of wall clock.   output_bytes: kept of what it writes, half from each end.
@@ -61,7 +61,7 @@ class Result:
     value: repr of the last expression, if the code ends in one that is not None.
     exception: the traceback of what the code raised.
     status: of a death, as the shell would say it ("exit code 3", "signal 11").
-    marks: why a fork of this node would not be true: "threads", "wal" (SQLite's write-ahead log),
+    unforkable: why a fork of this node would not be true: "threads", "wal" (SQLite's write-ahead log),
         "mmap", "files" (too many to keep). Such a node is branched by replay.
     timings: seconds, by part ("fork", "files", "run", "sweep").
     """
@@ -72,7 +72,7 @@ class Result:
     value: str | None = None
     exception: str | None = None
     status: str = ""
-    marks: tuple[str, ...] = ()
+    unforkable: tuple[str, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     @property
@@ -105,7 +105,7 @@ class Sandbox(Protocol):
     def put(self, path: str, data: bytes) -> None:
         """Write a file into the root's working directory; only before the first step."""
 
-    def step(self, parent: str, node: str, code: str, limits: Limits = Limits()) -> Result:
+    def step(self, parent: str, node: str, code: str, limits: StepLimits = StepLimits()) -> Result:
         """Run `code` in a fork of `parent`, which becomes `node`.
 
         With `node == parent` nothing is forked and the node itself goes on: cheaper, and only for
@@ -115,7 +115,9 @@ class Sandbox(Protocol):
             KeyError: no such parent.   ValueError: `node` exists, or cannot go on in place.
         """
 
-    def judge(self, leaf: str, code: str, limits: Limits = Limits(), prepare: str = "") -> Result:
+    def grade(
+        self, leaf: str, code: str, limits: StepLimits = StepLimits(), prepare: str = ""
+    ) -> Result:
         """Run `code` in a fork of the untouched root that has the files of `leaf`.
 
         prepare: code that runs there first. Processes that it forks live on, and know nothing of

@@ -39,7 +39,7 @@ class Bubblewrap:
         argv = command(program)
         if not program.branches:
             return PipeChannel(argv)
-        return PipeChannel(argv, environment(HOME), home=HOME, alone=True)
+        return PipeChannel(argv, environment(HOME), home=HOME, own_namespace=True)
 
 
 @functools.cache

@@ -34,7 +34,7 @@ class PipeChannel:
         environment: Mapping[str, str] | None = None,
         *,
         home: str = "",
-        alone: bool = False,
+        own_namespace: bool = False,
         scratch: Path | None = None,
     ) -> None:
         """Start `argv` in a process group of its own.
@@ -44,7 +44,7 @@ class PipeChannel:
         Raises:
             SandboxError: it cannot be started.
         """
-        self.home, self.alone, self._scratch = home, alone, scratch
+        self.home, self.own_namespace, self._scratch = home, own_namespace, scratch
         self.socket = ""
         self._buffer = b""
         self._closed = False
@@ -136,9 +136,9 @@ class PipeChannel:
         if self._closed:
             return
         self._closed = True
-        if self.home and not self.alone:
+        if self.home and not self.own_namespace:
             self._let_it_end()
-        below = [os.pidfd_open(pid) for pid in self._children()] if self.alone else []
+        below = [os.pidfd_open(pid) for pid in self._children()] if self.own_namespace else []
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self._child.pid, signal.SIGKILL)
         self._child.wait()

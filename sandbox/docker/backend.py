@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sandbox.docker import daemon, image
-from sandbox.docker.channel import DockerChannel, remove
-from sandbox.docker.interrupts import undisturbed
-from sandbox.docker.program_socket import INSIDE, Door
+from sandbox.docker.channel import REMOVE_SECONDS, DockerChannel
+from sandbox.docker.interrupts import uninterrupted
+from sandbox.docker.program_socket import INSIDE, ProgramSocket
 from sandbox.errors import SandboxError
 from sandbox.owner import LABEL, owner
 from sandbox.program import ENVIRONMENT, HOME, Program, arguments_inside, inside
@@ -47,7 +47,7 @@ UNSURE: set[str] = set()
 def forget_unsure() -> None:
     """Remove them again. One whose removal is interrupted is tried once more."""
     for container in tuple(UNSURE):
-        remove(container)
+        daemon.remove_container(container, REMOVE_SECONDS)
         UNSURE.discard(container)
 
 
@@ -96,7 +96,7 @@ class Docker:
             require_readable(path)
         forget_unsure()
         container = f"treegraft-{uuid.uuid4().hex[:16]}"
-        door = Door()
+        door = ProgramSocket()
         home = HOME if program.branches else ""
         try:
             opened = door if program.branches and door.open() else None
@@ -110,13 +110,13 @@ class Docker:
                     raise
         except BaseException:
             door.close()
-            remove(container)
+            daemon.remove_container(container, REMOVE_SECONDS)
             UNSURE.add(container)
             raise
         return channel
 
     def _create(
-        self, client: "DockerClient", container: str, program: Program, opened: Door | None
+        self, client: "DockerClient", container: str, program: Program, opened: ProgramSocket | None
     ) -> None:
         from docker.errors import ImageNotFound
 
@@ -131,7 +131,7 @@ class Docker:
     def _make(self, client: "DockerClient", options: dict[str, Any]) -> None:
         image = self._image(client)
         # Who turns away from this request cannot tell when the container will be there to remove.
-        undisturbed(lambda: client.api.create_container(image, **options))
+        uninterrupted(lambda: client.api.create_container(image, **options))
 
     def _image(self, client: "DockerClient") -> str:
         with self._lock:  # one thread builds, the others wait for it
@@ -141,7 +141,7 @@ class Docker:
 
 
 def container_options(
-    client: "DockerClient", program: Program, opened: Door | None = None
+    client: "DockerClient", program: Program, opened: ProgramSocket | None = None
 ) -> dict[str, Any]:
     """What `docker.APIClient.create_container` is told, besides image and name."""
     mounts = [bind(path, inside(path, program)) for path in program.read_only]

@@ -13,8 +13,7 @@ import time
 from typing import cast
 
 from sandbox.docker import daemon
-from sandbox.docker.program_socket import INSIDE, NAME, Door
-from sandbox.errors import SandboxError
+from sandbox.docker.program_socket import INSIDE, NAME, ProgramSocket
 
 FRAME = struct.Struct(">BxxxL")
 """Before each piece of an attached stream: which of the streams, and how many bytes follow."""
@@ -114,9 +113,11 @@ class Exit:
 class DockerChannel:
     """Speaks with a program in a container. One owner at a time."""
 
-    alone = True
+    own_namespace: bool = True
 
-    def __init__(self, container: str, home: str, seconds: float, door: Door | None = None) -> None:
+    def __init__(
+        self, container: str, home: str, seconds: float, door: ProgramSocket | None = None
+    ) -> None:
         """Attach to a container that has been made and not yet started.
 
         door: where the program may call.
@@ -126,7 +127,7 @@ class DockerChannel:
         """
         self.home = home
         self.container = container
-        self.socket = f"{INSIDE}/{NAME}" if door is not None else ""
+        self.socket: str = f"{INSIDE}/{NAME}" if door is not None else ""
         self._door = door
         self._streams = Streams()
         self._stream = daemon.attach(container, seconds)
@@ -180,7 +181,7 @@ class DockerChannel:
         self._close_door()
         return line
 
-    def _called(self, door: Door, deadline: float) -> bool:
+    def _called(self, door: ProgramSocket, deadline: float) -> bool:
         """Whether the program is there and has called, and not said or done something else."""
         waiting = select.poll()
         waiting.register(door, select.POLLIN)
@@ -220,7 +221,7 @@ class DockerChannel:
         if self._stream.fileno() < 0:
             return
         self._close_door()
-        remove(self.container)
+        daemon.remove_container(self.container, REMOVE_SECONDS)
         self._exit.status(REMOVE_SECONDS)
         self._exit.close()
         self._line.close()
@@ -254,21 +255,3 @@ class DockerChannel:
             return True
         self._lines.feed(data)
         return bool(data)
-
-
-def remove(container: str) -> bool:
-    """Remove a container, running or not; False if it cannot be told that it went.
-
-    One that is being removed, or is not there, went.
-    """
-    from docker.errors import APIError
-
-    try:
-        with daemon.connected(REMOVE_SECONDS) as client:
-            try:
-                client.api.remove_container(container, force=True, v=True)
-            except APIError as error:
-                return error.status_code in (404, 409)
-    except SandboxError:
-        return False
-    return True

@@ -123,6 +123,30 @@ def unavailable() -> str:
     return ""
 
 
+def remove_container(container: str, seconds: float) -> str:
+    """Remove a container, running or not; one that is gone or about to go is fine.
+
+    Args:
+        container: its name or id.
+        seconds: to wait for each of the daemon's answers.
+
+    Returns:
+        Why nobody knows whether it is gone, in one line; "" if it is.
+    """
+    from docker.errors import APIError
+
+    try:
+        with connected(seconds) as client:
+            try:
+                client.api.remove_container(container, force=True, v=True)
+            except APIError as error:
+                if error.status_code not in (404, 409):  # 409: its removal is in progress
+                    raise
+    except SandboxError as error:
+        return str(error)
+    return ""
+
+
 def dial(seconds: float) -> socket.socket:
     """A plain connection to the daemon. Raises OSError: nobody listens."""
     stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

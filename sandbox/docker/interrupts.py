@@ -8,7 +8,7 @@ from queue import SimpleQueue
 AGAIN_SECONDS = 0.005
 
 
-def undisturbed(act: Callable[[], object]) -> None:
+def uninterrupted(act: Callable[[], object]) -> None:
     """Do it in a thread of its own; what it raises is raised here.
 
     An interrupt is raised at once if it comes before the beginning, which then never comes, and

@@ -17,7 +17,7 @@ INSIDE = "/door"
 NAME = "socket"
 
 
-class Door:
+class ProgramSocket:
     """folder: to be bound to INSIDE, once it is open.
 
     Making one does nothing; so whoever is interrupted in `open` has it, and closes it.

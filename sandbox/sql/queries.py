@@ -16,7 +16,8 @@ from sandbox.check import choose
 from sandbox.errors import SandboxError
 from sandbox.program import Channel, Program
 from sandbox.protocol import Quota
-from sandbox.sql.inside import query_worker
+from sandbox.sql.inside import guards, query_worker
+from sandbox.sql.programs import query_program
 
 START_SECONDS = 60.0
 """How long a worker may take to start: generous, for a loaded machine."""
@@ -212,7 +213,7 @@ class QueryWorker:
         return "died", f"the query ended the process that ran it (status {status})"
 
     def _overtime(self) -> str:
-        return query_worker.overtime(self.limits.seconds)
+        return guards.overtime(self.limits.seconds)
 
     def _ready(self, database: Path) -> Channel:
         """The worker, able to read `database`."""
@@ -226,11 +227,10 @@ class QueryWorker:
         return self._process
 
     def _start(self, folders: set[Path]) -> Channel:
-        source = Path(query_worker.__file__).resolve()
         program = Program(
             "query worker",
-            ("-I", "-S", "-B", str(source), json.dumps(asdict(self.limits))),
-            (source, *sorted(folders)),
+            ("-I", "-S", "-B", "-c", query_program(), json.dumps(asdict(self.limits))),
+            tuple(sorted(folders)),
             Quota(memory_bytes=self.limits.address_space_bytes, pids=PIDS),
         )
         backend = choose(self._sandbox).backend

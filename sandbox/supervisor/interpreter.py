@@ -83,15 +83,15 @@ class Interpreter:
         _dup2(descriptors[0], 2)
         _close(descriptors[0])
         self._return_to_place()
-        if message["judge"]:  # else a file of the agent's could stand for a module
+        if message["grade"]:  # else a file of the agent's could stand for a module
             sys.path[:] = [place for place in sys.path if place]
             random.seed()  # else every node could foresee what it draws
         value, exception = self._execute(message["code"], message["value_chars"])
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(BaseException):
                 stream.flush()
-        marks = self._look_around()
-        self._link.send({"value": value, "exception": exception, "marks": marks})
+        unforkable = self._look_around()
+        self._link.send({"value": value, "exception": exception, "unforkable": unforkable})
 
     def _execute(self, code: str, value_chars: int) -> tuple[str | None, str | None]:
         self._cells += 1
@@ -130,7 +130,7 @@ class Interpreter:
 
     def _look_around(self) -> list[str]:
         """Note place and open files; which of what is here would not survive a fork."""
-        marks = set()
+        unforkable = set()
         with contextlib.suppress(OSError):
             self._place = os.getcwd()
         self._files = []
@@ -143,17 +143,17 @@ class Interpreter:
             except OSError:
                 continue  # of the listing itself
             if target.startswith(EPHEMERAL):
-                marks.add("descriptors")
+                unforkable.add("descriptors")
             elif target.startswith(self._home + "/"):
                 with contextlib.suppress(OSError):  # a thread has closed it since
                     self._note(descriptor, target)
                 if target.endswith("-wal"):
-                    marks.add("wal")
+                    unforkable.add("wal")
         if threading.active_count() > 1:
-            marks.add("threads")
+            unforkable.add("threads")
         if "mmap" in sys.modules and _shares_memory():
-            marks.add("mmap")
-        return sorted(marks)
+            unforkable.add("mmap")
+        return sorted(unforkable)
 
     def _note(self, descriptor: int, path: str) -> None:
         mode = os.fstat(descriptor).st_mode

@@ -55,13 +55,13 @@ class Job:
     """
 
     def __init__(
-        self, texts: Sequence[str], limits: Mapping[str, Any], judge: bool = False
+        self, texts: Sequence[str], limits: Mapping[str, Any], grade: bool = False
     ) -> None:
         self.texts, self.limits = texts, limits
         self.output = Output(limits["output_bytes"])
         self.reading, self._writing = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(self.reading, False)
-        self._request = {"op": "run", "judge": judge, "value_chars": limits["value_chars"]}
+        self._request = {"op": "run", "grade": grade, "value_chars": limits["value_chars"]}
         self._sent = 0
 
     @property

@@ -24,7 +24,7 @@ from .kernel.processes import Processes
 from .nodes import Lost, Node, Nodes, NoRoom
 from .run_monitor import RunMonitor
 
-ROOT = "root"
+ROOT_NODE = "root"
 SHARED_MEMORY = "/dev/shm"
 IDLE_SECONDS = 0.05
 """After which the engine is taken to be busy with something else."""
@@ -48,15 +48,15 @@ class Supervisor:
         self._ends_at = time.monotonic() + settings["lifetime"]
         self._home: str = settings["home"]
         self._limits: dict[str, int] = settings["limits"]
-        shared = (SHARED_MEMORY,) if settings["alone"] else ()
-        processes = Processes(settings["alone"])
+        shared = (SHARED_MEMORY,) if settings["own_namespace"] else ()
+        processes = Processes(settings["own_namespace"])
         monitor = RunMonitor(processes, host.controls, self._ends_at, settings["pids"])
         self._nodes = Nodes(processes, self._files(), monitor, shared)
         confine.hide()  # not before: what is hidden may not write its own user map
         self._root = self._start_root()
         self._operations: dict[str, Callable[[Message], Message]] = {
             "step": self._step,
-            "judge": self._judge,
+            "grade": self._grade,
             "put": self._put,
             "get": self._get,
             "files": self._list,
@@ -103,7 +103,7 @@ class Supervisor:
         if not pid:
             self._be_root(theirs, link)
         theirs.close()
-        root = Node(ROOT, link, pid, kept=None)
+        root = Node(ROOT_NODE, link, pid, kept=None)
         self._nodes.add(root)
         limits = START_LIMITS | {"memory_bytes": self._settings["held_bytes"]}
         with closing(Job([self._settings["prelude"]], limits)) as job:
@@ -163,20 +163,20 @@ class Supervisor:
             evicted += self._keep_bounds(node)
         elif in_place:
             evicted.append(node.name)
-        return reply_of(run, job) | {"marks": list(node.marks), "evicted": evicted}
+        return reply_of(run, job) | {"unforkable": list(node.unforkable), "evicted": evicted}
 
-    def _judge(self, request: Message) -> Message:
+    def _grade(self, request: Message) -> Message:
         evicted = self._nodes.show(self._node(request["leaf"]))
         texts = [text for text in (request["prepare"], request["code"]) if text]
         started = time.monotonic()
-        with closing(Job(texts or [""], request["limits"], judge=True)) as job:
+        with closing(Job(texts or [""], request["limits"], grade=True)) as job:
             judge = self._fork(self._root, "", job, evicted)
             forked = time.monotonic()
             run = self._nodes.run(judge, job)
         run.seconds["fork"] = forked - started
         if not run.why:
             self._nodes.drop(judge)
-        return reply_of(run, job) | {"marks": [], "evicted": evicted}
+        return reply_of(run, job) | {"unforkable": [], "evicted": evicted}
 
     def _fork(self, parent: Node, name: str, job: Job, evicted: list[str]) -> Node:
         """A child of `parent`; where the kernel refuses, half of the others are evicted for it."""
@@ -184,7 +184,9 @@ class Supervisor:
             return self._nodes.fork(parent, name, job)
         except NoRoom:
             half = len(self._nodes.by_name) // 2
-            evicted += self._nodes.evict(half, self._settings["held_bytes"], {ROOT, parent.name})
+            evicted += self._nodes.evict(
+                half, self._settings["held_bytes"], {ROOT_NODE, parent.name}
+            )
             self._nodes.reap_dropped()
         try:
             return self._nodes.fork(parent, name, job)
@@ -194,7 +196,7 @@ class Supervisor:
     def _keep_bounds(self, spared: Node) -> list[str]:
         """Evict until the quota is kept; the root and `spared` stay."""
         most_nodes, most_bytes = self._settings["nodes"], self._settings["held_bytes"]
-        return self._nodes.evict(most_nodes, most_bytes, {ROOT, spared.name})
+        return self._nodes.evict(most_nodes, most_bytes, {ROOT_NODE, spared.name})
 
     def _put(self, request: Message) -> Message:
         if len(self._nodes.by_name) > 1:
@@ -248,7 +250,7 @@ def main() -> NoReturn:
     settings = host.receive(60.0)
     if settings["socket"]:
         host.call(settings["socket"])
-    if not settings["alone"]:
+    if not settings["own_namespace"]:
         _leave_a_keeper()
     try:
         Supervisor(host, settings).serve()
@@ -257,7 +259,7 @@ def main() -> NoReturn:
     except Gone:
         pass
     finally:
-        Processes(settings["alone"]).end()
+        Processes(settings["own_namespace"]).end()
         os._exit(0)
 
 
@@ -272,7 +274,7 @@ def _leave_a_keeper() -> None:
         confine.adopt_orphans()
         return
     os.closerange(0, 256)
-    processes = Processes(alone=False)
+    processes = Processes(own_namespace=False)
 
     def end(*_: object) -> NoReturn:
         processes.end()

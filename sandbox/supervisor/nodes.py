@@ -15,7 +15,7 @@ from .files.base import Files, Full, Kept
 from .files.safe_files import remove
 from .framing import Gone, Link, Message, Silent, pair
 from .jobs import Job, Run
-from .kernel.processes import Processes, lives, look, send
+from .kernel.processes import Processes, is_alive, read_process, send_signal
 from .run_monitor import LimitReached, RunMonitor
 
 TIDIED = 4
@@ -41,7 +41,7 @@ class NoRoom(Exception):
 
 @dataclass(slots=True)
 class Node:
-    """marks: why a fork of it would not be true.   private: bytes, an upper bound.
+    """unforkable: why a fork of it would not be true.   private: bytes, an upper bound.
     dropped: process numbers of children that were killed since."""
 
     name: str
@@ -49,7 +49,7 @@ class Node:
     pid: int
     kept: Kept
     parent: "Node | None" = None
-    marks: tuple[str, ...] = ()
+    unforkable: tuple[str, ...] = ()
     private: int = 0
     used: float = field(default_factory=time.monotonic)
     dropped: list[int] = field(default_factory=list)
@@ -97,7 +97,7 @@ class Nodes:
         if node.kept is None or node.name in gone:
             raise Lost(node.name)
         if look:
-            self.files.look(node.kept)
+            self.files.show_to_read(node.kept)
             return gone
         self._shown = None
         if resume:
@@ -130,12 +130,12 @@ class Nodes:
             Lost: the parent does not answer as it should.
             NoRoom: the parent is well, and cannot fork.
         """
-        if not lives(parent.pid):
+        if not is_alive(parent.pid):
             raise Lost(parent.name)
         link, theirs = pair()
         try:
             job.send_early(link)
-            send(parent.pid, signal.SIGCONT)
+            send_signal(parent.pid, signal.SIGCONT)
             parent.link.send({"op": "fork"}, (theirs.fileno(),))
             theirs.close()
             self.files.tidy(TIDIED)
@@ -152,7 +152,7 @@ class Nodes:
         finally:
             theirs.close()
             # Not waited for: its child runs, may keep it awake, and has to be watched.
-            send(parent.pid, signal.SIGSTOP)
+            send_signal(parent.pid, signal.SIGSTOP)
             self._awake.add(parent.pid)
         if pid in self.pids() or pid <= 0:
             link.close()
@@ -174,7 +174,7 @@ class Nodes:
         idle = self.pids() - {node.pid}
         try:
             if not job.begun:  # else it runs already, or stopped by itself
-                send(node.pid, signal.SIGCONT)
+                send_signal(node.pid, signal.SIGCONT)
             for number in range(len(job.texts)):
                 job.send(node.link, number)
                 run.reply = self._monitor.reply(node.pid, node.link, job, idle)
@@ -194,7 +194,7 @@ class Nodes:
         """Stop the node, or end it if it failed; end everything else that it started."""
         started = time.monotonic()
         if run.why:
-            send(node.pid, signal.SIGKILL)
+            send_signal(node.pid, signal.SIGKILL)
             run.status = self._how_it_ended(node)
             self.by_name.pop(node.name, None)
             node.link.close()
@@ -220,7 +220,7 @@ class Nodes:
     def _reap(self, parent: Node, pid: int) -> Message:
         """What the parent says of a dead child, which is then no process any more."""
         try:
-            send(parent.pid, signal.SIGCONT)
+            send_signal(parent.pid, signal.SIGCONT)
             parent.link.send({"op": "reap", "pid": pid})
             while (told := self._soon(parent.link)).get("pid") != pid:
                 pass  # an answer that came too late for an earlier question
@@ -242,9 +242,11 @@ class Nodes:
     def settle_in(self, node: Node, run: Run) -> None:
         """Register a node whose code ran to its end, with its files and what it weighs."""
         started = time.monotonic()
-        marks = run.reply.get("marks")
-        found = {str(mark)[:20] for mark in marks[:8]} if isinstance(marks, list) else set()
-        seen = look(node.pid)
+        unforkable = run.reply.get("unforkable")
+        found = (
+            {str(mark)[:20] for mark in unforkable[:8]} if isinstance(unforkable, list) else set()
+        )
+        seen = read_process(node.pid)
         if seen is None:
             raise Lost(node.name)
         if seen.threads > 1:
@@ -258,7 +260,7 @@ class Nodes:
                 self.drop(self._unkept)
             self._unkept = node
         self._shown = node if kept is not None else None
-        node.kept, node.marks = kept, tuple(sorted(found))
+        node.kept, node.unforkable = kept, tuple(sorted(found))
         node.used = time.monotonic()
         self.by_name[node.name] = node
         run.seconds["files"] = run.seconds.get("files", 0.0) + time.monotonic() - started
@@ -267,7 +269,7 @@ class Nodes:
         """What its children share with it lives on in them."""
         self.by_name.pop(node.name, None)
         self._awake.discard(node.pid)
-        send(node.pid, signal.SIGKILL)
+        send_signal(node.pid, signal.SIGKILL)
         node.link.close()
         if node.parent is not None:
             node.parent.dropped.append(node.pid)

@@ -5,7 +5,7 @@ import time
 
 from .framing import Gone, Link, Message
 from .jobs import Job
-from .kernel.processes import Processes, lives
+from .kernel.processes import Processes, is_alive
 
 TICK = 0.02
 """Seconds between two looks at a running node's memory."""
@@ -66,7 +66,7 @@ class RunMonitor:
 
     def _watch(self, pid: int, idle: set[int], most_bytes: int) -> None:
         """Raises LimitReached: what runs is too large, or too much of it runs. Gone: the node is."""
-        if not lives(pid):
+        if not is_alive(pid):
             raise Gone  # its parent was stopped with the link's other end still in its hands
         self._processes.reap()  # zombies count as processes
         processes, memory = self._processes.running(idle)

@@ -21,7 +21,7 @@ from sandbox.docker.channel import DockerChannel
 from sandbox.owner import LABEL, owner
 from sandbox.program import Program
 from sandbox.protocol import Quota
-from sandbox.sql.inside import query_worker
+from sandbox.sql.programs import query_program
 from tests.support.docker_relay import Relay
 
 EVALUATE = """
@@ -103,15 +103,14 @@ def test_the_query_worker_answers_in_a_container(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE item (name)")
         connection.execute("INSERT INTO item VALUES ('pen')")
     connection.close()
-    source = Path(query_worker.__file__)
-    arguments = ("-I", "-S", "-B", str(source), json.dumps(asdict(QueryLimits())))
-    channel = Docker().start(Program("query worker", arguments, read_only=(source, tmp_path)))
+    arguments = ("-I", "-S", "-B", "-c", query_program(), json.dumps(asdict(QueryLimits())))
+    channel = Docker().start(Program("query worker", arguments, read_only=(tmp_path,)))
     try:
         assert "ready" in json.loads(channel.receive(20, 1 << 20))
         request = {"op": "query", "sql": "SELECT name FROM item", "max_rows": 5, "max_cell": 60}
         channel.send(json.dumps(request | {"database": str(database)}).encode())
         assert json.loads(channel.receive(10, 1 << 20))["rows"] == [["pen"]]
-        assert channel.home == "" and channel.alone
+        assert channel.home == "" and channel.own_namespace
     finally:
         channel.kill()
 
@@ -223,7 +222,7 @@ def test_a_container_killed_from_outside(
 ) -> None:
     channel = start(EVALUATE)
     with monkeypatch.context() as patience:
-        patience.setattr(channel, "END_SECONDS", 0.05)
+        patience.setattr("sandbox.docker.channel.END_SECONDS", 0.05)
         assert channel.ended() is None
     with daemon.connected() as client:
         client.api.kill(channel.container)

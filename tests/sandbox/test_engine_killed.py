@@ -16,7 +16,7 @@ from sandbox.backends import BACKENDS, CONFINING
 from sandbox.branching import BranchingSandbox
 from sandbox.errors import SandboxError
 from sandbox.owner import owner
-from sandbox.protocol import ROOT, Limits
+from sandbox.protocol import ROOT_NODE, StepLimits
 from sandbox.sweep import sweep
 from tests.support import faults
 from tests.support.faults import SMALL, gone, grow, know, wait_for
@@ -238,12 +238,12 @@ STOPPED = """
 import sys
 from sandbox.backends import BACKENDS
 from sandbox.branching import BranchingSandbox
-from sandbox.protocol import Limits
+from sandbox.protocol import StepLimits
 from tests.support.faults import SMALL, SPIN, grow, know
 name, mark = sys.argv[1], sys.stdin.readline().strip()
 with BranchingSandbox(BACKENDS[name](), SMALL) as box:
     grow(box)
-    print(box.step("n3", "busy", SPIN.format(mark=mark), Limits(seconds=1.5)).why, flush=True)
+    print(box.step("n3", "busy", SPIN.format(mark=mark), StepLimits(seconds=1.5)).why, flush=True)
     print(know(box, "n3"), flush=True)
 """
 
@@ -281,7 +281,7 @@ def test_no_step_outlives_the_lifetime() -> None:
     with BranchingSandbox(BACKENDS["bubblewrap"](), quota) as box:
         started = time.monotonic()
         with pytest.raises(SandboxError):
-            box.step(ROOT, "busy", "while True: pass", Limits(seconds=10.0))
+            box.step(ROOT_NODE, "busy", "while True: pass", StepLimits(seconds=10.0))
         assert time.monotonic() - started < 4.0
 
 
@@ -314,7 +314,7 @@ def test_daemons_that_change_parents_are_found(name: str) -> None:
         box.start()
         for number in range(400):
             code = ORPHANED.format(pause=number % 40 * 3e-5)
-            assert box.step(ROOT, "parent", code, Limits(seconds=5)).ok
+            assert box.step(ROOT_NODE, "parent", code, StepLimits(seconds=5)).ok
             stat = box.stat()
             assert stat.pids == len(stat.alive), f"after {number} daemons"
             box.drop("parent")

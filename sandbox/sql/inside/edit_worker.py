@@ -1,19 +1,18 @@
-"""What runs in the nodes of a sandbox where an agent changes a SQLite database: our code.
+"""What runs in the nodes of a sandbox where an agent changes a SQLite database.
 
-Standard library only: its source is the prelude of a `BranchingSandbox`. The database is a copy in
-memory, so a fork of the node is a copy of it; no agent's Python ever runs beside it.
+`sandbox.sql.programs.edit_prelude` installs it in a `BranchingSandbox`. The database is a copy in
+memory, so a fork of the node copies it too; no agent's Python ever runs beside it.
 
-`perform` is the one thing that a step calls. A copy counts the statements that have written: state
-number k is what the first k of them left, and the savepoint set before each lets `back` go there.
-The guards are those of `query_worker`, but the authorizer lets statements write; transactions,
-savepoints, ATTACH, PRAGMAs that set, new triggers and temporary tables stay refused.
+A step calls `perform` only. A copy counts the statements that have written: state number k is what
+the first k of them left, and a savepoint before each lets `back` return there. The guards are those
+of `query_worker`, but statements may write; transactions, savepoints, ATTACH, PRAGMAs that set, new
+triggers and temporary tables stay refused.
 
 SQLite itself ends the whole transaction in some cases (ON CONFLICT ROLLBACK, an interrupted write,
-no memory). Then the states are gone: the reply says "broken", and the host makes the node anew.
+no memory). Then the states are gone: the reply says "broken", and the host makes the node again.
 
-Limits: `random()` and `last_insert_rowid()` (which no rollback undoes) are refused, as are
-`changes()` and `total_changes()`; the clock is not. Foreign keys are not enforced, which is
-SQLite's default.
+Limitations: `last_insert_rowid()` (which no rollback undoes), `changes()` and `total_changes()` are
+refused too. Foreign keys are not enforced, which is SQLite's default.
 """
 
 import contextlib
@@ -21,11 +20,19 @@ import hashlib
 import json
 import sqlite3
 import time
-import urllib.parse
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
+from .guards import (
+    PROGRESS_STEPS,
+    REFUSED_FUNCTIONS,
+    describe,
+    may_read,
+    read_only_uri,
+    set_limits,
+    show,
+)
+
 CHANGES = {sqlite3.SQLITE_INSERT, sqlite3.SQLITE_UPDATE, sqlite3.SQLITE_DELETE}
 DEFINES = {
     sqlite3.SQLITE_ALTER_TABLE,
@@ -37,31 +44,7 @@ DEFINES = {
     sqlite3.SQLITE_DROP_VIEW,
     sqlite3.SQLITE_REINDEX,  # part of CREATE INDEX
 }
-PRAGMAS = {
-    "foreign_key_list",
-    "index_info",
-    "index_list",
-    "index_xinfo",
-    "table_info",
-    "table_list",
-    "table_xinfo",
-}
-REFUSED_FUNCTIONS = {
-    "changes",
-    "fts3_tokenizer",
-    "last_insert_rowid",
-    "load_extension",
-    "random",
-    "randomblob",
-    "total_changes",
-}
-KINDS = {
-    sqlite3.SQLITE_AUTH: "denied",
-    sqlite3.SQLITE_FULL: "too_big",
-    sqlite3.SQLITE_INTERRUPT: "timeout",
-    sqlite3.SQLITE_NOMEM: "memory",
-    sqlite3.SQLITE_TOOBIG: "too_big",
-}
+REFUSED_HERE = REFUSED_FUNCTIONS | {"changes", "last_insert_rowid", "total_changes"}
 RELATIONS = (
     "SELECT type, name FROM sqlite_master"
     " WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
@@ -69,26 +52,25 @@ RELATIONS = (
 
 
 class Copy:
-    """A copy in memory of the database at `path`, with the states that its statements left.
+    """A copy of a database in memory, with the states that its statements left.
 
-    limits: as `sandbox.QueryLimits` has them, and "growth_bytes", "digest_seconds".
-
-    Raises:
-        sqlite3.Error: it cannot be read.
+    Attributes:
+        limits: as in `sandbox.QueryLimits`, and "growth_bytes", "digest_seconds".
+        writes: how many statements have written.
     """
 
     def __init__(self, path: str, limits: dict[str, Any]) -> None:
+        """Copy the database at `path`. Raises sqlite3.Error if it cannot be read."""
         self.limits, self.writes = limits, 0
         self._guarded, self._deadline = False, 0.0
         self._seen: set[int] = set()
-        uri = f"file:{urllib.parse.quote(path)}?mode=ro&immutable=1"
         # No cache of statements: the authorizer has to see each of them.
         self._db = sqlite3.connect(":memory:", isolation_level=None, cached_statements=0)
-        with contextlib.closing(sqlite3.connect(uri, uri=True)) as source:
+        with contextlib.closing(sqlite3.connect(read_only_uri(path), uri=True)) as source:
             source.backup(self._db)
         self._bound()
         self._db.set_authorizer(self._authorize)
-        self._db.set_progress_handler(self._overdue, 500)
+        self._db.set_progress_handler(self._overdue, PROGRESS_STEPS)
         self._db.execute("BEGIN")
 
     def _bound(self) -> None:
@@ -98,18 +80,7 @@ class Copy:
         heap = limits["heap_bytes"] + 2 * size * pages + limits["growth_bytes"]
         db.execute(f"PRAGMA hard_heap_limit={heap}")
         db.execute(f"PRAGMA max_page_count={pages + limits['growth_bytes'] // size}")
-        db.execute("PRAGMA temp_store=MEMORY")
-        for limit, value in (
-            (sqlite3.SQLITE_LIMIT_LENGTH, limits["cell_bytes"]),
-            (sqlite3.SQLITE_LIMIT_SQL_LENGTH, limits["sql_bytes"]),
-            (sqlite3.SQLITE_LIMIT_ATTACHED, 0),
-            (sqlite3.SQLITE_LIMIT_COMPOUND_SELECT, 100),
-            (sqlite3.SQLITE_LIMIT_EXPR_DEPTH, 300),
-            (sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, 1000),
-            (sqlite3.SQLITE_LIMIT_TRIGGER_DEPTH, 10),
-            (sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0),
-        ):
-            db.setlimit(limit, value)
+        set_limits(db, limits, trigger_depth=10)
 
     def _authorize(self, code: int, first: str | None, second: str | None, *_: str | None) -> int:
         if not self._guarded:
@@ -118,12 +89,7 @@ class Copy:
         # SQLite writes these itself: for a CREATE, and to declare a function such as json_each.
         if not (code in CHANGES and table in ("sqlite_master", "sqlite_temp_master")):
             self._seen.add(code)
-        if code in READS | CHANGES | DEFINES:
-            return sqlite3.SQLITE_OK
-        if code == sqlite3.SQLITE_FUNCTION:
-            allowed = (second or "").lower() not in REFUSED_FUNCTIONS
-        else:
-            allowed = code == sqlite3.SQLITE_PRAGMA and table in PRAGMAS
+        allowed = code in CHANGES | DEFINES or may_read(code, first, second, REFUSED_HERE)
         return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
     def _overdue(self) -> bool:
@@ -131,7 +97,7 @@ class Copy:
 
     @contextlib.contextmanager
     def _guard(self, deadline: float, on_error: str) -> Iterator[None]:
-        """Everything that runs inside may be the agent's; `deadline` as time.monotonic() has it."""
+        """Apply the guards while agent SQL may run; `deadline` is a time of time.monotonic()."""
         self._guarded, self._deadline = True, deadline
         self._db.text_factory = lambda data: data.decode("utf-8", on_error)
         try:
@@ -140,7 +106,7 @@ class Copy:
             self._guarded = False
 
     def run(self, sql: str, max_rows: int, max_cell: int) -> dict[str, Any]:
-        """The first rows of one statement; one that fails leaves no trace."""
+        """Return the first rows of one statement; a statement that fails leaves no trace."""
         savepoint = f"w{self.writes + 1}"
         self._db.execute(f"SAVEPOINT {savepoint}")
         self._seen = set()
@@ -149,10 +115,13 @@ class Copy:
                 reply = self._fetch(sql, max_rows, max_cell)
         except (sqlite3.Error, sqlite3.Warning, ValueError, MemoryError) as error:
             if not self._db.in_transaction:
-                return {"error": self._told(error), "broken": True}
+                return {
+                    "error": describe(error, self.limits["seconds"], "statement"),
+                    "broken": True,
+                }
             self._db.execute(f"ROLLBACK TO {savepoint}")
             self._db.execute(f"RELEASE {savepoint}")
-            return {"error": self._told(error)}
+            return {"error": describe(error, self.limits["seconds"], "statement")}
         if self._seen & CHANGES and not self._seen & DEFINES:
             (reply["changed"],) = self._db.execute("SELECT changes()").fetchone()
         reply["wrote"] = bool(self._seen & (CHANGES | DEFINES))
@@ -168,37 +137,26 @@ class Copy:
         with contextlib.closing(self._db.execute(sql)) as cursor:
             if cursor.description is None and not self._seen:
                 raise ValueError("there is no statement in this text")
-            columns = [shown(column[0], max_cell) for column in cursor.description or ()]
+            columns = [show(column[0], max_cell) for column in cursor.description or ()]
             for row in cursor:
                 total += 1
                 if total > self.limits["count_rows"]:
                     break
                 if len(rows) < max_rows and room > 0:
-                    rows.append([shown(value, max_cell) for value in row])
+                    rows.append([show(value, max_cell) for value in row])
                     room -= len(json.dumps(rows[-1]))
         count = min(total, self.limits["count_rows"])
         return {"columns": columns, "rows": rows, "total": count, "more": total > count}
 
-    def _told(self, error: Exception) -> tuple[str, str]:
-        message = str(error)[:500]
-        kind = KINDS.get(getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF, "sql")
-        if message.startswith("not authorized"):
-            kind = "denied"
-        if kind == "timeout":
-            message = f"the statement ran longer than {self.limits['seconds']:g} s and was stopped"
-        if kind == "memory" or isinstance(error, MemoryError):
-            kind, message = "memory", "the statement needs too much memory and was stopped"
-        return kind, message
-
     def back(self, writes: int) -> None:
-        """Undo all but the first `writes` statements that have written."""
+        """Undo all but the first `writes` statements that wrote."""
         if writes < self.writes:
             self._db.execute(f"ROLLBACK TO w{writes + 1}")
             self._db.execute(f"RELEASE w{writes + 1}")
             self.writes = writes
 
     def replay(self, statements: Iterable[str]) -> dict[str, Any]:
-        """Run statements that have written before."""
+        """Run statements again that wrote before; an error if one does not write now."""
         for sql in statements:
             reply = self.run(sql, 0, 1)
             if not reply.get("wrote"):
@@ -206,12 +164,12 @@ class Copy:
         return {}
 
     def trial(self, statements: Iterable[str]) -> dict[str, Any]:
-        """The state that statements leave, or the error of the first that fails."""
+        """Return the state that statements leave, or the error of the first that fails."""
         replies = (self.run(sql, 0, 1) for sql in statements)
         return next((reply for reply in replies if "error" in reply), None) or self.state()
 
     def state(self) -> dict[str, Any]:
-        """Digests; what they are of, says `environments.sql.editing.State`."""
+        """Return digests of contents and schema, as `environments.sql.editing.State` explains."""
         content, schema = [], []
         for kind, name in self._db.execute(RELATIONS).fetchall():
             # A view may be the agent's.
@@ -227,11 +185,11 @@ class Copy:
         return {"content": digest(sorted(content)), "schema": digest(sorted(schema))}
 
     def _content(self, name: str, declared: list[Any]) -> tuple[list[str], str]:
-        """Columns in alphabetical order; and a digest of the rows, whatever their order."""
+        """Return the columns in alphabetical order, and a digest of the rows as a multiset."""
         columns = sorted((str(row[1]) for row in declared if row[6] != 1), key=str.lower)
         names = ", ".join(map(quoted, columns))
         rows = self._db.execute(f"SELECT {names} FROM {quoted(name)}")
-        digests = sorted(hashlib.sha256(b"".join(map(encoded, row))).digest() for row in rows)
+        digests = sorted(hashlib.sha256(b"".join(map(encode, row))).digest() for row in rows)
         return [c.lower() for c in columns], hashlib.sha256(b"".join(digests)).hexdigest()
 
     def _indexes(self, name: str) -> list[Any]:
@@ -243,18 +201,8 @@ class Copy:
         return [[*map(str, row[:6]), row[6] if len(row) > 6 else 0] for row in rows]
 
 
-def shown(value: Any, width: int) -> Any:
-    """A cell as it travels: numbers and NULL as they are, the rest as text of `width` at most."""
-    if isinstance(value, bytes):
-        text = f"x'{value[: width // 2].hex()}'"
-        return text if len(value) <= width // 2 else text[:-1] + "...'"
-    if isinstance(value, str) and len(value) > width:
-        return value[:width] + "..."
-    return value
-
-
-def encoded(value: Any) -> bytes:
-    """Equal for equal values: tagged, with its length."""
+def encode(value: Any) -> bytes:
+    """Return bytes that are equal for equal values: a type tag, the length, the value."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     match value:
@@ -272,15 +220,17 @@ def encoded(value: Any) -> bytes:
 
 
 def digest(value: Any) -> str:
+    """Return a hash of JSON data."""
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
 def quoted(name: str) -> str:
+    """Return an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def load(path: str, limits: str) -> str:
-    """Make `copy`, which `perform` acts on; the error, or ""."""
+    """Copy the database for `perform`; return the error, or "" if it worked."""
     global copy
     try:
         copy = Copy(path, json.loads(limits))
@@ -290,7 +240,11 @@ def load(path: str, limits: str) -> str:
 
 
 def perform(requests: str) -> str:
-    """The reply to the last of a JSON list of [method of `Copy`, arguments...]."""
+    """Call methods of the copy; return the last reply as JSON.
+
+    Args:
+        requests: a JSON list of [method of `Copy`, arguments...].
+    """
     reply: Any = None
     for name, *arguments in json.loads(requests):
         reply = getattr(copy, name)(*arguments)

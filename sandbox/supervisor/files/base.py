@@ -32,7 +32,7 @@ class Files(Protocol):
     def show(self, kept: Kept) -> None:
         """Let `home` hold these files; nothing done to them afterwards harms `kept`."""
 
-    def look(self, kept: Kept) -> None:
+    def show_to_read(self, kept: Kept) -> None:
         """As `show`, if only we look at them, and no node runs before the next call."""
 
     def resume(self, kept: Kept) -> None:

@@ -98,7 +98,7 @@ class Copies:
     def leave(self) -> None:
         """Nothing to do: what is kept is a copy."""
 
-    def look(self, kept: Copy) -> None:
+    def show_to_read(self, kept: Copy) -> None:
         if kept is not self._shown:
             self.show(kept)
 

@@ -105,7 +105,7 @@ class Overlay:
     def show(self, kept: Layers) -> None:
         self._replace((self._layer(), *kept.names))
 
-    def look(self, kept: Layers) -> None:
+    def show_to_read(self, kept: Layers) -> None:
         if self._frozen or self._shown != kept.names:
             self.show(kept)
 

@@ -38,7 +38,7 @@ class Process(NamedTuple):
         return min(self.faults * PAGE, self.resident)
 
 
-def look(pid: int) -> Process | None:
+def read_process(pid: int) -> Process | None:
     """None if there is no such process."""
     try:
         descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
@@ -56,7 +56,7 @@ def look(pid: int) -> Process | None:
     )
 
 
-def others() -> list[int]:
+def namespace_processes() -> list[int]:
     """Every process of our pid namespace but ourselves."""
     us = os.getpid()
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != us]
@@ -83,21 +83,21 @@ def _children(pid: int) -> Iterator[int]:
 
 
 class Processes:
-    """Those below us.  alone: whether we are in a pid namespace of our own."""
+    """Those below us.  own_namespace: whether we are in a pid namespace of our own."""
 
-    def __init__(self, alone: bool) -> None:
-        self._alone = alone
-        self.list: Callable[[], list[int]] = others if alone else descendants
+    def __init__(self, own_namespace: bool) -> None:
+        self._own_namespace = own_namespace
+        self.list: Callable[[], list[int]] = namespace_processes if own_namespace else descendants
 
     def stop(self, pids: Iterable[int]) -> None:
         """Stop processes and wait until they stand still; one that does not is killed."""
         for pid in pids:
-            send(pid, signal.SIGSTOP)
+            send_signal(pid, signal.SIGSTOP)
             deadline = time.monotonic() + STOP_SECONDS
-            while (seen := look(pid)) and seen.state not in STOPPED + DEAD:
+            while (seen := read_process(pid)) and seen.state not in STOPPED + DEAD:
                 os.sched_yield()
                 if time.monotonic() > deadline:
-                    send(pid, signal.SIGKILL)
+                    send_signal(pid, signal.SIGKILL)
                     break
 
     def sweep(self, keep: Collection[int], awake: Collection[int] = ()) -> bool:
@@ -106,23 +106,23 @@ class Processes:
         awake: those of `keep` that are not known to be stopped.
         """
         deadline = time.monotonic() + SWEEP_SECONDS
-        if self._alone:
-            send(-1, signal.SIGSTOP)  # first, since one could wake another
+        if self._own_namespace:
+            send_signal(-1, signal.SIGSTOP)  # first, since one could wake another
         self.stop(awake)
         before: list[int] | None = None
         while time.monotonic() < deadline:
-            if self._alone and before is not None:
-                send(-1, signal.SIGSTOP)
+            if self._own_namespace and before is not None:
+                send_signal(-1, signal.SIGSTOP)
             found = self.list()
-            strangers = [pid for pid in found if pid not in keep and lives(pid)]
+            strangers = [pid for pid in found if pid not in keep and is_alive(pid)]
             for pid in strangers:
-                send(pid, signal.SIGKILL)
+                send_signal(pid, signal.SIGKILL)
             self.reap()
-            if not strangers and (self._alone or found == before):
+            if not strangers and (self._own_namespace or found == before):
                 self.stop(awake)
                 return True
             before = found
-            if self._alone and len(strangers) > 1:
+            if self._own_namespace and len(strangers) > 1:
                 time.sleep(0.001)
         return False
 
@@ -132,11 +132,11 @@ class Processes:
 
     def living(self) -> int:
         """How many there are, zombies aside."""
-        return sum(lives(pid) for pid in self.list())
+        return sum(is_alive(pid) for pid in self.list())
 
     def running(self, idle: Collection[int]) -> tuple[int, int]:
         """How many are not idle, and their resident bytes, shared pages counted each time."""
-        busy = [seen for pid in self.list() if pid not in idle and (seen := look(pid))]
+        busy = [seen for pid in self.list() if pid not in idle and (seen := read_process(pid))]
         return len(busy), sum(seen.resident for seen in busy)
 
     def reap(self) -> None:
@@ -145,11 +145,11 @@ class Processes:
                 pass
 
 
-def send(pid: int, number: signal.Signals) -> None:
+def send_signal(pid: int, number: signal.Signals) -> None:
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
 
 
-def lives(pid: int) -> bool:
-    seen = look(pid)
+def is_alive(pid: int) -> bool:
+    seen = read_process(pid)
     return seen is not None and seen.state not in DEAD

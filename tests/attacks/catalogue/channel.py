@@ -14,7 +14,7 @@ def frame(data):
 def forge(data):
     link.socket.sendall(frame(data))
 """
-REPLY = b'{"value": "forged", "exception": null, "marks": []}'
+REPLY = b'{"value": "forged", "exception": null, "unforkable": []}'
 DESCRIPTORS = 40
 """More open files than the supervisor of a sandbox that tests use has."""
 
@@ -38,7 +38,7 @@ CHANNEL = (
         (
             "import json, os, struct\n"
             "line = json.dumps({'ready': {}, 'why': '', 'output': 'forged',"
-            " 'value': 'forged', 'marks': [], 'pids': 0}).encode() + b'\\n'\n"
+            " 'value': 'forged', 'unforkable': [], 'pids': 0}).encode() + b'\\n'\n"
             "for descriptor in range(3, 1024):\n"
             "    for data in (line, struct.pack('!I', len(line)) + line):\n"
             "        try: os.write(descriptor, data)\n        except OSError: pass",
@@ -79,21 +79,21 @@ CHANNEL = (
     forged("reply that is no object", "break the parser", "b'[1]'", stopped=True),
     forged("reply that nests", "overflow the stack", "b'[' * 400000", stopped=True),
     forged(
-        "marks that nest",
+        "nested list in a reply",
         "overflow the stack of what shows them",
-        "b'{\"marks\": [' + b'[' * 960 + b']' * 960 + b']}'",
+        "b'{\"unforkable\": [' + b'[' * 960 + b']' * 960 + b']}'",
         stopped=False,
     ),
     forged(
         "fields of the wrong kind",
         "break what reads them",
-        'json.dumps({"value": {}, "exception": 7, "marks": {"a": 1}, "why": 1}).encode()',
+        'json.dumps({"value": {}, "exception": 7, "unforkable": {"a": 1}, "why": 1}).encode()',
         stopped=False,
     ),
     forged(
-        "marks without end",
+        "endless list in a reply",
         "fill memory",
-        'json.dumps({"marks": ["x" * 9000] * 90}).encode()',
+        'json.dumps({"unforkable": ["x" * 9000] * 90}).encode()',
         stopped=False,
     ),
     forged(

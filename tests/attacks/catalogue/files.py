@@ -1,10 +1,10 @@
 """Files: those of the machine, those that the host reads for the engine, hostile trees."""
 
-from sandbox.protocol import Limits
+from sandbox.protocol import StepLimits
 from tests.attacks.attack import CONTAINED, OPEN, STOPPED, Attack, expect
 from tests.attacks.reach import both, fetched, leaked, wrote
 
-SLOW = Limits(seconds=20.0)
+SLOW = StepLimits(seconds=20.0)
 """Landlock looks at every folder above."""
 OUTSIDE = expect(STOPPED, process=OPEN)
 

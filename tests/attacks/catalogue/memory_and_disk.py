@@ -1,12 +1,12 @@
 """Memory, disk, output: use more than allowed; crash; leave things that outlive."""
 
-from sandbox.protocol import Limits
+from sandbox.protocol import StepLimits
 from tests.attacks.attack import CONTAINED, NOT_RUN, OPEN, STOPPED, Attack, expect
 from tests.attacks.reach import found_by, larger, left_behind, runs_on, shared_memory
 
-GREEDY = Limits(seconds=3.0, flood_bytes=8 << 20, memory_bytes=96 << 20)
+GREEDY = StepLimits(seconds=3.0, flood_bytes=8 << 20, memory_bytes=96 << 20)
 DISK, INODES = 16 << 20, 2000
-FLOOD = Limits(seconds=10.0)
+FLOOD = StepLimits(seconds=10.0)
 
 MEMORY_AND_DISK = (
     Attack(
@@ -67,7 +67,7 @@ MEMORY_AND_DISK = (
         ("for number in range(6000): open(f'f{number}', 'w').close()",),
         expect(CONTAINED, STOPPED, OPEN, OPEN),
         larger(DISK, INODES + 100),
-        Limits(seconds=3.0),
+        StepLimits(seconds=3.0),
     ),
     Attack(
         "sparse file of 1 TB",

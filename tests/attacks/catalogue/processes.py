@@ -1,6 +1,6 @@
 """Processes and time: run for ever, get away, end or slow down others."""
 
-from sandbox.protocol import Limits
+from sandbox.protocol import StepLimits
 from tests.attacks.attack import (
     CONTAINED,
     HANGS,
@@ -27,7 +27,7 @@ def daemon(*command):
 daemon('sleep', '600')
 daemon('sh', '-c', 'trap "" HUP TERM INT; while :; do sleep 600; done')
 """
-MANY = Limits(seconds=0.5, memory_bytes=8 << 30)
+MANY = StepLimits(seconds=0.5, memory_bytes=8 << 30)
 """Memory that forks share is counted for each; here the number of processes should be the limit."""
 SELF = "import supervisor.interpreter as own, os, sys, time, ctypes\n"
 VFORK = "ctypes.CDLL(None).syscall(56, 0x4000 | 17, 0, 0, 0, 0)"

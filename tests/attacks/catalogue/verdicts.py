@@ -173,7 +173,7 @@ VERDICTS = (
         ),
         expect(CONTAINED),
         lambda scene: (
-            scene.judge("open('log', 'w').write('reveals')").ok
+            scene.grade("open('log', 'w').write('reveals')").ok
             and (
                 "reveals" in str(scene.probe("held.seek(0); held.read()", scene.node).value)
                 or scene.sandbox.get(scene.node, "log") != b""
@@ -185,6 +185,6 @@ VERDICTS = (
         "have no verdict at all",
         ("import os\nos.kill(os.getppid(), 9)",),
         expect(CONTAINED),
-        lambda scene: scene.judge("1 + 1").value != "2",
+        lambda scene: scene.grade("1 + 1").value != "2",
     ),
 )
