@@ -1,4 +1,4 @@
-"""What the supervisor is told and says, as the types of `sandbox.protocol`."""
+"""Messages of the supervisor as the types of `sandbox.protocol`."""
 
 import functools
 import hashlib
@@ -14,10 +14,12 @@ from sandbox.protocol import Result, StepLimits
 
 @functools.cache
 def encode_limits(limits: StepLimits) -> dict[str, Any]:
+    """Return limits as the supervisor reads them."""
     return asdict(limits)
 
 
 def decode_result(reply: dict[str, Any]) -> Result:
+    """Return the result in a supervisor's reply."""
     return Result(
         why=reply["why"],
         output=reply["output"],
@@ -31,14 +33,14 @@ def decode_result(reply: dict[str, Any]) -> Result:
 
 
 def digest(result: Result, home: str) -> str:
-    """Of what the agent saw; where `home` is may differ from one start to the next."""
+    """Return a hash of what the agent saw, whatever `home` is: it differs between starts."""
     seen = [result.why, result.output, result.truncated, result.value, result.exception]
     text = json.dumps(seen, ensure_ascii=False).replace(home, HOME)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()
 
 
 def status_text(status: int | None) -> str:
-    """How a process ended, from waitpid's number."""
+    """Describe how a process ended, from waitpid's number."""
     if status is None or not 0 <= status <= 0xFFFF:  # a node's parent says it, and may say anything
         return ""
     if os.WIFSIGNALED(status):

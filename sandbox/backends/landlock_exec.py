@@ -1,7 +1,7 @@
-"""The program that restricts itself by Landlock and then becomes another one.
+"""A program that restricts itself by Landlock and then executes another program.
 
-Standard library only: `python landlock.py RULES PROGRAM ARGUMENT...`, RULES being JSON with lists
-of paths: "read" (and execute), "write" (everything beneath), "use" (read and write of a device).
+Standard library only: `python landlock_exec.py RULES PROGRAM ARGUMENT...`. RULES is JSON with lists
+of paths: "read" (and execute), "write" (everything below), "use" (read and write a device).
 Everything else in the file system is closed; so are TCP (Linux 6.7), abstract Unix sockets and
 signals to processes outside (6.12), as far as the kernel can.
 
@@ -27,12 +27,12 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def abi() -> int:
-    """Landlock's version here; 0 or less: there is none."""
+    """Return Landlock's version here; 0 or less if there is none."""
     return int(_libc.syscall(CREATE_RULESET, None, 0, VERSION))
 
 
 def handled(version: int) -> tuple[int, int, int]:
-    """Rights on files, on the network, and scopes that this version can take away."""
+    """Return the file rights, network rights and scopes that this version can take away."""
     files = FIRST_RIGHTS
     for since, right in ((2, REFER), (3, TRUNCATE), (5, IOCTL_DEV)):
         if version >= since:
@@ -41,7 +41,7 @@ def handled(version: int) -> tuple[int, int, int]:
 
 
 def restrict(rules: dict[str, Sequence[str]]) -> None:
-    """Raises OSError: the kernel refuses."""
+    """Restrict this process for good. Raises OSError if the kernel refuses."""
     version = abi()
     files, network, scopes = handled(version)
     size = 8 if version < 4 else 16 if version < 6 else 24

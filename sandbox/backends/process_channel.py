@@ -4,8 +4,8 @@ Children are not tied to us by PR_SET_PDEATHSIG or bubblewrap's --die-with-paren
 the *thread* that spawned the child ends, and threads of a pool come and go. Instead every child
 must end when its stdin closes, and `kill` kills its whole process group.
 
-Limitation: a child that is made by `fork` without `exec` (multiprocessing's "fork" method) keeps
-our end of the pipe open, so an idle program lives as long as that child does.
+Limitation: a child made by `fork` without `exec` (multiprocessing's "fork" method) keeps our end of
+the pipe open, so an idle program lives as long as that child does.
 """
 
 import contextlib
@@ -26,7 +26,7 @@ END_SECONDS = 2.0
 
 
 class PipeChannel:
-    """A child that is sent lines and answers in lines, as `sandbox.program.Channel` promises."""
+    """A child process, as `sandbox.program.Channel`."""
 
     def __init__(
         self,
@@ -37,9 +37,14 @@ class PipeChannel:
         own_namespace: bool = False,
         scratch: Path | None = None,
     ) -> None:
-        """Start `argv` in a process group of its own.
+        """Start `argv` in its own process group.
 
-        scratch: a folder to make, with "node" in it, and to remove in the end.
+        Args:
+            argv: the command line.
+            environment: all of it.
+            home: see `Channel`.
+            own_namespace: see `Channel`.
+            scratch: a folder to make, with "node" in it, and to remove in the end.
 
         Raises:
             SandboxError: it cannot be started.
@@ -72,22 +77,18 @@ class PipeChannel:
 
     @property
     def pid(self) -> int:
-        """Of the process group too."""
+        """The child's process number, and its process group's."""
         return self._child.pid
 
     def send(self, line: bytes) -> None:
-        """Write `line` and a newline.
-
-        Raises:
-            OSError: the child is gone.
-        """
+        """Write `line` and a newline. Raises OSError if the child is gone."""
         assert self._child.stdin is not None
         rest = memoryview(line + b"\n")
         while rest:
             rest = rest[self._child.stdin.write(rest) :]
 
     def receive(self, seconds: float, max_bytes: int) -> bytes:
-        """The next line, without its newline.
+        """Return the next line, without its newline.
 
         Raises:
             TimeoutError: none came within `seconds`.
@@ -115,7 +116,7 @@ class PipeChannel:
         return line
 
     def ended(self) -> int | None:
-        """The exit status of a child whose output ended; None if it lives on nevertheless."""
+        """Return the exit status of a child whose output ended; None if it still lives."""
         waiting = select.poll()
         waiting.register(self._life, select.POLLIN)
         if not waiting.poll(END_SECONDS * 1000):
@@ -126,13 +127,13 @@ class PipeChannel:
         return how.si_status if how.si_code == os.CLD_EXITED else -how.si_status
 
     def complaint(self) -> str:
-        """The last of what the child wrote to stderr, for an error message."""
+        """Return the last of what the child wrote to stderr, for an error message."""
         size = self._stderr.seek(0, os.SEEK_END)
         self._stderr.seek(max(0, size - 2000))
         return self._stderr.read().decode(errors="replace").strip()
 
     def kill(self) -> None:
-        """End the child with all that it started, and wait for it. Twice is fine."""
+        """End the child with everything it started, and wait for it. Calling it twice is fine."""
         if self._closed:
             return
         self._closed = True

@@ -1,14 +1,14 @@
-"""Run a program in a Docker container that has no network, no privilege and no way to write.
+"""Run a program in a Docker container without network, privilege or a way to write.
 
 What holds here: network none, a read-only root, no capability, no-new-privileges, an unprivileged
 user, Docker's own seccomp profile, and bounds on memory (swap included), processes, processors,
 files and their number. The program is pid 1. Its streams are attached before the start, so that its
-standard input closes when the engine dies, and the container then removes itself; it is spoken to
-over them, or over a socket (`docker_door`). No command is ever run in a container that runs.
+standard input closes when the engine dies, and the container then removes itself. We speak to it
+over these streams or over a socket (`program_socket`). No command is run in a running container.
 
 Limitations: the kernel is the host's. A folder that may be read is bound without the file systems
-mounted beneath it, since older daemons would leave those writable. Docker adds HOSTNAME to the
-environment; its writable /dev/shm is emptied by the supervisor after every step.
+mounted below it, since older daemons would leave those writable. Docker adds HOSTNAME to the
+environment; the supervisor empties its writable /dev/shm after every step.
 """
 
 import atexit
@@ -40,54 +40,57 @@ OPEN_FILES = 4096
 FOLDERS = {"HOME": "/work", "PATH": "/usr/local/bin:/usr/bin:/bin"}
 
 UNSURE: set[str] = set()
-"""Containers whose start failed: a daemon that did not answer may make one after it is removed."""
+"""Containers whose start failed: a slow daemon may make one after we removed it."""
 
 
 @atexit.register
 def forget_unsure() -> None:
-    """Remove them again. One whose removal is interrupted is tried once more."""
+    """Remove them again. If that is interrupted, the next call tries once more."""
     for container in tuple(UNSURE):
         daemon.remove_container(container, REMOVE_SECONDS)
         UNSURE.discard(container)
 
 
 class Docker:
-    """Starts programs in containers of the sandbox image. Threads may share it.
-
-    packages: what the image holds besides the standard library, as pip would be told.
-    offline: True: the image is made of this machine's Python; None: where no registry answers.
-    """
+    """The backend "docker". Threads may share it."""
 
     name = "docker"
     mounts = False  # Docker's seccomp profile refuses user namespaces
     families: tuple[str, ...] = ("AF_UNIX", "AF_INET", "AF_INET6")
 
     def __init__(self, packages: Iterable[str] = (), offline: bool | None = None) -> None:
+        """Prepare the backend; the image is built at the first use.
+
+        Args:
+            packages: what the image holds besides the standard library, as for `pip install`.
+            offline: True to make the image of this machine's Python, None to do so only if no
+                registry answers.
+        """
         self._packages = tuple(packages)
         self._offline = offline
         self._tag = ""
         self._lock = threading.Lock()
 
     def inside(self, path: Path, program: Program) -> str:
-        """Where a path of `program.read_only` is inside."""
+        """Return where a path of `program.read_only` is inside."""
         return inside(path, program)
 
     def unavailable(self) -> str:
-        """Why it cannot be used on this machine, in one line; "" if nothing speaks against it."""
+        """Return why it cannot be used here, in one line; "" if nothing is known against it."""
         return daemon.unavailable()
 
     def build(self) -> str:
-        """The tag of the image, which is built if it is not there. Raises SandboxError."""
+        """Return the tag of the image; build it if it does not exist. Raises SandboxError."""
         with daemon.connected(START_SECONDS) as client:
             return self._image(client)
 
     def remove_images(self) -> tuple[str, ...]:
-        """Remove every sandbox image that no container uses; their tags. Raises SandboxError."""
+        """Remove every sandbox image that no container uses; return their tags."""
         with daemon.connected(START_SECONDS) as client:
             return image.remove_all(client)
 
     def start(self, program: Program) -> DockerChannel:
-        """Start `program`; the image is built if it is not there.
+        """Start `program`; build the image if it does not exist.
 
         Raises:
             SandboxError: it cannot be started; the message says what to do.
@@ -143,7 +146,7 @@ class Docker:
 def container_options(
     client: "DockerClient", program: Program, opened: ProgramSocket | None = None
 ) -> dict[str, Any]:
-    """What `docker.APIClient.create_container` is told, besides image and name."""
+    """Return the arguments of `docker.APIClient.create_container`, besides image and name."""
     mounts = [bind(path, inside(path, program)) for path in program.read_only]
     if opened is not None:
         mounts.append(bind(opened.folder, INSIDE))
@@ -174,7 +177,7 @@ def container_options(
 
 
 def bounds(quota: Quota) -> dict[str, Any]:
-    """The part of the host config that follows from the quota."""
+    """Return the part of the host config that follows from the quota."""
     from docker.types import Ulimit
 
     hard = {"core": 0, "nofile": OPEN_FILES, "fsize": quota.disk_bytes}
@@ -190,9 +193,10 @@ def bounds(quota: Quota) -> dict[str, Any]:
 
 
 def files_options(quota: Quota) -> str:
-    """Of the tmpfs that shows a node's files; it counts as memory, and may take half of it.
+    """Return the options of the tmpfs that shows a node's files.
 
-    What is kept of the other nodes lies in the supervisor's memory.
+    It counts as memory, and may take half of it; saved files of other nodes lie in the supervisor's
+    memory.
     """
     size = quota.memory_bytes // 2
     inodes = quota.inodes * max(1, size // quota.disk_bytes)
@@ -200,12 +204,14 @@ def files_options(quota: Quota) -> str:
 
 
 def log_nothing() -> Any:
+    """Return the configuration of a container that keeps no log."""
     from docker.types import LogConfig
 
     return LogConfig(type="none")
 
 
 def bind(source: Path, target: str) -> Any:
+    """Return a read-only mount of `source`."""
     from docker.types import Mount
 
     mount = Mount(target, str(source), type="bind", read_only=True, propagation="rprivate")
@@ -214,10 +220,10 @@ def bind(source: Path, target: str) -> Any:
 
 
 def require_readable(path: Path) -> None:
-    """Refuse what the unprivileged user inside could not open.
+    """Refuse a path that the unprivileged user inside could not open.
 
     Raises:
-        SandboxError: it is not there, or its mode keeps others out.
+        SandboxError: it does not exist, or its mode keeps others out.
     """
     try:
         mode = path.stat().st_mode

@@ -1,7 +1,7 @@
 """The host's end of a program in a container: its attached streams, its end, its removal.
 
-A program that is given a door (`docker_door`) may call there, and goes on by that line; one that
-does not, or cannot, answers by its standard output as any other.
+A program that is given a socket (`program_socket`) may connect there, and goes on over that
+connection; any other answers over its standard output.
 """
 
 import contextlib
@@ -16,11 +16,11 @@ from sandbox.docker import daemon
 from sandbox.docker.program_socket import INSIDE, NAME, ProgramSocket
 
 FRAME = struct.Struct(">BxxxL")
-"""Before each piece of an attached stream: which of the streams, and how many bytes follow."""
+"""Precedes each piece of an attached stream: which of the streams, and how many bytes follow."""
 STDERR = 2
 COMPLAINT_BYTES = 2000
 HELD_BYTES = 64 << 20
-"""What a program may write while it does not read; one that writes more is taken for broken."""
+"""How much a program may write while it does not read; beyond, it counts as broken."""
 SEND_SECONDS = 60.0
 """How long a program may leave its standard input full."""
 END_SECONDS = 2.0
@@ -29,21 +29,22 @@ REMOVE_SECONDS = 15.0
 
 
 class Lines:
-    """Takes what comes apart, into lines."""
+    """Splits incoming bytes into lines."""
 
     def __init__(self) -> None:
         self._output = bytearray()
         self._searched = 0
 
     def __len__(self) -> int:
-        """Bytes that are held."""
+        """Return how many bytes are held."""
         return len(self._output)
 
     def feed(self, data: bytes) -> None:
+        """Take in what came."""
         self._output += data
 
     def line(self) -> bytes | None:
-        """The next whole line, without its newline; None if there is none yet."""
+        """Return the next whole line without its newline; None if there is none yet."""
         end = self._output.find(b"\n", self._searched)
         if end < 0:
             self._searched = len(self._output)
@@ -55,7 +56,7 @@ class Lines:
 
 
 class Streams(Lines):
-    """Takes an attached stream apart: lines of standard output, the end of standard error."""
+    """Splits an attached stream: lines of standard output, and the last of standard error."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,6 +64,7 @@ class Streams(Lines):
         self._frames = bytearray()
 
     def feed(self, data: bytes) -> None:
+        """Take in what came."""
         self._frames += data
         while len(self._frames) >= FRAME.size:
             stream, size = FRAME.unpack_from(self._frames)
@@ -84,7 +86,7 @@ class Exit:
     """
 
     def __init__(self, container: str, seconds: float) -> None:
-        """Raises OSError, http.client.HTTPException: the daemon is gone."""
+        """Send the request. Raises OSError, http.client.HTTPException if the daemon is gone."""
         self._status: int | None = None
         self._connection = http.client.HTTPConnection("docker")
         self._connection.sock = self._stream = daemon.dial(seconds)
@@ -96,7 +98,7 @@ class Exit:
             raise
 
     def status(self, seconds: float) -> int | None:
-        """The exit status; None if the container is not gone within `seconds`, or the daemon is."""
+        """Return the exit status; None if the container is not gone within `seconds`."""
         if self._status is None and self._stream.fileno() >= 0:
             waiting = select.poll()
             waiting.register(self._stream, select.POLLIN)
@@ -106,12 +108,13 @@ class Exit:
         return self._status
 
     def close(self) -> None:
+        """Close the connection."""
         self._response.close()
         self._connection.close()
 
 
 class DockerChannel:
-    """Speaks with a program in a container. One owner at a time."""
+    """A program in a container, as `sandbox.program.Channel`."""
 
     own_namespace: bool = True
 
@@ -120,10 +123,14 @@ class DockerChannel:
     ) -> None:
         """Attach to a container that has been made and not yet started.
 
-        door: where the program may call.
+        Args:
+            container: its name.
+            home: see `Channel`.
+            seconds: to wait for the daemon.
+            door: where the program may connect.
 
         Raises:
-            OSError, http.client.HTTPException: no such container, or the daemon is gone.
+            OSError, http.client.HTTPException: there is no such container, or the daemon is gone.
         """
         self.home = home
         self.container = container
@@ -140,9 +147,9 @@ class DockerChannel:
         self._stream.setblocking(False)
 
     def send(self, line: bytes) -> None:
-        """Write `line` and a newline. Raises OSError: the program is gone, or does not read.
+        """Write `line` and a newline. Raises OSError if the program is gone, or does not read.
 
-        What the program writes meanwhile is taken in: else both could wait for the other.
+        Meanwhile, read what the program writes: otherwise each could wait for the other.
         """
         rest = memoryview(line + b"\n")
         deadline = time.monotonic() + SEND_SECONDS
@@ -157,7 +164,7 @@ class DockerChannel:
                     rest = rest[self._line.send(rest) :]
 
     def receive(self, seconds: float, max_bytes: int) -> bytes:
-        """The next line, without its newline.
+        """Return the next line, without its newline.
 
         Raises:
             TimeoutError: none came within `seconds`.
@@ -182,7 +189,7 @@ class DockerChannel:
         return line
 
     def _called(self, door: ProgramSocket, deadline: float) -> bool:
-        """Whether the program is there and has called, and not said or done something else."""
+        """Return whether the program connected, rather than wrote or ended."""
         waiting = select.poll()
         waiting.register(door, select.POLLIN)
         waiting.register(self._stream, select.POLLIN)
@@ -199,11 +206,11 @@ class DockerChannel:
             self._door = None
 
     def ended(self) -> int | None:
-        """The exit status of a program whose output ended; None if it lives on nevertheless."""
+        """Return the exit status of a program whose output ended; None if it still lives."""
         return self._exit.status(END_SECONDS)
 
     def complaint(self) -> str:
-        """The last of what the program wrote to standard error, for an error message."""
+        """Return the last of what the program wrote to standard error, for an error message."""
         with contextlib.suppress(OSError):
             if self._line is not self._stream:
                 self._line.close()
@@ -213,10 +220,10 @@ class DockerChannel:
         return self._streams.complaint.decode(errors="replace").strip()
 
     def kill(self) -> None:
-        """Remove the container and wait until it is gone. Twice is fine.
+        """Remove the container and wait until it is gone. Calling it twice is fine.
 
-        A daemon that is gone cannot be asked: the container ends when the daemon is back, at the
-        latest with its lifetime.
+        If the daemon is gone, the container ends when the daemon is back, at the latest after its
+        lifetime.
         """
         if self._stream.fileno() < 0:
             return
@@ -228,11 +235,11 @@ class DockerChannel:
         self._stream.close()
 
     def _wait(self, events: int, deadline: float) -> int:
-        """Which of `events` the line is ready for.
+        """Return which of `events` the connection is ready for.
 
         Raises:
             TimeoutError: none, by `deadline`.
-            BrokenPipeError: the container, or the daemon between it and us, is gone.
+            BrokenPipeError: the container, or the daemon in between, is gone.
         """
         if self._line.fileno() < 0:
             raise BrokenPipeError("the container was removed")
@@ -248,7 +255,7 @@ class DockerChannel:
         return ready[self._line.fileno()]
 
     def _take(self) -> bool:
-        """Take in what came; False at the end of the stream."""
+        """Read what came; return False at the end of the stream."""
         try:
             data = self._line.recv(1 << 16)
         except BlockingIOError:

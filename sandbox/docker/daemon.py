@@ -1,7 +1,7 @@
-"""How the Docker daemon is reached, and what its errors come to.
+"""Reach the Docker daemon, and explain its errors.
 
-`docker` is imported when a function is called, not before: the commands that need no daemon must
-start quickly.
+`docker` is imported when a function is called, not before: commands that need no daemon must start
+quickly.
 
 Limitation: the daemon must be on this machine, behind a Unix socket, because sandboxes read files
 of this machine and share its memory.
@@ -36,11 +36,11 @@ CAUSES = (
     ("already in use", "a container of that name exists; remove it, and try again"),
     ("bind source path does not exist", "a path that the sandbox should read is not there"),
 )
-"""What the daemon or the socket says, in lower case, and what it means to the user."""
+"""Lower-case text of the daemon or the socket, and what it means to the user."""
 
 
 def address() -> str:
-    """Where the daemon listens: DOCKER_HOST, else Docker's context, else the usual place."""
+    """Return where the daemon listens: DOCKER_HOST, else Docker's context, else the usual place."""
     if host := os.environ.get("DOCKER_HOST"):
         return host
     if not (Path.home() / ".docker").is_dir():
@@ -52,7 +52,7 @@ def address() -> str:
 
 
 def socket_path() -> Path:
-    """The daemon's socket.
+    """Return the path of the daemon's socket.
 
     Raises:
         SandboxError: the daemon is not on this machine.
@@ -64,7 +64,7 @@ def socket_path() -> Path:
 
 
 def explain(error: Exception) -> str:
-    """One line that says what is wrong and, where we know, what to do."""
+    """Return one line that says what is wrong and, if known, what to do."""
     text = str(getattr(error, "explanation", None) or error) or type(error).__name__
     for sign, meaning in CAUSES:
         if sign in text.lower():
@@ -73,12 +73,13 @@ def explain(error: Exception) -> str:
 
 
 def first_line(text: str) -> str:
+    """Return the first line of a message, at most 300 characters of it."""
     return (text.strip().splitlines() or ["no reason given"])[0][:300]
 
 
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
-    """Errors of Docker and of the way to it become a SandboxError."""
+    """Turn errors of Docker and of the connection to it into a SandboxError."""
     from docker.errors import DockerException
     from urllib3.exceptions import HTTPError
 
@@ -90,12 +91,15 @@ def explained() -> Iterator[None]:
 
 @contextlib.contextmanager
 def connected(seconds: float = 60.0) -> Iterator["DockerClient"]:
-    """A client of our own, closed at the end; no request waits more than `seconds` for an answer.
+    """Provide a new client, closed at the end.
 
-    A client is not shared: one that several threads or a forked process use mixes up replies.
+    A client is not shared: between threads or forked processes it mixes up replies.
+
+    Args:
+        seconds: to wait for each answer.
 
     Raises:
-        SandboxError: no daemon, or it refuses; of what is done with the client too.
+        SandboxError: no daemon, or it refuses what is done with the client.
     """
     path = socket_path()
     import docker
@@ -110,7 +114,7 @@ def connected(seconds: float = 60.0) -> Iterator["DockerClient"]:
 
 
 def unavailable() -> str:
-    """Why the daemon cannot be used, in one line; "" if it answers."""
+    """Return why the daemon cannot be used, in one line; "" if it answers."""
     try:
         if not socket_path().is_socket():
             return "no Docker daemon runs on this machine"
@@ -148,7 +152,7 @@ def remove_container(container: str, seconds: float) -> str:
 
 
 def dial(seconds: float) -> socket.socket:
-    """A plain connection to the daemon. Raises OSError: nobody listens."""
+    """Return a plain connection to the daemon. Raises OSError if nobody listens."""
     stream = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     stream.settimeout(seconds)
     try:
@@ -160,12 +164,12 @@ def dial(seconds: float) -> socket.socket:
 
 
 def attach(container: str, seconds: float) -> socket.socket:
-    """The container's three standard streams as one socket.
+    """Return the container's three standard streams as one socket.
 
-    docker-py could do it, but gives a socket that its connection pool still believes to own.
+    docker-py could do it, but its connection pool still believes to own the socket that it returns.
 
     Raises:
-        OSError: no such container, or no daemon.
+        OSError: there is no such container, or no daemon.
     """
     stream = dial(seconds)
     query = "stream=1&stdin=1&stdout=1&stderr=1"

@@ -1,11 +1,11 @@
-"""A root file system made of this machine's own Python, for where no image can be fetched.
+"""A root file system made of this machine's own Python, for machines that cannot fetch an image.
 
 It holds the interpreter, the standard library, the shared libraries that these need, a shell with a
-few small tools, and chosen packages that this interpreter's environment has installed.
+few small tools, and chosen packages installed in this interpreter's environment.
 
 Limitations: made for Linux with `ldd`. Version ranges of packages and their extras are not checked;
-a dependency under a marker is taken along if it is installed. A package installed in editable mode,
-or by the system's package manager without a list of its files, cannot be taken along.
+a dependency under a marker is copied if it is installed. A package installed in editable mode, or
+by the system's package manager without a list of its files, cannot be copied.
 """
 
 import functools
@@ -26,14 +26,14 @@ from typing import IO
 from sandbox.errors import SandboxError
 
 LAYOUT = "1"
-"""To be raised with every change here that gives another file system."""
+"""Raise it with every change here that makes another file system."""
 PREFIX = Path("/opt/python")
-"""Where Python lies inside: Python finds its library from where it is, so it can be moved."""
+"""Where Python is inside. It can be moved, because it finds its library relative to itself."""
 LIBRARIES = Path("/usr/lib")
-"""The one folder that every loader looks into; the others are links to it."""
+"""The one folder that every loader searches; the others are links to it."""
 LINKS = {"bin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib", "usr/lib64": "lib"}
 LOADED_BY_NAME = ("libgcc_s.so.1", "libnss_files.so.2")
-"""Opened while Python runs, so that no file says they are needed: at a thread's end, for users."""
+"""Opened while Python runs (at a thread's end, for user names), so that no file lists them."""
 TOOLS = (
     *("sh", "env", "ls", "cat", "cp", "mv", "rm", "mkdir", "rmdir", "ln", "chmod", "touch", "pwd"),
     *("head", "tail", "wc", "sort", "uniq", "cut", "tr", "grep", "sed", "find", "sleep", "du"),
@@ -57,7 +57,15 @@ print(json.dumps([os.path.realpath(sys.executable), prefix, sysconfig.get_path("
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """The real one under a possible virtual environment; `site`: where it looks for packages."""
+    """The real interpreter, also where a virtual environment is used.
+
+    Attributes:
+        executable: its path.
+        prefix: `sys.base_prefix`.
+        library: folder of the standard library.
+        site: where it looks for packages.
+        version: `sys.version`.
+    """
 
     executable: Path
     prefix: Path
@@ -66,13 +74,13 @@ class Interpreter:
     version: str
 
     def moved(self, path: Path) -> Path:
-        """Where a path beneath the prefix is in the image."""
+        """Return where a path below the prefix is in the image."""
         return PREFIX / path.relative_to(self.prefix)
 
 
 @functools.cache
 def interpreter() -> Interpreter:
-    """Raises SandboxError: the interpreter does not start in isolated mode."""
+    """Return this interpreter. Raises SandboxError if it does not start in isolated mode."""
     command = [os.path.realpath(sys.executable), "-I", "-c", ASK]
     try:
         done = subprocess.run(command, capture_output=True, timeout=60, check=True)
@@ -83,7 +91,7 @@ def interpreter() -> Interpreter:
 
 
 def identity(packages: Iterable[str]) -> str:
-    """Text that differs when the file system would.
+    """Return text that differs when the file system would.
 
     Raises:
         SandboxError: one of the packages is not installed here.
@@ -94,10 +102,10 @@ def identity(packages: Iterable[str]) -> str:
 
 
 def distributions(packages: Iterable[str]) -> list[Distribution]:
-    """The installed packages and what they need, by name.
+    """Return the installed packages and their dependencies, by name.
 
     Raises:
-        SandboxError: one is not installed here, or in another version, or cannot be copied.
+        SandboxError: one is not installed here, has another version, or cannot be copied.
     """
     found: dict[str, Distribution] = {}
     waiting = [(text, True) for text in packages]
@@ -119,7 +127,7 @@ def distributions(packages: Iterable[str]) -> list[Distribution]:
 
 
 def installed_package(text: str, name: str, required: bool) -> Distribution | None:
-    """The package, if it can be copied; None if it is not there and need not be."""
+    """Return the package if it can be copied; None if it is neither installed nor required."""
     try:
         package = distribution(name) if name else None
     except PackageNotFoundError:
@@ -140,7 +148,7 @@ def installed_package(text: str, name: str, required: bool) -> Distribution | No
 
 
 def require_version(package: str, found: dict[str, Distribution]) -> None:
-    """Refuse a chosen package unless it is asked for by name, or in the version that is here."""
+    """Refuse a chosen package unless it is asked for by name, or in the installed version."""
     match = re.fullmatch(r"([A-Za-z0-9][\w.-]*?)(?:==([\w.+!-]+))?", package.strip())
     if match is None:
         raise SandboxError(f"without a registry, say {package!r} as name or name==version")
@@ -172,7 +180,7 @@ def write(packages: Iterable[str], out: IO[bytes]) -> None:
 
 
 def program_files(found: Interpreter) -> Iterator[tuple[Path, Path]]:
-    """Paths inside and outside: the interpreter, its library, the tools."""
+    """Yield paths inside and outside: the interpreter, its library, the tools."""
     yield PREFIX / "bin" / found.executable.name, found.executable
     for parent, folders, names in os.walk(found.library):
         folders[:] = [f for f in folders if f not in LEFT_OUT and not f.startswith("config-")]
@@ -188,7 +196,7 @@ def program_files(found: Interpreter) -> Iterator[tuple[Path, Path]]:
 def package_files(
     found: Interpreter, packages: Iterable[Distribution]
 ) -> Iterator[tuple[Path, Path]]:
-    """Paths inside and outside of the packages' modules; their commands stay behind."""
+    """Yield paths inside and outside of the packages' modules; their commands are left out."""
     for package in packages:
         for file in package.files or ():
             path = Path(str(file.locate()))
@@ -197,7 +205,7 @@ def package_files(
 
 
 def needed_by(programs: Iterable[Path]) -> set[Path]:
-    """The shared libraries that the programs and libraries need, the loader included.
+    """Return the shared libraries that programs and libraries need, the loader included.
 
     Raises:
         SandboxError: there is no `ldd`.
@@ -222,7 +230,10 @@ class Archive:
         self._folders = {Path("/")}
 
     def file(self, target: Path, source: Path) -> None:
-        """Set-user-id bits are dropped; times stay, as compiled modules are checked by them."""
+        """Add a file.
+
+        Set-user-id bits are dropped; times stay, because compiled modules are checked by them.
+        """
         self.folder(target.parent)
         status = source.stat()
         entry = tarfile.TarInfo(str(target).lstrip("/"))
@@ -232,6 +243,7 @@ class Archive:
             self._tar.addfile(entry, data)
 
     def folder(self, target: Path, mode: int = 0o755) -> None:
+        """Add a folder and its parents, once."""
         if target in self._folders:
             return
         self.folder(target.parent)
@@ -241,17 +253,19 @@ class Archive:
         self._tar.addfile(entry)
 
     def link(self, path: str, target: str) -> None:
+        """Add a symbolic link."""
         entry = tarfile.TarInfo(path)
         entry.type, entry.linkname = tarfile.SYMTYPE, target
         self._tar.addfile(entry)
 
     def text(self, path: str, content: str) -> None:
+        """Add a file with this content."""
         entry = tarfile.TarInfo(path)
         entry.size, entry.mode = len(content.encode()), 0o644
         self._tar.addfile(entry, io.BytesIO(content.encode()))
 
     def skeleton(self, found: Interpreter) -> None:
-        """What a root file system has besides: links, users, and the nodes' place."""
+        """Add what else a root file system has: links, users, and the nodes' place."""
         for folder in ("/dev", "/etc", "/proc", "/sys", "/usr/local/bin"):
             self.folder(Path(folder))
         self.folder(Path("/node"), 0o1777)

@@ -1,12 +1,12 @@
-"""The image that sandboxes run in: built at the first use, found again by what it is made of.
+"""The image that sandboxes run in: built at the first use, found again by a hash of its contents.
 
-Two flavours: from the official Python image with packages from the registry; and, where no registry
-answers, from this machine's own Python (`sandbox.docker.host_python`). Either has `python3` on its PATH,
+There are two kinds: one from the official Python image with packages from the registry; and, if no
+registry answers, one from this machine's own Python (`host_python`). Both have `python3` on PATH,
 an empty `/node` for a tmpfs (which takes over its mode, whatever the mount says), `/tmp` and
-`/work` as links into it, no set-user-id file, and no environment of its own but PATH.
+`/work` as links into it, no set-user-id file, and no environment variable but PATH.
 
 Limitation: processes of one user build one after the other, and find what the first has built;
-those of two users build twice, and the image that is named last stays.
+processes of two users build twice, and the image that is named last stays.
 """
 
 import contextlib
@@ -63,11 +63,13 @@ WORKDIR /
 def ensure(
     client: "DockerClient", packages: Iterable[str] = (), offline: bool | None = None
 ) -> str:
-    """The tag of an image with these packages, which is built if it is not there.
+    """Return the tag of an image with these packages; build it if it does not exist.
 
-    packages: as pip is told; in an offline image, name or name==version.
-    offline: False: from the registry.   True: from this machine's Python.   None: whichever is
-        there already; else from the registry; else, if none answers, from this machine's Python.
+    Args:
+        client: of the daemon.
+        packages: as for `pip install`; in an offline image, name or name==version.
+        offline: False takes the registry, True this machine's Python. None takes whichever image
+            exists; else the registry; else, if none answers, this machine's Python.
 
     Raises:
         SandboxError: it cannot be built; the message says what to do.
@@ -82,7 +84,7 @@ def ensure(
 
 
 def find(client: "DockerClient", packages: list[str], offline: bool | None) -> str:
-    """The tag of an image that is there, of either flavour that will do; "" if there is none."""
+    """Return the tag of an existing image, of either kind that will do; "" if there is none."""
     if offline is not True and exists(client, online_tag(packages)):
         return online_tag(packages)
     if offline is False:
@@ -97,7 +99,7 @@ def find(client: "DockerClient", packages: list[str], offline: bool | None) -> s
 
 
 def build(client: "DockerClient", packages: list[str], offline: bool | None) -> str:
-    """Build what `ensure` did not find."""
+    """Build an image that `find` did not find; return its tag."""
     trouble = "" if offline else pull_base(client)
     if offline or (trouble and offline is None):
         return build_offline(client, packages)
@@ -128,19 +130,26 @@ def require_names(packages: Iterable[str]) -> None:
 
 
 def online_tag(packages: list[str]) -> str:
+    """Return the tag of the image from the registry."""
     return tag_of(dockerfile(packages))
 
 
 def offline_tag(packages: list[str]) -> str:
-    """Raises SandboxError: one of the packages is not installed here."""
+    """Return the tag of the image from this machine's Python.
+
+    Raises:
+        SandboxError: one of the packages is not installed here.
+    """
     return tag_of(host_python.identity(packages))
 
 
 def tag_of(content: str) -> str:
+    """Return the tag for an image made from `content`."""
     return f"{NAME}:{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
 def exists(client: "DockerClient", tag: str) -> bool:
+    """Return whether there is an image with this tag."""
     from docker.errors import ImageNotFound
 
     try:
@@ -151,7 +160,7 @@ def exists(client: "DockerClient", tag: str) -> bool:
 
 
 def dockerfile(packages: Iterable[str], base: str = BASE) -> str:
-    """The text of the online image's Dockerfile."""
+    """Return the Dockerfile of the online image."""
     chosen = list(packages)
     pip = ["python3", "-m", "pip", "install", "--no-cache-dir", "--root-user-action=ignore"]
     install = f"RUN {json.dumps(pip + chosen)}" if chosen else "# no packages"
@@ -159,7 +168,7 @@ def dockerfile(packages: Iterable[str], base: str = BASE) -> str:
 
 
 def pull_base(client: "DockerClient") -> str:
-    """Fetch the base image unless it is here; why it cannot be fetched, or ""."""
+    """Fetch the base image unless it exists; return why it cannot be fetched, or ""."""
     if exists(client, BASE):
         return ""
     started = time.monotonic()
@@ -176,7 +185,7 @@ def pull_base(client: "DockerClient") -> str:
 
 
 def build_online(client: "DockerClient", packages: list[str], base: str = BASE) -> str:
-    """Build from the base image, which is here.
+    """Build from the base image, which exists; return the tag.
 
     Raises:
         SandboxError: a package cannot be installed.
@@ -213,7 +222,7 @@ def drop_stages(client: "DockerClient") -> None:
 
 
 def remove_all(client: "DockerClient") -> tuple[str, ...]:
-    """Remove the images that no container uses; their tags."""
+    """Remove the images that no container uses; return their tags."""
     from docker.errors import APIError
 
     removed: list[str] = []
@@ -226,7 +235,7 @@ def remove_all(client: "DockerClient") -> tuple[str, ...]:
 
 
 def build_offline(client: "DockerClient", packages: list[str]) -> str:
-    """Make the image of this machine's Python.
+    """Make the image of this machine's Python; return its tag.
 
     Raises:
         SandboxError: a package is not installed here, or Docker has no space.

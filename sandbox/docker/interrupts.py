@@ -1,4 +1,4 @@
-"""What an interrupt (Ctrl-C) must wait for."""
+"""Work that an interrupt (Ctrl-C) must not cut in two."""
 
 import time
 from _thread import start_new_thread
@@ -9,11 +9,11 @@ AGAIN_SECONDS = 0.005
 
 
 def uninterrupted(act: Callable[[], object]) -> None:
-    """Do it in a thread of its own; what it raises is raised here.
+    """Call `act` in its own thread, and raise what it raises.
 
-    An interrupt is raised at once if it comes before the beginning, which then never comes, and
-    else when all is done. An executor does not keep that promise: interrupted while it starts a
-    thread, it neither knows whether there will be one nor waits for it.
+    If KeyboardInterrupt arrives before `act` has started, `act` never runs. Otherwise the interrupt
+    is raised once `act` has finished. An executor does not promise that: interrupted while it
+    starts a thread, it neither knows whether there will be one nor waits for it.
     """
     todo = [act]
     outcome: list[BaseException | None] = []

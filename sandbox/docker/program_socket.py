@@ -1,9 +1,9 @@
-"""A Unix socket where a program in a container calls: four times as quick as its attached streams.
+"""A Unix socket on which the program in a container connects: four times as fast as its streams.
 
-Nobody else can. On the machine it lies in a folder that only our user may enter; in the container
-the folder is there, and empties as soon as the program has called, before any node is there. What
-the attached streams are for stays with them: our death closes the program's standard input, and so
-ends it, and its complaints come by standard error.
+Nobody else can connect. On the machine the socket lies in a folder that only our user may enter; in
+the container the folder is visible, and empties as soon as the program has connected, before any
+node exists. The attached streams keep their other tasks: our death closes the program's standard
+input, and so ends it, and its complaints come over standard error.
 """
 
 import os
@@ -18,9 +18,12 @@ NAME = "socket"
 
 
 class ProgramSocket:
-    """folder: to be bound to INSIDE, once it is open.
+    """The listening end.
 
-    Making one does nothing; so whoever is interrupted in `open` has it, and closes it.
+    Making one does nothing yet: so if `open` is interrupted, the caller has an object to close.
+
+    Attributes:
+        folder: to be bound to INSIDE, once it is open.
     """
 
     def __init__(self) -> None:
@@ -29,8 +32,11 @@ class ProgramSocket:
         self.folder = self._place / "door"
 
     def open(self) -> bool:
-        """Let the program call. False: there cannot be a door here, and it is closed again; the
-        attached streams do as well."""
+        """Let the program connect.
+
+        Returns:
+            False if there cannot be a socket here; the attached streams serve as well.
+        """
         try:
             make_scratch(self._place, "door")
             self.folder.chmod(0o755)
@@ -44,11 +50,11 @@ class ProgramSocket:
         return True
 
     def fileno(self) -> int:
-        """Ready to read when somebody calls."""
+        """Return a descriptor that is ready to read when somebody connects."""
         return self._listener.fileno() if self._listener else -1
 
     def answer(self) -> socket.socket:
-        """The line to who called. Raises OSError: nobody did, or it is gone again."""
+        """Return the connection. Raises OSError if nobody connected, or it is gone again."""
         if self._listener is None:
             raise OSError("the door is not open")
         line, _ = self._listener.accept()
@@ -56,7 +62,7 @@ class ProgramSocket:
         return line
 
     def close(self) -> None:
-        """Let nobody else call. Twice is fine."""
+        """Let nobody else connect. Calling it twice is fine."""
         if self._listener is not None:
             self._listener.close()
         try:

@@ -14,6 +14,6 @@ def query_program() -> str:
 
 
 def edit_prelude() -> str:
-    """Return a prelude for `BranchingSandbox` that defines the edit worker's `load` and `perform`."""
+    """Return a `BranchingSandbox` prelude that defines the edit worker's `load` and `perform`."""
     code = bundle(PACKAGE, guards, edit_worker)
     return code + f"from {PACKAGE}.edit_worker import load, perform\n"

@@ -1,7 +1,7 @@
 """Run untrusted SQL over SQLite databases, read-only, bounded, in a process that can be killed.
 
-What a query does is a result (`QueryResult.error`), a timeout and the death of the process
-included; only trouble that is not the query's own is a `SandboxError`.
+What a query does is a result (`QueryResult.error`), also a timeout or the death of the process;
+only trouble that the query did not cause is a `SandboxError`.
 """
 
 import json
@@ -33,11 +33,16 @@ Value = None | int | float | str
 class QueryLimits:
     """What one query may use.
 
-    seconds: of wall clock.   sql_bytes: length of the query's text.
-    cell_bytes: longest text or blob that a query may make or read.
-    heap_bytes, address_space_bytes: memory of SQLite, and of the whole worker.
-    count_rows: how far rows are counted that are not shown.   reply_bytes: of the rows shown.
-    compare_rows, compare_bytes: size of a result that can be compared.
+    Attributes:
+        seconds: of wall clock.
+        sql_bytes: length of the query's text.
+        cell_bytes: longest text or blob that a query may make or read.
+        heap_bytes: memory of SQLite.
+        address_space_bytes: memory of the whole worker.
+        count_rows: how many rows are counted at most.
+        reply_bytes: of the rows shown.
+        compare_rows: rows of a result that can be compared.
+        compare_bytes: size of a result that can be compared.
     """
 
     seconds: float = 2.0
@@ -53,7 +58,12 @@ class QueryLimits:
 
 @dataclass(frozen=True, slots=True)
 class QueryError:
-    """Why a query failed. kind: "sql", "denied", "timeout", "memory", "too_big" or "died"."""
+    """Why a query failed.
+
+    Attributes:
+        kind: "sql", "denied", "timeout", "memory", "too_big" or "died".
+        message: for the agent.
+    """
 
     kind: str
     message: str
@@ -61,10 +71,15 @@ class QueryError:
 
 @dataclass(frozen=True, slots=True)
 class QueryResult:
-    """rows: the first ones; cells are NULL (None), numbers, or text that may be cut ("...").
+    """The result of a query.
 
-    total: how many rows there are, counted up to a bound; more: there are more than that.
-    seconds: inside the worker.   error: None if the query ran.
+    Attributes:
+        columns: their names.
+        rows: the first ones; cells are NULL (None), numbers, or text that may be cut ("...").
+        total: how many rows there are, counted up to a bound.
+        more: whether there are more than `total`.
+        seconds: inside the worker.
+        error: None if the query ran.
     """
 
     columns: tuple[str, ...] = ()
@@ -77,9 +92,16 @@ class QueryResult:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Whether two queries bring the same rows; all False where either failed.
+    """Whether two queries return the same rows; all False if either failed.
 
-    left_rows, right_rows: how many; None where that side failed or was not run.
+    Attributes:
+        set_equal: equal as sets.
+        bag_equal: equal as multisets.
+        list_equal: equal, order included.
+        left_rows: how many; None if that side failed or did not run.
+        right_rows: as `left_rows`.
+        left_error: why that side failed.
+        right_error: as `left_error`.
     """
 
     set_equal: bool = False
@@ -92,11 +114,9 @@ class Comparison:
 
 
 class QueryWorker:
-    """A long-lived worker process; started when first needed, and again after a death.
+    """A long-lived worker process; started at the first query, and again after a death.
 
-    folders: what the worker may read, where it is confined; the folder of a database outside
-    them is added when it is first asked for, at the price of a new process.
-    Not to be used by two threads at once.
+    One thread at a time.
     """
 
     def __init__(
@@ -105,6 +125,14 @@ class QueryWorker:
         limits: QueryLimits | None = None,
         folders: Iterable[str | os.PathLike[str]] = (),
     ) -> None:
+        """Prepare a worker.
+
+        Args:
+            sandbox: kind of sandbox, as for `--sandbox`.
+            limits: of each query.
+            folders: what the worker may read. The folder of a database outside them is added at its
+                first query, which costs a new process.
+        """
         self.limits = limits or QueryLimits()
         self._sandbox = sandbox
         self._folders = {Path(folder).resolve() for folder in folders}
@@ -112,7 +140,7 @@ class QueryWorker:
 
     @property
     def pid(self) -> int | None:
-        """The worker's process group; None while there is none, or where it has none of ours."""
+        """The worker's process group; None if there is none, or none of ours."""
         return getattr(self._process, "pid", None)
 
     def query(
@@ -123,7 +151,13 @@ class QueryWorker:
         max_rows: int = 20,
         max_cell: int = 60,
     ) -> QueryResult:
-        """Run one statement; at most `max_rows` rows come back, cells of `max_cell` characters.
+        """Run one statement.
+
+        Args:
+            database: path of a SQLite file.
+            sql: the statement.
+            max_rows: rows to return at most.
+            max_cell: characters of a cell at most.
 
         Raises:
             SandboxError: the worker cannot start, or the database cannot be opened.
@@ -136,10 +170,10 @@ class QueryWorker:
         return QueryResult(columns=tuple(reply.pop("columns")), rows=rows, **reply)
 
     def compare(self, database: str | os.PathLike[str], left: str, right: str) -> Comparison:
-        """Run two statements on connections of their own and compare all their rows.
+        """Run two statements on separate connections and compare all their rows.
 
-        Equality is Python's over SQLite's values: 1 equals 1.0, NULL equals NULL, and text
-        never equals a number. Each side has the whole time limit.
+        Equality is Python's over SQLite's values: 1 equals 1.0, NULL equals NULL, and text never
+        equals a number. Each side has the whole time limit.
 
         Raises:
             SandboxError: the worker cannot start, or the database cannot be opened.
@@ -151,7 +185,7 @@ class QueryWorker:
         return Comparison(**(reply | errors))
 
     def close(self) -> None:
-        """End the worker. Twice is fine, and the next query starts a new one."""
+        """End the worker. Calling it twice is fine; the next query starts a new one."""
         if self._process is not None:
             self._process.kill()
             self._process = None
@@ -170,7 +204,7 @@ class QueryWorker:
     def _ask(
         self, database: str | os.PathLike[str], request: dict[str, Any]
     ) -> tuple[dict[str, Any], str]:
-        """The reply, or an error in its place; and which side of a comparison was running."""
+        """Return the reply or an error, and which side of a comparison was running."""
         path = Path(database).resolve()
         if not path.is_file():
             raise SandboxError(f"no database {path}")
@@ -205,7 +239,7 @@ class QueryWorker:
         return reply
 
     def _death(self, process: Channel) -> tuple[str, str]:
-        """What killed the worker: its own timer, or else something that we cannot know."""
+        """Return the error for a dead worker: its own timer, or a cause that we cannot know."""
         status = process.ended()
         self.close()
         if status in query_worker.TIMER_STATUS:
@@ -216,7 +250,7 @@ class QueryWorker:
         return guards.overtime(self.limits.seconds)
 
     def _ready(self, database: Path) -> Channel:
-        """The worker, able to read `database`."""
+        """Return a worker that can read `database`."""
         folders = self._folders
         if not any(database.is_relative_to(folder) for folder in folders):
             folders = folders | {database.parent}

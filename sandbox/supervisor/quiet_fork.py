@@ -1,8 +1,8 @@
 """What CPython's own modules do in a child after every fork, left out where the fork is ours.
 
 `random` seeds itself anew, which a branch must not, and `threading` makes its locks anew, which a
-node needs not: one that has threads is not forked (`Result.unforkable`). Together they cost a branch
-0.3 ms. In a fork that the agent's own code makes they run as ever.
+node needs not: one that has threads is not forked (`Result.unforkable`). Together they cost a
+branch 0.3 ms. In a fork that the agent's own code makes they run as ever.
 
 To be imported before both: a hook cannot be taken back once it is registered.
 """

@@ -1,4 +1,4 @@
-"""The program that runs untrusted queries: one JSON request per line in, one JSON reply per line out.
+"""The program that runs untrusted queries: JSON requests in, JSON replies out, one per line.
 
 `sandbox.sql.queries` starts it. Each guard alone has a hole, so all of them are on at once:
 
