@@ -208,7 +208,7 @@ class BranchingSandbox:
             record.children -= 1
 
     def _branch(self, parent: str, code: str, limits: StepLimits) -> tuple[str, Result]:
-        """Run `code` in a new node with the state of `parent`; return the supervisor's name of it."""
+        """Run `code` in a new node with the state of `parent`; return its supervisor name."""
         record = self._records[parent]
         if record.unforkable:
             name = self._again(parent)

@@ -191,7 +191,7 @@ def build_online(client: "DockerClient", packages: list[str], base: str = BASE) 
         SandboxError: a package cannot be installed.
     """
     text = dockerfile(packages, base)
-    said = ""
+    problem = ""
     events = client.api.build(
         fileobj=io.BytesIO(text.encode()),
         tag=tag_of(text),
@@ -203,11 +203,11 @@ def build_online(client: "DockerClient", packages: list[str], base: str = BASE) 
     for event in events:
         if "error" in event:
             raise SandboxError(
-                f"cannot build the sandbox image: {daemon.first_line(said or event['error'])}; "
+                f"cannot build the sandbox image: {daemon.first_line(problem or event['error'])}; "
                 "check the names of the packages, or build with --offline"
             )
         line = str(event.get("stream", "")).strip()
-        said = line if "ERROR" in line else said
+        problem = line if "ERROR" in line else problem
     drop_stages(client)
     return tag_of(text)
 
@@ -247,9 +247,9 @@ def build_offline(client: "DockerClient", packages: list[str]) -> str:
         archive.seek(0)
         name, _, version = tag.partition(":")
         with daemon.connected(BUILD_SECONDS) as patient:
-            said = patient.api.import_image(
+            answer = patient.api.import_image(
                 src=archive, repository=name, tag=version, changes=changes
             )
     if not exists(client, tag):
-        raise SandboxError(f"cannot import the sandbox image: {daemon.explain(OSError(said))}")
+        raise SandboxError(f"cannot import the sandbox image: {daemon.explain(OSError(answer))}")
     return tag

@@ -22,12 +22,12 @@ def uninterrupted(act: Callable[[], object]) -> None:
     def work() -> None:
         try:
             begun = todo.pop()
-        except IndexError:  # taken back
+        except IndexError:  # withdrawn
             return
         try:
             begun()
             outcome.append(None)
-        except BaseException as error:  # noqa: BLE001  (raised again by who waits)
+        except BaseException as error:  # noqa: BLE001  (raised again in the caller)
             outcome.append(error)
         ended.put(None)
 

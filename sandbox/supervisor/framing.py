@@ -1,7 +1,7 @@
 """Messages: JSON lines with the host, length-prefixed JSON with the nodes.
 
-A node is untrusted: its messages are bounded in length, read under a deadline, and brought without
-descriptors (an ancillary buffer that is not offered is closed by the kernel).
+A node is untrusted: its messages are bounded in length, read under a deadline, and received without
+descriptors (the kernel closes them if no ancillary buffer is offered).
 """
 
 import base64
@@ -25,7 +25,7 @@ _dumps, _loads = json.dumps, json.loads  # agent code may put others in their pl
 
 
 class Gone(Exception):
-    """The other side closed, or sent something that is no message."""
+    """The other side closed, or sent something that is not a message."""
 
 
 class Silent(Gone):
@@ -35,7 +35,8 @@ class Silent(Gone):
 class Host:
     """The engine's side, over descriptors that no node inherits.
 
-    controls: those whose hang-up means that the engine is gone.
+    Attributes:
+        controls: descriptors whose hang-up means that the engine is gone.
     """
 
     def __init__(self, reading: int, writing: int) -> None:
@@ -46,7 +47,7 @@ class Host:
         self._waiting.register(reading, select.POLLIN)
 
     def call(self, path: str) -> None:
-        """Go on over the socket at `path`, if it can be reached; its end too is the engine's."""
+        """Go on over the socket at `path`, if it can be reached; watch for its hang-up too."""
         line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             line.connect(path)
@@ -60,12 +61,12 @@ class Host:
         self.controls = (*self.controls, self._reading)
 
     def leave(self) -> None:
-        """In a child of ours: close every way to the engine."""
+        """Close every way to the engine (in a child of ours)."""
         for descriptor in {*self.controls, self._writing}:
             os.close(descriptor)
 
     def receive(self, seconds: float) -> Message:
-        """The next request. Raises Gone: the engine is gone, or silent for `seconds`."""
+        """Return the next request. Raises Gone if the engine is gone, or silent for `seconds`."""
         deadline = time.monotonic() + seconds
         searched = 0
         while (end := self._buffer.find(b"\n", searched)) < 0:
@@ -83,10 +84,11 @@ class Host:
         return message
 
     def has_more(self, seconds: float) -> bool:
-        """Whether a request comes, or the engine goes, within `seconds`."""
+        """Return whether a request comes, or the engine goes, within `seconds`."""
         return bool(self._buffer or self._waiting.poll(seconds * 1000))
 
     def send(self, message: Message) -> None:
+        """Write one message."""
         rest = memoryview(_dumps(message).encode() + b"\n")
         while rest:
             rest = rest[os.write(self._writing, rest) :]
@@ -96,12 +98,13 @@ class Link:
     """One end of the socket between supervisor and node."""
 
     def __init__(self, end: socket.socket, max_bytes: int = MAX_REPLY) -> None:
-        """max_bytes: of one message from the other side."""
+        """Wrap a socket; messages from the other side have at most `max_bytes`."""
         self.socket = end
         self._max_bytes = max_bytes
         self._buffer = bytearray()
 
     def send(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
+        """Send one message, and descriptors with it."""
         data = _dumps(message).encode()
         framed = HEADER.pack(len(data)) + data
         sent = socket.send_fds(self.socket, [framed], descriptors) if descriptors else 0
@@ -109,10 +112,10 @@ class Link:
             self.socket.sendall(framed[sent:])
 
     def take(self) -> Message | None:
-        """What has come, without waiting; None while it is not a whole message.
+        """Return a message that has come, without waiting; None while it is not complete.
 
         Raises:
-            Gone: the node closed its end, or what it sent is no message.
+            Gone: the node closed its end, or what it sent is not a message.
         """
         try:
             while (message := self._whole()) is None:
@@ -127,12 +130,15 @@ class Link:
         return message
 
     def receive(self, deadline: float, controls: tuple[int, ...]) -> Message:
-        """The next message.
+        """Return the next message.
 
-        deadline: by the monotonic clock.   controls: descriptors whose hang-up ends the wait.
+        Args:
+            deadline: by the monotonic clock.
+            controls: descriptors whose hang-up ends the wait.
 
         Raises:
-            Silent: none came in time.   Gone: none will.
+            Silent: none came in time.
+            Gone: none will.
             SystemExit: one of `controls` hung up.
         """
         while (message := self.take()) is None:
@@ -140,9 +146,9 @@ class Link:
         return message
 
     def sender(self, deadline: float, controls: tuple[int, ...]) -> int:
-        """The process that sent the first message of this link, as the kernel knows it.
+        """Return the process that sent the first message of this link, as the kernel knows it.
 
-        Needs SO_PASSCRED. Parameters and errors as for `receive`.
+        Needs SO_PASSCRED. Arguments and errors as for `receive`.
         """
         self._wait(deadline, controls)
         data, notes, _, _ = self.socket.recvmsg(65536, socket.CMSG_SPACE(CREDENTIALS.size))
@@ -164,7 +170,7 @@ class Link:
             raise SystemExit
 
     def obey(self) -> tuple[Message, list[int]]:
-        """The node's side: the supervisor's next message and the descriptors that came with it."""
+        """Return the supervisor's next message and its descriptors (on the node's side)."""
         descriptors: list[int] = []
         while (message := self._whole()) is None:
             data, found, _, _ = socket.recv_fds(self.socket, 65536, 4, socket.MSG_CMSG_CLOEXEC)
@@ -175,6 +181,7 @@ class Link:
         return message, descriptors
 
     def close(self) -> None:
+        """Close the socket."""
         self.socket.close()
 
     def _whole(self) -> Message | None:
@@ -198,7 +205,7 @@ class Link:
 
 
 def pair() -> tuple[Link, socket.socket]:
-    """The supervisor's link to a node to be, and the node's end."""
+    """Return the supervisor's link to a new node, and the node's end."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     # Of sends to a node that does not read. Not settimeout, which polls before each call.
@@ -207,8 +214,10 @@ def pair() -> tuple[Link, socket.socket]:
 
 
 def text(data: bytes) -> str:
+    """Encode bytes for JSON."""
     return base64.b64encode(data).decode()
 
 
 def binary(data: str) -> bytes:
+    """Decode what `text` encoded."""
     return base64.b64decode(data)

@@ -27,7 +27,7 @@ from .run_monitor import RunMonitor
 ROOT_NODE = "root"
 SHARED_MEMORY = "/dev/shm"
 IDLE_SECONDS = 0.05
-"""After which the engine is taken to be busy with something else."""
+"""Without a request for so long, the engine is taken to be busy with something else."""
 ALL = 1 << 30
 START_LIMITS = {
     "seconds": 60.0,
@@ -38,12 +38,22 @@ START_LIMITS = {
 
 
 class Refused(Exception):
-    """The request makes no sense here; the engine is told why."""
+    """The request makes no sense here; the engine gets the reason."""
 
 
 class Supervisor:
+    """Answers the host's requests."""
+
     def __init__(self, host: Host, settings: dict[str, Any]) -> None:
-        """Raises Refused: the root interpreter cannot be started."""
+        """Start the root interpreter.
+
+        Args:
+            host: where requests come from.
+            settings: see `sandbox.connection`.
+
+        Raises:
+            Refused: the root interpreter cannot be started.
+        """
         self._host, self._settings = host, settings
         self._ends_at = time.monotonic() + settings["lifetime"]
         self._home: str = settings["home"]
@@ -65,12 +75,12 @@ class Supervisor:
         }
 
     def serve(self) -> None:
-        """Until the engine is gone, or our time is up. Raises Gone then."""
+        """Answer until the engine is gone, or our time is up. Raises Gone then."""
         facts = {"files": self._nodes.files.name, "python": platform.python_version()}
         self._host.send({"ready": facts | {"seccomp": seccomp.SUPPORTED}})
         while True:
             if not self._host.has_more(IDLE_SECONDS):
-                self._nodes.files.tidy(ALL)
+                self._nodes.files.clean_up(ALL)
             request = self._host.receive(self._ends_at - time.monotonic())
             try:
                 reply = self._operations[request["op"]](request)
@@ -82,7 +92,7 @@ class Supervisor:
             self._host.send(reply)
 
     def _files(self) -> Files:
-        """Layers if mounting is allowed, else copies."""
+        """Return layers if mounting is allowed, else copies."""
         most_bytes, most_files = self._settings["disk_bytes"], self._settings["inodes"]
         if self._settings["mounts"]:
             try:
@@ -96,7 +106,7 @@ class Supervisor:
         return Copies(self._home, most_bytes, most_files, in_memory)
 
     def _start_root(self) -> Node:
-        kept = self._nodes.files.first()
+        kept = self._nodes.files.initial()
         self._nodes.files.resume(kept)
         link, theirs = pair()
         pid = os.fork()
@@ -109,13 +119,13 @@ class Supervisor:
         with closing(Job([self._settings["prelude"]], limits)) as job:
             run = self._nodes.run(root, job)
         if run.why or run.reply.get("exception"):
-            said = run.reply.get("exception") or job.output.text()[0]
-            raise Refused(f"the sandbox's first program failed ({run.why}): {said}")
+            reason = run.reply.get("exception") or job.output.text()[0]
+            raise Refused(f"the sandbox's first program failed ({run.why}): {reason}")
         self._nodes.settle_in(root, run)
         return root
 
     def _be_root(self, theirs: socket.socket, link: Link) -> NoReturn:
-        """In the child: the interpreter from which all others descend."""
+        """Be the interpreter from which all others descend (in the child)."""
         try:
             link.close()
             self._host.leave()
@@ -137,7 +147,7 @@ class Supervisor:
             raise Lost(name) from None
 
     def _forget(self, name: str) -> list[str]:
-        """Of a node that does not answer nothing more is expected; the root has to."""
+        """Drop a node that does not answer, and what it left. The root must answer."""
         node = self._nodes.by_name.get(name)
         if node is self._root:
             raise Gone
@@ -179,7 +189,7 @@ class Supervisor:
         return reply_of(run, job) | {"unforkable": [], "evicted": evicted}
 
     def _fork(self, parent: Node, name: str, job: Job, evicted: list[str]) -> Node:
-        """A child of `parent`; where the kernel refuses, half of the others are evicted for it."""
+        """Fork `parent`; if the kernel refuses, evict half of the other nodes and try again."""
         try:
             return self._nodes.fork(parent, name, job)
         except NoRoom:
@@ -206,8 +216,8 @@ class Supervisor:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
             file.write(binary(request["data"]))
-        kept = self._nodes.files.keep()
-        self._nodes.files.free(self._root.kept)
+        kept = self._nodes.files.save()
+        self._nodes.files.release(self._root.kept)
         self._root.kept = kept
         return {}
 
@@ -245,7 +255,7 @@ class Supervisor:
 
 
 def main() -> NoReturn:
-    """The exit status is 0 when the engine closed our standard input."""
+    """Serve until the engine closes our standard input; the exit status is 0 then."""
     host = _take_over_streams()
     settings = host.receive(60.0)
     if settings["socket"]:
@@ -264,7 +274,7 @@ def main() -> NoReturn:
 
 
 def _leave_a_keeper() -> None:
-    """Go on as a child of a process that ends whatever we leave behind, however we end.
+    """Continue as the child of a process that ends whatever we leave behind, however we end.
 
     Without a pid namespace nobody else would: idle nodes are stopped, and notice nothing.
     """
@@ -286,7 +296,7 @@ def _leave_a_keeper() -> None:
 
 
 def _take_over_streams() -> Host:
-    """Standard streams become /dev/null, so that no node inherits the way to the engine."""
+    """Replace the standard streams by /dev/null, so that no node inherits the way to the engine."""
     host = Host(os.dup(0), os.dup(1))
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):

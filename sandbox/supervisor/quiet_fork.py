@@ -1,10 +1,10 @@
-"""What CPython's own modules do in a child after every fork, left out where the fork is ours.
+"""A fork without the hooks that CPython's own modules run in the child.
 
-`random` seeds itself anew, which a branch must not, and `threading` makes its locks anew, which a
-node needs not: one that has threads is not forked (`Result.unforkable`). Together they cost a
-branch 0.3 ms. In a fork that the agent's own code makes they run as ever.
+After a fork, `random` seeds itself again, which a branch must not do, and `threading` makes its
+locks again, which a node does not need: a node with threads is not forked (`Result.unforkable`).
+Together they cost a branch 0.3 ms. Forks made by the agent's code run the hooks as usual.
 
-To be imported before both: a hook cannot be taken back once it is registered.
+Import this before both: a hook cannot be removed once it is registered.
 """
 
 import os
@@ -17,7 +17,7 @@ _fork = os.fork
 _ours = [False]
 
 MUTABLE = not {"random", "threading"} & sys.modules.keys()
-"""Whether both come to be imported here. If not, their hooks run."""
+"""Whether both are imported here first. If not, their hooks run."""
 
 
 def _guarded(**hooks: Callable[[], Any]) -> None:
@@ -36,7 +36,7 @@ finally:
 
 
 def quiet_fork() -> int:
-    """As os.fork; the child has its parent's `random`, in the state that it had there."""
+    """Fork as `os.fork` does; the child keeps its parent's state of `random`."""
     state = None if MUTABLE else random.getstate()
     _ours[0] = True
     try:

@@ -1,4 +1,4 @@
-"""Wait for a running node's reply; meanwhile drain its output, watch its time and its memory."""
+"""Wait for a running node's reply; meanwhile read its output, and watch its time and memory."""
 
 import select
 import time
@@ -12,7 +12,7 @@ TICK = 0.02
 
 
 class LimitReached(Exception):
-    """We ended a run. why: as in Result.why."""
+    """We ended a run; `why` is as in `Result.why`."""
 
     def __init__(self, why: str) -> None:
         super().__init__(why)
@@ -20,23 +20,34 @@ class LimitReached(Exception):
 
 
 class RunMonitor:
-    """controls: descriptors whose hang-up means that the engine is gone.
-    ends_at: when, by the monotonic clock, everything ends, a step under way included.
-    most_pids: processes that a step may have at once, where the kernel does not count them."""
+    """Watches one run at a time."""
 
     def __init__(
         self, processes: Processes, controls: tuple[int, ...], ends_at: float, most_pids: int
     ) -> None:
+        """Prepare to watch.
+
+        Args:
+            processes: those below us.
+            controls: descriptors whose hang-up means that the engine is gone.
+            ends_at: when, by the monotonic clock, everything ends, also a step under way.
+            most_pids: processes that a step may have at once, where the kernel does not count them.
+        """
         self._processes, self.controls = processes, controls
         self._ends_at, self._most_pids = ends_at, most_pids
 
     def reply(self, pid: int, link: Link, job: Job, idle: set[int]) -> Message:
-        """The node's reply.
+        """Return the node's reply.
 
-        pid: of the node.   idle: processes that have no part in the run.
+        Args:
+            pid: of the node.
+            link: the socket to it.
+            job: what it runs.
+            idle: processes that have no part in the run.
 
         Raises:
-            LimitReached: a limit was reached.   Gone: the node is.
+            LimitReached: a limit was reached.
+            Gone: the node is gone.
             SystemExit: the engine is gone, or our time is up.
         """
         reading, output, limits = job.reading, job.output, job.limits
@@ -65,7 +76,7 @@ class RunMonitor:
         return message
 
     def _watch(self, pid: int, idle: set[int], most_bytes: int) -> None:
-        """Raises LimitReached: what runs is too large, or too much of it runs. Gone: the node is."""
+        """Check memory and processes. Raises LimitReached, or Gone if the node is gone."""
         if not is_alive(pid):
             raise Gone  # its parent was stopped with the link's other end still in its hands
         self._processes.reap()  # zombies count as processes

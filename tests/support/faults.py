@@ -18,7 +18,7 @@ from typing import Any
 from sandbox.branching import BranchingSandbox
 from sandbox.docker import daemon
 from sandbox.owner import LABEL, SCRATCH, start_time
-from sandbox.protocol import StepLimits, Quota
+from sandbox.protocol import Quota, StepLimits
 
 ROOT_FOLDER = Path(__file__).parents[2]
 SMALL = Quota(memory_bytes=128 << 20, disk_bytes=16 << 20, inodes=2000, pids=256)

@@ -42,6 +42,7 @@ def set_limits(db: sqlite3.Connection, limits: dict[str, Any], trigger_depth: in
     """Apply SQLite's own limits to a connection.
 
     Args:
+        db: the connection.
         limits: as in `sandbox.QueryLimits`.
         trigger_depth: how deep triggers may nest.
     """
@@ -65,7 +66,9 @@ def may_read(
     """Return whether an authorizer may allow this as part of reading.
 
     Args:
-        code: SQLite's action code; `first` and `second` are its arguments.
+        code: SQLite's action code.
+        first: its first argument.
+        second: its second argument.
         refused: names of functions, in lower case.
     """
     if code == sqlite3.SQLITE_FUNCTION:

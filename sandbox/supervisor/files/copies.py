@@ -1,13 +1,13 @@
-"""A node's files, kept as copies: works everywhere, and costs what has changed.
+"""A node's files, saved as copies: works everywhere, and costs what has changed.
 
-`home` shows the files of one node at a time. What is kept of a node lies where no node can reach
-it: small files in the supervisor's memory, large ones in files without a name (in memory where
-`home` is, else on its file system, so that Btrfs and XFS share the blocks). A file that did not
-change is kept once for all nodes: same inode, size and change time, which no process can set;
-and the same bytes, where it was looked at so soon after its change that the clock may not tell.
+`home` shows the files of one node at a time. Saved files lie where no node can reach them: small
+ones in the supervisor's memory, large ones in nameless files (in memory if `home` is, else on its
+file system, so that Btrfs and XFS share the blocks). An unchanged file is saved once for all nodes.
+Unchanged means the same inode, size and change time, which no process can set; and the same bytes,
+if we looked so soon after a change that the clock may not show it.
 
-Limits: hard links come back as separate files, sockets and device nodes not at all; extended
-attributes and owners are not kept.
+Limitations: hard links come back as separate files, sockets and device nodes not at all; extended
+attributes and owners are not saved.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from .safe_files import copy, reading, remove, walk
 SMALL = 64 << 10
 """Bytes of a file that is kept in memory."""
 TICK = 20_000_000
-"""Nanoseconds within which two changes may bear the same change time (twice a tick at 100 Hz)."""
+"""Nanoseconds within which two changes may have the same change time (two ticks at 100 Hz)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,10 +37,15 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A file, directory, symbolic link (to `target`) or FIFO.
+    """A file, directory, symbolic link or FIFO.
 
-    stamp: inode, size and change time of a file when it was looked at.
-    sure: whether another change would have brought another stamp.
+    Attributes:
+        mode: as in stat.
+        modified: time in nanoseconds.
+        target: of a link.
+        blob: contents of a file.
+        stamp: inode, size and change time of a file when we looked.
+        sure: whether another change would have another stamp.
     """
 
     mode: int
@@ -52,15 +57,23 @@ class Entry:
 
 
 Copy = Mapping[str, Entry]
-"""By path relative to home; a directory stands before what is in it."""
+"""By path relative to home; a directory comes before what is in it."""
 
 
 class Copies:
-    """in_memory: whether home is, and so everything has to be."""
+    """Files of nodes as copies; see `Files`."""
 
     name = "copy"
 
     def __init__(self, home: str, most_bytes: int, most_files: int, in_memory: bool) -> None:
+        """Start without saved files.
+
+        Args:
+            home: what nodes see.
+            most_bytes: of one node.
+            most_files: of one node.
+            in_memory: whether home is in memory; then everything has to be.
+        """
         self._home, self._most_bytes, self._most_files = home, most_bytes, most_files
         self._in_memory = in_memory
         self._shown: Copy = {}
@@ -69,12 +82,14 @@ class Copies:
         self._users: dict[Blob, int] = {}
         self.held = 0
 
-    def first(self) -> Copy:
+    def initial(self) -> Copy:
+        """See `Files`."""
         for folder in FOLDERS:
             os.makedirs(os.path.join(self._home, folder), exist_ok=True)
-        return self.keep()
+        return self.save()
 
-    def keep(self) -> Copy:
+    def save(self) -> Copy:
+        """See `Files`."""
         entries: dict[str, Entry] = {}
         left = self._most_bytes
         try:
@@ -86,47 +101,51 @@ class Copies:
                 if entry is not None:
                     entries[path] = entry
         except OSError as error:
-            self.free(entries)
+            self.release(entries)
             raise Full(str(error)) from error
         except Full:
-            self.free(entries)
+            self.release(entries)
             raise
         self._shown = entries
         self._free_resumed()
         return entries
 
-    def leave(self) -> None:
-        """Nothing to do: what is kept is a copy."""
+    def detach(self) -> None:
+        """Do nothing: what is saved is a copy."""
 
     def show_to_read(self, kept: Copy) -> None:
+        """See `Files`."""
         if kept is not self._shown:
             self.show(kept)
 
     def show(self, kept: Copy) -> None:
+        """See `Files`."""
         self._free_resumed()
         there = self._clear_for(kept)
         self._shown = {
-            path: there.get(path) or self._make(path, wanted) for path, wanted in kept.items()
+            path: there.get(path) or self._make(path, entry) for path, entry in kept.items()
         }
         # Last, since making what is in a directory needs its mode and changes its time.
-        for path, wanted in reversed(list(kept.items())):
-            if stat.S_ISDIR(wanted.mode):
-                os.chmod(self._at(path), stat.S_IMODE(wanted.mode))
-                os.utime(self._at(path), ns=(wanted.modified, wanted.modified))
+        for path, entry in reversed(list(kept.items())):
+            if stat.S_ISDIR(entry.mode):
+                os.chmod(self._at(path), stat.S_IMODE(entry.mode))
+                os.utime(self._at(path), ns=(entry.modified, entry.modified))
 
     def resume(self, kept: Copy) -> None:
+        """See `Files`."""
         if kept is not self._shown:
             self.show(kept)
         self._resumed.append(kept)
 
-    def tidy(self, most: int) -> None:
-        """Nothing to do: what is given up is gone at once."""
+    def clean_up(self, most: int) -> None:
+        """Do nothing: what is given up is gone at once."""
 
     def _free_resumed(self) -> None:
         while self._resumed:
-            self.free(self._resumed.pop())
+            self.release(self._resumed.pop())
 
-    def free(self, kept: Copy) -> None:
+    def release(self, kept: Copy) -> None:
+        """See `Files`."""
         for entry in kept.values():
             if entry.blob is None:
                 continue
@@ -141,7 +160,7 @@ class Copies:
         return os.path.join(self._home, path)
 
     def _clear_for(self, kept: Copy) -> dict[str, Entry]:
-        """Remove what differs from `kept`; what is left, as it is now."""
+        """Remove what differs from `kept`; return what is left."""
         try:
             found = list(walk(self._home))
         except OSError:  # too deep to be walked: nothing of it was kept
@@ -151,13 +170,13 @@ class Copies:
         left: dict[str, Entry] = {}
         locked = _locked()
         for path, seen in reversed(found):
-            wanted, shown = kept.get(path), self._shown.get(path)
-            if wanted and stat.S_ISDIR(wanted.mode) and stat.S_ISDIR(seen.st_mode):
-                left[path] = wanted
+            entry, shown = kept.get(path), self._shown.get(path)
+            if entry and stat.S_ISDIR(entry.mode) and stat.S_ISDIR(seen.st_mode):
+                left[path] = entry
             elif (
-                wanted
+                entry
                 and shown
-                and wanted.blob is shown.blob
+                and entry.blob is shown.blob
                 and seen.st_ino not in locked
                 and self._same(path, shown, seen)
             ):
@@ -167,7 +186,7 @@ class Copies:
         return left
 
     def _same(self, path: str, known: Entry, seen: os.stat_result) -> bool:
-        """Whether the file at `path` still is what it was when it became `known`."""
+        """Return whether the file at `path` is still what it was when it became `known`."""
         if known.blob is None or known.mode != seen.st_mode or known.stamp != _stamp(seen):
             return False
         return known.sure or self._holds(path, known.blob)
@@ -182,7 +201,7 @@ class Copies:
         return at == blob.size
 
     def _entry(self, path: str, seen: os.stat_result) -> Entry | None:
-        """What is now at `path`, with a share in its contents."""
+        """Return what is at `path` now, with a share in its contents."""
         mode, modified = seen.st_mode, seen.st_mtime_ns
         if stat.S_ISLNK(mode):
             return Entry(mode, modified, target=os.readlink(self._at(path)))
@@ -213,20 +232,20 @@ class Copies:
             return os.memfd_create("kept", os.MFD_CLOEXEC)
         return os.open(self._home, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
 
-    def _make(self, path: str, wanted: Entry) -> Entry:
-        """Make it anew: with an inode to which no descriptor of another branch leads."""
-        full, mode = self._at(path), stat.S_IMODE(wanted.mode)
-        if wanted.blob is not None:
-            return self._write(full, wanted, wanted.blob)
-        if stat.S_ISLNK(wanted.mode):
-            os.symlink(wanted.target, full)
-        elif stat.S_ISDIR(wanted.mode):
+    def _make(self, path: str, entry: Entry) -> Entry:
+        """Make it anew: with an inode that no descriptor of another branch leads to."""
+        full, mode = self._at(path), stat.S_IMODE(entry.mode)
+        if entry.blob is not None:
+            return self._write(full, entry, entry.blob)
+        if stat.S_ISLNK(entry.mode):
+            os.symlink(entry.target, full)
+        elif stat.S_ISDIR(entry.mode):
             os.mkdir(full, 0o700)
         else:
             os.mkfifo(full, mode)
-        return wanted
+        return entry
 
-    def _write(self, full: str, wanted: Entry, blob: Blob) -> Entry:
+    def _write(self, full: str, entry: Entry, blob: Blob) -> Entry:
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
         descriptor = os.open(full, flags, 0o600)
         with contextlib.closing(os.fdopen(descriptor, "wb", buffering=0)) as file:
@@ -234,14 +253,14 @@ class Copies:
                 copy(blob.descriptor, descriptor)
             else:
                 file.write(blob.data)
-            os.fchmod(descriptor, stat.S_IMODE(wanted.mode))
-            os.utime(descriptor, ns=(wanted.modified, wanted.modified))
+            os.fchmod(descriptor, stat.S_IMODE(entry.mode))
+            os.utime(descriptor, ns=(entry.modified, entry.modified))
             made = os.fstat(descriptor)
-        return Entry(wanted.mode, wanted.modified, blob=blob, stamp=_stamp(made))
+        return Entry(entry.mode, entry.modified, blob=blob, stamp=_stamp(made))
 
 
 def _locked() -> set[int]:
-    """Inodes that a stopped node may hold a lock on: a branch needs a file of its own there."""
+    """Return inodes that a stopped node may hold a lock on: a branch needs its own file there."""
     with open("/proc/locks") as locks:
         return {int(line.split()[-3].rpartition(":")[2]) for line in locks if "->" not in line}
 

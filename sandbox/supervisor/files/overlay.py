@@ -1,16 +1,16 @@
-"""A node's files, kept as layers of an overlay file system: a branch costs one mount.
+"""A node's files, saved as layers of an overlay file system: a branch costs one mount.
 
-Each node writes into a layer of its own, a tmpfs of bounded size, above the layers of its
-ancestors. All of it is mounted where only the supervisor can go: the layers' directory is covered
-by an empty mount, and reached through our working directory.
+Each node writes into its own layer, a tmpfs of bounded size, above the layers of its ancestors. All
+of it is mounted where only the supervisor can go: an empty mount covers the layers' directory,
+which is reached through our working directory.
 
 Before a child may run, its parent's layers must be out of reach of what it inherits (open files,
-the working directory): the parent's overlay is made read-only as a whole, or, where something
-holds a file open for writing, its topmost layer is copied and the copy kept. A node that goes on
-in place, or is dropped, is spared that: it is done when another node's files are about to be shown.
+the working directory): the parent's overlay is made read-only as a whole. If something holds a file
+open for writing, its topmost layer is copied instead, and the copy kept. A node that goes on in
+place, or is dropped, is spared that: it is done when another node's files are about to be shown.
 
-Needs the right to mount, in a user namespace of its own (Linux 5.11). Inode numbers may differ
-between a node and its children.
+Needs the right to mount, in its own user namespace (Linux 5.11). Inode numbers may differ between a
+node and its children.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def mount(kind: str, target: str, flags: int, options: str) -> None:
-    """Raises OSError."""
+    """Mount a file system. Raises OSError."""
     done = _libc.mount(
         kind.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), options.encode()
     )
@@ -41,14 +41,14 @@ def mount(kind: str, target: str, flags: int, options: str) -> None:
 
 
 def move(mounted: str, target: str) -> None:
-    """What is mounted at one place to another. Raises OSError."""
+    """Move a mount to another place. Raises OSError."""
     if _libc.mount(mounted.encode(), target.encode(), None, ctypes.c_ulong(MOVE), None):
         number = ctypes.get_errno()
         raise OSError(number, f"move: {os.strerror(number)}")
 
 
 def unmount(target: str) -> None:
-    """Raises OSError."""
+    """Detach a mount. Raises OSError."""
     if _libc.umount2(target.encode(), DETACH):
         number = ctypes.get_errno()
         raise OSError(number, f"unmount: {os.strerror(number)}")
@@ -56,18 +56,27 @@ def unmount(target: str) -> None:
 
 @dataclass(slots=True, eq=False)
 class Layers:
-    """Names of layers, the topmost first; that one may yet be replaced by a copy of it."""
+    """Names of layers, the topmost first, which may yet be replaced by a copy."""
 
     names: tuple[str, ...]
 
 
 class Overlay:
-    """layer_bytes, layer_files: what a node may add."""
+    """Files of nodes as layers; see `Files`."""
 
     name = "overlay"
 
     def __init__(self, home: str, layer_bytes: int, layer_files: int) -> None:
-        """Raises OSError: mounting is not allowed here."""
+        """Mount the first layer.
+
+        Args:
+            home: what nodes see.
+            layer_bytes: what a node may add.
+            layer_files: what a node may add.
+
+        Raises:
+            OSError: mounting is not allowed here.
+        """
         self._home = home
         self._options = f"size={layer_bytes},nr_inodes={layer_files},mode=755"
         self._users: dict[str, int] = {}
@@ -75,9 +84,9 @@ class Overlay:
         self._count = self.held = 0
         self._frozen = False
         self._last = Layers(())
-        """What `keep` returned last."""
+        """What `save` returned last."""
         self._left: list[str] = []
-        """Mounts that are of no use any more."""
+        """Mounts that are not needed any more."""
         _go_into_hiding(home)
         top = self._layer()
         os.setxattr(top, "user.overlay.probe", b"")  # tmpfs can since Linux 6.6
@@ -88,36 +97,41 @@ class Overlay:
         self._use(self._shown)
         self._mount()
 
-    def first(self) -> Layers:
-        return self.keep()
+    def initial(self) -> Layers:
+        """See `Files`."""
+        return self.save()
 
-    def leave(self) -> None:
-        """What home shows, if it is kept, changes no more. Raises Full."""
+    def detach(self) -> None:
+        """Make sure that what home shows, if it is saved, changes no more. Raises Full."""
         top = self._shown[0]
         if self._users[top] == 1 or self._frozen or self._freeze():
             return
         # Something is open for writing.
         copied = (self._copied(f"{top}/files"), *self._shown[1:])
         self._use(copied)
-        self.free(Layers(self._last.names))
+        self.release(Layers(self._last.names))
         self._last.names = copied
 
     def show(self, kept: Layers) -> None:
+        """See `Files`."""
         self._replace((self._layer(), *kept.names))
 
     def show_to_read(self, kept: Layers) -> None:
+        """See `Files`."""
         if self._frozen or self._shown != kept.names:
             self.show(kept)
 
     def resume(self, kept: Layers) -> None:
+        """See `Files`."""
         if self._shown != kept.names or self._users[kept.names[0]] > 2:  # by home and by `kept`
             self.show(kept)
         elif self._frozen:
             mount("overlay", self._home, REMOUNT | NOSUID | NODEV, "")
             self._frozen = False
-        self.free(kept)
+        self.release(kept)
 
-    def keep(self) -> Layers:
+    def save(self) -> Layers:
+        """See `Files`."""
         if len(self._shown) > MAX_LAYERS:
             self._replace((self._copied(self._home),))
         top = self._shown[0]
@@ -128,14 +142,15 @@ class Overlay:
         self._last = Layers(self._shown)
         return self._last
 
-    def tidy(self, most: int) -> None:
-        """Unmount what was left: each time the kernel waits until nobody looks there any more."""
+    def clean_up(self, most: int) -> None:
+        """Unmount old mounts: each time the kernel waits until nobody reads there any more."""
         for name in self._left[:most]:
             unmount(name)
             os.rmdir(name)
         del self._left[:most]
 
-    def free(self, kept: Layers) -> None:
+    def release(self, kept: Layers) -> None:
+        """See `Files`."""
         for name in kept.names:
             self._users[name] -= 1
             if not self._users[name]:
@@ -159,12 +174,12 @@ class Overlay:
         """Show other layers."""
         self._use(names)
         self._put_away()
-        self.free(Layers(self._shown))
+        self.release(Layers(self._shown))
         self._shown = names
         self._mount()
 
     def _put_away(self) -> None:
-        """Move what home shows to where nobody sees it, which takes no time, unlike its end."""
+        """Move what home shows out of sight, which takes no time, unlike unmounting it."""
         self._count += 1
         place = f"{self._count:x}"
         os.mkdir(place)
@@ -188,7 +203,7 @@ class Overlay:
         return name
 
     def _copied(self, source: str) -> str:
-        """A new layer with what `source` holds. Raises Full."""
+        """Return a new layer with what `source` holds. Raises Full."""
         fresh = self._layer()
         try:
             _copy_layer(source, f"{fresh}/files")
@@ -199,7 +214,7 @@ class Overlay:
 
 
 def _go_into_hiding(home: str) -> None:
-    """Make a directory that only our working directory leads to the working directory."""
+    """Change to a directory that only our working directory leads to."""
     place = f"{home}-layers"
     os.makedirs(place, exist_ok=True)
     mount("tmpfs", place, NOSUID | NODEV, "size=1m,mode=700")
@@ -216,7 +231,7 @@ def _used(layer: str) -> int:
 
 
 def _copy_layer(source: str, target: str) -> None:
-    """With whiteouts and the marks of opaque directories. Raises Full."""
+    """Copy a layer, with whiteouts and the marks of opaque directories. Raises Full."""
     try:
         _copy_marks(source, target)
         for path, seen in walk(source):

@@ -1,6 +1,6 @@
 """Walk, copy and remove files that may be hostile: too deep, unreadable, links, pipes.
 
-To be used while no process can change them. We own all of them.
+Only while no process can change them. We own all of them.
 """
 
 import contextlib
@@ -12,10 +12,12 @@ READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 def walk(top: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Paths below `top`, relative to it, a directory before what is in it; links not followed.
+    """Yield paths below `top`, relative to it, a directory before what is in it.
 
-    Directories that may not be read are made readable.
-    Raises OSError: they are nested deeper than a path can say.
+    Links are not followed. Directories that may not be read are made readable.
+
+    Raises:
+        OSError: they are nested deeper than a path can express.
     """
     rest = [""]
     while rest:
@@ -35,9 +37,9 @@ def _listing(folder: str) -> list[tuple[str, os.stat_result]]:
 
 
 def listed(top: str, most: int) -> list[tuple[str, int | None]]:
-    """Paths of what is below `top` but folders, in no order; of regular files with their size.
+    """List what is below `top` but folders, unordered; regular files with their size.
 
-    Nothing is changed: what may not be read stays unread.   most: how many are looked at.
+    Nothing is changed: what may not be read stays unread. Stops after about `most` paths.
     """
     found: list[tuple[str, int | None]] = []
     for folder, _, names in os.walk(top):
@@ -45,8 +47,8 @@ def listed(top: str, most: int) -> list[tuple[str, int | None]]:
             with contextlib.suppress(OSError):  # a path too long
                 seen = os.lstat(os.path.join(folder, name))
                 path = os.path.relpath(os.path.join(folder, name), top)
-                told = os.fsencode(path).decode("utf-8", "replace")
-                found.append((told, seen.st_size if stat.S_ISREG(seen.st_mode) else None))
+                shown = os.fsencode(path).decode("utf-8", "replace")
+                found.append((shown, seen.st_size if stat.S_ISREG(seen.st_mode) else None))
         if len(found) >= most:
             break
     return found
@@ -82,10 +84,11 @@ def reading(path: str, folder: int | None = None) -> Iterator[int]:
 
 @contextlib.contextmanager
 def reading_beneath(top: str, path: str) -> Iterator[int]:
-    """A descriptor of a regular file below `top`, no part of whose path is a link.
+    """Open a regular file below `top`, no part of whose path is a link.
 
     Raises:
-        OSError: there is none.   ValueError: a null character.
+        OSError: there is none.
+        ValueError: the path has a null character.
     """
     *folders, name = [part for part in path.split("/") if part not in ("", ".")]
     if ".." in (*folders, name):
@@ -104,7 +107,7 @@ def reading_beneath(top: str, path: str) -> Iterator[int]:
 
 
 def copy(source: int, target: int) -> None:
-    """The whole file, from one descriptor to another; blocks are shared where they can be."""
+    """Copy the whole file, from one descriptor to another; share blocks where possible."""
     size, done, share = os.fstat(source).st_size, 0, True
     while done < size:
         try:
@@ -124,9 +127,13 @@ def copy(source: int, target: int) -> None:
 
 
 def remove(path: str, aside: str) -> None:
-    """Whatever is at `path`; `aside`: an existing directory on the same file system, for our use.
+    """Remove whatever is at `path`.
 
     Directories are moved up before they are emptied, so that no depth is too deep.
+
+    Args:
+        path: a file or folder.
+        aside: an existing directory on the same file system, for our use.
     """
     if not stat.S_ISDIR(os.lstat(path).st_mode):
         os.unlink(path)

@@ -1,4 +1,4 @@
-"""Give up rights: of the supervisor before it starts, of the nodes before any agent code runs."""
+"""Give up rights: the supervisor's before it starts, a node's before any agent code runs."""
 
 import contextlib
 import ctypes
@@ -15,7 +15,7 @@ CAPABILITY_VERSION_3, LAST_CAPABILITY = 0x20080522, 63
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 NOBODY = 65534
 OOM_SCORE = 500
-"""Of nodes: where the kernel runs out of memory, it takes one of them and not the supervisor."""
+"""Of nodes: if the kernel runs out of memory, it ends one of them and not the supervisor."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -26,19 +26,19 @@ def _checked(result: int, what: str) -> None:
 
 
 def hide() -> None:
-    """No other process of the same user may look into this one (/proc/<pid>/mem, fd, environ)."""
+    """Keep other processes of this user out of this one (/proc/<pid>/mem, fd, environ)."""
     _checked(_libc.prctl(PR_SET_DUMPABLE, 0, 0, 0, 0), "hide")
 
 
 def adopt_orphans() -> None:
-    """What descendants leave behind becomes our child, as it does for pid 1."""
+    """Become the parent of orphaned descendants, as pid 1 does."""
     _checked(_libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "adopt orphans")
 
 
 def leave_for_own_namespace() -> None:
-    """Go into a user and mount namespace of our own, where we are nobody with every capability.
+    """Enter a user and mount namespace of our own, where we are nobody with every capability.
 
-    Outside of it we are who we were, or, where that was root, nobody as well: then root's files
+    Outside it we stay the same user; if that was root, we become nobody as well: then root's files
     are out of reach, and limits on the number of processes hold.
 
     Raises:
@@ -80,7 +80,7 @@ def _write(path: str, text: str) -> None:
 
 
 def drop_capabilities() -> None:
-    """For good: this process, and whatever it executes."""
+    """Drop them for good, for this process and whatever it executes."""
     _checked(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
     for capability in range(LAST_CAPABILITY + 1):
         _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # may lack the right, and then the need
@@ -91,18 +91,20 @@ def drop_capabilities() -> None:
 
 
 def limit(limits: Mapping[str, int]) -> None:
-    """Resource limits by name without RLIMIT_; never above what is allowed already."""
-    for name, wanted in limits.items():
+    """Set resource limits, by name without RLIMIT_; never above what is allowed already."""
+    for name, asked in limits.items():
         number = getattr(resource, f"RLIMIT_{name}")
         _, most = resource.getrlimit(number)
-        value = wanted if most == resource.RLIM_INFINITY else min(wanted, most)
+        value = asked if most == resource.RLIM_INFINITY else min(asked, most)
         resource.setrlimit(number, (value, value))
 
 
 def become_node(limits: Mapping[str, int], families: Sequence[str]) -> None:
-    """What the root interpreter, and so every node, may no longer do.
+    """Give up what the root interpreter, and so every node, may not do.
 
-    families: of addresses that sockets may have ("AF_UNIX", ...).
+    Args:
+        limits: see `limit`.
+        families: address families that sockets may have ("AF_UNIX", ...).
     """
     os.setsid()
     with contextlib.suppress(OSError):  # Landlock closes it; nothing rests on it alone

@@ -1,11 +1,11 @@
-"""Stop, kill and measure processes, by what the kernel says of them.
+"""Stop, kill and measure processes, by what the kernel says about them.
 
-In a pid namespace of our own every process but us is below us, and `kill(-1)` stops them all at
-once, those that fork meanwhile included. Without one, they are found as descendants: orphans are
-adopted by us (confine.adopt_orphans), so none gets away, but each pass may miss what is just being
-forked, or what moves: a process reads as dead under its parent, and its child, which we adopted
-meanwhile, was not yet among ours when we looked there. So what is found is killed at once, in
-passes without a pause, until two in a row find the same, and nothing in it to kill.
+In our own pid namespace every process but us is below us, and `kill(-1)` stops them all at once,
+also those that fork meanwhile. Without one, they are found as descendants: we adopt orphans
+(confine.adopt_orphans), so none escapes, but each pass may miss a process that is being forked, or
+that moves: its parent reads as dead, and we looked among our own children before we adopted it. So
+whatever is found is killed at once, in passes without a pause, until two in a row find the same,
+and nothing in it to kill.
 """
 
 import contextlib
@@ -19,13 +19,19 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 SWEEP_SECONDS = 10.0
 """After which we give up on a fork bomb."""
 STOP_SECONDS = 2.0
-"""How long a process may take to stop: in a system call that cannot be interrupted, say."""
+"""How long a process may take to stop: in an uninterruptible system call, say."""
 STOPPED, DEAD = "Tt", "ZX"
 
 
 class Process(NamedTuple):
-    """state: one letter, as in proc(5).   faults: pages that it touched or copied by itself.
-    resident: bytes."""
+    """A process as the kernel reports it.
+
+    Attributes:
+        state: one letter, as in proc(5).
+        threads: how many it has.
+        faults: pages that it touched or copied itself.
+        resident: bytes.
+    """
 
     state: str
     threads: int
@@ -39,7 +45,7 @@ class Process(NamedTuple):
 
 
 def read_process(pid: int) -> Process | None:
-    """None if there is no such process."""
+    """Return what the kernel says about a process; None if it does not exist."""
     try:
         descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -57,12 +63,13 @@ def read_process(pid: int) -> Process | None:
 
 
 def namespace_processes() -> list[int]:
-    """Every process of our pid namespace but ourselves."""
+    """Return every process of our pid namespace but ourselves."""
     us = os.getpid()
     return [int(name) for name in os.listdir("/proc") if name.isdigit() and int(name) != us]
 
 
 def descendants() -> list[int]:
+    """Return every process below us."""
     found: list[int] = []
     rest = [os.getpid()]
     while rest:
@@ -83,14 +90,15 @@ def _children(pid: int) -> Iterator[int]:
 
 
 class Processes:
-    """Those below us.  own_namespace: whether we are in a pid namespace of our own."""
+    """The processes below us."""
 
     def __init__(self, own_namespace: bool) -> None:
+        """Choose how to find them; `own_namespace`: whether we have our own pid namespace."""
         self._own_namespace = own_namespace
         self.list: Callable[[], list[int]] = namespace_processes if own_namespace else descendants
 
     def stop(self, pids: Iterable[int]) -> None:
-        """Stop processes and wait until they stand still; one that does not is killed."""
+        """Stop processes and wait until they stand still; kill one that does not."""
         for pid in pids:
             send_signal(pid, signal.SIGSTOP)
             deadline = time.monotonic() + STOP_SECONDS
@@ -101,9 +109,14 @@ class Processes:
                     break
 
     def sweep(self, keep: Collection[int], awake: Collection[int] = ()) -> bool:
-        """Stop everything, and kill what is not among `keep`. False: something will not die.
+        """Stop everything, and kill what is not in `keep`.
 
-        awake: those of `keep` that are not known to be stopped.
+        Args:
+            keep: processes that stay.
+            awake: those of `keep` that are not known to be stopped.
+
+        Returns:
+            False if something will not die.
         """
         deadline = time.monotonic() + SWEEP_SECONDS
         if self._own_namespace:
@@ -131,25 +144,28 @@ class Processes:
         self.sweep(())
 
     def living(self) -> int:
-        """How many there are, zombies aside."""
+        """Return how many there are, without zombies."""
         return sum(is_alive(pid) for pid in self.list())
 
     def running(self, idle: Collection[int]) -> tuple[int, int]:
-        """How many are not idle, and their resident bytes, shared pages counted each time."""
+        """Return how many are not idle, and their resident bytes (shared pages count each time)."""
         busy = [seen for pid in self.list() if pid not in idle and (seen := read_process(pid))]
         return len(busy), sum(seen.resident for seen in busy)
 
     def reap(self) -> None:
+        """Reap our dead children."""
         with contextlib.suppress(ChildProcessError):
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
 
 
 def send_signal(pid: int, number: signal.Signals) -> None:
+    """Send a signal; a process that is gone, or not ours, is ignored."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, number)
 
 
 def is_alive(pid: int) -> bool:
+    """Return whether a process exists and is not a zombie."""
     seen = read_process(pid)
     return seen is not None and seen.state not in DEAD

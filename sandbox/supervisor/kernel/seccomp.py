@@ -1,13 +1,13 @@
-"""System-call filters, as classic BPF programs through prctl. x86_64 only; elsewhere there is none.
+"""System-call filters, as classic BPF programs through prctl; only on x86_64.
 
-Two filters. `deny_dangerous`: what agent code has no business with (mounting, namespaces, tracing,
-keyrings, io_uring, clocks, other address families). `guard_signals`: no node may signal the
-supervisor, the root interpreter, or what is older than they are.
+There are two. `deny_dangerous` refuses what agent code has no use for (mounting, namespaces,
+tracing, keyrings, io_uring, clocks, other address families). `guard_signals` keeps nodes from
+signalling the supervisor, the root interpreter, or older processes.
 
-Limits: a filter sees numbers, not memory, so paths are not its business. Nodes can signal each
-other: one that was killed is rebuilt by replay. (A filter for each node would prevent that, and
-cost 0.4 ms a fork.) Process numbers wrap around after kernel.pid_max processes; from then on what
-is new may not be signalled either.
+Limitations: a filter sees numbers, not memory, so it cannot check paths. Nodes can signal each
+other: a killed node is rebuilt by replay. (A filter for each node would prevent that, and cost
+0.4 ms per fork.) Process numbers wrap around after kernel.pid_max processes; from then on new
+processes may not be signalled either.
 
 See seccomp(2), Documentation/userspace-api/seccomp_filter.rst, and linux/bpf_common.h.
 """
@@ -33,7 +33,7 @@ PRCTL, PR_SET_DUMPABLE, SETPRIORITY, IOPRIO_SET = 157, 4, 141, 251
 SCHEDULING = (142, 144, 203, 314)
 """sched_setparam, sched_setscheduler, sched_setaffinity, sched_setattr."""
 LAST_KNOWN = 462
-"""mseal, of Linux 6.10; what a later kernel adds, nobody has looked at."""
+"""mseal, of Linux 6.10; nobody has examined what later kernels add."""
 SIGNALLING = (200, 234, 129, 297, 434)
 """tkill, tgkill, rt_sigqueueinfo, rt_tgsigqueueinfo, pidfd_open."""
 NEW_NAMESPACES = 0x7E020000
@@ -69,7 +69,7 @@ def _refuse(number: int = errno.EPERM) -> Instruction:
 
 
 def _when(call: int, body: list[Instruction]) -> list[Instruction]:
-    """`body` if the call is `call`; afterwards the call's number is loaded again."""
+    """Return `body` for the call `call`; afterwards the call's number is loaded again."""
     rest = [*body, (LOAD, 0, 0, NUMBER)]
     return [(JUMP_EQ, 0, len(rest), call), *rest]
 
@@ -88,9 +88,10 @@ def _if_among(values: tuple[int, ...]) -> list[Instruction]:
 
 
 def deny_dangerous(families: Sequence[int]) -> None:
-    """Install the filter for this process and its descendants. Does nothing on other machines.
+    """Install the filter for this process and its descendants; do nothing on other machines.
 
-    families: of addresses that sockets may have; socketpair() always works.
+    Args:
+        families: address families that sockets may have; socketpair() always works.
 
     Raises:
         OSError: the kernel refuses filters.
@@ -120,10 +121,10 @@ def deny_dangerous(families: Sequence[int]) -> None:
 
 
 def guard_signals(pid: int) -> None:
-    """Only processes numbered `pid` or higher, and groups led by them, may be signalled.
+    """Allow signals only to processes numbered `pid` or higher, and to groups led by them.
 
-    Also refused: being signalled for another (F_SETOWN and its kin), and limits, priorities and
-    processors of any process but the caller.
+    Also refused: being signalled on behalf of another (F_SETOWN and its kin), and setting limits,
+    priorities and processors of any process but the caller.
     """
     younger: list[Instruction] = [
         (JUMP_GE, 0, 1, pid),
@@ -166,10 +167,10 @@ def _install(program: list[Instruction]) -> None:
         return
     raw = b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
     buffer = ctypes.create_string_buffer(raw, len(raw))
-    wanted = _Program(len(program), ctypes.addressof(buffer))
+    program_struct = _Program(len(program), ctypes.addressof(buffer))
     for call in (
         (PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
-        (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(wanted), 0, 0),
+        (PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(program_struct), 0, 0),
     ):
         if _libc.prctl(*call):
             raise OSError(ctypes.get_errno(), "the kernel refuses a system-call filter")
