@@ -42,16 +42,16 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # beside us, `sand
 
 from benchmarks import sandbox_rivals as rivals
 from benchmarks.sandbox_rivals import MB, Measured, Step, side_by_side, timed
-from sandbox import daemon, image
 from sandbox.backends import BACKENDS
 from sandbox.branching import BranchingSandbox
+from sandbox.docker import daemon, image
 from sandbox.owner import LABEL, owner
-from sandbox.protocol import ROOT, Limits, Quota
+from sandbox.protocol import ROOT_NODE, Quota, StepLimits
 
 OURS = ("bubblewrap", "docker")
 TRIVIAL = "x = 1\nprint(x)"
 ROOMY = Quota(memory_bytes=1536 * MB, disk_bytes=200 * MB)
-LIMITS = Limits(seconds=60.0, memory_bytes=1024 * MB)
+LIMITS = StepLimits(seconds=60.0, memory_bytes=1024 * MB)
 ACTION = "import time\ntime.sleep(0.02)"
 IDLE_NODES = 32
 KINDS = {
@@ -154,7 +154,7 @@ def contending(sandboxes: dict[str, list[BranchingSandbox]]) -> dict[str, list[S
     steps: dict[str, list[Step]] = {}
     for name, made in sandboxes.items():
         for sandbox in made:
-            do(sandbox, ROOT, "parent")
+            do(sandbox, ROOT_NODE, "parent")
             do(sandbox, "parent", "place")
         steps[f"{name} in place"] = [
             partial(timed, partial(do, sandbox, "place", "place")) for sandbox in made
@@ -207,7 +207,7 @@ def medians(by_depth: dict[int, list[float]]) -> dict[int, float]:
 
 def grow(sandbox: BranchingSandbox, state: str, depth: int) -> None:
     """A chain of nodes, the first of which makes the state."""
-    do(sandbox, ROOT, "node 1", state)
+    do(sandbox, ROOT_NODE, "node 1", state)
     for level in range(2, depth + 1):
         do(sandbox, f"node {level - 1}", f"node {level}")
 
@@ -216,7 +216,7 @@ def replayed(plan: Plan) -> dict[int, float]:
     """Median seconds by depth, over the backends."""
 
     def again(sandbox: BranchingSandbox, depth: int) -> None:
-        do(sandbox, ROOT, "branch", ACTION)
+        do(sandbox, ROOT_NODE, "branch", ACTION)
         for _ in range(depth - 1):
             do(sandbox, "branch", "branch", ACTION)
         do(sandbox, "branch", "branch")
@@ -240,7 +240,7 @@ def measure_files(plan: Plan) -> None:
             for name in OURS:
                 sandbox = sandboxes[name][0]
                 for letter in "ab":
-                    do(sandbox, ROOT, letter, fill.format(size=size, letter=letter))
+                    do(sandbox, ROOT_NODE, letter, fill.format(size=size, letter=letter))
                 again = [branch(sandbox, "a") for _ in range(plan.branches)]
                 turns = [branch(sandbox, letter) for _ in range(plan.branches) for letter in "ab"]
                 for order, seconds in (("again", again), ("in turn", turns)):
@@ -256,7 +256,7 @@ def measure_memory(client: rivals.Client, goals: Goals) -> None:
     with opened(ROOMY) as sandboxes:
         for name in OURS:
             sandbox, pid = sandboxes[name][0], supervisor(name, client)
-            do(sandbox, ROOT, "node 1")
+            do(sandbox, ROOT_NODE, "node 1")
             before = rivals.memory(pid)
             for number in range(2, IDLE_NODES + 2):
                 do(sandbox, f"node {number // 2}", f"node {number}")

@@ -1,7 +1,7 @@
 """Run untrusted queries and code. Knows nothing of tasks."""
 
 from sandbox.errors import SandboxError
-from sandbox.queries import Comparison, QueryError, QueryLimits, QueryResult, QueryWorker
+from sandbox.sql.queries import Comparison, QueryError, QueryLimits, QueryResult, QueryWorker
 
 __all__ = [
     "Comparison",

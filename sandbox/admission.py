@@ -1,9 +1,9 @@
-"""How many sandboxes may be open at once: as many as the machine's memory holds, not more.
+"""Queue for the machine's memory: only as many sandboxes open at once as it can hold.
 
-Every sandbox reserves the memory that its quota allows it; those that do not fit wait in line,
-first come, first served, so that a large one is not overtaken for ever.
+Every sandbox reserves the memory that its quota allows. Those that do not fit wait in line, first
+come, first served, so that small ones cannot overtake a large one for ever.
 
-Limitation: the line is this process's. Two engines on one machine do not know of each other.
+Limitation: the queue belongs to this process. Two engines on one machine do not know of each other.
 """
 
 import functools
@@ -14,7 +14,7 @@ from pathlib import Path
 from sandbox.errors import SandboxError
 
 SHARE = 0.8
-"""How much of the memory that is free at first use may be reserved."""
+"""Part of the memory free at first use that may be reserved."""
 CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 
@@ -27,7 +27,7 @@ class Slot:
         self._held = True
 
     def release(self) -> None:
-        """Give it back. Twice is fine, from two threads too."""
+        """Give the memory back. Calling it twice, or from two threads, is fine."""
         with self._admission.changed:
             if self._held:
                 self._held = False
@@ -36,7 +36,7 @@ class Slot:
 
 
 class Admission:
-    """A line for `capacity` bytes of memory. Threads share it."""
+    """A queue for `capacity` bytes of memory, shared by threads."""
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
@@ -45,7 +45,11 @@ class Admission:
         self._line: deque[object] = deque()
 
     def admit(self, memory_bytes: int, seconds: float) -> Slot:
-        """Reserve `memory_bytes`, after everybody who came earlier.
+        """Reserve memory, after everybody who came earlier.
+
+        Args:
+            memory_bytes: how much.
+            seconds: how long to wait.
 
         Raises:
             SandboxError: it can never fit, or did not within `seconds`.
@@ -75,7 +79,11 @@ class Admission:
 
 
 def admit(memory_bytes: int, seconds: float) -> Slot:
-    """Reserve memory of this machine; blocks until there is some.
+    """Reserve memory of this machine; block until there is enough.
+
+    Args:
+        memory_bytes: how much.
+        seconds: how long to wait.
 
     Raises:
         SandboxError: it can never fit, or did not within `seconds`.
@@ -90,12 +98,15 @@ _measuring = threading.Lock()
 
 @functools.cache
 def machine() -> Admission:
-    """This process's line. The capacity is measured once: later, our own sandboxes take it."""
+    """Return this process's queue.
+
+    Its capacity is measured once: later, our own sandboxes use the memory.
+    """
     return Admission(int(SHARE * min(available_bytes(), cgroup_bytes())))
 
 
 def available_bytes() -> int:
-    """MemAvailable: what the kernel could give without swapping."""
+    """Return MemAvailable: what the kernel could give without swapping."""
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) << 10
@@ -103,10 +114,14 @@ def available_bytes() -> int:
 
 
 def cgroup_bytes(membership: str | None = None, root: Path = CGROUP_ROOT) -> int:
-    """The smallest limit on the memory of this process's cgroup and those above it.
+    """Return the smallest memory limit of this process's cgroup and its ancestors.
 
-    membership: /proc/self/cgroup's text.   root: where the hierarchies are mounted.
-    A huge number where there is no limit.
+    Args:
+        membership: the text of /proc/self/cgroup.
+        root: where the hierarchies are mounted.
+
+    Returns:
+        Bytes; a huge number where there is no limit.
     """
     smallest = 1 << 62
     for line in (membership or Path("/proc/self/cgroup").read_text()).splitlines():
@@ -125,7 +140,7 @@ def cgroup_bytes(membership: str | None = None, root: Path = CGROUP_ROOT) -> int
 
 
 def limit(file: Path) -> int:
-    """The number in the file; a huge one if it says "max", or is not there."""
+    """Return the number in a file; a huge one if it says "max" or does not exist."""
     try:
         text = file.read_text().strip()
     except OSError:  # inside a container, the path is the host's
@@ -134,4 +149,5 @@ def limit(file: Path) -> int:
 
 
 def mib(size: int) -> str:
+    """Format bytes as MiB."""
     return f"{size >> 20} MiB"

@@ -1,10 +1,10 @@
-"""The sandbox that branches, as the host sees it: nodes by name, and their replay.
+"""The branching sandbox as the host sees it: nodes by name, and their replay.
 
-The supervisor keeps as many nodes as its quota allows. What it evicted, or lost with its death, is
+The supervisor keeps as many nodes as its quota allows. What it evicted, or lost when it died, is
 rebuilt here from the nearest living ancestor: this side knows the code of every node and a digest
-of what came of it, and a replay that goes another way is a result ("lost"), never a silent
-difference. A node whose fork would not be true (threads, ...) is branched in the same way: its code
-is run again, and the child's code after it in the same process.
+of its result. A replay with another result is reported as "lost", never passed over in silence. A
+node that cannot be forked faithfully (threads, ...) is branched in the same way: its code runs
+again, and the child's code after it in the same process.
 """
 
 import itertools
@@ -14,17 +14,17 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from sandbox.codec import decode_result, digest, encode_limits
 from sandbox.connection import Connection
 from sandbox.errors import StateLost
 from sandbox.program import Backend
-from sandbox.protocol import ROOT, Limits, Quota, Result, Stat
-from sandbox.replies import digest, result_of, told
-from sandbox.supervisor.wire import binary, text
+from sandbox.protocol import ROOT_NODE, Quota, Result, Stat, StepLimits
+from sandbox.supervisor.framing import binary, text
 
 GRACE_SECONDS = 30.0
 """How much longer than the step's own limit the supervisor may take to answer."""
 LOST = Result(why="lost", output="this state cannot be rebuilt: its replay went another way")
-DEFAULT = Limits()
+DEFAULT = StepLimits()
 
 
 class _Lost(Exception):
@@ -32,32 +32,32 @@ class _Lost(Exception):
 
 
 class _Diverged(Exception):
-    """A replay brought something else than the first time, or would bring nothing new."""
+    """A replay had another result than the first run, or a second replay would fail again."""
 
 
 @dataclass(slots=True)
 class _Record:
     """What it takes to make a node again.
 
-    parent: its name; None of the root.   codes: with limits, and a digest of what came of each.
-    name: the supervisor's name of the living node; "" while there is none.
-    dropped: whether it is remembered for its children's sake only.
+    Attributes:
+        parent: its name; None for the root.
+        codes: code that ran in it, each with its limits and a digest of its result.
+        unforkable: see `Result.unforkable`.
+        name: the supervisor's name of the living node; "" while there is none.
+        children: how many nodes were branched from it.
+        dropped: whether it is only remembered because of its children.
     """
 
     parent: str | None
-    codes: list[tuple[str, Limits, str]] = field(default_factory=list)
-    marks: tuple[str, ...] = ()
+    codes: list[tuple[str, StepLimits, str]] = field(default_factory=list)
+    unforkable: tuple[str, ...] = ()
     name: str = ""
     children: int = 0
     dropped: bool = False
 
 
 class BranchingSandbox:
-    """`sandbox.protocol.Sandbox` over any backend.
-
-    prelude: code of ours that the root interpreter runs first.   read_only: what may be read
-    inside; see `inside`.
-    """
+    """`sandbox.protocol.Sandbox` over any backend."""
 
     def __init__(
         self,
@@ -66,28 +66,36 @@ class BranchingSandbox:
         prelude: str = "",
         read_only: Sequence[Path] = (),
     ) -> None:
+        """Prepare a sandbox; it starts at its first use.
+
+        Args:
+            backend: what confines it.
+            quota: what it may use in all.
+            prelude: code of ours that the root interpreter runs first.
+            read_only: paths that may be read inside; see `inside`.
+        """
         self._supervisor = Connection(backend, quota or Quota(), tuple(read_only))
         self._prelude = prelude
         self._files: dict[str, bytes] = {}
-        self._records = {ROOT: _Record(None)}
+        self._records = {ROOT_NODE: _Record(None)}
         self._ids = itertools.count(1)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Of the running sandbox: "files" ("overlay" or "copy"), "python", "seccomp"."""
+        """Facts about the running sandbox: "files" ("overlay" or "copy"), "python", "seccomp"."""
         return self._supervisor.facts
 
     def start(self) -> None:
-        """Start it now, and not at the first use; waits while the machine's memory is taken."""
+        """Start now instead of at the first use; wait while the machine's memory is taken."""
         if self._supervisor.open:
             return
         self._supervisor.start(self._prelude)
         for path, data in self._files.items():
             self._send_file(path, data)
-        self._records[ROOT].name = ROOT
+        self._records[ROOT_NODE].name = ROOT_NODE
 
     def inside(self, path: Path) -> str:
-        """Where a path of `read_only` is for the code that runs in nodes."""
+        """Return where code in nodes finds a path of `read_only`."""
         return self._supervisor.backend.inside(path, self._supervisor.program)
 
     def put(self, path: str, data: bytes) -> None:
@@ -104,11 +112,11 @@ class BranchingSandbox:
         if self._supervisor.open:
             self._send_file(path, data)
 
-    def step(self, parent: str, node: str, code: str, limits: Limits = DEFAULT) -> Result:
+    def step(self, parent: str, node: str, code: str, limits: StepLimits = DEFAULT) -> Result:
         """Run `code` in a fork of `parent`, which becomes `node`; see `sandbox.protocol`."""
         record = self._record(parent)
         in_place = node == parent
-        if in_place and (parent == ROOT or record.children):
+        if in_place and (parent == ROOT_NODE or record.children):
             raise ValueError(f"{parent!r} cannot go on in place: it has children, or is the root")
         if not in_place and node in self._records:
             raise ValueError(f"there is a node {node!r} already")
@@ -121,31 +129,33 @@ class BranchingSandbox:
                 record.children += 1
                 record = self._records[node] = _Record(parent)
             record.codes.append((code, limits, digest(result, self._supervisor.home)))
-            record.name, record.marks = name, result.marks
+            record.name, record.unforkable = name, result.unforkable
         return result
 
-    def judge(self, leaf: str, code: str, limits: Limits = DEFAULT, prepare: str = "") -> Result:
-        """Run `code` in a fork of the untouched root with the files of `leaf`; see the protocol."""
-        request = {"op": "judge", "code": code, "prepare": prepare, "limits": told(limits)}
+    def grade(
+        self, leaf: str, code: str, limits: StepLimits = DEFAULT, prepare: str = ""
+    ) -> Result:
+        """Run `code` in a fork of the root with the files of `leaf`; see `sandbox.protocol`."""
+        request = {"op": "grade", "code": code, "prepare": prepare, "limits": encode_limits(limits)}
         try:
-            return result_of(self._with_living(leaf, "leaf", request, limits))
+            return decode_result(self._with_living(leaf, "leaf", request, limits))
         except _Diverged:
             return LOST
 
     def get(self, node: str, path: str, max_bytes: int = 1 << 20) -> bytes:
-        """A regular file of the node's working directory; see `sandbox.protocol`."""
+        """Return a regular file of the node's working directory; see `sandbox.protocol`."""
         reply = self._of_files(node, {"op": "get", "path": path, "max_bytes": max_bytes})
         if "absent" in reply:
             raise FileNotFoundError(reply["absent"])
         return binary(reply["data"])
 
     def files(self, node: str, most: int = 1000) -> tuple[tuple[str, int | None], ...]:
-        """What is below the node's working directory; see `sandbox.protocol`."""
+        """List what is below the node's working directory; see `sandbox.protocol`."""
         reply = self._of_files(node, {"op": "files", "most": most})
         return tuple((path, size) for path, size in reply["files"])
 
     def drop(self, node: str) -> None:
-        """Free a node; its children live on. One that is not there is nothing to free."""
+        """Free a node; its children live on. An unknown node is ignored."""
         record = self._records.get(node)
         if record is None or record.parent is None:
             return
@@ -154,7 +164,7 @@ class BranchingSandbox:
         self._forget(node, record)
 
     def stat(self) -> Stat:
-        """What is held now."""
+        """Return what is held now."""
         self.start()
         reply = self._supervisor.ask({"op": "stat"}, GRACE_SECONDS)
         known = {node: record for node, record in self._records.items() if not record.dropped}
@@ -168,7 +178,7 @@ class BranchingSandbox:
         )
 
     def close(self) -> None:
-        """End every process and remove every file of it. Twice is fine; a step starts it again."""
+        """End every process and remove every file. A later step starts it again."""
         self._supervisor.close()
         for record in self._records.values():
             record.name = ""
@@ -191,16 +201,16 @@ class BranchingSandbox:
         return record
 
     def _forget(self, node: str, record: _Record) -> None:
-        """A dropped node is remembered while a child may have to be rebuilt through it."""
+        """Forget a dropped node once no child may have to be rebuilt through it."""
         while record.dropped and not record.children and record.parent is not None:
             del self._records[node]
             node, record = record.parent, self._records[record.parent]
             record.children -= 1
 
-    def _branch(self, parent: str, code: str, limits: Limits) -> tuple[str, Result]:
-        """The supervisor's name of a new node: the state of `parent`, then `code`."""
+    def _branch(self, parent: str, code: str, limits: StepLimits) -> tuple[str, Result]:
+        """Run `code` in a new node with the state of `parent`; return its supervisor name."""
         record = self._records[parent]
-        if record.marks:
+        if record.unforkable:
             name = self._again(parent)
             return name, self._step(name, name, code, limits)
         name = f"n{next(self._ids)}"
@@ -213,12 +223,12 @@ class BranchingSandbox:
         except _Lost as error:
             raise _Diverged from error
 
-    def _go_on(self, node: str, code: str, limits: Limits) -> tuple[str, Result]:
+    def _go_on(self, node: str, code: str, limits: StepLimits) -> tuple[str, Result]:
         name = self._living(node)
         return name, self._step(name, name, code, limits)
 
     def _living(self, node: str) -> str:
-        """The supervisor's name of a node, which is rebuilt if need be."""
+        """Return the supervisor's name of a node; rebuild the node if need be."""
         if not self._supervisor.open:
             self.close()
             self.start()
@@ -228,10 +238,10 @@ class BranchingSandbox:
         return record.name
 
     def _again(self, node: str) -> str:
-        """A second process in the state of `node`, childless and registered nowhere.
+        """Make a second process in the state of `node`, without children and not registered.
 
         Raises:
-            _Diverged: it came out another.
+            _Diverged: its results differ.
         """
         record = self._records[node]
         assert record.parent is not None
@@ -248,13 +258,13 @@ class BranchingSandbox:
         return name
 
     def _drop_again(self, record: _Record) -> None:
-        """What was dropped and came back for a child's sake."""
+        """Drop a node that had been dropped and was only rebuilt for a child."""
         if record.dropped:
             self._drop_name(record.name)
             record.name = ""
 
     def _with_living(
-        self, node: str, key: str, request: dict[str, Any], limits: Limits
+        self, node: str, key: str, request: dict[str, Any], limits: StepLimits
     ) -> dict[str, Any]:
         record = self._record(node)
         try:
@@ -272,12 +282,12 @@ class BranchingSandbox:
         except _Diverged as error:
             raise StateLost("the files are lost: their replay went another way") from error
 
-    def _step(self, parent: str, name: str, code: str, limits: Limits) -> Result:
+    def _step(self, parent: str, name: str, code: str, limits: StepLimits) -> Result:
         request = {"op": "step", "parent": parent, "node": name, "code": code}
-        return result_of(self._request(request | {"limits": told(limits)}, limits))
+        return decode_result(self._request(request | {"limits": encode_limits(limits)}, limits))
 
-    def _request(self, request: dict[str, Any], limits: Limits) -> dict[str, Any]:
-        """Raises _Lost, _Diverged."""
+    def _request(self, request: dict[str, Any], limits: StepLimits) -> dict[str, Any]:
+        """Ask the supervisor, and note which nodes it evicted. Raises _Lost, _Diverged."""
         try:
             reply = self._supervisor.ask(request, limits.seconds + GRACE_SECONDS)
         except BaseException:

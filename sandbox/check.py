@@ -1,7 +1,7 @@
-"""Whether a backend does here what it promises: tried, not believed.
+"""Test whether a backend keeps its promises on this machine.
 
-Each promise is put to the test by code that runs in a sandbox of that backend and tries to break
-it. `choose` takes the first that keeps them all.
+For each promise, code runs in a sandbox of that backend and tries to break it. `choose` takes the
+first backend that keeps them all.
 """
 
 import functools
@@ -20,14 +20,14 @@ from sandbox.backends import BACKENDS, CONFINING
 from sandbox.branching import BranchingSandbox
 from sandbox.errors import SandboxError
 from sandbox.program import Backend
-from sandbox.protocol import ROOT, Limits, Quota, Result
+from sandbox.protocol import ROOT_NODE, Quota, Result, StepLimits
 
 KINDS = ("auto", *BACKENDS)
 QUOTA = Quota(memory_bytes=256 << 20, disk_bytes=16 << 20)
-LIMITS = Limits(seconds=10.0)
+LIMITS = StepLimits(seconds=10.0)
 VARIABLE = "TREEGRAFT_SANDBOX"
 EVERYWHERE = ("standard library", "branches apart", "time limit")
-"""What even "process" promises."""
+"""Promises that even "process" makes."""
 CANARY = "TREEGRAFT_CANARY"
 CHOOSING = threading.Lock()
 
@@ -44,11 +44,17 @@ SIGNAL_US = "import os; os.kill({pid}, 0)"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a self-check found.
+    """Result of a self-check.
 
-    broken: the promises that were not kept; () of a backend that may be used.
-    unavailable: why it could not be tried at all; "" if it was.
-    start_ms, step_ms, branch_ms: of one start, a step in place, a fork with a step.
+    Attributes:
+        name: of the backend.
+        unavailable: why it could not be tried at all; "" if it was.
+        broken: promises that were not kept; () for a backend that may be used.
+        files: how nodes share files, "overlay" or "copy".
+        python: version inside.
+        start_ms: milliseconds of one start.
+        step_ms: of a step in place.
+        branch_ms: of a fork with a step.
     """
 
     name: str
@@ -62,6 +68,7 @@ class Report:
 
     @property
     def works(self) -> bool:
+        """Whether the backend may be used."""
         return not self.unavailable and not self.broken
 
     @property
@@ -74,20 +81,26 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The backend to use.   why: what led to it, in one line, for the user."""
+    """The backend to use.
+
+    Attributes:
+        backend: the backend.
+        why: reason for the choice, in one line for the user.
+    """
 
     backend: Backend
     why: str
 
 
 def choose(kind: str = "auto") -> Choice:
-    """The backend that `kind` comes to here.
+    """Return the backend to use for `kind`.
 
     "auto" is the strongest that passes its self-check, unless the environment variable
-    TREEGRAFT_SANDBOX names another. Never "process": that confines nothing, and must be named.
+    TREEGRAFT_SANDBOX names another. It is never "process", which confines nothing and must be
+    named.
 
     Raises:
-        SandboxError: no such kind, or it does not work here.
+        SandboxError: there is no such kind, or it does not work here.
     """
     with CHOOSING:  # one thread tries, the others wait for what it finds
         return _choose(os.environ.get(VARIABLE, kind) if kind == "auto" else kind)
@@ -110,7 +123,7 @@ def _choose(kind: str) -> Choice:
 
 @functools.cache
 def check(name: str) -> Report:
-    """Try the backend `name`; once a process."""
+    """Try the backend `name`; once per process."""
     backend = BACKENDS[name]()
     unavailable = backend.unavailable()
     if unavailable:
@@ -129,8 +142,11 @@ def _try(name: str, sandbox: BranchingSandbox, bait: "Bait") -> Report:
     broken = [promise for promise, kept in _promises(sandbox, bait) if not kept]
     if name == "process":
         broken = [promise for promise in broken if promise in EVERYWHERE]
-    sandbox.step(ROOT, "clock", "1")
-    step, branch = _milliseconds(sandbox, "clock", "clock"), _milliseconds(sandbox, ROOT, "fork")
+    sandbox.step(ROOT_NODE, "clock", "1")
+    step, branch = (
+        _milliseconds(sandbox, "clock", "clock"),
+        _milliseconds(sandbox, ROOT_NODE, "fork"),
+    )
     return Report(
         name,
         broken=tuple(broken),
@@ -149,17 +165,20 @@ def _milliseconds(sandbox: BranchingSandbox, parent: str, node: str) -> float:
 
 
 def _promises(sandbox: BranchingSandbox, bait: "Bait") -> Iterator[tuple[str, bool]]:
-    """What a backend promises, and whether it is so."""
+    """Yield each promise of a backend, and whether it is kept."""
     names = itertools.count()
 
-    def run(code: str, parent: str = ROOT) -> Result:
+    def run(code: str, parent: str = ROOT_NODE) -> Result:
         return sandbox.step(parent, f"check-{next(names)}", code, LIMITS)
 
     yield "standard library", run("import sqlite3, subprocess").exception is None
-    sandbox.step(ROOT, "a", "x = 1; open('mark', 'w').write('a')")
+    sandbox.step(ROOT_NODE, "a", "x = 1; open('mark', 'w').write('a')")
     run("x = 2; open('mark', 'w').write('b')", "a")
     yield "branches apart", run("x, open('mark').read()", "a").value == "(1, 'a')"
-    yield "time limit", sandbox.step(ROOT, "b", "while True: pass", Limits(0.2)).why == "timeout"
+    yield (
+        "time limit",
+        sandbox.step(ROOT_NODE, "b", "while True: pass", StepLimits(0.2)).why == "timeout",
+    )
     yield "host files closed", run(READ_HOST.format(path=bait.path)).exception is not None
     run(WRITE_HOST.format(path=bait.path))
     yield "host files unchanged", Path(bait.path).read_text() == "secret"
@@ -170,7 +189,12 @@ def _promises(sandbox: BranchingSandbox, bait: "Bait") -> Iterator[tuple[str, bo
 
 @dataclass(frozen=True, slots=True)
 class Bait:
-    """path: of a file, port: that listens on loopback; nothing inside may reach them."""
+    """Something on the host that nothing inside may reach.
+
+    Attributes:
+        path: of a file.
+        port: that listens on loopback.
+    """
 
     path: str
     port: int
@@ -178,7 +202,7 @@ class Bait:
 
 @contextmanager
 def _on_host() -> Iterator[Bait]:
-    """With a variable in the environment, which nothing inside may see."""
+    """Provide bait, and an environment variable that nothing inside may see."""
     with (
         tempfile.NamedTemporaryFile("w+") as file,
         socket.create_server(("127.0.0.1", 0)) as server,

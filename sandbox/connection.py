@@ -12,7 +12,7 @@ from sandbox.protocol import Quota
 
 START_SECONDS = 60.0
 WAIT_SECONDS = 600.0
-"""How long a start waits for the memory that other sandboxes hold."""
+"""How long a start waits for memory that other sandboxes hold."""
 MAX_REPLY = 64 << 20
 """Bytes of one reply."""
 
@@ -33,13 +33,19 @@ supervisor.main.main()
 
 
 def program(quota: Quota, read_only: tuple[Path, ...] = ()) -> Program:
-    """The supervisor. Not -I, which would ignore PYTHONHASHSEED: the environment is ours anyway."""
+    """Return the program that starts a supervisor.
+
+    It runs without -I, which would ignore PYTHONHASHSEED; its environment is ours anyway.
+    """
     arguments = ("-P", "-s", "-S", "-B", "-c", BOOTSTRAP, str(SOURCE))
     return Program("supervisor", arguments, (SOURCE, *read_only), quota, branches=True)
 
 
 class Connection:
-    """Ends as a whole with the first trouble: what a broken supervisor holds cannot be trusted."""
+    """A supervisor and the channel to it.
+
+    It closes at the first trouble: the state of a broken supervisor cannot be trusted.
+    """
 
     def __init__(self, backend: Backend, quota: Quota, read_only: tuple[Path, ...]) -> None:
         self.backend, self.quota = backend, quota
@@ -50,11 +56,12 @@ class Connection:
 
     @property
     def open(self) -> bool:
+        """Whether the supervisor was started and not closed."""
         return self._channel is not None
 
     @property
     def home(self) -> str:
-        """The nodes' directory, in the program's eyes."""
+        """The nodes' directory, as seen inside."""
         assert self._channel is not None
         return self._channel.home
 
@@ -74,7 +81,7 @@ class Connection:
             raise
 
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """The reply to `request`.
+        """Return the reply to `request`.
 
         Raises:
             SandboxError: the supervisor is gone, silent for `seconds`, or refuses.
@@ -82,7 +89,7 @@ class Connection:
         return self._exchange(request, seconds, "ended")
 
     def close(self) -> None:
-        """End everything in it. Twice is fine."""
+        """End everything in it. Calling it twice is fine."""
         if self._channel is not None:
             self._channel.kill()
             self._channel = None
@@ -113,11 +120,11 @@ class Connection:
         return reply
 
     def _settings(self, channel: Channel) -> dict[str, Any]:
-        """What the supervisor is told in its first line."""
+        """Return the settings that the supervisor reads first."""
         quota = self.quota
         return {
             "home": channel.home,
-            "alone": channel.alone,
+            "own_namespace": channel.own_namespace,
             "socket": channel.socket,
             "mounts": self.backend.mounts,
             "families": self.backend.families,

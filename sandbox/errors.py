@@ -1,4 +1,4 @@
-"""What goes wrong with a sandbox."""
+"""Errors of the sandbox."""
 
 from treegraft.errors import TreegraftError
 

@@ -1,10 +1,10 @@
-"""Who owns a sandbox, so that what a killed engine left behind can be told from what is in use.
+"""Owners of sandboxes, to tell what a killed engine left behind from what is in use.
 
-A pid alone would not do: it is given again. The time at which the process started, the boot and
-the pid namespace make it unique on the machine.
+A pid is not enough, because pids are reused. Together with the process's start time, the boot and
+the pid namespace it is unique on the machine.
 
-Limitation: an owner in another pid namespace (an engine in a container of its own) cannot be seen
-from here, and counts as alive.
+Limitation: an owner in another pid namespace (an engine in its own container) cannot be seen from
+here, and counts as alive.
 """
 
 import os
@@ -19,19 +19,19 @@ from sandbox.errors import SandboxError
 LABEL = "treegraft.owner"
 """The label of containers; its value is `owner()`."""
 PATTERN = r"[0-9]+\.[0-9]+\.[0-9]+\.[0-9a-f]+"
-"""What an owner looks like: pid, start time in clock ticks, pid namespace, boot."""
+"""The form of an owner: pid, start time in clock ticks, pid namespace, boot."""
 SCRATCH = re.compile(rf"treegraft-({PATTERN})-\w+")
 """The name of a scratch folder."""
 
 
 def owner() -> str:
-    """This process. Not to be kept over a fork."""
+    """Return this process as an owner. Not valid after a fork."""
     pid = os.getpid()
     return f"{pid}.{start_time(pid)}.{namespace()}.{boot()}"
 
 
 def alive(owner: str) -> bool:
-    """Whether that process runs, as far as can be seen; a text that is no owner is nobody's."""
+    """Return whether that process runs, as far as can be seen; False for a malformed owner."""
     if not re.fullmatch(PATTERN, owner):
         return False
     pid, started, namespace_, boot_ = owner.split(".")
@@ -41,7 +41,7 @@ def alive(owner: str) -> bool:
 
 
 def start_time(pid: int) -> int:
-    """Clock ticks from the boot to the start of a process; -1 if it is not there, or a zombie."""
+    """Return the start of a process in clock ticks since boot; -1 if it is gone, or a zombie."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
@@ -51,17 +51,21 @@ def start_time(pid: int) -> int:
 
 
 def namespace() -> int:
+    """Return the number of this process's pid namespace."""
     return os.stat("/proc/self/ns/pid").st_ino
 
 
 def boot() -> str:
+    """Return the id of this boot."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
 
 
 def scratch_path() -> Path:
-    """Where a new scratch folder may be, which `sandbox.sweep` removes if we do not live to do it.
-    To leave none behind even when interrupted, keep this first, then make it, and discard it
-    whatever happened: whether it was made, half made, or not."""
+    """Return a path for a new scratch folder, which `sandbox.sweep` removes if this process dies.
+
+    To leave nothing behind even when interrupted: get the path, make the folder, and discard it
+    whether it was made, half made, or not made.
+    """
     return Path(tempfile.gettempdir(), f"treegraft-{owner()}-{uuid.uuid4().hex[:12]}")
 
 
@@ -80,9 +84,12 @@ def make_scratch(place: Path, *folders: str) -> None:
 
 
 def discard(folder: Path) -> bool:
-    """Remove a scratch folder with all that agent code made of it; False if some of it stays.
+    """Remove a scratch folder with everything that agent code made in it.
 
-    Twice is fine. Nothing may write in it any more.
+    Calling it twice is fine. Nothing may write in the folder any more.
+
+    Returns:
+        False if something of it remains.
     """
     for parent, folders, _ in os.walk(folder):
         for name in folders:

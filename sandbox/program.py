@@ -1,4 +1,4 @@
-"""What a backend starts: a program of ours, confined, spoken to in lines."""
+"""Interface of the backends: they start a confined program of ours, and speak to it in lines."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -7,23 +7,26 @@ from typing import Protocol
 from sandbox.protocol import Quota
 
 HOME = "/node"
-"""Where a program that branches keeps its nodes' files, in a backend with a root of its own."""
+"""Where a program that branches keeps its nodes' files, in a backend with its own root."""
 NODES_OWN = (Path(HOME), Path("/tmp"), Path("/work"))
-"""What belongs to the nodes there."""
+"""Folders that belong to the nodes there."""
 ELSEWHERE = Path("/readonly")
 ENVIRONMENT = {"LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
-"""Of every program that branches, besides its folders: the same hashes in every run."""
+"""Environment of every program that branches, besides its folders: equal hashes in every run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
     """A Python program that needs the standard library only.
 
-    arguments: what follows the interpreter on the command line: options, script, its arguments.
-    read_only: what it may read, its own source included; at the same path inside as outside, but
-        see `inside`.
-    branches: whether it is the supervisor, which wants to be pid 1, a writable place for the nodes'
-        files, and where possible the right to mount.
+    Attributes:
+        name: for people.
+        arguments: what follows the interpreter on the command line: options, script, arguments.
+        read_only: what it may read, its own source included; at the same path inside as outside,
+            except where `inside` says otherwise.
+        quota: what it may use.
+        branches: whether it is the supervisor, which should be pid 1, needs a writable place for
+            the nodes' files, and if possible the right to mount.
     """
 
     name: str
@@ -34,17 +37,17 @@ class Program:
 
 
 def inside(path: Path, program: Program) -> str:
-    """Where a path of `read_only` is, in a backend with a root of its own.
+    """Return where a path of `read_only` is, in a backend with its own root.
 
-    It is the same path, except beneath the nodes' own folders: a bind there would put folders
-    that the nodes cannot write in the place of theirs.
+    It is the same path, except below the nodes' own folders: a bind there would replace their
+    folders by ones that they cannot write.
     """
     covered = program.branches and any(path.is_relative_to(folder) for folder in NODES_OWN)
     return str(ELSEWHERE / path.relative_to("/")) if covered else str(path)
 
 
 def arguments_inside(program: Program) -> list[str]:
-    """The arguments, those that are paths of `read_only` or beneath them as they are inside."""
+    """Return the arguments, with paths of `read_only` as they are inside."""
     return [
         inside(Path(argument), program)
         if any(Path(argument).is_relative_to(source) for source in program.read_only)
@@ -54,23 +57,25 @@ def arguments_inside(program: Program) -> list[str]:
 
 
 class Channel(Protocol):
-    """The host's end of a running program. One owner at a time.
+    """The host's end of a running program. One thread at a time.
 
-    home: the writable directory inside, absolute; "" where the program was given none.
-    alone: whether it is in a pid namespace of its own, so that `kill(-1)` there reaches only its
-        own descendants.
-    socket: where it may call, after its first line, to be spoken to by that line instead; or "".
+    Attributes:
+        home: the writable directory inside, absolute; "" if the program has none.
+        own_namespace: whether it is in its own pid namespace, so that `kill(-1)` there reaches only
+            its own descendants.
+        socket: where the program may connect after its first line, to go on over that connection;
+            or "".
     """
 
     home: str
-    alone: bool
+    own_namespace: bool
     socket: str
 
     def send(self, line: bytes) -> None:
-        """Write `line` and a newline. Raises OSError: the program is gone."""
+        """Write `line` and a newline. Raises OSError if the program is gone."""
 
     def receive(self, seconds: float, max_bytes: int) -> bytes:
-        """The next line, without its newline.
+        """Return the next line, without its newline.
 
         Raises:
             TimeoutError: none came within `seconds`.
@@ -78,21 +83,23 @@ class Channel(Protocol):
         """
 
     def ended(self) -> int | None:
-        """The exit status of a program whose output ended; None if it lives on nevertheless."""
+        """Return the exit status of a program whose output ended; None if it still lives."""
 
     def complaint(self) -> str:
-        """The last of what it wrote to standard error, for an error message."""
+        """Return the last of what it wrote to standard error, for an error message."""
 
     def kill(self) -> None:
-        """End it with everything it started, remove what it left, and wait. Twice is fine."""
+        """End it and everything it started, remove what it left, and wait. Twice is fine."""
 
 
 class Backend(Protocol):
-    """A way to confine a program; the modules of `sandbox.backends` are the implementations.
+    """A way to confine a program; `sandbox.backends.BACKENDS` lists the implementations.
 
-    mounts: whether a program that branches may make a user namespace inside, and mount there.
-    families: of addresses that sockets of agent code may have; what they reach is up to the
-        network that is there.
+    Attributes:
+        name: as `--sandbox` takes it.
+        mounts: whether a program that branches may make a user namespace inside, and mount there.
+        families: address families that agent code may use for sockets; the network that exists
+            inside decides what they reach.
     """
 
     name: str
@@ -100,12 +107,12 @@ class Backend(Protocol):
     families: tuple[str, ...]
 
     def inside(self, path: Path, program: Program) -> str:
-        """Where a path of `program.read_only` is inside."""
+        """Return where a path of `program.read_only` is inside."""
 
     def unavailable(self) -> str:
-        """Why it cannot be used on this machine, in one line; "" if nothing speaks against it.
+        """Return why it cannot be used here, in one line; "" if nothing is known against it.
 
-        Cheap (under a second) and without side effects; `sandbox.check` tries it for real.
+        Cheap (under a second) and without side effects; `sandbox.check` really tries it.
         """
 
     def start(self, program: Program) -> Channel:

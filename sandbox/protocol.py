@@ -1,26 +1,29 @@
-"""The contract: what every sandbox that branches promises. `sandbox.branching` keeps it.
+"""The contract of every sandbox that branches. `sandbox.branching` implements it.
 
-A sandbox holds a tree of **nodes**. A node is a live Python interpreter with its own files; `ROOT`
-is there from the start. `step(parent, node, code)` forks the parent's interpreter and files, runs
-the code in the fork, and stops it: nothing of it runs between two steps. What the code does to
-itself is a `Result`; trouble of the sandbox is a `sandbox.SandboxError`.
+A sandbox holds a tree of **nodes**. A node is a live Python interpreter with its own files;
+`ROOT_NODE` exists from the start. `step(parent, node, code)` forks the parent's interpreter and
+files, runs the code in the fork, and stops it: nothing in it runs between two steps. What the code
+does is a `Result`; trouble of the sandbox itself is a `sandbox.SandboxError`.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-ROOT = "root"
-"""The name of the node that every other descends from; no agent code ever runs in it."""
+ROOT_NODE = "root"
+"""Name of the node that every other descends from; no agent code ever runs in it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class StepLimits:
     """What one step may use.
 
-    seconds: of wall clock.   output_bytes: kept of what it writes, half from each end.
-    flood_bytes: written before it is killed.   value_chars: kept of the value's repr.
-    memory_bytes: resident, of all the step's processes together.
+    Attributes:
+        seconds: of wall clock.
+        output_bytes: kept of what it writes, half from each end.
+        flood_bytes: written before it is killed.
+        value_chars: kept of the value's repr.
+        memory_bytes: resident, of all the step's processes together.
     """
 
     seconds: float = 10.0
@@ -32,12 +35,16 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """What one sandbox may use in all; the engine opens as many as the machine's memory holds.
+    """What one sandbox may use in all; as many open at once as the machine's memory holds.
 
-    memory_bytes: of all its processes and files.   disk_bytes, inodes: of a node's files.
-    pids: processes and threads, idle nodes included.   cpus: cores, where the backend can say so.
-    nodes: interpreters kept alive; the least recently used ones over it are evicted.
-    lifetime: seconds after which the sandbox ends by itself, whatever becomes of the engine.
+    Attributes:
+        memory_bytes: of all its processes and files.
+        disk_bytes: of a node's files.
+        inodes: of a node's files.
+        pids: processes and threads, idle nodes included.
+        cpus: cores, where the backend can limit them.
+        nodes: interpreters kept alive; beyond, the least recently used ones are evicted.
+        lifetime: seconds after which the sandbox ends by itself, even if the engine lives.
     """
 
     memory_bytes: int = 512 << 20
@@ -51,19 +58,22 @@ class Quota:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What came of a step.
+    """The result of a step.
 
-    why: "" if the code ran to its end (an exception of its own included), else "timeout", "died",
-        "flood" (of output, or of processes), "memory", or, of a node that had to be rebuilt, "lost"
-        (its replay went another way).  Then there is no such node, and the parent is as it was.
-    output: standard output and error, in the order written, undecodable bytes replaced.
-    truncated: bytes left out of its middle.
-    value: repr of the last expression, if the code ends in one that is not None.
-    exception: the traceback of what the code raised.
-    status: of a death, as the shell would say it ("exit code 3", "signal 11").
-    marks: why a fork of this node would not be true: "threads", "wal" (SQLite's write-ahead log),
-        "mmap", "files" (too many to keep). Such a node is branched by replay.
-    timings: seconds, by part ("fork", "files", "run", "sweep").
+    Attributes:
+        why: "" if the code ran to its end (an exception of its own included), else "timeout",
+            "died", "flood" (of output, or of processes), "memory", or, for a node that had to be
+            rebuilt, "lost" (its replay had another result). Unless "", there is no such node, and
+            the parent is as it was.
+        output: standard output and error in the order written, undecodable bytes replaced.
+        truncated: bytes left out of its middle.
+        value: repr of the last expression, if the code ends in one that is not None.
+        exception: the traceback of what the code raised.
+        status: how a process died, as a shell reports it ("exit code 3", "signal 11").
+        unforkable: why a fork would not be faithful: "threads", "wal" (SQLite's write-ahead log),
+            "mmap", "descriptors" (pipes, sockets), "files" (too many to keep). Such a node is
+            branched by replay.
+        timings: seconds, by part ("fork", "files", "run", "sweep").
     """
 
     why: str = ""
@@ -72,11 +82,12 @@ class Result:
     value: str | None = None
     exception: str | None = None
     status: str = ""
-    marks: tuple[str, ...] = ()
+    unforkable: tuple[str, ...] = ()
     timings: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     @property
     def ok(self) -> bool:
+        """Whether the code ran to its end."""
         return not self.why
 
 
@@ -84,9 +95,12 @@ class Result:
 class Stat:
     """What a sandbox holds.
 
-    alive: nodes with an interpreter.   evicted: those that a step would rebuild by replay.
-    node_bytes: private memory by node, an upper bound.   pids: processes in the sandbox.
-    files: how nodes share files, "overlay" or "copy".
+    Attributes:
+        alive: nodes with an interpreter.
+        evicted: nodes that a step would rebuild by replay.
+        node_bytes: private memory by node, an upper bound.
+        pids: processes in the sandbox.
+        files: how nodes share files, "overlay" or "copy".
     """
 
     alive: tuple[str, ...]
@@ -97,53 +111,63 @@ class Stat:
 
 
 class Sandbox(Protocol):
-    """Not to be used by two threads at once. Every method may raise `sandbox.SandboxError`."""
+    """A tree of interpreters, for one thread at a time. Any method may raise SandboxError."""
 
     def start(self) -> None:
-        """Start it now, and not at the first use; waits while the machine's memory is taken."""
+        """Start now instead of at the first use; wait while the machine's memory is taken."""
 
     def put(self, path: str, data: bytes) -> None:
         """Write a file into the root's working directory; only before the first step."""
 
-    def step(self, parent: str, node: str, code: str, limits: Limits = Limits()) -> Result:
+    def step(self, parent: str, node: str, code: str, limits: StepLimits = StepLimits()) -> Result:
         """Run `code` in a fork of `parent`, which becomes `node`.
 
-        With `node == parent` nothing is forked and the node itself goes on: cheaper, and only for
-        a node without children that is not the root.
+        With `node == parent` nothing is forked and the node itself goes on: cheaper, but only for a
+        node without children that is not the root.
 
         Raises:
-            KeyError: no such parent.   ValueError: `node` exists, or cannot go on in place.
+            KeyError: there is no such parent.
+            ValueError: `node` exists, or cannot go on in place.
         """
 
-    def judge(self, leaf: str, code: str, limits: Limits = Limits(), prepare: str = "") -> Result:
+    def grade(
+        self, leaf: str, code: str, limits: StepLimits = StepLimits(), prepare: str = ""
+    ) -> Result:
         """Run `code` in a fork of the untouched root that has the files of `leaf`.
 
-        prepare: code that runs there first. Processes that it forks live on, and know nothing of
-        `code`, which is sent afterwards.
-
         Nothing that the agent did to its own interpreter is in that fork, and nothing of the
-        verdict remains: what `code` reveals is never seen by a node. It imports no module from the
-        leaf's files, unless it puts their directory on `sys.path` itself.
+        verdict remains: no node ever sees what `code` reveals. The fork imports no module from the
+        leaf's files, unless `code` puts their directory on `sys.path` itself.
+
+        Args:
+            leaf: the node whose files are graded.
+            code: the grader.
+            limits: as for a step; each of the two codes has the whole time.
+            prepare: code that runs there first. Processes that it forks live on, and know nothing
+                of `code`, which is sent afterwards.
         """
 
     def get(self, node: str, path: str, max_bytes: int = 1 << 20) -> bytes:
-        """A regular file of the node's working directory; links are not followed.
+        """Return a regular file of the node's working directory; links are not followed.
 
         Raises:
             FileNotFoundError: there is no such regular file, or it is larger than `max_bytes`.
         """
 
     def files(self, node: str, most: int = 1000) -> tuple[tuple[str, int | None], ...]:
-        """What is below the node's working directory, folders aside, by path; `most` at most.
+        """List what is below the node's working directory, folders aside, by path; `most` at most.
 
-        With each its size in bytes, or None where it is no regular file. Links are not followed.
+        Links are not followed.
+
+        Returns:
+            Paths with their sizes in bytes; None as the size of what is not a regular file.
         """
 
     def drop(self, node: str) -> None:
-        """Free a node; its children live on. One that is not there is nothing to free."""
+        """Free a node; its children live on. An unknown node is ignored."""
 
     def stat(self) -> Stat:
-        """What is held now."""
+        """Return what is held now."""
 
     def close(self) -> None:
-        """End every process and remove every file of it. Twice is fine."""
+        """End every process and remove every file. Calling it twice is fine."""

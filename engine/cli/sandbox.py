@@ -47,7 +47,7 @@ def sandbox_build(
     json_: Json = False,
 ) -> None:
     """Build the Docker image now, and not at the first use."""
-    from sandbox.backends.docker import Docker
+    from sandbox.docker.backend import Docker
 
     chosen = [package for package in packages.split(",") if package.strip()]
     tag = Docker(chosen, True if offline else None).build()
@@ -63,7 +63,7 @@ def sandbox_gc(
     json_: Json = False,
 ) -> None:
     """Remove containers and folders whose engine is gone; every engine does so when it starts."""
-    from sandbox.backends.docker import Docker
+    from sandbox.docker.backend import Docker
     from sandbox.errors import SandboxError
     from sandbox.sweep import sweep
 

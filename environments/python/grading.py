@@ -4,7 +4,7 @@ Official semantics. HumanEval (Chen et al. 2021, arXiv:2107.03374): `check(entry
 without an exception within 3 s, the default of its `evaluate_functional_correctness`. MBPP (Austin
 et al. 2021, arXiv:2108.07732): every assertion of `test_list` holds. Its paper names no limit; the
 3 s of the harnesses in use is too near to the 2.5 s that its own solution 123 takes, so it is 10 s
-here. Limits are of wall clock, from the moment when the answer's interpreter is ready.
+here. StepLimits are of wall clock, from the moment when the answer's interpreter is ready.
 
 Differences: after a test that fails the others are run too, to count them; and the answer runs in a
 process of its own (`inside.judge` says what a test cannot do for that).
@@ -21,7 +21,7 @@ from environments.python.installing import call
 from environments.types import Task
 from sandbox.branching import BranchingSandbox
 from sandbox.errors import SandboxError, StateLost
-from sandbox.protocol import Limits
+from sandbox.protocol import StepLimits
 
 SECONDS = 3.0
 """Of a task that has no limit of its own."""
@@ -41,7 +41,7 @@ class Verdict:
     why: str = ""
 
 
-def judge(
+def grade(
     sandbox: BranchingSandbox, leaf: str, task: Task, code: str, most_seconds: float = 1e9
 ) -> Verdict:
     """Run the hidden tests of `task` on `code`, beside the files of the node `leaf`.
@@ -53,9 +53,9 @@ def judge(
     """
     spec = question(task, code)
     seconds = spec["seconds"] = min(most_seconds, spec["seconds"])
-    limits = Limits(seconds + GRACE_SECONDS, memory_bytes=MEMORY_BYTES)
+    limits = StepLimits(seconds + GRACE_SECONDS, memory_bytes=MEMORY_BYTES)
     verdict = call("judge.verdict", repr(json.dumps(spec)))
-    result = sandbox.judge(leaf, verdict, limits, call("judge.prepare", ""))
+    result = sandbox.grade(leaf, verdict, limits, call("judge.prepare", ""))
     if result.why == "lost":
         raise StateLost("the files of the state to be judged are lost")
     tests = number_of_tests(task)

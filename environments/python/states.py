@@ -14,10 +14,10 @@ from environments.types import Task
 from sandbox.branching import BranchingSandbox
 from sandbox.check import choose
 from sandbox.errors import SandboxError, StateLost
-from sandbox.protocol import ROOT, Limits, Quota, Result
+from sandbox.protocol import ROOT_NODE, Quota, Result, StepLimits
 
 QUOTA = Quota(memory_bytes=384 << 20)
-LIMITS = Limits(seconds=10.0, value_chars=1 << 20, memory_bytes=256 << 20)
+LIMITS = StepLimits(seconds=10.0, value_chars=1 << 20, memory_bytes=256 << 20)
 """Of one call of a tool. A value is not cut inside, so that it can be said how much is left out."""
 START = ""
 """Instead of a node's name: the start state, which needs no node until something is run in it."""
@@ -36,7 +36,7 @@ class States:
     kind: of the sandbox.   limits: of one call of a tool.
     """
 
-    def __init__(self, kind: str, limits: Limits = LIMITS) -> None:
+    def __init__(self, kind: str, limits: StepLimits = LIMITS) -> None:
         self._kind, self._limits = kind, limits
         self._made: BranchingSandbox | None = None
         self._names = itertools.count(1)
@@ -83,7 +83,7 @@ class States:
             self._go(node)
         return result
 
-    def look(self, code: str, node: str = "", limits: Limits | None = None) -> Result:
+    def look(self, code: str, node: str = "", limits: StepLimits | None = None) -> Result:
         """Run code in a fork that is dropped. node: of which; by default of the current state."""
         parent, name = node or self.here(), f"look-{next(self._names)}"
         try:
@@ -126,12 +126,12 @@ class States:
         """
         files, packages = task.details.get("files", {}), task.details.get("packages", [])
         if not files and not packages:
-            return ROOT
+            return ROOT_NODE
         if task is self._task and self._start:
             return self._start
         name = f"start-{next(self._names)}"
         arguments = f"{dict(files)!r}, {list(packages)!r}"
-        result = self._checked(self.sandbox.step(ROOT, name, call("cells.prepare", arguments)))
+        result = self._checked(self.sandbox.step(ROOT_NODE, name, call("cells.prepare", arguments)))
         if result.why or result.exception or result.value != "[]":
             self.sandbox.drop(name)
             raise SandboxError(_trouble(task, result))
@@ -141,7 +141,7 @@ class States:
 
     def done_with(self, start: str) -> None:
         """Drop what `start_of` gave, unless it is the current task's."""
-        if start not in (ROOT, self._start):
+        if start not in (ROOT_NODE, self._start):
             self.sandbox.drop(start)
 
     def _go(self, node: str) -> None:

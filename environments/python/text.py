@@ -1,6 +1,6 @@
 """What the agent reads of a cell: output, value and traceback, as a person would see them."""
 
-from sandbox.protocol import Limits, Result
+from sandbox.protocol import Result, StepLimits
 
 SHOWN_CHARS = 6000
 """Of one observation; half from each end."""
@@ -28,7 +28,7 @@ def cell_text(result: Result) -> str:
     return shown("\n".join(filter(None, parts)), result.truncated) or "(no output)"
 
 
-def failure_text(result: Result, limits: Limits) -> str:
+def failure_text(result: Result, limits: StepLimits) -> str:
     """Of code that did not. Its output is left out: how far it came is another every time."""
     told = WHY[result.why].format(
         seconds=limits.seconds,

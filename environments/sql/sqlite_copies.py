@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from environments.errors import DataError
-from sandbox import QueryLimits, SandboxError, edit_worker
+from sandbox import QueryLimits, SandboxError
 from sandbox.branching import BranchingSandbox
 from sandbox.check import choose
 from sandbox.errors import StateLost
-from sandbox.protocol import ROOT, Limits, Quota, Result
+from sandbox.protocol import ROOT_NODE, Quota, Result, StepLimits
+from sandbox.sql.programs import edit_prelude
 
 GRACE = 1.0
 """Seconds past a statement's own deadline when the sandbox ends its node."""
@@ -30,7 +31,7 @@ MEMORY = 512 << 20
 """Bytes of a sandbox."""
 
 Request = Sequence[Any]
-"""A method of `sandbox.edit_worker.Copy`, and its arguments."""
+"""A method of `sandbox.sql.inside.edit_worker.Copy`, and its arguments."""
 
 
 @dataclass(slots=True, eq=False)
@@ -93,7 +94,9 @@ class Copies:
                 "digest_seconds": DIGEST_SECONDS,
             }
             code = f"load({sandbox.inside(path)!r}, {json.dumps(limits)!r})"
-            done = sandbox.step(ROOT, found.name, code, Limits(LOAD_SECONDS, memory_bytes=MEMORY))
+            done = sandbox.step(
+                ROOT_NODE, found.name, code, StepLimits(LOAD_SECONDS, memory_bytes=MEMORY)
+            )
             trouble = done.exception or done.why or ast.literal_eval(done.value or "''")
             if trouble:
                 sandbox.drop(found.name)
@@ -111,7 +114,7 @@ class Copies:
             StateLost: `parent` is gone, and nothing was run.
         """
         code = f"perform({json.dumps(requests)!r})"
-        limits = Limits(seconds + GRACE, value_chars=1 << 20, memory_bytes=MEMORY)
+        limits = StepLimits(seconds + GRACE, value_chars=1 << 20, memory_bytes=MEMORY)
         result = self._ready().step(parent.name, node.name, code, limits)
         if result.why == "lost":
             self._untouched.pop(parent.database, None)  # it may be the one that is lost
@@ -148,10 +151,9 @@ class Copies:
 
     def _ready(self) -> BranchingSandbox:
         if self._sandbox is None:
-            prelude = Path(edit_worker.__file__).read_text()
             quota = Quota(memory_bytes=MEMORY)
             self._sandbox = BranchingSandbox(
-                choose(self._kind).backend, quota, prelude, sorted(self._folders)
+                choose(self._kind).backend, quota, edit_prelude(), sorted(self._folders)
             )
         return self._sandbox
 

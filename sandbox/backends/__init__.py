@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from sandbox.backends.bubblewrap import Bubblewrap
-from sandbox.backends.docker import Docker
 from sandbox.backends.landlock import Landlock
 from sandbox.backends.process import Process
+from sandbox.docker.backend import Docker
 from sandbox.program import Backend
 
 CONFINING = ("docker", "bubblewrap", "landlock")

@@ -1,11 +1,11 @@
-"""Run a program in namespaces of its own, by bubblewrap: nothing to install but one small program.
+"""Run a program in its own namespaces, by bubblewrap: only one small program has to be installed.
 
-What holds here: no network, no other processes, no files but the system's libraries and commands,
-Python and what the program may read, all of it read-only; no capability outside, an empty
-environment. Memory and processors are not bounded by the kernel here: the supervisor watches the
-one, nobody the other.
+What holds here: no network, no other processes, and only the files of the system's libraries and
+commands, of Python and of what the program may read, all read-only; no capability outside; an empty
+environment. The kernel bounds neither memory nor processors here. The supervisor watches memory;
+nothing watches processors.
 
-Started by root, the supervisor leaves root for a user namespace by itself (supervisor.confine).
+Started by root, the supervisor leaves root for a user namespace itself (supervisor.kernel.confine).
 """
 
 import functools
@@ -14,7 +14,7 @@ import subprocess
 from pathlib import Path
 
 from sandbox.backends.host import COMMANDS, INTERPRETER, LIBRARIES, PYTHON, environment
-from sandbox.channel import PipeChannel
+from sandbox.backends.process_channel import PipeChannel
 from sandbox.program import HOME, Program, arguments_inside, inside
 
 SHARED_MEMORY = 16 << 20
@@ -22,24 +22,26 @@ SHARED_MEMORY = 16 << 20
 
 
 class Bubblewrap:
+    """The backend "bubblewrap"."""
+
     name = "bubblewrap"
     mounts = True
     families: tuple[str, ...] = ("AF_UNIX", "AF_INET", "AF_INET6")
 
     def inside(self, path: Path, program: Program) -> str:
-        """Where a path of `program.read_only` is inside."""
+        """Return where a path of `program.read_only` is inside."""
         return inside(path, program)
 
     def unavailable(self) -> str:
-        """Why it cannot be used on this machine, in one line; "" if nothing speaks against it."""
+        """Return why it cannot be used here, in one line; "" if nothing is known against it."""
         return _unavailable()
 
     def start(self, program: Program) -> PipeChannel:
-        """Start `program`. Raises SandboxError: it cannot be started."""
+        """Start `program`. Raises SandboxError if it cannot be started."""
         argv = command(program)
         if not program.branches:
             return PipeChannel(argv)
-        return PipeChannel(argv, environment(HOME), home=HOME, alone=True)
+        return PipeChannel(argv, environment(HOME), home=HOME, own_namespace=True)
 
 
 @functools.cache
@@ -56,7 +58,7 @@ def _unavailable() -> str:
 
 
 def command(program: Program) -> list[str]:
-    """The command line that runs `program`."""
+    """Return the command line that runs `program`."""
     options = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
     options += ["--unshare-cgroup-try", "--hostname", "sandbox"]
     for path in (*LIBRARIES, *PYTHON):
@@ -70,13 +72,16 @@ def command(program: Program) -> list[str]:
 
 
 def _parents(path: str) -> list[str]:
-    """Else bubblewrap makes them with the modes they have outside, where one may be closed."""
+    """Return options that make parent folders; bubblewrap would copy modes that may close them."""
     folders = [str(folder) for folder in reversed(Path(path).parents) if folder != Path("/")]
     return [option for folder in folders for option in ("--dir", folder)]
 
 
 def _least() -> list[str]:
-    """Not --as-pid-1: pid 1 of a namespace does not die of its own timer's signal."""
+    """Return options for a program without nodes.
+
+    Without --as-pid-1: pid 1 of a namespace does not die of its own timer's signal.
+    """
     return ["--unshare-user", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"]
 
 

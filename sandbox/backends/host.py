@@ -1,4 +1,4 @@
-"""What the backends that use this machine's own Python share."""
+"""What the backends share that use this machine's own Python."""
 
 import os
 import sys
@@ -16,9 +16,10 @@ PATH = f"{os.path.dirname(INTERPRETER)}:/usr/local/bin:/usr/bin:/bin"
 
 
 def environment(home: str) -> dict[str, str]:
-    """The whole of it: nothing of ours reaches agent code.
+    """Return the complete environment: nothing of ours reaches agent code.
 
-    home: the nodes' directory, or "" for a program that has none.
+    Args:
+        home: the nodes' directory, or "" for a program that has none.
     """
     if not home:
         return {}

@@ -1,20 +1,20 @@
-"""Run a program under Landlock, where user namespaces are refused: reduced, and without privilege.
+"""Run a program under Landlock, where user namespaces are refused: weaker, and without privilege.
 
-What holds here: files can be read that the system's libraries, commands, Python and the program
-need, and written only in a folder of the sandbox's own; agent code can open no socket; processes
-outside cannot be looked into, nor (Linux 6.12) be signalled.
+What holds here: only the files of the system's libraries and commands, of Python and of the program
+can be read; only a folder of the sandbox's own can be written; agent code cannot open a socket;
+processes outside cannot be inspected, nor (Linux 6.12) be signalled.
 
-What does not: process numbers, users and the kernel's tables (/proc) are the machine's; disk space
-is bounded for each file and by the supervisor's look after each step, not by the kernel; so is the
-number of processes where the engine is root.
+What does not hold: process numbers, users and the kernel's tables (/proc) are the machine's; disk
+space is bounded for each file and by the supervisor's check after each step, not by the kernel; so
+is the number of processes if the engine is root.
 """
 
 import json
 from pathlib import Path
 
-from sandbox import landlock
+from sandbox.backends import landlock_exec
 from sandbox.backends.host import COMMANDS, INTERPRETER, LIBRARIES, PYTHON, environment
-from sandbox.channel import PipeChannel
+from sandbox.backends.process_channel import PipeChannel
 from sandbox.owner import scratch_path
 from sandbox.program import Program
 
@@ -22,23 +22,25 @@ DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 
 class Landlock:
+    """The backend "landlock"."""
+
     name = "landlock"
     mounts = False
     families: tuple[str, ...] = ()
 
     def inside(self, path: Path, program: Program) -> str:
-        """Where a path of `program.read_only` is inside: where it is outside."""
+        """Return where a path of `program.read_only` is inside: where it is outside."""
         return str(path)
 
     def unavailable(self) -> str:
-        """Why it cannot be used on this machine, in one line; "" if nothing speaks against it."""
-        if landlock.abi() < 1:
+        """Return why it cannot be used here, in one line; "" if nothing is known against it."""
+        if landlock_exec.abi() < 1:
             return "this kernel has no Landlock (Linux 5.13), or it is switched off"
         return ""
 
     def start(self, program: Program) -> PipeChannel:
-        """Start `program`. Raises SandboxError: it cannot be started."""
-        wrapper = landlock.__file__
+        """Start `program`. Raises SandboxError if it cannot be started."""
+        wrapper = landlock_exec.__file__
         rules = {
             "read": [*LIBRARIES, *PYTHON, *COMMANDS, "/etc/ld.so.cache", wrapper],
             "write": [],

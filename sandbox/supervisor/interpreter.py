@@ -1,9 +1,9 @@
-"""The node's side: an interpreter that forks and runs code when it is told to.
+"""The node's side: an interpreter that forks and runs code on request.
 
-From the first line of agent code on, everything in this process may be the agent's: nothing here
-guards anything. It keeps what a fork would otherwise lose, so that an honest program cannot tell a
-branch from the first way: the state of `random`, the working directory, and the open files, of
-which each branch gets descriptions of its own.
+From the first line of agent code on, everything in this process may belong to the agent: nothing
+here guards anything. It keeps what a fork would otherwise lose, so that an honest program cannot
+tell a branch from the first run: the state of `random`, the working directory, and the open files,
+of which each branch gets its own descriptions.
 """
 
 import ast
@@ -19,8 +19,8 @@ import sys
 import traceback
 from typing import Any, NoReturn
 
-from .hooks import quiet_fork, random, threading
-from .wire import Gone, Link, Message
+from .framing import Gone, Link, Message
+from .quiet_fork import quiet_fork, random, threading
 
 MAX_CODE = 64 << 20
 TRACEBACK_CHARS = 16_000
@@ -32,9 +32,15 @@ _dup2, _close, _waitpid = os.dup2, os.close, os.waitpid
 
 
 class Interpreter:
-    """home: the directory whose files are the node's."""
+    """A namespace for code, and the link to the supervisor."""
 
     def __init__(self, end: socket.socket, home: str) -> None:
+        """Start with an empty namespace.
+
+        Args:
+            end: our end of the link.
+            home: the directory whose files are the node's.
+        """
         self._link = Link(end, MAX_CODE)
         self._home = home
         self._place = os.path.join(home, "work")
@@ -83,15 +89,15 @@ class Interpreter:
         _dup2(descriptors[0], 2)
         _close(descriptors[0])
         self._return_to_place()
-        if message["judge"]:  # else a file of the agent's could stand for a module
+        if message["grade"]:  # else a file of the agent's could stand for a module
             sys.path[:] = [place for place in sys.path if place]
             random.seed()  # else every node could foresee what it draws
         value, exception = self._execute(message["code"], message["value_chars"])
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(BaseException):
                 stream.flush()
-        marks = self._look_around()
-        self._link.send({"value": value, "exception": exception, "marks": marks})
+        unforkable = self._look_around()
+        self._link.send({"value": value, "exception": exception, "unforkable": unforkable})
 
     def _execute(self, code: str, value_chars: int) -> tuple[str | None, str | None]:
         self._cells += 1
@@ -108,11 +114,11 @@ class Interpreter:
                 found = eval(compile(ast.Expression(last.value), name, "eval"), self.world)
                 value = None if found is None else repr(found)[:value_chars]
         except BaseException as error:  # noqa: BLE001  (whatever the agent raised is its observation)
-            return None, _told(error)
+            return None, _format(error)
         return value, None
 
     def _return_to_place(self) -> None:
-        """Stand where the node stood, and have its open files as descriptions of our own."""
+        """Restore the working directory, and open the files again with descriptions of our own."""
         for place in (self._place, os.path.join(self._home, "work"), "/"):
             with contextlib.suppress(OSError):
                 os.chdir(place)
@@ -129,8 +135,8 @@ class Interpreter:
             _close(again)
 
     def _look_around(self) -> list[str]:
-        """Note place and open files; which of what is here would not survive a fork."""
-        marks = set()
+        """Note working directory and open files; return what here would not survive a fork."""
+        unforkable = set()
         with contextlib.suppress(OSError):
             self._place = os.getcwd()
         self._files = []
@@ -143,17 +149,17 @@ class Interpreter:
             except OSError:
                 continue  # of the listing itself
             if target.startswith(EPHEMERAL):
-                marks.add("descriptors")
+                unforkable.add("descriptors")
             elif target.startswith(self._home + "/"):
                 with contextlib.suppress(OSError):  # a thread has closed it since
                     self._note(descriptor, target)
                 if target.endswith("-wal"):
-                    marks.add("wal")
+                    unforkable.add("wal")
         if threading.active_count() > 1:
-            marks.add("threads")
+            unforkable.add("threads")
         if "mmap" in sys.modules and _shares_memory():
-            marks.add("mmap")
-        return sorted(marks)
+            unforkable.add("mmap")
+        return sorted(unforkable)
 
     def _note(self, descriptor: int, path: str) -> None:
         mode = os.fstat(descriptor).st_mode
@@ -164,12 +170,12 @@ class Interpreter:
             self._files.append((descriptor, path, flags, int(fields["pos"])))
 
 
-def _told(error: BaseException) -> str:
-    """The traceback without our own frames, cut in the middle."""
+def _format(error: BaseException) -> str:
+    """Return the traceback without our own frames, cut in the middle."""
     try:
         own = error.__traceback__
-        told = traceback.format_exception(type(error), error, own.tb_next if own else None)
-        text = "".join(told)
+        lines = traceback.format_exception(type(error), error, own.tb_next if own else None)
+        text = "".join(lines)
     except BaseException:  # noqa: BLE001  (its __str__ is the agent's code too)
         text = f"{type(error).__name__} (which cannot be shown)\n"
     if len(text) > TRACEBACK_CHARS:
@@ -185,7 +191,7 @@ def _shares_memory() -> bool:
 
 
 def _reap(pid: int) -> int:
-    """0 while the child `pid` lives."""
+    """Return 0 while the child `pid` lives."""
     try:
         return _waitpid(pid, os.WNOHANG)[0]
     except ChildProcessError:
@@ -193,7 +199,7 @@ def _reap(pid: int) -> int:
 
 
 def _ended(pid: int) -> int | None:
-    """How the child `pid`, which is dead or dying, ended, as waitpid tells it."""
+    """Return how the child `pid`, which is dead or dying, ended, as waitpid tells it."""
     try:
         return _waitpid(pid, 0)[1]
     except ChildProcessError:
@@ -201,7 +207,7 @@ def _ended(pid: int) -> int | None:
 
 
 def prepare() -> None:
-    """What every interpreter needs before the first fork."""
+    """Set up signals and streams, before the first fork."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

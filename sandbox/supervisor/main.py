@@ -12,19 +12,22 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import Any, NoReturn
 
-from . import confine, files, interpreter, overlay, seccomp
-from .attending import Attendant
-from .jobs import Job
+from . import interpreter
+from .files.base import Files
+from .files.copies import Copies
+from .files.overlay import Overlay
+from .files.safe_files import listed, reading_beneath
+from .framing import Gone, Host, Link, Message, binary, pair, text
+from .jobs import Job, reply_of
+from .kernel import confine, seccomp
+from .kernel.processes import Processes
 from .nodes import Lost, Node, Nodes, NoRoom
-from .processes import Processes
-from .telling import told
-from .walking import listed, reading_beneath
-from .wire import Gone, Host, Link, Message, binary, pair, text
+from .run_monitor import RunMonitor
 
-ROOT = "root"
+ROOT_NODE = "root"
 SHARED_MEMORY = "/dev/shm"
 IDLE_SECONDS = 0.05
-"""After which the engine is taken to be busy with something else."""
+"""Without a request for so long, the engine is taken to be busy with something else."""
 ALL = 1 << 30
 START_LIMITS = {
     "seconds": 60.0,
@@ -35,25 +38,35 @@ START_LIMITS = {
 
 
 class Refused(Exception):
-    """The request makes no sense here; the engine is told why."""
+    """The request makes no sense here; the engine gets the reason."""
 
 
 class Supervisor:
+    """Answers the host's requests."""
+
     def __init__(self, host: Host, settings: dict[str, Any]) -> None:
-        """Raises Refused: the root interpreter cannot be started."""
+        """Start the root interpreter.
+
+        Args:
+            host: where requests come from.
+            settings: see `sandbox.connection`.
+
+        Raises:
+            Refused: the root interpreter cannot be started.
+        """
         self._host, self._settings = host, settings
         self._ends_at = time.monotonic() + settings["lifetime"]
         self._home: str = settings["home"]
         self._limits: dict[str, int] = settings["limits"]
-        shared = (SHARED_MEMORY,) if settings["alone"] else ()
-        processes = Processes(settings["alone"])
-        attendant = Attendant(processes, host.controls, self._ends_at, settings["pids"])
-        self._nodes = Nodes(processes, self._files(), attendant, shared)
+        shared = (SHARED_MEMORY,) if settings["own_namespace"] else ()
+        processes = Processes(settings["own_namespace"])
+        monitor = RunMonitor(processes, host.controls, self._ends_at, settings["pids"])
+        self._nodes = Nodes(processes, self._files(), monitor, shared)
         confine.hide()  # not before: what is hidden may not write its own user map
         self._root = self._start_root()
         self._operations: dict[str, Callable[[Message], Message]] = {
             "step": self._step,
-            "judge": self._judge,
+            "grade": self._grade,
             "put": self._put,
             "get": self._get,
             "files": self._list,
@@ -62,12 +75,12 @@ class Supervisor:
         }
 
     def serve(self) -> None:
-        """Until the engine is gone, or our time is up. Raises Gone then."""
+        """Answer until the engine is gone, or our time is up. Raises Gone then."""
         facts = {"files": self._nodes.files.name, "python": platform.python_version()}
         self._host.send({"ready": facts | {"seccomp": seccomp.SUPPORTED}})
         while True:
             if not self._host.has_more(IDLE_SECONDS):
-                self._nodes.files.tidy(ALL)
+                self._nodes.files.clean_up(ALL)
             request = self._host.receive(self._ends_at - time.monotonic())
             try:
                 reply = self._operations[request["op"]](request)
@@ -78,41 +91,41 @@ class Supervisor:
                 reply["evicted"] = self._forget(lost.name)
             self._host.send(reply)
 
-    def _files(self) -> files.Files:
-        """Layers if mounting is allowed, else copies."""
+    def _files(self) -> Files:
+        """Return layers if mounting is allowed, else copies."""
         most_bytes, most_files = self._settings["disk_bytes"], self._settings["inodes"]
         if self._settings["mounts"]:
             try:
                 confine.leave_for_own_namespace()
                 # Only here: elsewhere all of our user's processes on the machine would count.
                 self._limits["NPROC"] = self._settings["pids"]
-                return overlay.Overlay(self._home, most_bytes, most_files)
+                return Overlay(self._home, most_bytes, most_files)
             except OSError:
                 os.chdir("/")
         in_memory = os.path.ismount(self._home)
-        return files.Copies(self._home, most_bytes, most_files, in_memory)
+        return Copies(self._home, most_bytes, most_files, in_memory)
 
     def _start_root(self) -> Node:
-        kept = self._nodes.files.first()
+        kept = self._nodes.files.initial()
         self._nodes.files.resume(kept)
         link, theirs = pair()
         pid = os.fork()
         if not pid:
             self._be_root(theirs, link)
         theirs.close()
-        root = Node(ROOT, link, pid, kept=None)
+        root = Node(ROOT_NODE, link, pid, kept=None)
         self._nodes.add(root)
         limits = START_LIMITS | {"memory_bytes": self._settings["held_bytes"]}
         with closing(Job([self._settings["prelude"]], limits)) as job:
             run = self._nodes.run(root, job)
         if run.why or run.reply.get("exception"):
-            said = run.reply.get("exception") or job.output.text()[0]
-            raise Refused(f"the sandbox's first program failed ({run.why}): {said}")
+            reason = run.reply.get("exception") or job.output.text()[0]
+            raise Refused(f"the sandbox's first program failed ({run.why}): {reason}")
         self._nodes.settle_in(root, run)
         return root
 
     def _be_root(self, theirs: socket.socket, link: Link) -> NoReturn:
-        """In the child: the interpreter from which all others descend."""
+        """Be the interpreter from which all others descend (in the child)."""
         try:
             link.close()
             self._host.leave()
@@ -134,7 +147,7 @@ class Supervisor:
             raise Lost(name) from None
 
     def _forget(self, name: str) -> list[str]:
-        """Of a node that does not answer nothing more is expected; the root has to."""
+        """Drop a node that does not answer, and what it left. The root must answer."""
         node = self._nodes.by_name.get(name)
         if node is self._root:
             raise Gone
@@ -160,28 +173,30 @@ class Supervisor:
             evicted += self._keep_bounds(node)
         elif in_place:
             evicted.append(node.name)
-        return told(run, job) | {"marks": list(node.marks), "evicted": evicted}
+        return reply_of(run, job) | {"unforkable": list(node.unforkable), "evicted": evicted}
 
-    def _judge(self, request: Message) -> Message:
+    def _grade(self, request: Message) -> Message:
         evicted = self._nodes.show(self._node(request["leaf"]))
         texts = [text for text in (request["prepare"], request["code"]) if text]
         started = time.monotonic()
-        with closing(Job(texts or [""], request["limits"], judge=True)) as job:
+        with closing(Job(texts or [""], request["limits"], grade=True)) as job:
             judge = self._fork(self._root, "", job, evicted)
             forked = time.monotonic()
             run = self._nodes.run(judge, job)
         run.seconds["fork"] = forked - started
         if not run.why:
             self._nodes.drop(judge)
-        return told(run, job) | {"marks": [], "evicted": evicted}
+        return reply_of(run, job) | {"unforkable": [], "evicted": evicted}
 
     def _fork(self, parent: Node, name: str, job: Job, evicted: list[str]) -> Node:
-        """A child of `parent`; where the kernel refuses, half of the others are evicted for it."""
+        """Fork `parent`; if the kernel refuses, evict half of the other nodes and try again."""
         try:
             return self._nodes.fork(parent, name, job)
         except NoRoom:
             half = len(self._nodes.by_name) // 2
-            evicted += self._nodes.evict(half, self._settings["held_bytes"], {ROOT, parent.name})
+            evicted += self._nodes.evict(
+                half, self._settings["held_bytes"], {ROOT_NODE, parent.name}
+            )
             self._nodes.reap_dropped()
         try:
             return self._nodes.fork(parent, name, job)
@@ -191,7 +206,7 @@ class Supervisor:
     def _keep_bounds(self, spared: Node) -> list[str]:
         """Evict until the quota is kept; the root and `spared` stay."""
         most_nodes, most_bytes = self._settings["nodes"], self._settings["held_bytes"]
-        return self._nodes.evict(most_nodes, most_bytes, {ROOT, spared.name})
+        return self._nodes.evict(most_nodes, most_bytes, {ROOT_NODE, spared.name})
 
     def _put(self, request: Message) -> Message:
         if len(self._nodes.by_name) > 1:
@@ -201,8 +216,8 @@ class Supervisor:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(path, "wb") as file:
             file.write(binary(request["data"]))
-        kept = self._nodes.files.keep()
-        self._nodes.files.free(self._root.kept)
+        kept = self._nodes.files.save()
+        self._nodes.files.release(self._root.kept)
         self._root.kept = kept
         return {}
 
@@ -240,12 +255,12 @@ class Supervisor:
 
 
 def main() -> NoReturn:
-    """The exit status is 0 when the engine closed our standard input."""
+    """Serve until the engine closes our standard input; the exit status is 0 then."""
     host = _take_over_streams()
     settings = host.receive(60.0)
     if settings["socket"]:
         host.call(settings["socket"])
-    if not settings["alone"]:
+    if not settings["own_namespace"]:
         _leave_a_keeper()
     try:
         Supervisor(host, settings).serve()
@@ -254,12 +269,12 @@ def main() -> NoReturn:
     except Gone:
         pass
     finally:
-        Processes(settings["alone"]).end()
+        Processes(settings["own_namespace"]).end()
         os._exit(0)
 
 
 def _leave_a_keeper() -> None:
-    """Go on as a child of a process that ends whatever we leave behind, however we end.
+    """Continue as the child of a process that ends whatever we leave behind, however we end.
 
     Without a pid namespace nobody else would: idle nodes are stopped, and notice nothing.
     """
@@ -269,7 +284,7 @@ def _leave_a_keeper() -> None:
         confine.adopt_orphans()
         return
     os.closerange(0, 256)
-    processes = Processes(alone=False)
+    processes = Processes(own_namespace=False)
 
     def end(*_: object) -> NoReturn:
         processes.end()
@@ -281,7 +296,7 @@ def _leave_a_keeper() -> None:
 
 
 def _take_over_streams() -> Host:
-    """Standard streams become /dev/null, so that no node inherits the way to the engine."""
+    """Replace the standard streams by /dev/null, so that no node inherits the way to the engine."""
     host = Host(os.dup(0), os.dup(1))
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1):

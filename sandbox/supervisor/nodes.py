@@ -1,8 +1,8 @@
 """Nodes: fork one, run code in it, keep it stopped, evict it. One runs at a time.
 
 Whatever a node does to itself (hangs, dies, floods, grows, forks, runs on after its reply) costs
-that node and nothing else. Threads of other programs on the machine aside, nothing but the one
-node and its children can run during a step, and nothing at all between two.
+that node and nothing else. Apart from other programs on the machine, only that node and its
+children can run during a step, and nothing at all between two steps.
 """
 
 import contextlib
@@ -11,23 +11,25 @@ import signal
 import time
 from dataclasses import dataclass, field
 
-from .attending import Attendant, Ended
-from .files import Files, Full, Kept
+from .files.base import Files, Full, Kept
+from .files.safe_files import remove
+from .framing import Gone, Link, Message, Silent, pair
 from .jobs import Job, Run
-from .processes import Processes, lives, look, send
-from .walking import remove
-from .wire import Gone, Link, Message, Silent, pair
+from .kernel.processes import Processes, is_alive, read_process, send_signal
+from .run_monitor import LimitReached, RunMonitor
 
 TIDIED = 4
-"""Mounts at most that are ended while a node forks: it takes as long."""
+"""Mounts that are ended at most while a node forks, which takes as long."""
 ANSWER_SECONDS = 5.0
-"""How long a node that is asked to fork may take: its own code plays no part in an honest one."""
+"""How long a fork may take; an honest node runs none of its own code for it."""
 
 
 class Lost(Exception):
-    """A node is no more, or does not answer.
+    """A node is gone, or does not answer.
 
-    hung: whether it was given its time: then it would be so again after a replay.
+    Attributes:
+        name: of the node.
+        hung: whether it ran out of time; a replay would hang again.
     """
 
     def __init__(self, name: str, hung: bool = False) -> None:
@@ -36,45 +38,65 @@ class Lost(Exception):
 
 
 class NoRoom(Exception):
-    """The kernel refuses another process. args: its words."""
+    """The kernel refuses another process; `args` hold its message."""
 
 
 @dataclass(slots=True)
 class Node:
-    """marks: why a fork of it would not be true.   private: bytes, an upper bound.
-    dropped: process numbers of children that were killed since."""
+    """A forked interpreter.
+
+    Attributes:
+        name: as the host calls it.
+        link: the socket to it.
+        pid: its process.
+        kept: its files; None if they were not saved, or are in use.
+        parent: the node that it was forked from, if that lives.
+        unforkable: why a fork of it would not be faithful.
+        private: bytes of memory, an upper bound.
+        used: when it was used last, by the monotonic clock.
+        dropped: process numbers of children that were killed and not yet reaped.
+    """
 
     name: str
     link: Link
     pid: int
     kept: Kept
     parent: "Node | None" = None
-    marks: tuple[str, ...] = ()
+    unforkable: tuple[str, ...] = ()
     private: int = 0
     used: float = field(default_factory=time.monotonic)
     dropped: list[int] = field(default_factory=list)
 
 
 class Nodes:
-    """shared: folders that nodes can write besides their own, emptied after every step."""
+    """All living nodes."""
 
     def __init__(
         self,
         processes: Processes,
         files: Files,
-        attendant: Attendant,
+        monitor: RunMonitor,
         shared: tuple[str, ...] = (),
     ) -> None:
+        """Start without nodes.
+
+        Args:
+            processes: those below us.
+            files: how nodes get their files.
+            monitor: waits for running nodes.
+            shared: folders that nodes can write besides their own, emptied after every step.
+        """
         self.processes, self.files, self._shared = processes, files, shared
-        self._attendant = attendant
+        self._monitor = monitor
         self.by_name: dict[str, Node] = {}
         self._unkept: Node | None = None
         self._awake: set[int] = set()
-        """Nodes' processes that were told to stop, and not yet seen to."""
+        """Processes of nodes that were told to stop, and not yet checked."""
         self._shown: Node | None = None
-        """The last that settled in, while `home` holds what was kept of it."""
+        """The last node that was settled, while `home` still holds its saved files."""
 
     def pids(self) -> set[int]:
+        """Return the processes of all nodes."""
         return {node.pid for node in self.by_name.values()}
 
     def add(self, node: Node) -> None:
@@ -83,13 +105,18 @@ class Nodes:
         self.processes.stop([node.pid])
 
     def show(self, node: Node, *, resume: bool = False, look: bool = False) -> list[str]:
-        """Let `home` hold the node's files; names of nodes that are lost by that.
+        """Make `home` hold the node's files.
 
-        resume: whether it is the node itself that goes on with them.   look: whether we only look
-            at them, and no node runs before the next call.
+        Args:
+            node: whose files.
+            resume: whether the node itself goes on with them.
+            look: whether we only read them, and no node runs before the next call.
+
+        Returns:
+            Names of nodes that are lost by that.
 
         Raises:
-            Lost: its files were not kept, and others have been shown since.
+            Lost: its files were not saved, and others have been shown since.
         """
         if node is self._unkept:
             return []
@@ -97,7 +124,7 @@ class Nodes:
         if node.kept is None or node.name in gone:
             raise Lost(node.name)
         if look:
-            self.files.look(node.kept)
+            self.files.show_to_read(node.kept)
             return gone
         self._shown = None
         if resume:
@@ -108,11 +135,11 @@ class Nodes:
         return gone
 
     def _leave(self) -> list[str]:
-        """Let go of what `home` holds; names of nodes that have no files then."""
+        """Let go of what `home` holds; return the names of nodes that have no files then."""
         gone = [self._unkept] if self._unkept else []
         self._unkept = None
         try:
-            self.files.leave()
+            self.files.detach()
         except Full:
             gone += [self._shown] if self._shown else []
         self._shown = None
@@ -121,27 +148,30 @@ class Nodes:
         return [node.name for node in gone]
 
     def fork(self, parent: Node, name: str, job: Job) -> Node:
-        """A running child of `parent`, which is stopped again; not registered yet.
+        """Return a running child of `parent`, which is stopped again; not registered yet.
 
-        job: what the child is to run, for `run`. A short one it finds waiting, and begins with it
-            while we see to its parent.
+        Args:
+            parent: the node to fork.
+            name: of the child.
+            job: what the child is to run, for `run`. A short job waits for the child, which begins
+                with it while we look after its parent.
 
         Raises:
             Lost: the parent does not answer as it should.
             NoRoom: the parent is well, and cannot fork.
         """
-        if not lives(parent.pid):
+        if not is_alive(parent.pid):
             raise Lost(parent.name)
         link, theirs = pair()
         try:
             job.send_early(link)
-            send(parent.pid, signal.SIGCONT)
+            send_signal(parent.pid, signal.SIGCONT)
             parent.link.send({"op": "fork"}, (theirs.fileno(),))
             theirs.close()
-            self.files.tidy(TIDIED)
+            self.files.clean_up(TIDIED)
             deadline = time.monotonic() + ANSWER_SECONDS
-            pid = link.sender(deadline, self._attendant.controls)
-            link.receive(deadline, self._attendant.controls)
+            pid = link.sender(deadline, self._monitor.controls)
+            link.receive(deadline, self._monitor.controls)
         except Silent as error:
             link.close()
             raise Lost(parent.name, hung=True) from error
@@ -151,8 +181,8 @@ class Nodes:
             raise Lost(parent.name) from error
         finally:
             theirs.close()
-            # Not waited for: its child runs, may keep it awake, and has to be watched.
-            send(parent.pid, signal.SIGSTOP)
+            # Do not wait for it: its child runs, may keep it awake, and has to be watched.
+            send_signal(parent.pid, signal.SIGSTOP)
             self._awake.add(parent.pid)
         if pid in self.pids() or pid <= 0:
             link.close()
@@ -161,27 +191,27 @@ class Nodes:
         return Node(name, link, pid, kept=None, parent=parent)
 
     def _require_able(self, parent: Node) -> None:
-        """Raises NoRoom: the parent says that it could not fork."""
+        """Raise NoRoom if the parent says that it could not fork."""
         with contextlib.suppress(Gone):
-            said = self._soon(parent.link).get("unable")
-            if isinstance(said, str):
-                raise NoRoom(said[:200])
+            reason = self._soon(parent.link).get("unable")
+            if isinstance(reason, str):
+                raise NoRoom(reason[:200])
 
     def run(self, node: Node, job: Job) -> Run:
-        """Run code in a node; afterwards it and everything it started is stopped or dead."""
+        """Run code in a node; afterwards the node and everything it started is stopped or dead."""
         run = Run()
         started = time.monotonic()
         idle = self.pids() - {node.pid}
         try:
             if not job.begun:  # else it runs already, or stopped by itself
-                send(node.pid, signal.SIGCONT)
+                send_signal(node.pid, signal.SIGCONT)
             for number in range(len(job.texts)):
                 job.send(node.link, number)
-                run.reply = self._attendant.reply(node.pid, node.link, job, idle)
+                run.reply = self._monitor.reply(node.pid, node.link, job, idle)
                 if run.reply.get("exception"):
                     break
-        except Ended as ended:
-            run.why = ended.why
+        except LimitReached as limit:
+            run.why = limit.why
         except (Gone, OSError):
             run.why = "died"
         finally:
@@ -194,7 +224,7 @@ class Nodes:
         """Stop the node, or end it if it failed; end everything else that it started."""
         started = time.monotonic()
         if run.why:
-            send(node.pid, signal.SIGKILL)
+            send_signal(node.pid, signal.SIGKILL)
             run.status = self._how_it_ended(node)
             self.by_name.pop(node.name, None)
             node.link.close()
@@ -211,63 +241,65 @@ class Nodes:
         run.seconds["sweep"] = time.monotonic() - started
 
     def _how_it_ended(self, node: Node) -> int | None:
-        """Its exit status, which only its parent can ask for; None if that one does not say."""
+        """Return its exit status, from its parent; None if the parent does not answer."""
         if node.parent is None or node.parent.name not in self.by_name:
             return None
         status = self._reap(node.parent, node.pid).get("status")
         return status if isinstance(status, int) else None
 
     def _reap(self, parent: Node, pid: int) -> Message:
-        """What the parent says of a dead child, which is then no process any more."""
+        """Have the parent reap a dead child; return the parent's answer."""
         try:
-            send(parent.pid, signal.SIGCONT)
+            send_signal(parent.pid, signal.SIGCONT)
             parent.link.send({"op": "reap", "pid": pid})
-            while (told := self._soon(parent.link)).get("pid") != pid:
+            while (answer := self._soon(parent.link)).get("pid") != pid:
                 pass  # an answer that came too late for an earlier question
-            return told
+            return answer
         except (Gone, OSError):
             return {}
         finally:
             self.processes.stop([parent.pid])
 
     def _soon(self, link: Link) -> Message:
-        return link.receive(time.monotonic() + 1.0, self._attendant.controls)
+        return link.receive(time.monotonic() + 1.0, self._monitor.controls)
 
     def reap_dropped(self) -> None:
-        """Dropped nodes count as processes until their parents asked how they ended."""
+        """Have parents reap their dropped children, which count as processes until then."""
         for node in list(self.by_name.values()):
             while node.dropped:
                 self._reap(node, node.dropped.pop())
 
     def settle_in(self, node: Node, run: Run) -> None:
-        """Register a node whose code ran to its end, with its files and what it weighs."""
+        """Register a node whose code ran to its end, with its files and its memory."""
         started = time.monotonic()
-        marks = run.reply.get("marks")
-        found = {str(mark)[:20] for mark in marks[:8]} if isinstance(marks, list) else set()
-        seen = look(node.pid)
+        unforkable = run.reply.get("unforkable")
+        found = (
+            {str(mark)[:20] for mark in unforkable[:8]} if isinstance(unforkable, list) else set()
+        )
+        seen = read_process(node.pid)
         if seen is None:
             raise Lost(node.name)
         if seen.threads > 1:
             found.add("threads")
         node.private = seen.private
         try:
-            kept = self.files.keep()
+            kept = self.files.save()
         except Full:
             kept, found = None, found | {"files"}
             if self._unkept is not None and self._unkept is not node:
                 self.drop(self._unkept)
             self._unkept = node
         self._shown = node if kept is not None else None
-        node.kept, node.marks = kept, tuple(sorted(found))
+        node.kept, node.unforkable = kept, tuple(sorted(found))
         node.used = time.monotonic()
         self.by_name[node.name] = node
         run.seconds["files"] = run.seconds.get("files", 0.0) + time.monotonic() - started
 
     def drop(self, node: Node) -> None:
-        """What its children share with it lives on in them."""
+        """End a node. What its children share with it lives on in them."""
         self.by_name.pop(node.name, None)
         self._awake.discard(node.pid)
-        send(node.pid, signal.SIGKILL)
+        send_signal(node.pid, signal.SIGKILL)
         node.link.close()
         if node.parent is not None:
             node.parent.dropped.append(node.pid)
@@ -277,10 +309,16 @@ class Nodes:
         if heirs:
             heirs[0].private += node.private
         if node.kept is not None:
-            self.files.free(node.kept)
+            self.files.release(node.kept)
 
     def evict(self, most_nodes: int, most_bytes: int, spare: set[str]) -> list[str]:
-        """Drop the least recently used until what is left keeps to the bounds; their names."""
+        """Drop the least recently used nodes until the bounds are kept; return their names.
+
+        Args:
+            most_nodes: nodes to keep at most.
+            most_bytes: bytes to keep at most.
+            spare: names of nodes that stay.
+        """
         gone: list[str] = []
         by_age = sorted(self.by_name.values(), key=lambda node: node.used)
         for node in by_age:
@@ -292,5 +330,5 @@ class Nodes:
         return gone
 
     def weight(self) -> int:
-        """Bytes of memory that the nodes hold, an upper bound."""
+        """Return the bytes of memory that the nodes hold, an upper bound."""
         return sum(node.private for node in self.by_name.values()) + self.files.held

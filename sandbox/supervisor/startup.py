@@ -1,7 +1,7 @@
-"""What Python's `site` module does at the start, without the code that it runs for others.
+"""What Python's `site` module does at the start, without running the machine's own code.
 
-The supervisor is started with -S. Whatever a `.pth` file or a `sitecustomize` of the machine's own
-Python imports would be carried by every node, and is nothing that agent code should find.
+The supervisor is started with -S. Otherwise every node would carry whatever a `.pth` file or a
+`sitecustomize` of the machine's Python imports, and agent code could find it.
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 
 
 def prepare() -> None:
-    """Let installed packages be found, and give `exit`, `help` and their like."""
+    """Make installed packages importable, and define `exit`, `help` and the like."""
     for folder in site.getsitepackages():
         for place in (folder, *_named_in(folder)):
             if os.path.isdir(place) and place not in sys.path:
@@ -21,7 +21,7 @@ def prepare() -> None:
 
 
 def _named_in(folder: str) -> list[str]:
-    """The paths in the folder's `.pth` files; lines of code are passed over."""
+    """Return the paths in the folder's `.pth` files; skip lines of code."""
     found: list[str] = []
     names = sorted(os.listdir(folder)) if os.path.isdir(folder) else []
     for name in names:

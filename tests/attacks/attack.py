@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from sandbox.protocol import Limits
+from sandbox.protocol import StepLimits
 
 if TYPE_CHECKING:
     from tests.attacks.scene import Scene
@@ -35,9 +35,9 @@ Reached = Callable[["Scene"], bool]
 """Whether the attack got what it was after: looked at from outside, after it ran."""
 
 STOPPED, CONTAINED, SHARED, OPEN, NOT_RUN = Outcome
-QUICK = Limits(seconds=1.0, flood_bytes=8 << 20, memory_bytes=128 << 20)
+QUICK = StepLimits(seconds=1.0, flood_bytes=8 << 20, memory_bytes=128 << 20)
 """Of one step."""
-HANGS = Limits(seconds=0.3, flood_bytes=8 << 20, memory_bytes=128 << 20)
+HANGS = StepLimits(seconds=0.3, flood_bytes=8 << 20, memory_bytes=128 << 20)
 """Of a step that is bound to run out of time."""
 
 
@@ -77,7 +77,7 @@ class Attack:
     codes: tuple[str, ...]
     expected: Expected
     reached: Reached = nowhere
-    limits: Limits = QUICK
+    limits: StepLimits = QUICK
     overtime: float = 4.0
     in_place: bool = False
     within: bool = False

@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 VICTIM = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
-from sandbox.supervisor import confine
+from sandbox.supervisor.kernel import confine
 confine.drop_capabilities()  # else root's victim would be safe by its rights alone
 secret = sys.argv[2][::-1]
 print(hex(id(secret)), flush=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from sandbox import daemon
 from sandbox.check import check
+from sandbox.docker import daemon
 from sandbox.errors import SandboxError
 from sandbox.owner import LABEL, SCRATCH, owner
 from tests.attacks.attack import STOPPED, Attack, Query, Trial

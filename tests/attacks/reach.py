@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sandbox.backends import BACKENDS
 from sandbox.branching import BranchingSandbox
-from sandbox.protocol import ROOT, Limits
+from sandbox.protocol import ROOT_NODE, StepLimits
 from tests.attacks.attack import Reached
 from tests.attacks.bait import VARIABLE
 from tests.attacks.scene import QUOTA, Scene
@@ -25,7 +25,7 @@ try:
 except OSError: pass
 time.sleep(1)
 """
-MANY = Limits(seconds=1.5, memory_bytes=8 << 30)
+MANY = StepLimits(seconds=1.5, memory_bytes=8 << 30)
 WRONG = "False"
 """The honest verdict on what every attacker of verdicts has done."""
 
@@ -67,7 +67,7 @@ def to_be_taken(scene: Scene) -> bool:
 def starves_neighbour(scene: Scene) -> bool:
     """While the attack holds all the processes that it may have, another sandbox cannot fork."""
     with BranchingSandbox(BACKENDS[scene.backend](), QUOTA) as other:
-        other.step(ROOT, "a", "1")
+        other.step(ROOT_NODE, "a", "1")
         attack = threading.Thread(target=scene.probe, args=(TAKE_PROCESSES, "base", MANY))
         attack.start()
         time.sleep(0.3)
@@ -135,8 +135,8 @@ def judged(code: str, seconds: float = 1.0) -> Reached:
     """The verdict is not the honest one."""
 
     def reached(scene: Scene) -> bool:
-        limits = Limits(seconds=seconds, memory_bytes=64 << 20)
-        return scene.judge(code, limits).value not in (WRONG, None)
+        limits = StepLimits(seconds=seconds, memory_bytes=64 << 20)
+        return scene.grade(code, limits).value not in (WRONG, None)
 
     return reached
 

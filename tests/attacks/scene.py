@@ -10,12 +10,12 @@ from sandbox.backends import BACKENDS
 from sandbox.branching import BranchingSandbox
 from sandbox.errors import SandboxError
 from sandbox.program import Program
-from sandbox.protocol import ROOT, Limits, Quota, Result
+from sandbox.protocol import ROOT_NODE, Quota, Result, StepLimits
 from tests.attacks.attack import CONTAINED, NOT_RUN, OPEN, SHARED, STOPPED, Attack, Outcome, Trial
 from tests.attacks.bait import MARK, Bait
 
 QUOTA = Quota(memory_bytes=256 << 20, disk_bytes=16 << 20, inodes=2000, pids=64)
-PROBE = Limits(seconds=5.0)
+PROBE = StepLimits(seconds=5.0)
 SET_UP = "x = {number}\nwith open('mark', 'w') as _file: _file.write({name!r})"
 LOOK = "x, open('mark').read()"
 CRASHES = (SandboxError, ValueError, OverflowError, KeyError, TypeError, RecursionError)
@@ -61,7 +61,7 @@ class Scene:
         prelude = self.bait.prelude(backend.inside(shared, program))
         sandbox = BranchingSandbox(backend, QUOTA, prelude, (shared,))
         sandbox.start()
-        for number, (parent, name) in enumerate(((ROOT, "base"), ("base", "sibling")), 1):
+        for number, (parent, name) in enumerate(((ROOT_NODE, "base"), ("base", "sibling")), 1):
             result = sandbox.step(parent, name, SET_UP.format(number=number, name=name), PROBE)
             assert result.ok and result.exception is None, result
         home = sandbox.step("base", "home", "import os; os.getcwd()", PROBE).value
@@ -100,15 +100,15 @@ class Scene:
             outcome, tuple(broken), _plain(f"{self.crash} {told}"), time.monotonic() - started
         )
 
-    def probe(self, code: str, parent: str = "base", limits: Limits = PROBE) -> Result:
+    def probe(self, code: str, parent: str = "base", limits: StepLimits = PROBE) -> Result:
         """Run code of ours in a new fork of a node."""
         name = next(self._names)
         self._mine.append(name)
         return self.sandbox.step(parent, name, code, limits)
 
-    def judge(self, code: str, limits: Limits = PROBE) -> Result:
+    def grade(self, code: str, limits: StepLimits = PROBE) -> Result:
         """The verdict of `code` on the attacker's files."""
-        return self.sandbox.judge(self.node, code, limits)
+        return self.sandbox.grade(self.node, code, limits)
 
     def processes(self) -> list[int]:
         """Of this sandbox, by the machine's numbers, without the supervisor."""
@@ -213,7 +213,7 @@ class Scene:
 
 def _short(result: Result) -> str:
     said = result.value or (result.exception or "").strip().rpartition("\n")[2] or result.output
-    words = f"{result.why} {result.status} {' '.join(result.marks)}".split()
+    words = f"{result.why} {result.status} {' '.join(result.unforkable)}".split()
     return " ".join([*words, said[:150]])
 
 

@@ -1,6 +1,6 @@
-"""The table in SECURITY.md: `python -m tests.attacks.table` runs all attacks and writes it.
+"""Run all attacks and write the table in docs/sandbox-attacks.md: `python -m tests.attacks.table`.
 
-With `--expected`, it is written from the catalogue, and nothing runs.
+With `--expected`, the table comes from the catalogue, and nothing runs.
 """
 
 import sys
@@ -11,14 +11,14 @@ from tests.attacks.bait import REPOSITORY
 from tests.attacks.campaign import run
 from tests.attacks.catalogue import THEMES, Case, cases
 
-PAGE = REPOSITORY / "SECURITY.md"
+PAGE = REPOSITORY / "docs" / "sandbox-attacks.md"
 BEGIN, END = "<!-- attacks: begin -->", "<!-- attacks: end -->"
 Cells = Mapping[tuple[str, str, str], str]
 """By theme, attack and backend."""
 
 
 def main(arguments: list[str]) -> int:
-    """Exit status 1: an attack came out otherwise than expected; the table says how."""
+    """Return 1 if an outcome differs from the expected one, or a backend is missing."""
     if arguments == ["--expected"]:
         write(expected())
         return 0

@@ -1,4 +1,4 @@
-"""Every attack comes out as SECURITY.md says, on every backend that the machine has."""
+"""Every attack has the outcome that docs/sandbox-attacks.md lists, on every backend here."""
 
 import os
 from collections import Counter
@@ -34,7 +34,7 @@ def test_what_is_shared_is_shared_within_the_tree() -> None:
             assert isinstance(case.attack, Attack) and case.attack.within, case
 
 
-def test_security_md_holds_the_table() -> None:
+def test_the_document_holds_the_table() -> None:
     assert written() == render(expected()), "run: python -m tests.attacks.table"
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sandbox.backends import BACKENDS
 from sandbox.branching import BranchingSandbox
 from sandbox.errors import SandboxError
-from sandbox.protocol import ROOT, Limits, Quota, Result
+from sandbox.protocol import ROOT_NODE, Quota, Result, StepLimits
 from tests.support.sandboxes import sandbox
 
 NAMES = itertools.count()
@@ -42,7 +42,7 @@ def strong(request: pytest.FixtureRequest) -> Iterator[BranchingSandbox]:
         yield made
 
 
-def grow(box: BranchingSandbox, code: str, parent: str = ROOT) -> str:
+def grow(box: BranchingSandbox, code: str, parent: str = ROOT_NODE) -> str:
     """A new node, whose name is returned."""
     node = f"t{next(NAMES)}"
     result = box.step(parent, node, code)
@@ -58,16 +58,16 @@ def see(box: BranchingSandbox, parent: str, code: str) -> str | None:
 
 def test_value_output_and_traceback_come_back(box: BranchingSandbox) -> None:
     found = box.step(
-        ROOT, f"t{next(NAMES)}", "import sys\nprint('a')\nprint('b', file=sys.stderr)\n6*7"
+        ROOT_NODE, f"t{next(NAMES)}", "import sys\nprint('a')\nprint('b', file=sys.stderr)\n6*7"
     )
     assert (found.output, found.value, found.exception) == ("a\nb\n", "42", None)
-    found = box.step(ROOT, f"t{next(NAMES)}", "def f():\n    return 1 / 0\nf()")
+    found = box.step(ROOT_NODE, f"t{next(NAMES)}", "def f():\n    return 1 / 0\nf()")
     assert found.ok and found.exception is not None
     assert found.exception.splitlines()[0] == "Traceback (most recent call last):"
     assert '  File "<step 1>", line 2, in f\n    return 1 / 0' in found.exception
     assert found.exception.endswith("ZeroDivisionError: division by zero\n")
     assert "supervisor" not in found.exception
-    broken = box.step(ROOT, f"t{next(NAMES)}", "x = (")
+    broken = box.step(ROOT_NODE, f"t{next(NAMES)}", "x = (")
     assert broken.exception is not None and "was never closed" in broken.exception
     assert "supervisor" not in broken.exception
 
@@ -110,7 +110,7 @@ def test_going_on_in_place_costs_the_node_not_its_parent(box: BranchingSandbox) 
     with pytest.raises(ValueError, match="has children"):
         box.step(node, node, "x")
     with pytest.raises(ValueError, match="is the root"):
-        box.step(ROOT, ROOT, "x")
+        box.step(ROOT_NODE, ROOT_NODE, "x")
     with pytest.raises(ValueError, match="a node .* already"):
         box.step(start, node, "x")
     with pytest.raises(KeyError):
@@ -131,7 +131,7 @@ def test_a_node_that_fails_leaves_its_parent(
     box: BranchingSandbox, code: str, why: str, status: str
 ) -> None:
     start = grow(box, "x = 1; open('f', 'w').write('1')")
-    limits = Limits(
+    limits = StepLimits(
         seconds=5.0 if why != "timeout" else 0.3, flood_bytes=8 << 20, memory_bytes=100 << 20
     )
     node = f"t{next(NAMES)}"
@@ -149,14 +149,14 @@ def test_a_node_that_fails_leaves_its_parent(
 
 def test_output_is_cut_in_the_middle_and_counted(box: BranchingSandbox) -> None:
     found = box.step(
-        ROOT,
+        ROOT_NODE,
         f"t{next(NAMES)}",
         "print('a' * 500 + 'b' * 5000 + 'c' * 499)",
-        Limits(output_bytes=1000),
+        StepLimits(output_bytes=1000),
     )
     assert found.truncated == 5000
     assert found.output == "a" * 500 + "\n... 5000 bytes left out ...\n" + "c" * 499 + "\n"
-    odd = box.step(ROOT, f"t{next(NAMES)}", "import os; os.write(1, b'\\xff\\x00\\n'); None")
+    odd = box.step(ROOT_NODE, f"t{next(NAMES)}", "import os; os.write(1, b'\\xff\\x00\\n'); None")
     assert odd.output == "\ufffd\x00\n"
 
 
@@ -164,12 +164,12 @@ def test_the_judge_sees_the_files_and_nothing_else(box: BranchingSandbox) -> Non
     start = grow(
         box, "open('f', 'w').write('mine'); secret = 1; import builtins; builtins.open = None"
     )
-    found = box.judge(
+    found = box.grade(
         start, "'secret' in globals(), open('f').read(), open('g', 'w').write('verdict')"
     )
     assert found.value == "(False, 'mine', 7)"
     planted = grow(box, "for n in ('unittest', 'csv'): open(n + '.py', 'w').write('1/0')")
-    assert box.judge(planted, "import csv, unittest; csv.reader.__name__").value == "'reader'"
+    assert box.grade(planted, "import csv, unittest; csv.reader.__name__").value == "'reader'"
     with pytest.raises(FileNotFoundError):
         box.get(start, "g")
 
@@ -225,16 +225,16 @@ def test_what_no_fork_carries_is_marked_and_replayed(
 ) -> None:
     start = grow(strong, "steps = ['start']")
     result = strong.step(start, node := f"t{next(NAMES)}", f"{code}\nsteps.append('marked')")
-    assert result.ok and result.marks == (mark,)
+    assert result.ok and result.unforkable == (mark,)
     first, second = see(strong, node, look), see(strong, node, look)
     assert first == second, "a branch saw what its sibling did"
     assert see(strong, node, "steps") == "['start', 'marked']"
-    assert strong.step(node, f"t{next(NAMES)}", "x = 1").marks == (mark,)
+    assert strong.step(node, f"t{next(NAMES)}", "x = 1").unforkable == (mark,)
 
 
 def test_evicted_nodes_are_rebuilt_from_the_nearest_that_lives() -> None:
     with sandbox("bubblewrap", Quota(memory_bytes=256 << 20, nodes=4)) as box:
-        nodes = [ROOT]
+        nodes = [ROOT_NODE]
         for depth in range(8):
             nodes.append(
                 grow(box, f"x{depth} = {depth}; open('f', 'a').write('{depth}')", nodes[-1])
@@ -243,7 +243,7 @@ def test_evicted_nodes_are_rebuilt_from_the_nearest_that_lives() -> None:
         assert len(stat.alive) <= 4 and set(stat.evicted) >= set(nodes[1:4])
         assert see(box, nodes[3], "x2, open('f').read()") == "(2, '012')"
         assert box.get(nodes[2], "f") == b"01"
-        assert box.judge(nodes[1], "open('f').read()").value == "'0'"
+        assert box.grade(nodes[1], "open('f').read()").value == "'0'"
 
 
 @pytest.mark.parametrize("name", ["bubblewrap", "docker"])
@@ -279,7 +279,7 @@ def test_a_replay_that_goes_another_way_is_told(strong: BranchingSandbox) -> Non
     child = grow(strong, "y = x", node)
     strong.close()
     assert strong.step(child, "lost", "y").why == "lost"
-    assert strong.step(ROOT, f"t{next(NAMES)}", "1").value == "1"
+    assert strong.step(ROOT_NODE, f"t{next(NAMES)}", "1").value == "1"
 
 
 def test_a_sandbox_that_was_ended_comes_back_with_its_nodes(box: BranchingSandbox) -> None:
@@ -324,7 +324,7 @@ def test_what_a_node_needs_itself_may_be_patched(box: BranchingSandbox) -> None:
 
 def test_a_prelude_runs_first_and_its_failure_is_told() -> None:
     with sandbox("bubblewrap", prelude="table = {'a': 1}") as box:
-        assert see(box, ROOT, "table") == "{'a': 1}"
+        assert see(box, ROOT_NODE, "table") == "{'a': 1}"
     with (
         sandbox("bubblewrap", prelude="1 / 0") as broken,
         pytest.raises(SandboxError, match="division"),
@@ -333,7 +333,7 @@ def test_a_prelude_runs_first_and_its_failure_is_told() -> None:
 
 
 def result_key(found: Result) -> tuple[object, ...]:
-    return found.why, found.output, found.value, found.exception, found.marks
+    return found.why, found.output, found.value, found.exception, found.unforkable
 
 
 NUMBER = st.integers(0, 3)
@@ -378,7 +378,7 @@ def test_a_branch_is_what_its_replay_is(
     strong: BranchingSandbox, path: list[str], other: str, last: str, at: int
 ) -> None:
     """Branch in the middle, go on there, come back: as if the path had been walked alone."""
-    nodes = [ROOT]
+    nodes = [ROOT_NODE]
     for code in path:
         nodes.append(f"t{next(NAMES)}")
         assert strong.step(nodes[-2], nodes[-1], code).ok
@@ -386,13 +386,13 @@ def test_a_branch_is_what_its_replay_is(
     assert strong.step(nodes[min(at, len(path))], aside, other).ok
     strong.step(aside, f"t{next(NAMES)}", last)
     end = f"t{next(NAMES)}"
-    branched = result_key(strong.step(nodes[-1], end, last)), strong.judge(end, FILES).value
+    branched = result_key(strong.step(nodes[-1], end, last)), strong.grade(end, FILES).value
 
-    alone = ROOT
+    alone = ROOT_NODE
     for code in path:
         strong.step(alone, alone := f"t{next(NAMES)}", code)
     again = f"t{next(NAMES)}"
-    replayed = result_key(strong.step(alone, again, last)), strong.judge(again, FILES).value
+    replayed = result_key(strong.step(alone, again, last)), strong.grade(again, FILES).value
     assert branched == replayed
     for node in (end, again, aside, *reversed(nodes)):
         strong.drop(node)

@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 
-from sandbox import QueryLimits, SandboxError, daemon, query_worker
-from sandbox.backends import docker_channel
-from sandbox.backends.docker import Docker
-from sandbox.backends.docker_channel import DockerChannel
+from sandbox import QueryLimits, SandboxError
+from sandbox.docker import daemon
+from sandbox.docker.backend import Docker
+from sandbox.docker.channel import DockerChannel
 from sandbox.owner import LABEL, owner
 from sandbox.program import Program
 from sandbox.protocol import Quota
+from sandbox.sql.programs import query_program
 from tests.support.docker_relay import Relay
 
 EVALUATE = """
@@ -40,7 +41,7 @@ while data := os.read(0, 65536):
 """
 OPEN_MANY = """
 import sys, time
-from sandbox.backends.docker import Docker
+from sandbox.docker.backend import Docker
 from sandbox.program import Program
 program = Program("idle", ("-I", "-S", "-c", "import sys; sys.stdin.read()"))
 channels = [Docker().start(program) for _ in range(3)]
@@ -102,15 +103,14 @@ def test_the_query_worker_answers_in_a_container(tmp_path: Path) -> None:
         connection.execute("CREATE TABLE item (name)")
         connection.execute("INSERT INTO item VALUES ('pen')")
     connection.close()
-    source = Path(query_worker.__file__)
-    arguments = ("-I", "-S", "-B", str(source), json.dumps(asdict(QueryLimits())))
-    channel = Docker().start(Program("query worker", arguments, read_only=(source, tmp_path)))
+    arguments = ("-I", "-S", "-B", "-c", query_program(), json.dumps(asdict(QueryLimits())))
+    channel = Docker().start(Program("query worker", arguments, read_only=(tmp_path,)))
     try:
         assert "ready" in json.loads(channel.receive(20, 1 << 20))
         request = {"op": "query", "sql": "SELECT name FROM item", "max_rows": 5, "max_cell": 60}
         channel.send(json.dumps(request | {"database": str(database)}).encode())
         assert json.loads(channel.receive(10, 1 << 20))["rows"] == [["pen"]]
-        assert channel.home == "" and channel.alone
+        assert channel.home == "" and channel.own_namespace
     finally:
         channel.kill()
 
@@ -222,7 +222,7 @@ def test_a_container_killed_from_outside(
 ) -> None:
     channel = start(EVALUATE)
     with monkeypatch.context() as patience:
-        patience.setattr(docker_channel, "END_SECONDS", 0.05)
+        patience.setattr("sandbox.docker.channel.END_SECONDS", 0.05)
         assert channel.ended() is None
     with daemon.connected() as client:
         client.api.kill(channel.container)

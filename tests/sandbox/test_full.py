@@ -17,7 +17,7 @@ from sandbox.backends import BACKENDS, CONFINING
 from sandbox.branching import BranchingSandbox
 from sandbox.errors import SandboxError
 from sandbox.owner import owner
-from sandbox.protocol import ROOT, Limits, Quota
+from sandbox.protocol import ROOT_NODE, Quota, StepLimits
 from tests.support import faults
 from tests.support.faults import SMALL, gone, grow, know
 from tests.support.sandboxes import require
@@ -52,7 +52,7 @@ count = fill(place)
 told = [
     tried(lambda: box.step("n3", "write", "open('big', 'wb').write(bytes(1 << 20))")),
     tried(lambda: box.step("n2", "read", "n, open('n').read()")),
-    tried(lambda: box.judge("n1", "open('n').read()")),
+    tried(lambda: box.grade("n1", "open('n').read()")),
     tried(lambda: grow(other)),
 ]
 for number in range(count + 1):
@@ -113,7 +113,7 @@ def test_an_agent_that_fills_its_disk_harms_only_itself(name: str, what: str) ->
         grow(box, 2)
         assert box.step("n1", "sibling", "open('n', 'w').write('sibling')").ok
         full = box.step("n2", "full", GREEDY[what])
-        assert full.ok and (full.exception or "files" in full.marks), full
+        assert full.ok and (full.exception or "files" in full.unforkable), full
         if what == "a file":
             assert full.exception and full.exception.splitlines()[-1].startswith("OSError"), full
         assert know(box, "n2") == "(2, '2')"
@@ -143,7 +143,7 @@ def test_who_keeps_forking_is_caught(name: str) -> None:
     with BranchingSandbox(BACKENDS[name](), SMALL) as box:
         grow(box)
         started = time.monotonic()
-        assert not box.step("n3", "hop", HOPPING, Limits(seconds=1.0)).value
+        assert not box.step("n3", "hop", HOPPING, StepLimits(seconds=1.0)).value
         assert time.monotonic() - started < 2.0, "it ended of its own accord"
         assert know(box, "n3") == "(3, '3')"
 
@@ -158,7 +158,7 @@ def test_a_crowd_waits_its_turn(name: str, count: int, at_once: int) -> None:
 
     def one(number: int) -> str | None:
         with BranchingSandbox(backend, quota) as box:
-            return box.step(ROOT, "n", f"{number} * 2").value
+            return box.step(ROOT_NODE, "n", f"{number} * 2").value
 
     def count_open() -> None:
         """A list may hold what came while it was read: who is on two was there all the time."""
@@ -198,5 +198,5 @@ def test_a_crowd_of_failures_gives_everything_back(monkeypatch: pytest.MonkeyPat
 def test_a_sandbox_larger_than_the_machine_is_refused() -> None:
     box = BranchingSandbox(BACKENDS["landlock"](), Quota(memory_bytes=1 << 50))
     with pytest.raises(SandboxError, match="does not fit: .* ask for less, or free memory$"):
-        box.step(ROOT, "n", "1", Limits(seconds=1.0))
+        box.step(ROOT_NODE, "n", "1", StepLimits(seconds=1.0))
     assert machine().reserved == 0

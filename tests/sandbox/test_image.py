@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sandbox import SandboxError, daemon, host_python, image
-from sandbox.backends.docker import Docker
+from sandbox import SandboxError
+from sandbox.docker import daemon, host_python, image
+from sandbox.docker.backend import Docker
 from sandbox.program import Program
 
 if TYPE_CHECKING:

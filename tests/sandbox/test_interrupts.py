@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from sandbox.interrupts import undisturbed
+from sandbox.docker.interrupts import uninterrupted
 from tests.support.interrupting import interrupted
 
 
@@ -24,7 +24,7 @@ def test_an_interrupt_at_any_instruction(seconds: float, pause: float) -> None:
         told = []
         try:
             with interrupted(number, "opcode", pause=pause):
-                undisturbed(act)
+                uninterrupted(act)
             break
         except KeyboardInterrupt:
             at_once = told[:]
@@ -36,4 +36,4 @@ def test_an_interrupt_at_any_instruction(seconds: float, pause: float) -> None:
 
 def test_what_it_raises_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
-        undisturbed(lambda: 1 / 0)
+        uninterrupted(lambda: 1 / 0)

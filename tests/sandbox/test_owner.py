@@ -6,13 +6,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from sandbox import SandboxError, daemon, image
+from sandbox import SandboxError
 from sandbox.admission import Admission, admit, cgroup_bytes, machine
-from sandbox.backends.docker import Docker
+from sandbox.docker import daemon, image
+from sandbox.docker.backend import Docker
 from sandbox.owner import LABEL, alive, discard, make_scratch, owner, scratch_path
 from sandbox.sweep import Swept, sweep
 
@@ -114,6 +116,22 @@ def test_a_sweep_removes_containers_of_the_dead_only(temp: Path, labelled: dict[
     with daemon.connected() as client:
         left = {found["Names"][0][1:] for found in client.api.containers(all=True)}
     assert left & set(labelled.values()) == {labelled["ours"], labelled["other"]}
+
+
+def test_sweeps_at_the_same_time_do_not_disturb_each_other(
+    temp: Path, dead: str, labelled: dict[str, str]
+) -> None:
+    """Each meets containers that the daemon is already removing."""
+    with daemon.connected() as client:
+        tag = image.ensure(client, offline=True)
+        for number in range(8):
+            name = f"test-dead{number}-{os.getpid()}"
+            client.api.create_container(tag, ["python3"], name=name, labels={LABEL: dead})
+    with ThreadPoolExecutor(4) as pool:
+        swept = [found.result() for found in [pool.submit(sweep) for _ in range(4)]]
+    assert {found.trouble for found in swept} == {""}
+    with daemon.connected() as client:
+        assert not client.api.containers(all=True, filters={"label": f"{LABEL}={dead}"})
 
 
 def test_two_hundred_at_once_wait_their_turn() -> None:

@@ -16,12 +16,13 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import QueryLimits, QueryWorker, SandboxError, query_worker
+from sandbox import QueryLimits, QueryWorker, SandboxError
 from sandbox.backends import BACKENDS
 from sandbox.backends.bubblewrap import Bubblewrap
 from sandbox.backends.host import INTERPRETER
-from sandbox.channel import PipeChannel
+from sandbox.backends.process_channel import PipeChannel
 from sandbox.program import Program
+from sandbox.sql.programs import query_program
 from tests.support.sandboxes import require
 
 FLOOD = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT "
@@ -89,7 +90,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module", params=list(BACKENDS))
 def worker(request: pytest.FixtureRequest) -> Iterator[QueryWorker]:
     require(request.param)
-    with QueryWorker(request.param, QueryLimits(seconds=0.6)) as made:
+    with QueryWorker(request.param, QueryLimits(seconds=0.6, compare_rows=20_000)) as made:
         yield made
 
 
@@ -285,7 +286,7 @@ def test_the_worker_is_one_process_until_it_dies(database: Path) -> None:
 
 def test_the_kernel_ends_a_query_that_no_one_watches(database: Path) -> None:
     limits = json.dumps(asdict(QueryLimits(seconds=0.2)))
-    process = PipeChannel([INTERPRETER, "-I", "-S", query_worker.__file__, limits])
+    process = PipeChannel([INTERPRETER, "-I", "-S", "-c", query_program(), limits])
     try:
         assert b"ready" in process.receive(30, 1000)
         request = {"op": "query", "database": str(database), "sql": ONE_OPCODE}

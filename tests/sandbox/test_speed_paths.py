@@ -11,9 +11,9 @@ import pytest
 
 from sandbox import check
 from sandbox.backends import BACKENDS
-from sandbox.backends.docker_door import Door
 from sandbox.branching import BranchingSandbox
-from sandbox.protocol import ROOT, Limits
+from sandbox.docker.program_socket import ProgramSocket
+from sandbox.protocol import ROOT_NODE, StepLimits
 from tests.support.sandboxes import sandbox
 
 NAMES = itertools.count(1)
@@ -26,7 +26,7 @@ def box(request: pytest.FixtureRequest) -> Iterator[BranchingSandbox]:
         yield made
 
 
-def grow(box: BranchingSandbox, code: str, parent: str = ROOT) -> str:
+def grow(box: BranchingSandbox, code: str, parent: str = ROOT_NODE) -> str:
     node = f"t{next(NAMES)}"
     result = box.step(parent, node, code)
     assert result.ok and result.exception is None, result
@@ -60,7 +60,7 @@ def test_a_dropped_nodes_files_are_gone(box: BranchingSandbox) -> None:
     child = grow(box, "f = open('mine', 'a'); f.write('2'); f.flush()", parent)
     box.drop(child)
     assert see(box, parent, "open('mine').read()") == "'1'"
-    assert box.judge(parent, "open('mine').read()").value == "'1'"
+    assert box.grade(parent, "open('mine').read()").value == "'1'"
 
 
 def test_looking_at_files_changes_nothing(box: BranchingSandbox) -> None:
@@ -86,7 +86,7 @@ def test_code_that_waits_for_its_node_and_code_that_follows_it(
     died = box.step(node, f"t{next(NAMES)}", f"{padding}import os; os._exit(3)")
     assert (died.why, died.status) == ("died", "exit code 3")
     hangs = f"{padding}import os, signal; os.kill(os.getpid(), signal.SIGSTOP)"
-    assert box.step(node, f"t{next(NAMES)}", hangs, Limits(seconds=0.3)).why == "timeout"
+    assert box.step(node, f"t{next(NAMES)}", hangs, StepLimits(seconds=0.3)).why == "timeout"
     flood = box.step(node, f"t{next(NAMES)}", f"{padding}print('x' * 10**6)")
     assert flood.truncated == 10**6 + 1 - (64 << 10)
 
@@ -97,7 +97,7 @@ def test_a_child_that_keeps_its_parent_awake_is_watched_all_the_same(
     parent = grow(box, "import os, signal; me = os.getpid(); x = 1")
     before = see(box, parent, "me")
     code = "while True: os.kill(me, signal.SIGCONT)"
-    found = box.step(parent, f"t{next(NAMES)}", code, Limits(seconds=0.3))
+    found = box.step(parent, f"t{next(NAMES)}", code, StepLimits(seconds=0.3))
     assert found.why == "timeout"
     assert see(box, parent, "me") == before, "it was ended for it"
 
@@ -119,8 +119,8 @@ def test_a_branch_draws_as_its_parent_would_and_the_agents_own_forks_as_ever(
 
 
 def test_nothing_of_the_machines_start_up_files_is_in_a_node(box: BranchingSandbox) -> None:
-    assert see(box, ROOT, "import sys; 'sitecustomize' in sys.modules") == "False"
-    assert see(box, ROOT, "exit, quit, help, copyright; 1") == "1"
+    assert see(box, ROOT_NODE, "import sys; 'sitecustomize' in sys.modules") == "False"
+    assert see(box, ROOT_NODE, "exit, quit, help, copyright; 1") == "1"
 
 
 CALLS = "import socket; socket.socket(socket.AF_UNIX).connect('/door/socket')"
@@ -128,14 +128,14 @@ CALLS = "import socket; socket.socket(socket.AF_UNIX).connect('/door/socket')"
 
 def test_the_door_is_shut_before_any_node_is_there() -> None:
     with sandbox("docker") as box:
-        assert see(box, ROOT, "import os; os.path.isdir('/door')") == "True"
-        assert see(box, ROOT, "import os; os.path.exists('/door/socket')") == "False"
-        called = box.step(ROOT, "call", CALLS)
+        assert see(box, ROOT_NODE, "import os; os.path.isdir('/door')") == "True"
+        assert see(box, ROOT_NODE, "import os; os.path.exists('/door/socket')") == "False"
+        called = box.step(ROOT_NODE, "call", CALLS)
         assert called.exception is not None and "Error" in called.exception
 
 
 def test_a_door_lies_where_only_its_owner_may_go() -> None:
-    door = Door()
+    door = ProgramSocket()
     place = door.folder.parent
     try:
         assert door.open() and place.stat().st_mode & 0o777 == 0o700
@@ -153,7 +153,7 @@ def test_without_a_door_the_attached_streams_do(
     deep.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(deep))
     with sandbox("docker") as box:
-        assert see(box, ROOT, "import os; os.path.exists('/door')") == "False"
+        assert see(box, ROOT_NODE, "import os; os.path.exists('/door')") == "False"
     assert not os.listdir(deep)
 
 

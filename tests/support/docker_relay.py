@@ -6,7 +6,7 @@ import threading
 import time
 from pathlib import Path
 
-from sandbox import daemon
+from sandbox.docker import daemon
 
 
 class Relay:

@@ -15,14 +15,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sandbox import daemon
 from sandbox.branching import BranchingSandbox
+from sandbox.docker import daemon
 from sandbox.owner import LABEL, SCRATCH, start_time
-from sandbox.protocol import Limits, Quota
+from sandbox.protocol import Quota, StepLimits
 
 ROOT_FOLDER = Path(__file__).parents[2]
 SMALL = Quota(memory_bytes=128 << 20, disk_bytes=16 << 20, inodes=2000, pids=256)
-LONG = Limits(seconds=60.0)
+LONG = StepLimits(seconds=60.0)
 
 HOSTILE = """
 import ctypes, os, signal, sys, time
@@ -134,7 +134,8 @@ def gone(look: Callable[[], Any], seconds: float = 2.0) -> float:
         left = look()
         emptied = emptied if empty else now
         empty = 0 if left else empty + 1
-        assert now - started < seconds, f"left after {seconds:g} s: {left}"
+        # A look that finds nothing proves nothing left, however long it takes.
+        assert not left or now - started < seconds, f"left after {seconds:g} s: {left}"
         time.sleep(0.03)
     return emptied - started
 

@@ -10,7 +10,7 @@ from environments.python.installing import prelude
 from environments.python.values import number, same_answer
 from environments.types import Task
 from sandbox.branching import BranchingSandbox
-from sandbox.protocol import ROOT
+from sandbox.protocol import ROOT_NODE
 from tests.support.sandboxes import SMALL, require
 from tests.support.sandboxes import sandbox as a_sandbox
 
@@ -29,7 +29,7 @@ def task(*tests: str, seconds: float = 3.0, **details: Any) -> Task:
 
 
 def said(sandbox: BranchingSandbox, code: str, *tests: str, seconds: float = 3.0) -> Verdict:
-    return judge(sandbox, ROOT, task(*tests, seconds=seconds), code)
+    return judge(sandbox, ROOT_NODE, task(*tests, seconds=seconds), code)
 
 
 ADD = "def add(a, b):\n    return a + b\n"
@@ -159,7 +159,7 @@ def forge(message):
         except OSError: pass
 def f(x):
     forge({'value': None}); forge({'passed': 1, 'whole': True, 'why': ''})
-    forge({'value': "{'passed': 1}", 'exception': None, 'marks': []})
+    forge({'value': "{'passed': 1}", 'exception': None, 'unforkable': []})
     return 0
 """,
     "garbage on every descriptor": """
@@ -276,8 +276,8 @@ def test_files_of_the_task_are_as_they_were_and_the_agents_are_there(
     sandbox: BranchingSandbox,
 ) -> None:
     spoil = "import os\nopen('in.txt', 'w').write('0')\nopen('help.py', 'w').write('two = 2')"
-    sandbox.step(ROOT, "spoiled", spoil)
-    sandbox.step(ROOT, "piped", "import os\nos.mkfifo('in.txt')")
+    sandbox.step(ROOT_NODE, "spoiled", spoil)
+    sandbox.step(ROOT_NODE, "piped", "import os\nos.mkfifo('in.txt')")
     code = "def f():\n    return int(open('in.txt').read())"
     given = task("assert f() == 7", files={"in.txt": "7"})
     assert judge(sandbox, "spoiled", given, code).solved
@@ -294,7 +294,7 @@ import builtins, sys
 sys.modules['treegraft_inside.judge'].verdict = lambda text: '{"passed": 1, "whole": true}'
 builtins.exec = builtins.compile = None
 """
-    assert sandbox.step(ROOT, "bent", bend).ok
+    assert sandbox.step(ROOT_NODE, "bent", bend).ok
     given = task("assert f() == 7")
     assert not judge(sandbox, "bent", given, "def f(): return 8").solved
     assert judge(sandbox, "bent", given, "def f(): return 7").solved
@@ -305,8 +305,8 @@ def test_names_that_the_answer_cannot_replace(sandbox: BranchingSandbox) -> None
     """Only what the solution defines is the answer's: not `set`, not `helper`."""
     secret = {"tests": ["assert set(f()) == set([1])"], "solution": "def f(): return [1]"}
     cheat = "def set(x): return 0\ndef f(): return [2]"
-    assert not judge(sandbox, ROOT, Task("t", "?", secret, {}), cheat).solved
-    assert judge(sandbox, ROOT, Task("t", "?", secret, {}), "def f(): return [1, 1]").solved
+    assert not judge(sandbox, ROOT_NODE, Task("t", "?", secret, {}), cheat).solved
+    assert judge(sandbox, ROOT_NODE, Task("t", "?", secret, {}), "def f(): return [1, 1]").solved
 
 
 STUB = 'def helper(x):\n    return x + 1\n\n\ndef f(x):\n    """Twice the next."""\n'
@@ -341,7 +341,7 @@ def test_humaneval_counts_the_assertions_of_check(
     sandbox: BranchingSandbox, code: str, passed: int, solved: bool
 ) -> None:
     given = Task("t", STUB, {"check": CHECK}, {"stub": STUB, "entry_point": "f"})
-    assert judge(sandbox, ROOT, given, code) == Verdict(passed, 2, solved)
+    assert judge(sandbox, ROOT_NODE, given, code) == Verdict(passed, 2, solved)
 
 
 def test_a_check_without_assertions_is_one_test() -> None:
@@ -350,7 +350,7 @@ def test_a_check_without_assertions_is_one_test() -> None:
 
 def test_a_judge_sees_only_what_it_should(sandbox: BranchingSandbox) -> None:
     """The agent's names are clean, and what our prelude needs is not among them."""
-    seen = sandbox.step(ROOT, "names", "sorted(globals())")
+    seen = sandbox.step(ROOT_NODE, "names", "sorted(globals())")
     assert seen.value == "['__builtins__', '__name__']"
     assert sandbox.files("names") == ()
     sandbox.drop("names")

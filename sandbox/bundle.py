@@ -1,0 +1,31 @@
+"""Send modules of ours into an interpreter that has none of our packages, as one text."""
+
+from pathlib import Path
+from types import ModuleType
+
+LOADER = """
+def install(package, sources):
+    import sys
+    parent = sys.modules[package] = type(sys)(package)
+    parent.__path__ = []
+    for name, source in sources.items():
+        module = sys.modules[package + "." + name] = type(sys)(package + "." + name)
+        module.__package__ = package
+        exec(compile(source, "<%s>" % name, "exec", dont_inherit=True), module.__dict__)
+install({package!r}, {sources!r})
+del install
+"""
+
+
+def bundle(package: str, *modules: ModuleType) -> str:
+    """Return code that installs `modules` there, as modules of a package called `package`.
+
+    Args:
+        package: their package's name there; they import each other relatively.
+        modules: they need the standard library only; each comes after those that it imports.
+    """
+    sources = {
+        module.__name__.rpartition(".")[2]: Path(str(module.__file__)).read_text("utf-8")
+        for module in modules
+    }
+    return LOADER.format(package=package, sources=sources)

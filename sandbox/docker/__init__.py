@@ -1,0 +1,1 @@
+"""Docker: the backend, its image, and the daemon that both need."""

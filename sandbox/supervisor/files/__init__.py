@@ -1,0 +1,1 @@
+"""How nodes get the files of their parent."""

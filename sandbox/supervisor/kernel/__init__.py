@@ -1,0 +1,1 @@
+"""What the supervisor asks of the kernel: processes, rights, system-call filters."""
