@@ -11,10 +11,10 @@ from engine.policies.student_endpoint import StudentEndpoint
 from engine.policies.student_first import THRESHOLD
 from engine.templates import TemplateError
 from engine.templates import get as get_template
-from environments.sql.postgres_server import public_url
 from search.expand import Siblings
 from search.limits import Limits
 from search.registry import SEARCHES
+from treegraft.urls import redact_url
 
 Value = Literal["judge", "reward"]
 NOT_SAMPLING = frozenset({"model", "messages", "tools", "n", "stop", "stream", "logprobs"})
@@ -194,7 +194,7 @@ def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
 def without_password(value: Any) -> Any:
     """An address without its password; whatever else as it is."""
     if isinstance(value, str) and "://" in value:
-        return public_url(value)
+        return redact_url(value)
     return value
 
 
