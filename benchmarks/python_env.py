@@ -36,7 +36,6 @@ from benchmarks import sandbox_rivals as rivals
 from engine.policies.demonstration import DemonstrationPolicy
 from environments import Action, Task, ToolEnv, make
 from environments.python.grading import graded
-from sandbox import daemon, image
 from sandbox.docker import daemon, image
 from search import Dfsdt
 

@@ -11,8 +11,8 @@ from engine.policies.student_endpoint import StudentEndpoint
 from engine.policies.student_first import THRESHOLD
 from engine.templates import TemplateError
 from engine.templates import get as get_template
-from environments.sql.postgres_server import public_url
 from search import SEARCHES, Dfsdt, Mcts, Search, TaskBudget
+from treegraft.urls import redact_url
 
 NOT_SAMPLING = frozenset({"model", "messages", "tools", "n", "stop", "stream", "logprobs"})
 """Request parameters that belong to the search or to the template."""
@@ -233,7 +233,7 @@ def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
 def without_password(value: Any) -> Any:
     """Return an address without its password; anything else unchanged."""
     if isinstance(value, str) and "://" in value:
-        return public_url(value)
+        return redact_url(value)
     return value
 
 

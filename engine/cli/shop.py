@@ -1,7 +1,7 @@
 """`engine shop`: the web shop for a person."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -20,7 +20,9 @@ def _group() -> None:
 def shop_serve(
     data: Data = None,
     split: Split = None,
-    goals: Annotated[str | None, typer.Option(help="synthetic or human.")] = None,
+    goals: Annotated[
+        Literal["synthetic", "human"] | None, typer.Option(help="Who wrote the instructions.")
+    ] = None,
     task: Annotated[
         str, typer.Option(help="Start with this task.", show_default="choose in the browser")
     ] = "",

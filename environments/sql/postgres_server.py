@@ -8,7 +8,6 @@ import hashlib
 import itertools
 import os
 import platform
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -35,9 +34,6 @@ SETTINGS = {
     "timezone": "UTC",
 }
 
-SECRET_FIELDS = ("password=", "sslpassword=")
-"""Of a URL's query."""
-
 POWERS = ("pg_execute_server_program", "pg_read_server_files", "pg_write_server_files")
 """Roles whose members reach beyond the databases."""
 
@@ -55,14 +51,6 @@ def driver() -> Any:
     except ImportError as error:
         raise DataError("--db needs psycopg: pip install 'treegraft[postgres]'") from error
     return psycopg
-
-
-def public_url(url: str) -> str:
-    """`url` without its password: what may be shown, and kept with a run."""
-    place, mark, query = url.partition("?")
-    place = re.sub(r"(?<=://)([^/:@]*):[^/]*@", r"\1@", place)
-    fields = [field for field in query.split("&") if not field.startswith(SECRET_FIELDS)]
-    return place + mark + "&".join(fields)
 
 
 class Server:

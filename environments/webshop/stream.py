@@ -1,111 +1,62 @@
 """Read the elements of a JSON file one by one: the full shop's file is 5 GB of one list."""
 
-import json
+import codecs
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, BinaryIO
+
+import ijson
 
 from environments.errors import DataError
 
-_DECODER = json.JSONDecoder()
-CHUNK = 1 << 20
-"""Characters that are read at once, at least."""
 
-
-def elements(path: Path, chunk: int = CHUNK) -> Iterator[Any]:
-    """The elements of the JSON list in `path`.
+def elements(path: Path) -> Iterator[Any]:
+    """Yield the elements of the JSON list in `path`.
 
     Raises:
-        DataError: it cannot be read, or holds something else; names the element.
+        DataError: the file cannot be read, or is not such a list; names the file and the place.
     """
-    with _opened(path) as file:
-        text = _Text(path, file, chunk)
-        text.expect("[")
-        while not text.skip("]"):
-            yield text.value()
-            text.next_or_end("]")
+    with _opened(path, b"[") as file:
+        yield from _checked(path, ijson.items(file, "item", use_float=True))
 
 
-def members(path: Path, chunk: int = CHUNK) -> Iterator[tuple[str, Any]]:
-    """The names and values of the JSON object in `path`. Raises DataError as `elements` does."""
-    with _opened(path) as file:
-        text = _Text(path, file, chunk)
-        text.expect("{")
-        while not text.skip("}"):
-            name = text.value()
-            text.expect(":")
-            yield name, text.value()
-            text.next_or_end("}")
+def members(path: Path) -> Iterator[tuple[str, Any]]:
+    """Yield the names and values of the JSON object in `path`.
+
+    Raises:
+        DataError: as for `elements`.
+    """
+    with _opened(path, b"{") as file:
+        yield from _checked(path, ijson.kvitems(file, "", use_float=True))
 
 
-def _opened(path: Path) -> TextIO:
+@contextmanager
+def _opened(path: Path, mark: bytes) -> Iterator[BinaryIO]:
+    """Open a file whose content starts with `mark`; ijson itself finds no elements in others."""
     try:
-        return path.open(encoding="utf-8-sig")
+        file = path.open("rb")
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
+    with file:
+        if file.peek().startswith(codecs.BOM_UTF8):
+            file.read(len(codecs.BOM_UTF8))
+        if not file.peek().lstrip().startswith(mark):
+            raise _fault(path, 0, f"{mark.decode()!r} is missing")
+        yield file
 
 
-class _Text:
-    """The part of a file that is not yet decoded. `done` elements lie before it."""
+def _checked(path: Path, values: Iterator[Any]) -> Iterator[Any]:
+    done = 0
+    try:
+        for value in values:
+            yield value
+            done += 1
+    except ijson.JSONError as error:
+        why = error.args[0]
+        why = why.decode("utf-8", "replace") if isinstance(why, bytes) else str(why)
+        raise _fault(path, done, why.partition("\n")[0]) from error
 
-    def __init__(self, path: Path, file: TextIO, chunk: int) -> None:
-        self.path, self.file, self.chunk, self.done = path, file, chunk, 0
-        self.buffer, self.at, self.complete = "", 0, False
 
-    def value(self) -> Any:
-        """The JSON value that comes next."""
-        self._peek()
-        while True:
-            try:
-                value, end = _DECODER.raw_decode(self.buffer, self.at)
-            except ValueError as error:
-                if self.complete:
-                    raise self._fault(str(error)) from error
-            else:
-                # A number at the end of what is read may go on.
-                if end < len(self.buffer) or self.complete:
-                    self.at = end
-                    return value
-            self._fill()
-
-    def expect(self, mark: str) -> None:
-        if not self.skip(mark):
-            raise self._fault(f"{mark!r} is missing")
-
-    def skip(self, mark: str) -> bool:
-        """Whether `mark` comes next; goes past it."""
-        found = self._peek() == mark
-        self.at += found
-        return found
-
-    def next_or_end(self, end: str) -> None:
-        self.done += 1
-        if self._peek() != end:
-            self.expect(",")
-
-    def _peek(self) -> str:
-        """The next mark, "" at the end of the file; stands on it."""
-        while True:
-            while self.at < len(self.buffer):
-                if not self.buffer[self.at].isspace():
-                    return self.buffer[self.at]
-                self.at += 1
-            if self.complete:
-                return ""
-            self._fill()
-
-    def _fill(self) -> None:
-        """Read at least as much again as is waiting, so that long values are not quadratic."""
-        self.buffer = self.buffer[self.at :]
-        self.at = 0
-        try:
-            more = self.file.read(max(self.chunk, len(self.buffer)))
-        except (OSError, UnicodeDecodeError) as error:
-            raise self._fault(str(error)) from error
-        self.complete = not more
-        self.buffer += more
-
-    def _fault(self, why: str) -> DataError:
-        return DataError(
-            f"{self.path}: record {self.done}: not JSON as the shop's files are: {why}"
-        )
+def _fault(path: Path, done: int, why: str) -> DataError:
+    return DataError(f"{path}: record {done}: not JSON as the shop's files are: {why}")

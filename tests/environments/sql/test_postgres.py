@@ -389,19 +389,6 @@ def test_the_password_is_never_told(server: PostgresServer) -> None:
     assert PASSWORD not in str(missing.value)
 
 
-@pytest.mark.parametrize(
-    ("url", "shown"),
-    [
-        ("postgres://me:pass@h:5432/d?sslmode=require", "postgres://me@h:5432/d?sslmode=require"),
-        ("postgresql://me:p%40:x@/d?host=/run&password=y", "postgresql://me@/d?host=/run"),
-        ("postgres://me@h/d", "postgres://me@h/d"),
-        ("postgres:///d", "postgres:///d"),
-    ],
-)
-def test_what_may_be_kept_of_a_url(url: str, shown: str) -> None:
-    assert postgres_server.public_url(url) == shown
-
-
 def test_a_missing_driver_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(DataError, match=r"pip install 'treegraft\[postgres\]'"):

@@ -188,11 +188,11 @@ def test_malformed_files(tmp_path: Path, file: str, content: object, place: str)
 def test_files_that_are_not_json_or_not_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no items_shuffle"):
         find_files(tmp_path)
-    (tmp_path / "items_shuffle_9.json").write_bytes(b'[{"asin": "A"}, \xff]')
+    (tmp_path / "items_shuffle_9.json").write_bytes(json.dumps([RECORD]).encode()[:-1] + b", \xff]")
     with pytest.raises(DataError, match="no items_ins_v2"):
         find_files(tmp_path)
     (tmp_path / "items_ins_v2_9.json").write_text("{}")
-    with pytest.raises(DataError, match="items_shuffle_9.json: record 0: not JSON"):
+    with pytest.raises(DataError, match="items_shuffle_9.json: record 1: not JSON"):
         list(listings(find_files(tmp_path)))
 
 
@@ -215,19 +215,38 @@ def test_the_fingerprint_is_of_the_content(tmp_path: Path) -> None:
 
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
 
 
-@given(values=st.lists(JSON), indent=st.sampled_from([None, 1]), chunk=st.integers(1, 7))
-def test_a_file_is_read_in_pieces(
-    tmp_path_factory: pytest.TempPathFactory, values: list[Any], indent: int | None, chunk: int
+@given(
+    values=st.lists(JSON), indent=st.sampled_from([None, 1]), mark=st.sampled_from(["", "\ufeff"])
+)
+def test_json_files_are_read_as_json_reads_them(
+    tmp_path_factory: pytest.TempPathFactory, values: list[Any], indent: int | None, mark: str
 ) -> None:
     path = tmp_path_factory.getbasetemp() / "values.json"
-    path.write_text(json.dumps(values, indent=indent))
-    assert list(stream.elements(path, chunk)) == values
+    path.write_text(mark + json.dumps(values, indent=indent))
+    assert list(stream.elements(path)) == values
     named = {str(index): value for index, value in enumerate(values)}
-    path.write_text(json.dumps(named, indent=indent))
-    assert dict(stream.members(path, chunk)) == named
+    path.write_text(mark + json.dumps(named, indent=indent))
+    assert dict(stream.members(path)) == named
+
+
+@pytest.mark.parametrize("broken", ["[1,2", "[1,2,]", '[1,2,"a', "[1,2] x"])
+def test_what_comes_before_a_broken_record_is_read(tmp_path: Path, broken: str) -> None:
+    """Elements are yielded while the file is read, so a fault shows after those before it."""
+    path = tmp_path / "values.json"
+    first = ["x" * 100_000, *range(50_000)]
+    path.write_text("[" + json.dumps(first)[1:-1] + "," + broken[1:])
+    read = stream.elements(path)
+    assert [next(read) for _ in range(3)] == first[:3]
+    with pytest.raises(DataError, match=r"values.json: record \d+: not JSON") as caught:
+        list(read)
+    assert "\n" not in str(caught.value)
