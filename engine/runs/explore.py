@@ -17,9 +17,10 @@ from typing import Protocol
 
 from engine.config import Config
 from engine.errors import UsageError
-from engine.executors.base import Executor, make_env, world
+from engine.executors.base import Executor, make_env
 from engine.runs.store import Store
 from engine.templates import source_of
+from engine.templates.base import world_of
 from environments import Task, ToolEnv
 from search import Tree
 from search.usage import Usage
@@ -160,7 +161,7 @@ def claim(store: Store, config: Config, env: ToolEnv) -> None:
                 changed = getattr(config, name)
                 raise UsageError(f"{changed} was another when the run began; put it back")
         return
-    told = world(env)
+    told = world_of(env)
     store.set_meta(
         {
             "config": config.to_dict(),

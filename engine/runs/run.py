@@ -10,7 +10,7 @@ from engine.chat.prices import estimate, price_of, read_prices
 from engine.config import Config
 from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.policies.probe import probe
-from engine.runs.build_executor import Resources, RunBudget, executor
+from engine.runs.build_executor import Resources, RunBudget, open_executor
 from engine.runs.explore import Summary, explore
 from engine.runs.progress import Bar
 from engine.runs.store import FILE, Store
@@ -58,7 +58,7 @@ def run(
     async def main() -> Summary:
         if config.student and _unfinished(out, tasks):
             await probe(config.student, config.swift_threshold)
-        async with executor(config, out, bounds, means) as chosen:
+        async with open_executor(config, out, bounds, means) as chosen:
             return await explore(config, tasks, out, chosen, progress=bar)
 
     with Bar(Console(stderr=True)) as bar:
@@ -68,7 +68,7 @@ def run(
 def _unfinished(out: Path, tasks: list[Task]) -> bool:
     if not (out / FILE).exists():
         return True
-    with Store.create(out) as store:  # see `means._spent`
+    with Store.create(out) as store:  # see `build_executor._spent`
         return not {task.id for task in tasks} <= store.finished()
 
 

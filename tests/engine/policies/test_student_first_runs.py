@@ -107,14 +107,6 @@ def test_the_flags_defaults_are_the_configs() -> None:
         assert given[name].default == getattr(Config(ARMS), name)
 
 
-def test_ray_is_refused_in_one_line(tmp_path: Path) -> None:
-    with (
-        pair(tmp_path, lambda _: calls(1)) as both,
-        pytest.raises(UsageError, match="not with ray"),
-    ):
-        both.explore(means=Resources(executor="ray"))
-
-
 @cache
 def player() -> SqlPlayer:
     return SqlPlayer()
