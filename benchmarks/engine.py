@@ -47,6 +47,8 @@ from urllib.request import urlopen
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # beside us, `engine` is this file
 
+from engine.executors.spec import ChatSpec, EndpointSpec
+
 from benchmarks import engine_rivals as rivals
 from engine.chat.budget import Budget, BudgetedChat
 from engine.chat.endpoint import Endpoint
@@ -54,7 +56,6 @@ from engine.chat.journal import CachedChat, Journal
 from engine.config import Config
 from engine.executors.local import Local
 from engine.executors.processes import Processes
-from engine.executors.spec import ChatSpec, EndpointSpec
 from engine.runs.explore import Silent, explore
 from environments import Task
 from sandbox.check import choose

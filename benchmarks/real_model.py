@@ -36,8 +36,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import environments
 from engine.api import explore_config
 from engine.chat.base import Chat, ChatReply, ChatRequest
-from engine.chat.endpoint import Endpoint
 from engine.chat.journal import request_key
+from engine.chat.open import EndpointSpec
 from engine.config import config_of
 from engine.runs.build_executor import Resources
 from engine.runs.run import Selection
@@ -64,7 +64,7 @@ EXAMPLE = 11  # of the bundled tasks
 SAMPLES = 10_000  # of the bootstrap over tasks
 
 
-class EndpointSpec:
+class ExampleChat:
     """A Chat that sends each request with a seed of its own, `extra` parameters, and `example`."""
 
     def __init__(self, chat: Chat, extra: Mapping[str, Any], example: Sequence[Message]) -> None:
@@ -193,12 +193,12 @@ def explored(options: argparse.Namespace, budget: str, name: str, tasks: Sequenc
     return arm
 
 
-def asked(options: argparse.Namespace) -> EndpointSpec:
+def asked(options: argparse.Namespace) -> ExampleChat:
     """The endpoint, for one run: an event loop has its own."""
     with closing(env_of(options)) as env:
         extra = {"grammar": grammar(env.tools)} if options.grammar else {}
-    endpoint = Endpoint.from_environment(options.base_url, concurrency=options.concurrency)
-    return EndpointSpec(endpoint, extra, example(options))
+    endpoint = EndpointSpec.from_environment(options.base_url or "").open(options.concurrency)
+    return ExampleChat(endpoint, extra, example(options))
 
 
 def example(options: argparse.Namespace) -> list[Message]:

@@ -26,12 +26,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from engine.executors.ray_actors import BudgetGate
+
 from engine.chat.base import ChatReply, ChatRequest
 from engine.chat.budget import Budget, BudgetedChat
 from engine.chat.journal import CachedChat, Journal, request_key
 from engine.config import Config
 from engine.executors.base import Worker, make_env, policy
-from engine.executors.ray_actors import BudgetGate
 from engine.runs.store import Store
 from environments import Action, Step, Task
 from search import Tree, Usage
@@ -129,7 +130,7 @@ async def _journaled(at_once: int, folder: Path, number: int) -> float:
 
         async def put() -> None:
             for request in waiting:
-                await journal.put(request_key(URL, request), URL, request, _reply())
+                await journal.put(request_key(URL, request), URL, request.model, _reply())
 
         began = time.perf_counter()
         await asyncio.gather(*(put() for _ in range(at_once)))

@@ -1,4 +1,4 @@
-"""Addresses of endpoints: which one is meant, and what of it may be shown."""
+"""Addresses and keys of chat endpoints, with passwords kept out of what is shown."""
 
 import os
 from urllib.parse import urlsplit
@@ -8,36 +8,29 @@ from search.policy import PolicyError
 OPENAI_URL = "https://api.openai.com/v1"
 
 
-def public_address(base_url: str | None = None) -> str:
-    """The address that is meant (see `reached`), without user and password.
+def resolve_address(base_url: str) -> tuple[str, str]:
+    """Return the endpoint's address and key, with the environment's values as defaults.
+
+    Args:
+        base_url: the address; "" for OPENAI_BASE_URL, else OpenAI's own. The key is OPENAI_API_KEY.
 
     Raises:
-        PolicyError: as `reached`, and where it is no address.
-    """
-    url, _ = reached(base_url)
-    return split(url)[0]
-
-
-def reached(base_url: str | None) -> tuple[str, str]:
-    """`base_url`, else OPENAI_BASE_URL, else OpenAI's; and the key, from OPENAI_API_KEY.
-
-    Raises:
-        PolicyError: OpenAI's own address without a key, or an address that is none.
+        PolicyError: the address is not a URL, or is OpenAI's own and there is no key.
     """
     url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
     key = os.environ.get("OPENAI_API_KEY", "").strip()
-    if not key and urlsplit(split(url)[0]).hostname == urlsplit(OPENAI_URL).hostname:
+    if not key and urlsplit(split_password(url)[0]).hostname == urlsplit(OPENAI_URL).hostname:
         raise PolicyError(
             f"{OPENAI_URL} needs a key: set OPENAI_API_KEY, or name another server by --base-url"
         )
     return url, key
 
 
-def split(base_url: str) -> tuple[str, str]:
-    """An address without user and password, and the password ("" if none).
+def split_password(base_url: str) -> tuple[str, str]:
+    """Return an address without user and password, and the password ("" if there is none).
 
     Raises:
-        PolicyError: it is no address.
+        PolicyError: the address is not a URL.
     """
     try:
         parts = urlsplit(base_url)

@@ -1,5 +1,5 @@
-"""What the engine asks of a chat model. Everything between a policy and a server is a `Chat`:
-the endpoint itself, the journal before it, the rates and the budget, a model in this process.
+"""The chat contract. Everything between a policy and a server is a `Chat`: the endpoint, the
+budget over it, the journal over both, or a model in this process.
 """
 
 from collections.abc import Mapping
@@ -12,10 +12,14 @@ from search.usage import Usage
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:
-    """One request; everything in it tells requests apart (the journal's key).
+    """One request. Requests that differ in any field have different keys in the journal.
 
-    sampling: OpenAI's parameters beside the messages: temperature, top_p, n, stop, seed, ...
-    occurrence: which one of requests that are otherwise equal; not sent.
+    Attributes:
+        model: the model's name at the server.
+        messages: the conversation, in OpenAI's format.
+        tools: OpenAI's function objects.
+        sampling: OpenAI's further parameters: temperature, top_p, n, stop, seed, ...
+        occurrence: number among otherwise equal requests; not sent.
     """
 
     model: str
@@ -27,14 +31,16 @@ class ChatRequest:
 
 @dataclass(frozen=True, slots=True)
 class ChatReply:
-    """What came back.
+    """The answer to a request.
 
-    messages: one assistant message a choice, in OpenAI's wire format; at least one.
-    usage: of the whole request, as when it was paid; `calls` is 1.
-    model: as the server names itself.   finish: a finish_reason a choice.
-    logprobs: of each choice, the mean natural log-probability of its tokens (nats a token, 0 or
-        less); None for a choice of which the server says none; () where it was not asked.
-    key: of the request in the journal; "" where there is none.
+    Attributes:
+        messages: one assistant message per choice, in OpenAI's format; at least one.
+        usage: of the whole request, as when it was paid; `calls` is 1.
+        model: the model's name as the server gives it.
+        finish: one finish_reason per choice.
+        logprobs: per choice, the mean natural log-probability of its tokens (nats per token, at
+            most 0), or None if the server gives none; () if they were not requested.
+        key: the request's key in the journal; "" without a journal.
     """
 
     messages: tuple[Message, ...]
@@ -46,6 +52,8 @@ class ChatReply:
 
 
 class Chat(Protocol):
+    """Anything that answers chat requests."""
+
     base_url: str
     """Where requests go; part of the journal's key. Never holds a key or a password."""
 
@@ -53,6 +61,6 @@ class Chat(Protocol):
         """Answer `request`.
 
         Raises:
-            search.PolicyError: refused for good, or retries used up; with the server's words.
-            search.BudgetSpent: the run can pay for no further request.
+            search.PolicyError: a permanent refusal, or retries used up; in the server's words.
+            search.BudgetSpent: the run's budget is spent.
         """

@@ -1,12 +1,12 @@
 """A bound on what a run spends.
 
-It stands inside the journal, `CachedChat(BudgetedChat(endpoint))`, so
-that a reply that was paid before costs nothing.
+It belongs below the journal, `CachedChat(BudgetedChat(endpoint))`, so that a reply paid for
+earlier costs nothing.
 
-Limitations: what a request costs is known when it is answered. Calls are bounded exactly; tokens
-and dollars are exceeded by at most the requests that were under way when the bound was reached.
-A request that is never answered (retries used up, cancelled) is not counted, though its server may
-charge for it.
+Limitations: the cost of a request is known when it is answered. Calls are bounded exactly; tokens
+and dollars are exceeded by at most the requests under way when the bound was reached. A request
+that is never answered (retries used up, cancelled) is not counted, though its server may charge
+for it.
 """
 
 import asyncio
@@ -18,10 +18,13 @@ from search.usage import Usage
 
 
 class Budget:
-    """What a whole run may spend; None: no bound.
+    """What a whole run may spend.
 
-    usd: US dollars.   calls: answered requests.   tokens: prompt and completion.
-    spent: so far; given a value other than none where a run goes on.
+    Args:
+        usd: US dollars; None for no bound, here and below.
+        calls: answered requests.
+        tokens: prompt and completion tokens.
+        spent: what the run has cost so far, if it is resumed.
     """
 
     def __init__(
@@ -38,20 +41,20 @@ class Budget:
 
     @property
     def exhausted(self) -> str:
-        """Which bound is reached ("calls", "tokens", "usd"), else ""."""
+        """Return the bound that is reached ("calls", "tokens" or "usd"), or ""."""
         for name, bound in self._bounds.items():
             if bound is not None and getattr(self.spent, name) >= bound:
                 return name
         return ""
 
     async def reserve(self) -> None:
-        """Set one call aside; each is followed by one `settle`.
+        """Reserve one call; each reservation is followed by one `settle`.
 
-        Where the calls under way would use up the rest, waits for them: one may fail, and then
-        its share is free.
+        If the calls under way would use up the rest, wait for them: one may fail, and then its
+        share is free.
 
         Raises:
-            BudgetSpent
+            BudgetSpent: a bound is reached.
         """
         while not self.exhausted:
             calls = self._bounds["calls"]
@@ -65,7 +68,7 @@ class Budget:
         raise BudgetSpent(f"the run's {reached} are spent: {self._bounds[reached]:g}")
 
     def settle(self, usage: Usage | None) -> None:
-        """Book what a call cost; None: it was not answered."""
+        """Book the cost of a reserved call; None if it was not answered."""
         self._under_way -= 1
         self.spent += usage or Usage()
         for turn in self._waiting:
@@ -74,18 +77,20 @@ class Budget:
         self._waiting.clear()
 
 
-class Reserving(Protocol):
-    """What `BudgetedChat` asks of a budget: see `Budget`."""
+class Reservations(Protocol):
+    """What `BudgetedChat` needs of a budget: a `Budget`, or a remote worker's way to it."""
 
-    async def reserve(self) -> None: ...
+    async def reserve(self) -> None:
+        """See `Budget.reserve`."""
 
-    def settle(self, usage: Usage | None) -> None: ...
+    def settle(self, usage: Usage | None) -> None:
+        """See `Budget.settle`."""
 
 
 class BudgetedChat:
-    """A Chat that asks another while the budget lasts. A reply that was paid is always given."""
+    """A Chat that passes requests on while the budget lasts. A paid reply is always returned."""
 
-    def __init__(self, chat: Chat, budget: Reserving) -> None:
+    def __init__(self, chat: Chat, budget: Reservations) -> None:
         self.base_url = chat.base_url
         self.budget = budget
         self._chat = chat

@@ -1,12 +1,12 @@
-"""Every paid reply, committed before it is used: what is here is never paid for again.
+"""Every paid reply, committed before it is used, so that it is never paid for again.
 
-Search is a deterministic function of task, seed and replies, so a run that was cut off, by kill -9
-too, goes on by running again over its journal. One SQLite file (WAL, synchronous = FULL), which
-several processes may share; a writer thread commits all replies that wait in one fsync, so that
-the event loop never does.
+Search is a deterministic function of task, seed and replies. So a run that was cut off, even by
+kill -9, resumes by running again over its journal. The journal is one SQLite file (WAL,
+synchronous = FULL) that several processes may share. A writer thread commits all waiting replies
+with one fsync, so the event loop never waits for the disk.
 
-Limitations: two processes that ask the same at the same time both pay, and use the reply that was
-committed first. WAL needs a local file system.
+Limitations: two processes that send the same request at the same time both pay, and both use the
+reply that was committed first. WAL needs a local file system.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from engine.chat.base import Chat, ChatReply, ChatRequest
 from engine.chat.journal_db import (
@@ -38,12 +38,12 @@ _SELECT = "SELECT reply FROM replies WHERE key = ?"
 
 
 def request_key(base_url: str, request: ChatRequest) -> str:
-    """64 hex digits: equal for what is the same request on the wire, and for no other.
+    """Return 64 hex digits that are equal for requests equal on the wire, and only for these.
 
     Raises:
         TypeError, ValueError: the request is not JSON (bytes, NaN): a defect of ours.
     """
-    asked = {
+    fields = {
         "base_url": base_url,
         "model": request.model,
         "messages": request.messages,
@@ -51,12 +51,22 @@ def request_key(base_url: str, request: ChatRequest) -> str:
         "sampling": dict(request.sampling),
         "occurrence": request.occurrence,
     }
-    return sha256(to_json(asked, sort_keys=True, allow_nan=False)).hexdigest()
+    return sha256(to_json(fields, sort_keys=True, allow_nan=False)).hexdigest()
+
+
+class ReplyStore(Protocol):
+    """What `CachedChat` needs of a journal: a `Journal`, or a remote worker's way to it."""
+
+    async def get(self, key: str) -> ChatReply | None:
+        """See `Journal.get`."""
+
+    async def put(self, key: str, base_url: str, model: str, reply: ChatReply) -> ChatReply:
+        """See `Journal.put`."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Put:
-    """A row that waits for its commit, and the future of the reply then kept under its key."""
+    """A row waiting for its commit, and the future of the reply then kept under its key."""
 
     row: tuple[Any, ...]
     loop: asyncio.AbstractEventLoop
@@ -64,10 +74,10 @@ class _Put:
 
 
 class Journal:
-    """An open journal, of one process; any of its threads may use it.
+    """An open journal. All threads of the process may use it.
 
     Raises:
-        JournalError: the file is another program's, is damaged or cannot be written.
+        JournalError: the file is not a journal, is damaged or cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -89,7 +99,7 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Commit what was put, and close the file. A second time does nothing."""
+        """Commit what was put, and close the file. Closing again does nothing."""
         with self._closing:
             self._closed = True
             self._queue.put(None)
@@ -97,27 +107,26 @@ class Journal:
         self._reader.close()
         self._writer.close()
 
-    def get(self, key: str) -> ChatReply | None:
-        """The reply kept under `key`. Takes microseconds: in WAL, no writer holds it up."""
+    async def get(self, key: str) -> ChatReply | None:
+        """Return the reply kept under `key`, if any. Takes microseconds: in WAL, readers do not
+        wait for a writer."""
         with errors(self.path):
             row = self._reader.execute(_SELECT, [bytes.fromhex(key)]).fetchone()
             return decoded(row[0]) if row else None
 
-    async def put(
-        self, key: str, base_url: str, request: ChatRequest, reply: ChatReply
-    ) -> ChatReply:
-        """Keep `reply`. Once committed: what is kept under `key`, another's if it came first.
+    async def put(self, key: str, base_url: str, model: str, reply: ChatReply) -> ChatReply:
+        """Commit `reply`, and return the reply kept under `key`: an earlier one if there is one.
 
-        The commit goes on when the caller is cancelled.
+        The commit goes on if the caller is cancelled.
 
         Raises:
-            JournalError
+            JournalError: the reply could not be committed.
         """
         loop, usage = asyncio.get_running_loop(), reply.usage
         row = (
             bytes.fromhex(key),
             time.time(),
-            storable(request.model),
+            storable(model),
             storable(base_url),
             usage.prompt_tokens,
             usage.completion_tokens,
@@ -125,14 +134,14 @@ class Journal:
             encoded(reply),
         )
         put = _Put(row, loop, loop.create_future())
-        with self._closing:  # nothing is put behind the last
+        with self._closing:  # nothing is queued after the last item
             if self._closed:
                 raise JournalError(f"{self.path} is closed; the reply is not kept")
             self._queue.put(put)
         return decoded(await put.kept)
 
     def _write(self) -> None:
-        """The writer thread: commits what waits, all at once, until it is told to stop."""
+        """Commit all that is queued, again and again, until `close`. Runs in the writer thread."""
         more = True
         while more:
             waiting = [self._queue.get()]
@@ -148,13 +157,13 @@ class Journal:
                     result = self._commit(batch)
             except JournalError as error:
                 result = error
-            # One wake-up a batch; a closed loop has nobody left who waits.
+            # One wake-up per batch. Nobody waits on a loop that is closed.
             for loop in {put.loop for put in batch}:
                 with suppress(RuntimeError):
                     loop.call_soon_threadsafe(_settle, loop, batch, result)
 
     def _commit(self, batch: list[_Put]) -> list[bytes]:
-        """What the journal keeps under the key of each of `batch`, committed."""
+        """Commit `batch`, and return what the journal keeps under each key."""
         kept = []
         with transaction(self._writer):
             for put in batch:
@@ -165,71 +174,76 @@ class Journal:
 
 
 class CachedChat:
-    """A Chat that answers from the journal, and asks another for the rest.
+    """A Chat that answers from the journal, and passes other requests on.
 
-    A request that is being asked is not asked a second time; and one that is being asked goes on
-    when its caller is cancelled, since it is paid for: see `drain`.
+    Equal requests at the same time are sent once. A request under way goes on when its caller is
+    cancelled, since it is paid for: see `drain`.
 
-    paid: what the replies cost that were asked for here.   cached: what those cost, when they were
-    paid, that were not; a run's progress shows both, its budget only the first.
+    Attributes:
+        paid: cost of the replies that were paid for here; the budget counts only these.
+        cached: cost of the other replies, when they were paid for; a run's progress shows both.
     """
 
-    def __init__(self, chat: Chat, journal: Journal) -> None:
+    def __init__(self, chat: Chat, journal: ReplyStore) -> None:
         self.base_url = chat.base_url
         self.paid = Usage()
         self.cached = Usage()
         self._chat, self._journal = chat, journal
-        self._asking: dict[str, asyncio.Task[ChatReply]] = {}
+        self._under_way: dict[str, asyncio.Task[ChatReply]] = {}
 
     async def complete(self, request: ChatRequest) -> ChatReply:
-        """Answer `request`; see `Chat`. Equal requests get equal replies, byte for byte, with the
-        `key` under which they are kept.
+        """Answer `request`; see `Chat`.
+
+        Equal requests get equal replies, byte for byte, with the `key` they are kept under.
 
         Raises:
             JournalError: the reply could not be kept.
         """
         key = request_key(self.base_url, request)
-        asking = self._asking.get(key)
-        if asking is None:
-            reply = self._journal.get(key)
-            if reply is None:
-                asking = asyncio.create_task(self._ask(key, request))
-                self._asking[key] = asking
-                asking.add_done_callback(lambda task: self._asked(key, task))
-                return await asyncio.shield(asking)
-        else:
-            reply = await asyncio.shield(asking)
-        self.cached += reply.usage
-        return replace(reply, key=key)
+        answering = self._under_way.get(key)
+        if answering is not None:
+            reply = await asyncio.shield(answering)
+            self.cached += reply.usage
+            return reply
+        answering = asyncio.create_task(self._answer(key, request))
+        self._under_way[key] = answering
+        answering.add_done_callback(lambda task: self._answered(key, task))
+        return await asyncio.shield(answering)
 
     async def drain(self, seconds: float) -> int:
-        """Wait for the requests under way, then cancel them: how many had to be.
+        """Wait for the requests under way, whose replies are kept; then cancel the rest.
 
-        For the end of a run that was stopped; what they bring is kept.
+        Returns:
+            How many had to be cancelled.
         """
-        if not self._asking:
+        if not self._under_way:
             return 0
-        _, late = await asyncio.wait(list(self._asking.values()), timeout=seconds)
+        _, late = await asyncio.wait(list(self._under_way.values()), timeout=seconds)
         for task in late:
             task.cancel()
         await asyncio.gather(*late, return_exceptions=True)
         return len(late)
 
-    async def _ask(self, key: str, request: ChatRequest) -> ChatReply:
+    async def _answer(self, key: str, request: ChatRequest) -> ChatReply:
+        kept = await self._journal.get(key)
+        if kept is not None:
+            self.cached += kept.usage
+            return replace(kept, key=key)
         reply = await self._chat.complete(request)
         self.paid += reply.usage
-        return replace(await self._journal.put(key, self.base_url, request, reply), key=key)
+        kept = await self._journal.put(key, self.base_url, request.model, reply)
+        return replace(kept, key=key)
 
-    def _asked(self, key: str, task: asyncio.Task[ChatReply]) -> None:
-        del self._asking[key]
+    def _answered(self, key: str, task: asyncio.Task[ChatReply]) -> None:
+        del self._under_way[key]
         if not task.cancelled():
-            task.exception()  # seen, even if all who asked were cancelled
+            task.exception()  # marks it as retrieved: all callers may have been cancelled
 
 
 def _settle(
     loop: asyncio.AbstractEventLoop, batch: list[_Put], result: Sequence[bytes] | JournalError
 ) -> None:
-    """Hand the result of a batch to those of its callers who live on `loop` and still wait."""
+    """Give the result of a batch to its callers that are on `loop` and still wait."""
     for number, put in enumerate(batch):
         if put.loop is not loop or put.kept.done():
             continue

@@ -1,35 +1,118 @@
-"""Chats over a journal for as long as a command asks them."""
+"""The chat stack, built in one place: a journal over a budget over an endpoint."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import Self
 
+from engine.chat.address import resolve_address
 from engine.chat.base import Chat
-from engine.chat.journal import CachedChat, Journal
+from engine.chat.budget import Budget, BudgetedChat, Reservations
+from engine.chat.endpoint import Endpoint
+from engine.chat.journal import CachedChat, Journal, ReplyStore
+from engine.chat.prices import Price
+from engine.chat.retry import Retries
 
-if TYPE_CHECKING:
-    from engine.chat.endpoint import Endpoint
-
-DRAIN_SECONDS = 30.0  # how long Ctrl-C waits for replies that are under way, and paid
+DRAIN_SECONDS = 30.0
+"""How long Ctrl-C waits for replies under way, which are paid for."""
 
 
-@asynccontextmanager
-async def journaled(
-    file: Path, chats: Sequence[Chat], endpoints: Sequence["Endpoint"]
-) -> AsyncIterator[list[CachedChat]]:
-    """Each of `chats` over the journal in `file`.
+@dataclass(frozen=True, slots=True)
+class EndpointSpec:
+    """How to reach an endpoint, from this process or from a remote worker.
 
-    In the end nothing more is sent to `endpoints`, what is under way is kept, and they are closed.
+    Attributes:
+        base_url: the address; may hold a user and a password.
+        api_key: the key; it is in no log and no file.
+        price: of the model; None counts no dollars.
+        retries: how often and how long to retry.
+        timeout: seconds per attempt.
     """
-    with Journal(file) as journal:
-        lines = [CachedChat(chat, journal) for chat in chats]
-        try:
-            yield lines
-        finally:
-            for endpoint in endpoints:
-                endpoint.stop()
-            await asyncio.gather(*(line.drain(DRAIN_SECONDS) for line in lines))
-            for endpoint in endpoints:
-                await endpoint.aclose()
+
+    base_url: str = field(repr=False)
+    api_key: str = field(default="", repr=False)
+    price: Price | None = None
+    retries: Retries = field(default_factory=Retries)
+    timeout: float = 300.0
+
+    @classmethod
+    def from_environment(cls, base_url: str = "", price: Price | None = None) -> Self:
+        """Return the spec of `base_url`, else OPENAI_BASE_URL, else OpenAI; key OPENAI_API_KEY.
+
+        Raises:
+            PolicyError: the address is not a URL, or is OpenAI's own and there is no key.
+        """
+        url, key = resolve_address(base_url)
+        return cls(url, key, price)
+
+    def open(self, concurrency: int) -> Endpoint:
+        """Open an endpoint for at most `concurrency` requests at once; the caller closes it."""
+        return Endpoint(
+            self.base_url,
+            self.api_key,
+            concurrency=concurrency,
+            retries=self.retries,
+            price=self.price,
+            timeout=self.timeout,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ChatSpec:
+    """Endpoints, journal and budget of a run.
+
+    Attributes:
+        journal: the journal's file.
+        budget: the run's.
+        teacher: the teacher's endpoint; None for the demonstration teacher.
+        student: the endpoint of a student that acts first; None without one.
+    """
+
+    journal: Path
+    budget: Budget
+    teacher: EndpointSpec | None = None
+    student: EndpointSpec | None = None
+
+
+class ChatStack:
+    """Puts chats over one journal and one budget; on exit, drains them and closes their endpoints.
+
+        async with ChatStack(Path("journal.db"), budget) as stack:
+            chat = stack.add(spec.open(concurrency))
+
+    Args:
+        journal: the journal's file, or the store of replies that a remote worker has.
+        budget: shared by all the chats; None for no bound.
+    """
+
+    def __init__(self, journal: Path | ReplyStore, budget: Reservations | None = None) -> None:
+        self._replies = Journal(journal) if isinstance(journal, Path) else journal
+        self._budget = budget or Budget()
+        self._chats: list[CachedChat] = []
+        self._endpoints: list[Endpoint] = []
+
+    def add(self, chat: Chat) -> CachedChat:
+        """Return `chat` over the budget and the journal; an `Endpoint` is closed on exit."""
+        if isinstance(chat, Endpoint):
+            self._endpoints.append(chat)
+        self._chats.append(CachedChat(BudgetedChat(chat, self._budget), self._replies))
+        return self._chats[-1]
+
+    def stop(self) -> None:
+        """Send nothing more; requests under way go on."""
+        for endpoint in self._endpoints:
+            endpoint.stop()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
+    ) -> None:
+        self.stop()
+        await asyncio.gather(*(chat.drain(DRAIN_SECONDS) for chat in self._chats))
+        for endpoint in self._endpoints:
+            await endpoint.aclose()
+        if isinstance(self._replies, Journal):
+            self._replies.close()

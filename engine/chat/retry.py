@@ -1,8 +1,8 @@
-"""Which failures of a chat server pass, and how long to wait for them. Nothing here waits for ever.
+"""Which chat-server errors are retried, and for how long. Every wait is bounded.
 
-A `Transient` is asked again, a bounded number of times and seconds; then, and at once for what
-will not change (a bad key, an unknown model, a context that is too long, an empty account), the
-task fails with a PolicyError in the server's words.
+A `Transient` error is retried a bounded number of times and seconds; then the task fails with a
+PolicyError in the server's words. Errors that will not change (a bad key, an unknown model, a
+context that is too long, an empty account) fail at once.
 """
 
 import random
@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
+from tenacity import AsyncRetrying, RetryCallState, RetryError, retry_if_exception_type
+from tenacity.stop import stop_base
+from tenacity.wait import wait_base, wait_exponential
 
 from search.policy import PolicyError
 
 T = TypeVar("T")
 
-_PASSING = {408, 409, 425, 429}
+_RETRIED = {408, 409, 425, 429}
 _FINAL_CODES = {
     "insufficient_quota",
     "billing_hard_limit_reached",
@@ -30,9 +32,10 @@ _FINAL_CODES = {
 class Transient(Exception):
     """One attempt failed in a way that may pass.
 
-    after: seconds that the server asks to wait; None where it does not say.
-    congested: the server is asked too much, or is in trouble: others should hold back too.
-    took: seconds that the attempt took.
+    Attributes:
+        after: seconds the server asks to wait; None if it does not say.
+        congested: whether the server is overloaded or in trouble, so others should hold back too.
+        took: seconds the attempt took.
     """
 
     def __init__(self, words: str, *, after: float | None = None, congested: bool = False) -> None:
@@ -42,19 +45,23 @@ class Transient(Exception):
         self.took = 0.0
 
 
-def fault(status: int, words: str, code: str, headers: Mapping[str, str]) -> Exception:
-    """What an HTTP error means: a Transient, or a PolicyError for what will not change.
+def http_error(status: int, words: str, code: str, headers: Mapping[str, str]) -> Exception:
+    """Return a Transient for an HTTP error that may pass, else a PolicyError.
 
-    words: the server's.   code: its name for the error ("insufficient_quota"), or "".
+    Args:
+        status: the HTTP status.
+        words: the server's message.
+        code: the server's name for the error ("insufficient_quota"), or "".
+        headers: of the response; `Retry-After` is read.
     """
-    said = f"HTTP {status}: {words}"
-    if code in _FINAL_CODES or not (status in _PASSING or status >= 500):
-        return PolicyError(said)
-    return Transient(said, after=retry_after(headers), congested=status == 429 or status >= 500)
+    message = f"HTTP {status}: {words}"
+    if code in _FINAL_CODES or not (status in _RETRIED or status >= 500):
+        return PolicyError(message)
+    return Transient(message, after=retry_after(headers), congested=status == 429 or status >= 500)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait by `retry-after-ms` or `Retry-After` (seconds, or an HTTP date)."""
+    """Return the seconds to wait by `retry-after-ms` or `Retry-After` (seconds, or a date)."""
     for name, scale in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
         try:
             seconds = float(headers[name]) * scale
@@ -71,16 +78,16 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often and how long to ask again.
+    """How often and how long to retry. The defaults outlast a server that is away for a minute.
 
-    attempts: the most in all, the first included.
-    seconds: the most spent on attempts and waits between them; an attempt under way is not cut
-        short by it, and waiting for a turn does not count.
-    first, longest: seconds of back-off after the first failure, doubling, and its bound; each wait
-        is drawn between half of it and the whole.
-    patience: the longest Retry-After that is obeyed in full; a longer one is cut to it.
-
-    With the defaults a server that is away for a minute is waited for.
+    Attributes:
+        attempts: most attempts, the first included.
+        seconds: most seconds spent on attempts and on waits between them. An attempt under way is
+            not cut short, and waiting for a turn (`Limiter`) does not count.
+        first: seconds of back-off after the first failure; doubles with each further one. Each
+            wait is drawn between half of the back-off and all of it.
+        longest: most seconds of back-off.
+        patience: longest Retry-After that is obeyed in full; a longer one is cut to this.
     """
 
     attempts: int = 10
@@ -90,62 +97,55 @@ class Retries:
     patience: float = 120.0
 
     async def run(
-        self, attempt: Callable[[], Awaitable[T]], sleep: Callable[[float], Awaitable[None]]
+        self,
+        sleep: Callable[[float], Awaitable[None]],
+        attempt: Callable[..., Awaitable[T]],
+        *args: object,
     ) -> T:
-        """The first success of `attempt`; its exceptions other than Transient pass through.
+        """Return the first success of `attempt(*args)`; other errors than Transient pass through.
 
         Raises:
-            PolicyError: attempts or seconds are used up; with the last words.
+            PolicyError: attempts or seconds are used up; holds the last error's words.
         """
-        try:  # without tenacity, whose machinery costs more than all else that is done here
-            return await attempt()
-        except Transient as failure:
-            first = failure
-        return await self._again(first, attempt, sleep)
-
-    async def _again(
-        self,
-        first: Transient,
-        attempt: Callable[[], Awaitable[T]],
-        sleep: Callable[[float], Awaitable[None]],
-    ) -> T:
-        """Go on after an attempt that failed with `first`, which counts."""
-        failed = [first]
-        spent = 0.0
-
-        def stop(state: RetryCallState) -> bool:
-            nonlocal spent
-            spent += _failure(state).took
-            waiting = state.idle_for + state.upcoming_sleep
-            return state.attempt_number >= self.attempts or spent + waiting > self.seconds
-
-        def give_up(state: RetryCallState) -> T:
-            tries, seconds = state.attempt_number, spent + state.idle_for
-            words = f"gave up after {tries} attempts in {seconds:.0f} s; the last: "
-            raise PolicyError(words + str(_failure(state)), used_up=True) from None
-
+        began = time.monotonic()
         retrying = AsyncRetrying(
             sleep=sleep,
-            stop=stop,
-            wait=self.wait,
+            stop=_Stop(self),
+            wait=_Wait(self),
             retry=retry_if_exception_type(Transient),
-            retry_error_callback=give_up,
         )
+        try:
+            return await retrying(attempt, *args)
+        except RetryError as error:
+            last, seconds = error.last_attempt, time.monotonic() - began
+            words = f"gave up after {last.attempt_number} attempts in {seconds:.0f} s; the last: "
+            raise PolicyError(f"{words}{last.exception()}", used_up=True) from None
 
-        async def once() -> T:  # tenacity awaits what a lambda returns only in some versions
-            if failed:
-                raise failed.pop()
-            return await attempt()
 
-        return await retrying(once)
+class _Stop(stop_base):
+    """Stop after `attempts`, or before a wait that would exceed `seconds`. For one call."""
 
-    def wait(self, state: RetryCallState) -> float:
-        """Seconds until the next attempt."""
+    def __init__(self, retries: Retries) -> None:
+        self._retries, self._spent = retries, 0.0
+
+    def __call__(self, state: RetryCallState) -> bool:
+        self._spent += _failure(state).took
+        seconds = self._spent + state.idle_for + state.upcoming_sleep
+        return state.attempt_number >= self._retries.attempts or seconds > self._retries.seconds
+
+
+class _Wait(wait_base):
+    """Wait as the server asks, else exponentially longer; never all at the same moment."""
+
+    def __init__(self, retries: Retries) -> None:
+        self._retries = retries
+        self._backoff = wait_exponential(multiplier=retries.first, max=retries.longest)
+
+    def __call__(self, state: RetryCallState) -> float:
         after = _failure(state).after
-        if after is not None:  # a little later than asked, and not all at the same moment
-            return min(after, self.patience) + random.uniform(0, self.first)
-        backoff = min(self.longest, self.first * 2.0 ** min(state.attempt_number - 1, 60))
-        return backoff * random.uniform(0.5, 1)
+        if after is not None:
+            return min(after, self._retries.patience) + random.uniform(0, self._retries.first)
+        return self._backoff(state) * random.uniform(0.5, 1)
 
 
 def _failure(state: RetryCallState) -> Transient:

@@ -1,7 +1,7 @@
 """`engine shop`: the web shop for a person."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -35,7 +35,6 @@ def shop_serve(
     ] = None,
 ) -> None:
     """Serve the shop to a browser on this machine until Ctrl-C, and record what the person does."""
-    from engine.cli.options import given
     from engine.config import Config
     from engine.play.recording import SOURCE, RecordingStore
     from engine.play.shop import ShopApp
@@ -43,9 +42,9 @@ def shop_serve(
     from engine.web import HOST, WebServer, listen, stop_event
     from environments.webshop.env import WebShopEnv
 
-    options = given(goals=goals)
-    config = Config("webshop", data, split, options=options, teacher=SOURCE)
-    env = WebShopEnv(data=data, split=split, goals=goals)
+    env_args: dict[str, Any] = {"goals": goals} if goals else {}
+    config = Config(env="webshop", data=data, split=split, env_args=env_args, teacher=SOURCE)
+    env = WebShopEnv(data=data, split=split, **env_args)
     tasks = select(env.tasks, only=[task]) if task else env.tasks
     with RecordingStore.open(out, config, env) as store:
         shop = ShopApp(env, store.keep, store.known)

@@ -1,1 +1,1 @@
-"""Where tasks are searched: in this process, or on the machines of a Ray cluster."""
+"""Where tasks are searched: this process, several processes, or a Ray cluster."""

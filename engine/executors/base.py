@@ -1,96 +1,61 @@
-"""What a run asks of an executor, and what one process of it does."""
+"""What a run needs of an executor, and the task runner that all executors share."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Protocol
 
 import environments
-from engine.chat.base import Chat
 from engine.config import Config
-from engine.errors import UsageError
-from engine.executors.search_task import search
-from engine.policies.demonstration import NAME as DEMONSTRATION
-from engine.policies.demonstration import DemonstrationPolicy
-from engine.policies.student_endpoint import extra
-from engine.policies.student_first import StudentFirst
-from engine.policies.teacher import Teacher
-from engine.templates import get as get_template
-from engine.templates.base import World
+from engine.policies.build import judge_of
 from environments import Task, ToolEnv
 from sandbox import SandboxError
 from search import Policy, PolicyError, Tree
 from search.episode import in_thread
 from treegraft.errors import TreegraftError
 
-Keep = Callable[[Task, Tree | TreegraftError], None]
-"""Is told once of each task: its tree, or why it has none."""
+OnResult = Callable[[Task, Tree | TreegraftError], None]
+"""Called once per task, with its tree or with the reason it has none."""
 
 
 class Executor(Protocol):
-    async def run(self, config: Config, tasks: Iterator[Task], keep: Keep) -> None:
-        """Search every task, and `keep` what came of it.
+    """Searches the tasks of a run."""
 
-        Raises what is no outcome of a task: a defect, or trouble that concerns every task.
+    async def run(self, config: Config, tasks: Iterator[Task], on_result: OnResult) -> None:
+        """Search every task, and pass each result to `on_result`.
+
+        Errors that are not the result of one task (a defect, or trouble with every task) are
+        raised.
         """
 
 
 class TaskRunner:
-    """Searches tasks one after another, in one environment as long as it lives."""
+    """Searches tasks one after another, in one environment that it keeps between them."""
 
     def __init__(self, config: Config, policy: Policy) -> None:
         self._config, self._policy = config, policy
+        self._judge = judge_of(policy) if config.search.needs_judge else None
         self._env: ToolEnv | None = None
 
     async def search(self, task: Task) -> Tree | TreegraftError:
-        """The tree of `task`, or why it has none: the sandbox or the policy failed."""
+        """Return the tree of `task`, or the failure of the sandbox or the policy."""
         try:
             if self._env is None:
                 self._env = await in_thread(partial(make_env, self._config))
-            return await search(self._config, self._env, task, self._policy)
+            return await self._config.search.search(
+                self._env, task, self._policy, self._config.budget, self._judge
+            )
         except (SandboxError, PolicyError) as error:
             if isinstance(error, SandboxError):
                 await self.close()
             return error
 
     async def close(self) -> None:
+        """Close the environment and its sandbox."""
         env, self._env = self._env, None
         if env is not None:
             await in_thread(env.close)
 
 
 def make_env(config: Config) -> ToolEnv:
-    """A new environment, as the config says."""
+    """Return a new environment as `config` describes it."""
     return environments.make(config.env, **config.env_options)
-
-
-def policy(
-    config: Config, env: ToolEnv, chat: Chat | None, student_chat: Chat | None = None
-) -> Policy:
-    """The policy that `config` names, for the world of `env`.
-
-    chat: what the teacher asks.   student_chat: what the student asks that acts first.
-    """
-    teacher = _teacher(config, env, chat)
-    if config.student_endpoint is None:
-        return teacher
-    if student_chat is None:
-        raise UsageError(f"--student {config.student_endpoint.public} needs an endpoint")
-    template = get_template(config.student_template)
-    sampling = {**config.student_parameters, **extra(config.student_threshold)}
-    student = Teacher(student_chat, template, world(env), config.student_endpoint.model, sampling)
-    return StudentFirst(
-        student, teacher, [tool.name for tool in env.tools], config.student_threshold
-    )
-
-
-def _teacher(config: Config, env: ToolEnv, chat: Chat | None) -> Policy:
-    if config.teacher == DEMONSTRATION:
-        return DemonstrationPolicy(env, mistake_rate=config.mistake_rate, seed=config.seed)
-    if chat is None:
-        raise UsageError(f"--teacher {config.teacher} needs an endpoint")
-    template = get_template(config.template)
-    return Teacher(chat, template, world(env), config.teacher, config.parameters)
-
-
-def world(env: ToolEnv) -> World:
-    return World(env.instructions, env.tools)

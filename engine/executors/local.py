@@ -6,16 +6,19 @@ from concurrent.futures import ThreadPoolExecutor
 
 from engine.chat.base import Chat
 from engine.config import Config
-from engine.executors.base import Keep, TaskRunner, make_env, policy
+from engine.executors.base import OnResult, TaskRunner, make_env
 from engine.executors.gc_pause import gc_paused
+from engine.policies.build import build_policy
 from environments import Task
 
 
 class Local:
-    """Searches in this process's event loop; environments work in threads.
+    """Searches in this process's event loop; environments run in threads.
 
-    chat: what the teacher asks; None for the demonstration teacher.   concurrency: tasks at once.
-    student_chat: what a student asks that acts first.
+    Args:
+        chat: for the teacher; None for the demonstration teacher.
+        concurrency: tasks at once.
+        student_chat: for a student that acts first; None without one.
     """
 
     def __init__(
@@ -26,25 +29,29 @@ class Local:
     ) -> None:
         self._chat, self._concurrency, self._student_chat = chat, concurrency, student_chat
 
-    async def run(self, config: Config, tasks: Iterator[Task], keep: Keep) -> None:
+    async def run(self, config: Config, tasks: Iterator[Task], on_result: OnResult) -> None:
         """See `Executor`."""
-        # One thread for each environment at work, and some to spare.
-        pool = ThreadPoolExecutor(self._concurrency + 4, thread_name_prefix="environment")
-        asyncio.get_running_loop().set_default_executor(pool)
-        lead = make_env(config)
+        set_thread_pool(self._concurrency)
+        env = make_env(config)
         try:
-            told = policy(config, lead, self._chat, self._student_chat)
+            policy = build_policy(config, env, self._chat, self._student_chat)
             with gc_paused():
                 async with asyncio.TaskGroup() as group:
                     for _ in range(self._concurrency):
-                        group.create_task(_work(TaskRunner(config, told), tasks, keep))
+                        group.create_task(_search_all(TaskRunner(config, policy), tasks, on_result))
         finally:
-            lead.close()
+            env.close()
 
 
-async def _work(worker: TaskRunner, tasks: Iterator[Task], keep: Keep) -> None:
+def set_thread_pool(concurrency: int) -> None:
+    """Give the running loop one thread per environment at work, and some to spare."""
+    pool = ThreadPoolExecutor(concurrency + 4, thread_name_prefix="environment")
+    asyncio.get_running_loop().set_default_executor(pool)
+
+
+async def _search_all(runner: TaskRunner, tasks: Iterator[Task], on_result: OnResult) -> None:
     try:
         for task in tasks:
-            keep(task, await worker.search(task))
+            on_result(task, await runner.search(task))
     finally:
-        await worker.close()
+        await runner.close()

@@ -1,95 +1,122 @@
-"""Workers elsewhere, in other processes or on other machines: who searches what, and what is done
-when one is lost. A task whose worker is lost is searched again by another."""
+"""A pool of remote workers. A worker that is lost is replaced, and its tasks are searched again."""
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
-from engine.executors.base import Keep
+from engine.executors.base import OnResult
+from engine.executors.remote_worker import Lost, LostBeforeStart, RemoteWorker
 from environments import Task
 from search import Tree
 from treegraft.errors import TreegraftError
 
 LOSSES = 3
-"""Workers that one task may take with it, before it counts as failed."""
+"""Workers that may die over one task before the task fails."""
 
 
 class WorkerLost(TreegraftError):
     """The workers that searched a task died, one after another."""
 
 
-class Lost(Exception):
-    """A worker is no more."""
+@dataclass(frozen=True, slots=True)
+class PoolSize:
+    """Attributes: workers: how many.   concurrency: tasks at once, per worker."""
+
+    workers: int
+    concurrency: int
 
 
-class LostBeforeStart(Lost):
-    """It was no more when it was given the task, which is not to blame for that."""
+async def run_pool(
+    hire: Callable[[], RemoteWorker], size: PoolSize, tasks: Iterator[Task], on_result: OnResult
+) -> None:
+    """Search every task with remote workers; close them at the end, or when cancelled.
 
+    Args:
+        hire: starts a worker.
+        size: of the pool.
+        tasks: to search.
+        on_result: see `Executor`.
 
-class RemoteWorker(Protocol):
-    """A worker, from here."""
+    Raises:
+        TreegraftError: a worker cannot begin (it lacks the data or a sandbox), or dies each time.
+    """
+    hired: list[RemoteWorker] = []
 
-    async def ready(self) -> TreegraftError | None:
-        """Waits until it has begun; what hinders it, if anything does. Raises Lost."""
+    def start() -> RemoteWorker:
+        hired.append(hire())
+        return hired[-1]
 
-    async def search(self, task: Task) -> Tree | TreegraftError:
-        """What came of `task`. Raises Lost; LostBeforeStart, if it had not begun."""
+    queue = TaskQueue(deque(tasks), on_result)
+    slots = [WorkerSlot(start, queue, size.concurrency) for _ in range(size.workers)]
+    serving = asyncio.gather(*(slot.serve() for slot in slots))
+    ended = asyncio.ensure_future(queue.ended())
+    try:
+        await asyncio.wait((ended, serving), return_when=asyncio.FIRST_COMPLETED)
+        if serving.done():
+            serving.result()  # raises: no slot ends otherwise
+    finally:
+        for job in (ended, serving):
+            job.cancel()
+        await asyncio.gather(ended, serving, return_exceptions=True)
+        await asyncio.gather(*(worker.close() for worker in hired))
 
 
 @dataclass(slots=True)
 class TaskQueue:
-    """The tasks that are left.  under_way: how many are being searched."""
+    """The tasks that are left.
+
+    Attributes:
+        left: tasks that no worker has.
+        on_result: see `Executor`.
+        under_way: how many tasks are being searched.
+        losses: by task id, how many workers died over the task.
+        changed: notified whenever a task is given back or gets its result.
+    """
 
     left: deque[Task]
-    keep: Keep
+    on_result: OnResult
     under_way: int = 0
     losses: Counter[str] = field(default_factory=Counter)
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
 
-    @classmethod
-    def of(cls, tasks: Iterator[Task], keep: Keep) -> "TaskQueue":
-        return cls(deque(tasks), keep)
-
     async def take(self) -> Task:
-        """The next task; waits where there is none, since one may be given back."""
+        """Return the next task; wait if there is none, since one may be given back."""
         async with self.changed:
             await self.changed.wait_for(lambda: self.left)
             self.under_way += 1
             return self.left.popleft()
 
     def record_loss(self, task: Task) -> WorkerLost | None:
-        """What came of `task`, whose worker died over it; None where another is to search it."""
+        """Count a worker that died over `task`; return the task's failure after the last one."""
         self.losses[task.id] += 1
         if self.losses[task.id] < LOSSES:
             return None
         return WorkerLost(f"{LOSSES} workers died that searched {task.id}")
 
     async def settle(self, task: Task, found: Tree | TreegraftError | None) -> None:
-        """Keep what came of `task`; None: it is given back."""
+        """Report the result of `task`; None gives the task back."""
         async with self.changed:
             self.under_way -= 1
             if found is None:
                 self.left.appendleft(task)
             else:
-                self.keep(task, found)
+                self.on_result(task, found)
             self.changed.notify_all()
 
     async def ended(self) -> None:
-        """Waits until every task is kept."""
+        """Wait until every task has its result."""
         async with self.changed:
             await self.changed.wait_for(lambda: not self.left and not self.under_way)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class WorkerSlot:
-    """A place in the crew.  hand: who fills it, once begun; after it is lost another."""
+    """A place in the pool, filled by one worker after another as they are lost."""
 
     hire: Callable[[], RemoteWorker]
-    work: TaskQueue
+    queue: TaskQueue
     concurrency: int
-    hand: RemoteWorker | None = None
 
     async def serve(self) -> None:
         """Search tasks until cancelled.
@@ -97,56 +124,37 @@ class WorkerSlot:
         Raises:
             TreegraftError: a worker cannot begin: it lacks the data or a sandbox, or dies.
         """
-        barren = 0
-        while barren < LOSSES:
-            hand = self.hire()
-            barren = 0 if await _begun(hand) else barren + 1
-            if not barren:
-                self.hand = hand
-                async with asyncio.TaskGroup() as group:
-                    for _ in range(self.concurrency):
-                        group.create_task(self._slot(hand))
-                self.hand = None
+        failed_starts = 0
+        while failed_starts < LOSSES:
+            worker = self.hire()
+            if not await _is_ready(worker):
+                failed_starts += 1
+                continue
+            failed_starts = 0
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self.concurrency):
+                    group.create_task(self._search(worker))
         raise TreegraftError(f"{LOSSES} workers in a row died when they began")
 
-    async def _slot(self, hand: RemoteWorker) -> None:
+    async def _search(self, worker: RemoteWorker) -> None:
         """Search one task after another, until the worker is lost."""
         while True:
-            task, found = await self.work.take(), None
+            task, found = await self.queue.take(), None
             try:
-                found = await hand.search(task)
+                found = await worker.search(task)
             except LostBeforeStart:
                 return
             except Lost:
-                found = self.work.record_loss(task)
+                found = self.queue.record_loss(task)
                 return
             finally:
-                await self.work.settle(task, found)
+                await self.queue.settle(task, found)
 
 
-async def run_pool(
-    crew: list[WorkerSlot],
-    work: TaskQueue,
-    shutdown_workers: Callable[[], Coroutine[Any, Any, None]],
-) -> None:
-    """Have the crew search until every task is kept; then, or when stopped, `shutdown_workers`."""
-    serving = asyncio.gather(*(member.serve() for member in crew))
-    ended = asyncio.ensure_future(work.ended())
+async def _is_ready(worker: RemoteWorker) -> bool:
+    """Wait until `worker` can search; return whether it is alive."""
     try:
-        await asyncio.wait((ended, serving), return_when=asyncio.FIRST_COMPLETED)
-        if serving.done():
-            serving.result()  # a defect, or no worker can be had
-    finally:
-        for job in (ended, serving):
-            job.cancel()
-        await asyncio.gather(ended, serving, return_exceptions=True)
-        await shutdown_workers()
-
-
-async def _begun(hand: RemoteWorker) -> bool:
-    """Whether it has; waits where there is no room for it yet."""
-    try:
-        trouble = await hand.ready()
+        trouble = await worker.ready()
     except Lost:
         return False
     if trouble is not None:

@@ -1,75 +1,70 @@
-"""Tasks sharded over a Ray cluster (design section 4, "Scale out").
+"""Many tasks at once on the machines of a Ray cluster.
 
-Each worker is an actor that holds one CPU and searches several tasks at once. Trees come back to
-this process, the one writer. A task whose worker is lost (its process, its node) is searched again
-by another; its replies so far are in the journal, so it is not paid for twice.
+Each worker is an actor that holds one CPU and searches several tasks at once. This process holds
+the journal and the budget, and writes the trees. A task whose worker is lost (its process or its
+machine) is searched again by another; its replies so far are in the journal, so they are not paid
+for twice.
 
-Limitations: the machines need Treegraft, the task data at the same path, and a sandbox. The gate
-runs on this machine; if it is lost the run stops, and the same command resumes it.
+Limitations: the machines need Treegraft, the task data at the same path, and a sandbox. Two workers
+that send the same request at the same time both pay.
 """
 
 import asyncio
 import logging
 import os
-from collections.abc import Coroutine, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from typing import Any
 
+from engine.chat.journal import Journal
+from engine.chat.open import ChatSpec
 from engine.config import Config
 from engine.errors import UsageError
-from engine.executors.base import Keep
-from engine.executors.pool import Lost, LostBeforeStart, TaskQueue, WorkerSlot, run_pool
-from engine.executors.ray_actors import BudgetGate, RayWorker
-from engine.executors.spec import ChatSpec, EndpointSpec
+from engine.executors.base import OnResult
+from engine.executors.pool import PoolSize, run_pool
+from engine.executors.remote_worker import RemoteWorker
+from engine.executors.worker import Message, Worker, WorkerSpec
 from environments import Task
-from search import Tree
-from treegraft.errors import TreegraftError
 
-DRAIN_SECONDS = 60.0
+_CALLS = 100_000  # at once, of one actor: its calls only wait
 
 
 class Cluster:
     """Searches on the Ray cluster at `address`; "" starts one on this machine.
 
-    workers: actors; None for one a CPU.   concurrency: tasks at once, of each.
-    paying: None for a teacher that asks nobody.
+    Args:
+        address: of the cluster.
+        workers: how many actors; None for one per CPU.
+        concurrency: tasks at once, per actor.
+        chats: the endpoints, the journal and the budget.
     """
 
     def __init__(
-        self, address: str, workers: int | None, concurrency: int, paying: ChatSpec | None
+        self, address: str, workers: int | None, concurrency: int, chats: ChatSpec
     ) -> None:
         self._address, self._workers, self._concurrency = address, workers, concurrency
-        self._paying = paying
+        self._chats = chats
 
-    async def run(self, config: Config, tasks: Iterator[Task], keep: Keep) -> None:
+    async def run(self, config: Config, tasks: Iterator[Task], on_result: OnResult) -> None:
         """See `Executor`."""
-        ray = _connected(self._address)
+        chats = self._chats
+        spec = WorkerSpec(config, self._concurrency, chats.teacher, chats.student)
+        paid = chats.teacher or chats.student
+        ray = _connect(self._address)
         try:
             number = self._workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
-            gate = self._gate(ray)
-            asking = self._paying.asking if self._paying else None
-            hire = _Hiring(ray, config, gate, asking, self._concurrency)
-            work = TaskQueue.of(tasks, keep)
-            crew = [WorkerSlot(hire, work, self._concurrency) for _ in range(number)]
-            await run_pool(crew, work, lambda: _let_go(crew, gate))
+            with Journal(chats.journal) if paid else nullcontext() as journal:
+
+                def hire() -> RemoteWorker:
+                    return RemoteWorker(_Actor(ray, spec), chats.budget, journal)
+
+                await run_pool(hire, PoolSize(number, self._concurrency), tasks, on_result)
         finally:
             ray.shutdown()
 
-    def _gate(self, ray: Any) -> Any:
-        if self._paying is None:
-            return None
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
-        made = ray.remote(BudgetGate).options(
-            num_cpus=0, max_concurrency=100_000, scheduling_strategy=here
-        )
-        paying = self._paying
-        return made.remote(paying.journal, paying.base_url, paying.budget)
-
-
-def _connected(address: str) -> Any:
+def _connect(address: str) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # no telemetry
     try:
         import ray
@@ -87,62 +82,76 @@ def _connected(address: str) -> Any:
     return ray
 
 
-@dataclass(frozen=True, slots=True)
-class _Hiring:
-    ray: Any
-    config: Config
-    gate: Any
-    asking: EndpointSpec | None
-    concurrency: int
+class RayWorker:
+    """The actor: a `Worker`, and the messages that it has for its driver.
 
-    def __call__(self) -> "_Actor":
-        made = self.ray.remote(RayWorker).options(num_cpus=1, max_concurrency=100_000)
-        return _Actor(
-            made.remote(self.config, self.gate, self.asking, self.concurrency, os.getcwd())
-        )
+    Args:
+        spec: the worker's.
+        folder: where the command was given, so that relative paths and a user's own modules are
+            found; a machine without it stays where it is.
+    """
 
+    def __init__(self, spec: WorkerSpec, folder: str) -> None:
+        if os.path.isdir(folder):
+            os.chdir(folder)
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        self._outbox: asyncio.Queue[Message] = asyncio.Queue()
+        self._worker = Worker(spec, self._outbox.put_nowait)
 
-@dataclass(frozen=True, slots=True)
-class _Actor:
-    """A `RemoteWorker`."""
-
-    actor: Any
-
-    async def ready(self) -> TreegraftError | None:
-        return await _answer(self.actor.ready.remote())  # type: ignore[no-any-return]
-
-    async def search(self, task: Task) -> Tree | TreegraftError:
+    async def serve(self) -> None:
+        """Run the worker. The last message is empty, also after a defect."""
         try:
-            await _answer(self.actor.alive.remote())
-        except Lost as error:
-            raise LostBeforeStart from error
-        return await _answer(self.actor.search.remote(task))  # type: ignore[no-any-return]
+            await self._worker.serve()
+        finally:
+            self._outbox.put_nowait(())
+
+    async def deliver(self, message: Message) -> None:
+        """Give the worker a message of the driver."""
+        self._worker.receive(message)
+
+    async def collect(self) -> list[Message]:
+        """Wait for messages to the driver, and return those there are."""
+        messages = [await self._outbox.get()]
+        while not self._outbox.empty():
+            messages.append(self._outbox.get_nowait())
+        return messages
 
 
-async def _answer(call: Any) -> Any:
-    from ray.exceptions import ObjectLostError, RayActorError
+class _Actor:
+    """A `Transport`: an actor, and the calls that pass messages to it and from it."""
 
-    try:
-        return await call
-    except (RayActorError, ObjectLostError) as error:
-        raise Lost from error
+    def __init__(self, ray: Any, spec: WorkerSpec) -> None:
+        actor = ray.remote(RayWorker).options(num_cpus=1, max_concurrency=_CALLS)
+        self._actor = actor.remote(spec, os.getcwd())
 
+    def start(self, receive: Callable[[Message], None], lost: Callable[[], None]) -> None:
+        """See `Transport`."""
+        self._serving = self._actor.serve.remote()
+        self._collecting = asyncio.create_task(self._collect(receive, lost))
 
-async def _let_go(crew: list[WorkerSlot], gate: Any) -> None:
-    """Send nothing more, keep what is paid for, close the sandboxes."""
-    from ray.exceptions import RayError
+    def send(self, message: Message) -> None:
+        """See `Transport`; `_collect` notices that the actor is gone."""
+        self._actor.deliver.remote(message)
 
-    actors = [member.hand.actor for member in crew if isinstance(member.hand, _Actor)]
+    async def close(self) -> None:
+        """See `Transport`. The actor itself ends with the connection to the cluster."""
+        self._collecting.cancel()
+        await asyncio.gather(self._collecting, return_exceptions=True)
 
-    async def told(call: Any) -> None:
-        with suppress(RayError, TimeoutError):  # it is lost already
-            await asyncio.wait_for(call, DRAIN_SECONDS)
+    async def _collect(self, receive: Callable[[Message], None], lost: Callable[[], None]) -> None:
+        from ray.exceptions import RayError, RayTaskError
 
-    async def all_told(calls: list[Coroutine[Any, Any, None]]) -> None:
-        await asyncio.gather(*calls)
-
-    await all_told([told(actor.stop.remote()) for actor in actors])
-    if gate is not None:
-        await told(gate.drain.remote(DRAIN_SECONDS))
-        await told(gate.close.remote())
-    await all_told([told(actor.close.remote()) for actor in actors])
+        try:
+            while True:
+                for message in await self._actor.collect.remote():
+                    if not message:
+                        await self._serving
+                        return
+                    receive(message)
+        except RayTaskError as defect:
+            print(defect, file=sys.stderr)  # as a process prints its own
+        except RayError:
+            return
+        finally:
+            lost()

@@ -18,7 +18,7 @@ async def probe(student: StudentEndpoint, threshold: float) -> None:
     hello = [{"role": "user", "content": "Hello."}]
     sampling = {"max_tokens": _TOKENS, **extra(threshold)}
     try:
-        endpoint = student.endpoint(None, 1)
+        endpoint = student.spec().open(1)
         try:
             reply = await endpoint.complete(ChatRequest(student.model, hello, [], sampling))
         finally:

@@ -7,15 +7,13 @@ import os
 import re
 from dataclasses import dataclass
 from math import inf
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from engine.chat.address import split
+from engine.chat.address import split_password
+from engine.chat.open import EndpointSpec
 from engine.chat.prices import Price
 from engine.chat.retry import Retries
 from engine.errors import UsageError
-
-if TYPE_CHECKING:
-    from engine.chat.endpoint import Endpoint
 
 KEY = "SWIFT_API_KEY"
 RETRIES = Retries(attempts=3, seconds=120.0)
@@ -51,25 +49,12 @@ class StudentEndpoint:
         Raises:
             PolicyError: the URL is none.
         """
-        return f"{self.model}@{split(self.base_url)[0]}"
+        return f"{self.model}@{split_password(self.base_url)[0]}"
 
-    def endpoint(self, price: Price | None, concurrency: int) -> "Endpoint":
-        """A new one; the caller closes it.
-
-        Raises:
-            PolicyError: the URL is none.
-        """
-        from engine.chat.endpoint import Endpoint
-
+    def spec(self, price: Price | None = None) -> EndpointSpec:
+        """Return how to reach the server; the key is in SWIFT_API_KEY."""
         key = os.environ.get(KEY, "").strip()
-        return Endpoint(
-            self.base_url,
-            key,
-            concurrency=concurrency,
-            retries=RETRIES,
-            price=price,
-            timeout=_TIMEOUT,
-        )
+        return EndpointSpec(self.base_url, key, price, RETRIES, _TIMEOUT)
 
 
 def extra(threshold: float) -> dict[str, Any]:

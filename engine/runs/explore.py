@@ -17,9 +17,10 @@ from typing import Any, Protocol
 
 from engine.config import Config
 from engine.errors import UsageError
-from engine.executors.base import Executor, make_env, world
+from engine.executors.base import Executor, make_env
 from engine.runs.store import Store
 from engine.templates import source_of
+from engine.templates.base import world_of
 from environments import Task, ToolEnv
 from search import Tree
 from search.usage import Usage
@@ -174,7 +175,7 @@ def claim(store: Store, config: Config, env: ToolEnv) -> None:
                 changed = getattr(config, name)
                 raise UsageError(f"{changed} has changed since the run began; restore it")
         return
-    shown = world(env)
+    shown = world_of(env)
     store.set_meta(
         {
             "config": config.to_dict(),

@@ -13,7 +13,7 @@ from engine.config import TASKS, Config
 from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.policies.demonstration import require_solutions
 from engine.policies.probe import probe
-from engine.runs.build_executor import Resources, RunBudget, executor
+from engine.runs.build_executor import Resources, RunBudget, open_executor
 from engine.runs.explore import Progress, Silent, Summary, explore
 from engine.runs.store import FILE, Store
 from engine.runs.tasks import quarantined, read_ids, select
@@ -69,7 +69,7 @@ async def run(
         progress.note(_estimate(config, budget, resources, len(tasks)))
     if config.student_endpoint and _unfinished(out, tasks):
         await probe(config.student_endpoint, config.student_threshold)
-    async with executor(config, out, budget, resources) as chosen:
+    async with open_executor(config, out, budget, resources) as chosen:
         return await explore(config, tasks, out, chosen, progress=progress)
 
 

@@ -1,13 +1,14 @@
-"""The template contract: a pair of functions between paths and messages.
+"""The template contract: functions from a path to messages, and from a reply to an action.
 
-The same renderer serves exploring, exporting and evaluating, so that a student is trained on what
-it will meet. Messages are plain dicts in OpenAI's wire format.
+Exploring, exporting and evaluating share one renderer, so a student is trained on what it will
+meet. Messages are plain dicts in OpenAI's format.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from environments import ToolEnv
 from environments.tools import Tool
 from environments.types import Action, Step, Task
 from treegraft.errors import TreegraftError
@@ -16,33 +17,41 @@ Message = dict[str, Any]
 
 
 class TemplateError(TreegraftError):
-    """There is no such template or dialect, or a user's file does not make one."""
+    """Unknown template or dialect, or a user's file that is not a valid template."""
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a policy is told of an environment: its rules and its tools."""
+    """Instructions and tools of an environment, as shown to the policy."""
 
     instructions: str
     tools: tuple[Tool, ...]
 
 
+def world_of(env: ToolEnv) -> World:
+    """Return the instructions and tools of `env`."""
+    return World(env.instructions, env.tools)
+
+
 class Template(Protocol):
+    """Renders a task and a path as messages, and parses replies into actions."""
+
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """The name on the command line."""
 
     @property
     def stop(self) -> tuple[str, ...]:
         """Strings at which generation stops, for the request's `stop`."""
 
     def render(self, world: World, task: Task, path: Sequence[Step]) -> list[Message]:
-        """The conversation so far: system, task, then assistant and observation in turn.
+        """Return the conversation so far: system, task, then assistant and observation in turn.
 
-        `parse` of an assistant message rendered here gives the step's action again.
+        `parse` of an assistant message rendered here returns the step's action.
         """
 
     def tools(self, world: World) -> list[dict[str, Any]]:
-        """For the request's `tools`; empty where the tools stand in the system message."""
+        """Return the request's `tools`; empty if the system message describes the tools."""
 
     def parse(self, message: Message) -> Action:
-        """The action in a reply; a malformed action where there is none. Never raises."""
+        """Return the action in a reply, or a malformed action if there is none. Never raises."""

@@ -38,7 +38,7 @@ def object_of(value: Any) -> tuple[dict[str, Any], str]:
     """`value` as arguments, and what is wrong where it is no object."""
     if not isinstance(value, dict):
         return {}, "the arguments must be a JSON object"
-    return mended(value), ""
+    return replace_surrogates(value), ""
 
 
 def first_object(text: str) -> tuple[Any, str]:
@@ -61,10 +61,10 @@ def called(reply: str, call: Any, keys: tuple[str, str, str], thought: str) -> A
         return Action.malformed(reply, error)
     inside = call.get(keys[2])
     thought = inside if isinstance(inside, str) else thought
-    return Action(mended(call[keys[0]]), arguments, mended(thought))
+    return Action(replace_surrogates(call[keys[0]]), arguments, replace_surrogates(thought))
 
 
-def mended(value: Any) -> Any:
+def replace_surrogates(value: Any) -> Any:
     """`value` with each half of a surrogate pair that stands alone replaced by U+FFFD.
 
     Python's strings and JSON's escapes can hold them; UTF-8, and so most servers, files and
@@ -73,7 +73,8 @@ def mended(value: Any) -> Any:
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, Mapping):
-        return {mended(name): mended(inner) for name, inner in value.items()}
+        pairs = value.items()
+        return {replace_surrogates(name): replace_surrogates(inner) for name, inner in pairs}
     if isinstance(value, list | tuple):
-        return [mended(inner) for inner in value]
+        return [replace_surrogates(inner) for inner in value]
     return value

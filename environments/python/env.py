@@ -15,7 +15,7 @@ from typing import Any
 from environments.base import Outcome, ToolEnv
 from environments.python import demonstrate
 from environments.python.formats import Format, is_below, python_tasks
-from environments.python.grading import Verdict, judge
+from environments.python.grading import Verdict, grade
 from environments.python.installing import call
 from environments.python.mistakes import wrong_programs
 from environments.python.states import LIMITS, Saved, States
@@ -203,7 +203,7 @@ class PythonEnv(ToolEnv):
             right = same_answer(str(given["value"]), task.secret["answer"])
             verdict = Verdict(int(right), 1, right)
         else:
-            verdict = judge(self._states.sandbox, self._states.here(), task, given["code"])
+            verdict = grade(self._states.sandbox, self._states.here(), task, given["code"])
         share = verdict.passed / verdict.tests if self._partial else 0.0
         info = {"passed": verdict.passed, "tests": verdict.tests}
         return Outcome(
@@ -248,7 +248,7 @@ class PythonEnv(ToolEnv):
             told = "" if result.exception else result.output.strip()
             wrong = not result.why and not same_answer(told, task.secret["answer"])
             return Trial(code, told) if wrong else None
-        verdict = judge(self._states.sandbox, start, task, code, TRIAL_LIMITS.seconds)
+        verdict = grade(self._states.sandbox, start, task, code, TRIAL_LIMITS.seconds)
         wrong = not verdict.solved and verdict.why in ("", "exception")
         return Trial(code) if wrong else None
 

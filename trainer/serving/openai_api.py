@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 
 from engine.chat.base import ChatRequest
 from engine.templates.base import Message
-from engine.templates.openai_format import mended
+from engine.templates.openai_format import replace_surrogates
 from trainer.inference.decoding import Generated, Token
 from trainer.inference.local_chat import message_of, usage_of
 
@@ -112,7 +112,7 @@ def _token_json(token: Token) -> dict[str, Any]:
 
 def _object(body: bytes) -> dict[str, Any]:
     try:
-        given = mended(json.loads(body))
+        given = replace_surrogates(json.loads(body))
     except (ValueError, RecursionError) as error:
         raise ApiError(400, f"the body is not JSON: {error}") from None
     if not isinstance(given, dict):

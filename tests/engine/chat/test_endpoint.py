@@ -10,6 +10,7 @@ import pytest
 
 from engine.chat.base import ChatRequest
 from engine.chat.endpoint import Endpoint
+from engine.chat.open import EndpointSpec
 from engine.chat.prices import Price
 from engine.chat.retry import Retries
 from search.policy import PolicyError
@@ -283,17 +284,19 @@ async def test_stop_sends_nothing_more_and_lets_the_rest_finish() -> None:
 async def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
-    for url in (None, "https://api.openai.com/v1/"):
+    for url in ("", "https://api.openai.com/v1/"):
         with pytest.raises(PolicyError, match="OPENAI_API_KEY"):
-            Endpoint.from_environment(url)
+            EndpointSpec.from_environment(url)
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/v1/")
-    local = Endpoint.from_environment()
+    local = EndpointSpec.from_environment().open(1)
     assert local.base_url == "http://127.0.0.1:1/v1"
     monkeypatch.setenv("OPENAI_API_KEY", " sk-secret\n")
-    remote = Endpoint.from_environment("https://api.openai.com/v1")
+    spec = EndpointSpec.from_environment("https://api.openai.com/v1")
+    assert "secret" not in repr(spec)
+    remote = spec.open(1)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-sécret")
     with pytest.raises(PolicyError, match="characters") as caught:
-        Endpoint.from_environment()
+        EndpointSpec.from_environment().open(1)
     assert "cret" not in str(caught.value)
     for endpoint in (local, remote):
         await endpoint.aclose()

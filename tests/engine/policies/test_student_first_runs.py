@@ -105,14 +105,6 @@ def test_a_config_is_json_whatever_the_threshold() -> None:
     assert not config.difference(kept)
 
 
-def test_ray_is_refused_in_one_line(tmp_path: Path) -> None:
-    with (
-        pair(tmp_path, lambda _: calls(1)) as both,
-        pytest.raises(UsageError, match="not with ray"),
-    ):
-        both.explore(resources=Resources(executor="ray"))
-
-
 @cache
 def player() -> SqlPlayer:
     return SqlPlayer()

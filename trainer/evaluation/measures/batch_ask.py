@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.chat.base import Chat, ChatReply, ChatRequest
-from engine.chat.endpoint import Endpoint
-from engine.chat.open import journaled
+from engine.chat.open import ChatStack, EndpointSpec
 from search.policy import PolicyError
 
 
@@ -45,14 +44,8 @@ async def _ask(asked: Asked, requests: Sequence[ChatRequest]) -> list[ChatReply 
             except PolicyError as error:
                 return error
 
-    endpoints = []
-    if asked.chat is None:
-        base_url = asked.base_url or None
-        endpoints = [Endpoint.from_environment(base_url, concurrency=asked.concurrency)]
-    chats = [asked.chat or endpoints[0]]
-    async with (
-        journaled(asked.journal, chats, endpoints) as (chat,),
-        asyncio.TaskGroup() as group,
-    ):
+    answerer = asked.chat or EndpointSpec.from_environment(asked.base_url).open(asked.concurrency)
+    async with ChatStack(asked.journal) as stack, asyncio.TaskGroup() as group:
+        chat = stack.add(answerer)
         tasks = [group.create_task(one(chat, request)) for request in requests]
     return [task.result() for task in tasks]
