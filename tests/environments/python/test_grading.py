@@ -29,7 +29,7 @@ def task(*tests: str, seconds: float = 3.0, **details: Any) -> Task:
 
 
 def said(sandbox: BranchingSandbox, code: str, *tests: str, seconds: float = 3.0) -> Verdict:
-    return judge(sandbox, ROOT_NODE, task(*tests, seconds=seconds), code)
+    return grade(sandbox, ROOT_NODE, task(*tests, seconds=seconds), code)
 
 
 ADD = "def add(a, b):\n    return a + b\n"
@@ -280,10 +280,10 @@ def test_files_of_the_task_are_as_they_were_and_the_agents_are_there(
     sandbox.step(ROOT_NODE, "piped", "import os\nos.mkfifo('in.txt')")
     code = "def f():\n    return int(open('in.txt').read())"
     given = task("assert f() == 7", files={"in.txt": "7"})
-    assert judge(sandbox, "spoiled", given, code).solved
-    assert judge(sandbox, "piped", given, code).solved
+    assert grade(sandbox, "spoiled", given, code).solved
+    assert grade(sandbox, "piped", given, code).solved
     own = "from help import two\ndef f(): return two + int(open('in.txt').read())"
-    assert judge(sandbox, "spoiled", task("assert f() == 9", files={"in.txt": "7"}), own).solved
+    assert grade(sandbox, "spoiled", task("assert f() == 9", files={"in.txt": "7"}), own).solved
     sandbox.drop("spoiled")
     sandbox.drop("piped")
 
@@ -296,8 +296,8 @@ builtins.exec = builtins.compile = None
 """
     assert sandbox.step(ROOT_NODE, "bent", bend).ok
     given = task("assert f() == 7")
-    assert not judge(sandbox, "bent", given, "def f(): return 8").solved
-    assert judge(sandbox, "bent", given, "def f(): return 7").solved
+    assert not grade(sandbox, "bent", given, "def f(): return 8").solved
+    assert grade(sandbox, "bent", given, "def f(): return 7").solved
     sandbox.drop("bent")
 
 
@@ -305,8 +305,8 @@ def test_names_that_the_answer_cannot_replace(sandbox: BranchingSandbox) -> None
     """Only what the solution defines is the answer's: not `set`, not `helper`."""
     secret = {"tests": ["assert set(f()) == set([1])"], "solution": "def f(): return [1]"}
     cheat = "def set(x): return 0\ndef f(): return [2]"
-    assert not judge(sandbox, ROOT_NODE, Task("t", "?", secret, {}), cheat).solved
-    assert judge(sandbox, ROOT_NODE, Task("t", "?", secret, {}), "def f(): return [1, 1]").solved
+    assert not grade(sandbox, ROOT_NODE, Task("t", "?", secret, {}), cheat).solved
+    assert grade(sandbox, ROOT_NODE, Task("t", "?", secret, {}), "def f(): return [1, 1]").solved
 
 
 STUB = 'def helper(x):\n    return x + 1\n\n\ndef f(x):\n    """Twice the next."""\n'
@@ -341,7 +341,7 @@ def test_humaneval_counts_the_assertions_of_check(
     sandbox: BranchingSandbox, code: str, passed: int, solved: bool
 ) -> None:
     given = Task("t", STUB, {"check": CHECK}, {"stub": STUB, "entry_point": "f"})
-    assert judge(sandbox, ROOT_NODE, given, code) == Verdict(passed, 2, solved)
+    assert grade(sandbox, ROOT_NODE, given, code) == Verdict(passed, 2, solved)
 
 
 def test_a_check_without_assertions_is_one_test() -> None:
