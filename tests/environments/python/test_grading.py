@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from environments.python.grading import Verdict, judge, marked
+from environments.python.grading import Verdict, grade, marked
 from environments.python.installing import prelude
 from environments.python.values import number, same_answer
 from environments.types import Task
