@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.runs.fingerprints import fingerprints, contains_secret
+from engine.runs.fingerprints import contains_secret, fingerprints
 from environments import Action, DataError, Task, make
 from environments.python.formats import python_tasks
 
