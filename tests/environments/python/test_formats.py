@@ -97,7 +97,9 @@ def test_prompts_show_what_the_originals_show(write: Write) -> None:
 @pytest.mark.parametrize("record", FORMATS.values(), ids=list(FORMATS))
 def test_no_prompt_holds_a_secret(write: Write, record: dict[str, Any]) -> None:
     task = one(write(record))
-    assert task.secret and task.group and not contains_secret(task.prompt, fingerprints(task.secret))
+    assert (
+        task.secret and task.group and not contains_secret(task.prompt, fingerprints(task.secret))
+    )
 
 
 @pytest.mark.parametrize("record", FORMATS.values(), ids=list(FORMATS))
@@ -195,7 +197,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, write: Write) -> No
     (tmp_path / "bad.jsonl").write_text('{"question": "?"\n')
     with pytest.raises(DataError, match=r"bad\.jsonl: line 1: not JSON"):
         python_tasks(str(tmp_path / "bad.jsonl"), None, None)
-    with pytest.raises(DataError, match="contains_secret no record"):
+    with pytest.raises(DataError, match="holds no record"):
         python_tasks(write(), None, None)
     with pytest.raises(DataError, match="no format 'xml'; use one of humaneval, mbpp"):
         python_tasks(write(VALUE), None, "xml")
