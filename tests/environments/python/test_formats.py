@@ -42,7 +42,7 @@ OWN = {
     "id": "own-1",
     "group": "doubles",
     "split": "dev",
-    "prompt": "Write f that doubles what number.txt contains_secret.",
+    "prompt": "Write f that doubles what number.txt holds.",
     "visible_tests": ["assert f(1) == 14"],
     "tests": ["assert f(2) == 28"],
     "solution": "def f(n):\n    return n * 2 * int(open('number.txt').read())\n",
