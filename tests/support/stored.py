@@ -35,7 +35,7 @@ def answer(text: str, reward: float = 1.0, thought: str = "") -> Step:
 
 
 def chain(tree: Tree, *steps: Step, at: int = ROOT) -> int:
-    """Add a path below `at`; the id of its last node."""
+    """Add a path below `at`; return the id of its last node."""
     for step in steps:
         at = tree.add(at, step).id
     return at

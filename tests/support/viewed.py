@@ -1,4 +1,4 @@
-"""Small runs for the tests of the viewer, built as trees."""
+"""Small runs for the tests of exports and of the viewer, built as trees."""
 
 from pathlib import Path
 from random import Random
@@ -17,7 +17,7 @@ ATTACK = (
     "</script><script>document.title='owned'</script><img src=x onerror=document.title='owned'>"
     "<!--<script>\u2028\u2029"
 )
-"""What a model might write."""
+"""What a hostile model might write."""
 TEXT = {"type": "object", "properties": {"at": {"type": "string"}}}
 WORLD = {"instructions": "Answer.", "tools": [["look", "Look.", TEXT], ["answer", "A.", TEXT]]}
 
@@ -31,7 +31,7 @@ def answer(at: str, reward: float = 0.0, **info: object) -> Step:
 
 
 def searched(id: str = "t1", prompt: str = "Who is over 30?") -> Tree:
-    """look b -> two failures; look a -> wrong answer, right answer. A request a node."""
+    """look b -> two failures; look a -> wrong answer, right answer. One request per node."""
     task = Task(id, prompt, {"sql": GOLD}, group="people", split="train")
     tree = Tree(task, "teacher-1", stopped="solved")
     grow(tree, ROOT, look("b"))
@@ -44,13 +44,13 @@ def searched(id: str = "t1", prompt: str = "Who is over 30?") -> Tree:
 
 
 def grow(tree: Tree, parent: int, step: Step) -> int:
-    """Add `step` as a request of 100 + 20 tokens and 1/64 dollar brought it; the node's id."""
+    """Add `step` with a request of 100 + 20 tokens and 1/64 dollar; return the node's id."""
     tree.calls.append(Call(parent, "", Usage(1, 100, 20, 0, 2**-6)))
     return tree.add(parent, step, len(tree.calls) - 1).id
 
 
 def bushy(id: str, nodes: int, seed: int = 0) -> Tree:
-    """A tree of so many nodes, up to 10 deep; its last leaf is the only success."""
+    """A tree of `nodes` nodes, up to 10 deep; its last leaf is the only success."""
     tree, random = Tree(Task(id, "Find it."), "teacher-1", stopped="solved"), Random(seed)
     states = [ROOT]
     while len(tree.nodes) < nodes - 1:
@@ -73,7 +73,7 @@ def run_of(folder: Path, *trees: Tree) -> Path:
 
 
 def command(*arguments: object) -> int:
-    """`engine` with these arguments, in this process; its exit code."""
+    """Run `engine` with these arguments in this process; return its exit code."""
     return guarded(
         lambda: engine_app()([str(argument) for argument in arguments], standalone_mode=False)
     )

@@ -13,14 +13,14 @@ from tests.support.browser import browser_page
 
 @contextmanager
 def window_on_pages() -> Iterator[Page]:
-    """One for all tests of a file; what a page logs as an error fails the last of them."""
+    """One page for all tests of a file; an error that it logs fails the last of them."""
     with browser_page() as page:
         page.set_viewport_size({"width": 1280, "height": 800})
         yield page
 
 
 def opened(window: Page, run: Path) -> Page:
-    """The file's page of `run`, with the network off."""
+    """Write the page of `run` to a file and open it, with the network off."""
     with RunReader.open(run) as reader:
         file = write_page(run, run / "view.html", reader).file
     window.context.set_offline(True)

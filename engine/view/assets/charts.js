@@ -1,5 +1,5 @@
-// Charts of the whole run: how deep paths end and how many of them solve; and what share of the
-// tasks is solved within so many calls, tokens, dollars.
+// Charts of the whole run: solve rate by the depth at which paths end, and the share of tasks solved
+// within a number of calls, tokens or dollars.
 
 const WIDE = 460;
 const HIGH = 170;
@@ -23,7 +23,7 @@ function frame(name, highest, title) {
   return picture;
 }
 
-/** Ended paths by depth: solved below, failed above, and the share that solved. */
+/** Ended paths by depth: solved (bottom) and failed (top) stacked, with the share solved. */
 function depthChart(trees) {
   const depths = new Map();
   for (const tree of trees)
@@ -37,7 +37,7 @@ function depthChart(trees) {
   const title = "Solve rate of paths by their depth";
   const picture = frame("depth", (share) => count(Math.round(tallest * share)), title);
   const wide = Math.min(40, (inner.width / deepest) * 0.8);
-  const every = Math.ceil(30 / (inner.width / deepest)); // of the depths, which have room for words
+  const every = Math.ceil(30 / (inner.width / deepest)); // label only so many depths that the labels fit
   for (const [depth, { solved, failed }] of depths) {
     const middle = across((depth - 0.5) / deepest);
     const share = percent(solved, solved + failed);
@@ -54,13 +54,13 @@ function depthChart(trees) {
   return picture;
 }
 
-/** The share of all trees whose first success came within x of `key`. */
+/** The share of all trees whose first success took at most x of `key`. */
 function withinChart(trees, key, show) {
   const spent = trees.filter((tree) => tree.first).map((tree) => tree.first[key]);
   spent.sort((a, b) => a - b);
   const most = Math.max(...spent, 0);
   if (!most) return null;
-  const picture = frame(key, (share) => `${share * 100} %`, `Tasks solved within so many ${key}`);
+  const picture = frame(key, (share) => `${share * 100} %`, `Tasks solved by ${key} spent`);
   let line = `M${across(0)} ${up(0)}`;
   spent.forEach((x, n) => (line += `H${across(x / most)}V${up((n + 1) / trees.length)}`));
   picture.append(svg("path", { class: "line", d: line }));
@@ -74,10 +74,10 @@ function drawChartsPanel() {
   const solved = trees.filter((tree) => tree.status === "solved").length;
   const amount = (x) => (x < 100 ? String(Number(x.toFixed(1))) : count(Math.round(x)));
   const charts = [
-    ["Paths by depth, and the share that solved", depthChart(trees)],
-    ["Tasks solved within so many calls", withinChart(trees, "calls", amount)],
-    ["Tasks solved within so many tokens", withinChart(trees, "tokens", amount)],
-    ["Tasks solved within so many dollars", withinChart(trees, "usd", dollars)],
+    ["Ended paths by depth, and the share solved", depthChart(trees)],
+    ["Tasks solved by calls spent", withinChart(trees, "calls", amount)],
+    ["Tasks solved by tokens spent", withinChart(trees, "tokens", amount)],
+    ["Tasks solved by dollars spent", withinChart(trees, "usd", dollars)],
   ];
   return [
     el("p", {}, `${solved} of ${trees.length} trees solved (${percent(solved, trees.length)}).`),

@@ -1,7 +1,7 @@
-// What differs between two texts, word by word: Myers' greedy algorithm (An O(ND) Difference
-// Algorithm and Its Variations, 1986), after equal ends were taken off.
+// Word-by-word difference of two texts: Myers' greedy algorithm (An O(ND) Difference Algorithm and
+// Its Variations, 1986), after removing what is equal at both ends.
 
-const MOST_EDITS = 1500; // beyond, the middles count as wholly different
+const MOST_EDITS = 1500; // with more edits, the middles count as entirely different
 
 const words = (text) => text.match(/\s+|[\p{L}\p{N}_]+|[^\s\p{L}\p{N}_]/gu) ?? [];
 
@@ -57,7 +57,7 @@ function walkBack(a, b, trail) {
   return found.reverse();
 }
 
-/** Neighbours of a kind as one. */
+/** Joins neighbours of the same kind. */
 function joined(parts) {
   const found = [];
   for (const [kind, text] of parts) {

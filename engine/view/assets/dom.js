@@ -1,5 +1,5 @@
-// Elements made of data. Text is only ever set as text, so that nothing that a model wrote is read
-// as markup; attributes that lead anywhere (href, src, style) are never set from data.
+// Creates elements from data. Text is always set as text, so that nothing a model wrote is parsed as
+// markup. Attributes that load or link (href, src, style) are never set from data.
 
 const SVG = "http://www.w3.org/2000/svg";
 const $ = (id) => document.getElementById(id);
@@ -29,7 +29,7 @@ const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
 const percent = (part, whole) => (whole ? `${Math.round((100 * part) / whole)} %` : "-");
 const shorten = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 
-/** Calls `work` once before the next frame, however often it is asked to. */
+/** Returns a function that runs `work` at most once per frame, however often it is called. */
 function eachFrame(work) {
   let waiting = false;
   return () => {

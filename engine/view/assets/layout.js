@@ -1,12 +1,12 @@
-// A tree as it is drawn: what each node came to, and where it stands. Every pass is one walk over
-// the list of nodes, in which a child always comes after its parent.
+// Layout of a tree: the outcome and the position of each node. Every pass is a loop over the list of
+// nodes, in which children come after their parents.
 
-const INDENT = 24; // pixels between a parent's sign and its children's
+const INDENT = 24; // pixels between a parent's symbol and its children's
 const LINE = 28; // pixels between two nodes
-const LABEL = 640; // pixels that a label may take
+const LABEL = 640; // pixels reserved for a label
 
-/** Takes a tree as it was loaded; nodes[id] is node `id`, nodes[0] the start. */
-function grow(tree) {
+/** Prepares a loaded tree for drawing; nodes[id] becomes node `id`, nodes[0] the start. */
+function layOut(tree) {
   const start = {
     id: 0, parent: -1, status: "open", closed: tree.closed, reward: 0, tool: "start",
     arguments: "", info: "", actor: "", overruled: "", request: [],
@@ -20,13 +20,13 @@ function grow(tree) {
     [node.calls, node.tokens, node.usd] = tree.costs[node.id];
     if (node.id) tree.nodes[node.parent].children.push(node.id);
   }
-  judge(tree.nodes);
+  setOutcomes(tree.nodes);
   place(tree);
   return tree;
 }
 
-/** node.outcome: "solved", "failed", "pruned" or "open", of the best that lies below. */
-function judge(nodes) {
+/** Sets node.outcome ("solved", "failed", "pruned" or "open"): its own, or the best one below. */
+function setOutcomes(nodes) {
   for (let id = nodes.length - 1; id >= 0; id--) {
     const node = nodes[id];
     const below = new Set(node.children.map((child) => nodes[child].outcome));
@@ -38,7 +38,7 @@ function judge(nodes) {
   }
 }
 
-/** node.x, node.y: a line for each node, in the order of a walk down, indented by depth. */
+/** Sets node.x and node.y: one line per node, depth first, indented by depth. */
 function place(tree) {
   const { nodes } = tree;
   let lines = 0;
@@ -55,14 +55,14 @@ function place(tree) {
   tree.height = 20 + LINE * lines;
 }
 
-/** Ids from the start to node `id`, both included. */
+/** Ids from the start to node `id`, inclusive. */
 function lineage(tree, id) {
   const ids = [];
   for (let node = tree.nodes[id]; node; node = tree.nodes[node.parent]) ids.push(node.id);
   return ids.reverse();
 }
 
-/** Where an arrow key leads from the selected node. */
+/** The node that an arrow key selects from node `id`. */
 function step(tree, id, key) {
   const node = tree.nodes[id];
   if (key === "ArrowLeft") return Math.max(node.parent, 0);

@@ -1,4 +1,4 @@
-// What is open and selected, and what follows from that: the one place where the parts meet.
+// Opens tasks, selects nodes and redraws: the one place that uses all other parts.
 
 const PANELS = { node: drawNodePanel, pairs: drawPairsPanel, charts: drawChartsPanel };
 
@@ -15,7 +15,7 @@ function drawHere() {
   $("here").textContent = [name, node.outcome, facts(node)].filter(Boolean).join(" · ");
 }
 
-/** Draws all but the panel. */
+/** Draws everything except the panel. */
 function drawAround() {
   drawTree();
   drawHere();
@@ -23,7 +23,7 @@ function drawAround() {
   else drawTasks();
 }
 
-/** Draws all that depends on the open tree, the selected node and the marks. */
+/** Draws everything that depends on the open tree, the selected node or the marks. */
 function refresh() {
   drawAround();
   drawPanel();
@@ -46,17 +46,17 @@ async function openTask(id, node = 0) {
   const fresh = id !== at.task;
   at.task = id;
   let tree = null;
-  let trouble = task.why ?? "";
+  let message = task.why ?? "";
   try {
     const loaded = await loadTree(task);
-    tree = loaded && grow(loaded);
+    tree = loaded && layOut(loaded);
   } catch (error) {
-    trouble = error.message;
+    message = error.message;
   }
-  if (at.task !== id) return; // another was opened meanwhile
+  if (at.task !== id) return; // another task was opened meanwhile
   at.tree = tree;
   at.node = tree?.nodes[node] ? node : 0;
-  $("here").textContent = trouble;
+  $("here").textContent = message;
   if (fresh) {
     scale = 1;
     $("tree").scrollTo(0, 0);
@@ -74,7 +74,7 @@ function drawHeader() {
   $("config").textContent = shown.join(" · ");
 }
 
-/** The progress bar's counters, over all tasks that the page knows. */
+/** Draws the counters of the run, over all tasks that the page knows. */
 function drawCounters() {
   const sums = { solved: 0, failed: 0, open: 0, error: 0, calls: 0, tokens: 0, usd: 0 };
   for (const task of run.tasks.values()) {
@@ -90,7 +90,7 @@ function drawCounters() {
   $("counters").textContent = parts.join(" · ");
 }
 
-/** Tasks a minute; and, where the run says how many it has, how many remain, and for how long. */
+/** Tasks per minute; if the run says how many tasks it has, also how many remain, and how long. */
 function speed(done) {
   const parts = [`${Math.round(run.rate)}/min`];
   if (run.asked != null) {
@@ -101,7 +101,7 @@ function speed(done) {
   return parts;
 }
 
-/** Of a run that goes on: takes in what came, and leaves alone what a person is typing. */
+/** Shows changed tasks and new marks of a live run, without disturbing a person who is typing. */
 function changed(ids, newMarks) {
   takeMarks(newMarks);
   drawCounters();

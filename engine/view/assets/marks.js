@@ -1,18 +1,18 @@
-// What a person thinks of nodes and trajectories. Served, a mark is kept by the server at once; in a
-// file, marks are gathered here and downloaded as lines that `engine view --import-marks` takes in.
+// A person's marks on nodes and trajectories. On a served page, the server stores each mark at once.
+// In a file, marks are collected here and downloaded for `engine view --import-marks`.
 
-const marks = new Map(); // by target; the last of each holds
-const made = []; // in this file, not yet downloaded
+const marks = new Map(); // by target; the last mark of each counts
+const unsaved = []; // made in this file, not yet downloaded
 let markedTasks = new Set();
 
 const target = (task, node, scope) => JSON.stringify([task, node, scope]);
-const says = (mark) => Boolean(mark.verdict || mark.score || mark.why);
+const isEmpty = (mark) => !(mark.verdict || mark.score || mark.why);
 
 function takeMarks(list) {
   for (const mark of list) {
     const key = target(mark.task, mark.node, mark.scope);
-    if (says(mark)) marks.set(key, mark);
-    else marks.delete(key);
+    if (isEmpty(mark)) marks.delete(key);
+    else marks.set(key, mark);
   }
   markedTasks = new Set([...marks.values()].map((mark) => mark.task));
 }
@@ -26,74 +26,75 @@ const isMarked = (taskId) => markedTasks.has(taskId);
 /** A mark in a few characters, for the tree: "good 4". */
 const markWords = (mark) => [mark.verdict, mark.score ?? ""].filter(Boolean).join(" ") || "noted";
 
-async function keepMark(mark) {
+async function saveMark(mark) {
   if (LIVE) await postMark(mark);
-  else made.push(mark);
+  else unsaved.push(mark);
   takeMarks([mark]);
   drawUnsaved();
 }
 
-/** The button has its place from the start: what it pushed aside would miss a click under way. */
+/** Draws the button, which takes its space from the start: moving other controls under a click
+    in progress would make it miss. */
 function drawUnsaved() {
-  const words = `Download ${plural(made.length, "mark")}`;
+  const words = `Download ${plural(unsaved.length, "mark")}`;
   const button = el("button", { id: "download", onclick: download }, words);
-  button.style.visibility = made.length ? "visible" : "hidden";
+  button.style.visibility = unsaved.length ? "visible" : "hidden";
   $("unsaved").replaceChildren(...(LIVE ? [] : [button]));
 }
 
 function download() {
-  const lines = made.map((mark) => `${JSON.stringify(mark)}\n`);
+  const lines = unsaved.map((mark) => `${JSON.stringify(mark)}\n`);
   const url = URL.createObjectURL(new Blob(lines, { type: "application/jsonl" }));
   const link = el("a", { download: "marks.jsonl" });
   link.href = url;
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 10000);
-  made.length = 0;
+  unsaved.length = 0;
   drawUnsaved();
 }
 
 addEventListener("beforeunload", (event) => {
-  if (made.length) event.preventDefault();
+  if (unsaved.length) event.preventDefault();
 });
 
-const NOTHING = { verdict: "", score: null, why: "" };
+const NO_MARK = { verdict: "", score: null, why: "" };
 
-/** Keeps what changes in the mark on a node, or on the trajectory that ends in it. */
+/** Changes the mark on a node, or on the trajectory that ends in it. */
 async function changeMark(node, scope, change) {
-  const { verdict, score, why } = { ...(markOn(node, scope) ?? NOTHING), ...change };
+  const { verdict, score, why } = { ...(markOn(node, scope) ?? NO_MARK), ...change };
   const where = { task: at.task, node: node.id, signature: node.signature, scope };
   try {
-    await keepMark({ ...where, verdict, score, why, at: new Date().toISOString() });
+    await saveMark({ ...where, verdict, score, why, at: new Date().toISOString() });
   } catch (error) {
-    alert(`The mark was not kept: ${error.message}`);
+    alert(`The mark was not saved: ${error.message}`);
   }
 }
 
-/** The controls for the selected node, and for the trajectory that ends in it. */
-function marking(node) {
+/** The controls for marks on a node, and on the trajectory that ends in it. */
+function markControls(node) {
   return (node.ended ? ["node", "trajectory"] : ["node"]).map((scope) => {
-    const mark = markOn(node, scope) ?? NOTHING;
-    const keep = (change) => changeMark(node, scope, change).then(() => refresh());
+    const mark = markOn(node, scope) ?? NO_MARK;
+    const save = (change) => changeMark(node, scope, change).then(() => refresh());
     const verdict = (word) =>
       el("button", {
         "aria-pressed": String(mark.verdict === word),
-        onclick: () => keep({ verdict: mark.verdict === word ? "" : word }),
+        onclick: () => save({ verdict: mark.verdict === word ? "" : word }),
       }, word);
     const score = el("select", {
       "aria-label": `Score of this ${scope}`,
-      onchange: (event) => keep({ score: Number(event.target.value) || null }),
+      onchange: (event) => save({ score: Number(event.target.value) || null }),
     }, el("option", { value: "" }, "1-5"));
     for (const n of [1, 2, 3, 4, 5])
       score.append(el("option", { value: n, selected: mark.score === n }, String(n)));
     const why = el("input", {
-      "aria-label": `Why, of this ${scope}`, placeholder: "why", maxlength: 2000,
-      // The controls stay: the change may come with the click on one of them.
+      "aria-label": `Reason for the mark on this ${scope}`, placeholder: "why", maxlength: 2000,
+      // Do not redraw the controls: the change may come from a click on one of them.
       onchange: (event) => changeMark(node, scope, { why: event.target.value }).then(drawAround),
     });
     why.value = mark.why;
     return el("div", { class: "marking", "data-scope": scope },
       el("span", {}, node.id === 0 ? "This task" : `This ${scope}`),
       verdict("good"), verdict("bad"), score, why,
-      says(mark) ? el("button", { onclick: () => keep(NOTHING) }, "clear") : null);
+      isEmpty(mark) ? null : el("button", { onclick: () => save(NO_MARK) }, "clear"));
   });
 }

@@ -1,5 +1,5 @@
 // The selected node: its facts, a person's marks, and the conversation that leads to it, as the
-// policy is shown it in the run's template.
+// policy saw it in the run's template.
 
 function pretty(text) {
   try {
@@ -9,7 +9,7 @@ function pretty(text) {
   }
 }
 
-/** A message's text with its calls, as a person reads them and as pairs are compared. */
+/** A message's text with its tool calls, to be read and to be compared in pairs. */
 function messageText(message) {
   const content = message.content ?? "";
   const text = typeof content === "string" ? content : JSON.stringify(content, null, 1);
@@ -29,24 +29,18 @@ function messageBox(message, node) {
     text ? el("pre", {}, text) : null, calls);
 }
 
-/** Who acted, in words: a student, or the tree's own source. */
-function who(node) {
-  if (!node.actor) return at.tree.source;
-  return node.actor;
-}
-
 function factRows(node) {
-  const rows = [["came to", node.ended ? node.status.replace("_", " ") : node.outcome]];
+  const rows = [["outcome", node.ended ? node.status.replace("_", " ") : node.outcome]];
   if (node.closed) rows.push(["closed", node.closed]);
   if (node.ended) rows.push(["reward", String(node.reward)]);
-  if (node.id) rows.push(["acted", who(node)]);
-  if (node.overruled) rows.push(["instead of the student", node.overruled]);
+  if (node.id) rows.push(["actor", node.actor || at.tree.source]);
+  if (node.overruled) rows.push(["student replaced because", node.overruled]);
   for (const [prompt, completion, cached, usd] of node.request) {
-    const told = `${prompt} + ${completion} tokens${cached ? ` (${cached} cached)` : ""}`;
-    rows.push(["its request", `${told}, ${dollars(usd)}`]);
+    const tokens = `${prompt} + ${completion} tokens${cached ? ` (${cached} cached)` : ""}`;
+    rows.push(["request", `${tokens}, ${dollars(usd)}`]);
   }
   const spent = `${plural(node.calls, "call")}, ${count(node.tokens)} tokens, ${dollars(node.usd)}`;
-  rows.push([node.id ? "with all below" : "the whole tree", spent]);
+  rows.push([node.id ? "subtree" : "whole tree", spent]);
   if (!node.id) rows.push(["stopped", at.tree.stopped]);
   return rows;
 }
@@ -56,7 +50,7 @@ function drawNodePanel() {
   if (!tree) return [el("p", { class: "dim" }, "No tree is open.")];
   const node = tree.nodes[at.node];
   const tools = run.about.tools.length
-    ? el("details", {}, el("summary", {}, `${plural(run.about.tools.length, "tool")} of every request`),
+    ? el("details", {}, el("summary", {}, `${plural(run.about.tools.length, "tool")} in every request`),
       el("pre", {}, JSON.stringify(run.about.tools, null, 1)))
     : null;
   const path = lineage(tree, node.id).map((id) => tree.nodes[id]);
@@ -64,7 +58,7 @@ function drawNodePanel() {
     el("h2", {}, node.id ? `Node ${node.id}: ${node.tool || "malformed"}` : `Task ${at.task}`),
     el("table", {}, factRows(node).map(([name, value]) =>
       el("tr", {}, el("th", {}, name), el("td", {}, value)))),
-    marking(node),
+    markControls(node),
     node.info ? el("details", {}, el("summary", {}, "Step info, not shown to the policy"),
       el("pre", {}, node.info)) : null,
     tools,

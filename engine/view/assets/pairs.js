@@ -1,9 +1,9 @@
-// The pairs that `engine export --to dpo` makes of the open tree, and in what their halves differ.
+// The pairs that `engine export --to dpo` makes of the open tree, and how their halves differ.
 
 const halfText = (messages) =>
   messages.map((message) => `${message.role}:\n${messageText(message)}`).join("\n\n");
 
-/** One side of a difference: what both have, and what is on this side only. */
+/** One side of a comparison: the text of both sides, and what only this side has. */
 function side(parts, kind, tag) {
   const shown = parts.filter(([of]) => of === 0 || of === kind);
   return el("pre", {}, shown.map(([of, text]) => (of ? el(tag, {}, text) : text)));
@@ -31,7 +31,7 @@ function drawPairsPanel() {
   if (!at.tree) return [el("p", { class: "dim" }, "No tree is open.")];
   const { pairs } = at.tree;
   if (!pairs.length)
-    return [el("p", { class: "dim" }, "No pair: nowhere do a success and a failure part.")];
+    return [el("p", { class: "dim" }, "No pair: no failed node stands beside a successful path.")];
   const all = run.tasks.get(at.task).more_pairs ? "The first " : "";
   const rest = pairs.slice(PAIRS_SHOWN);
   const showRest = (event) =>

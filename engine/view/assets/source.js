@@ -1,10 +1,10 @@
-// Where the run comes from: blocks of data in this file, or the server that this page came from.
+// Loads the run: from data blocks in this file, or from the server that this page came from.
 
 const START = JSON.parse($("run").textContent);
 const LIVE = Boolean(START.token);
 const POLL_MS = 1000;
 
-/** What the page shows: every task's summary by id; the open tree; the selected node in it. */
+// `run` holds every task's summary by id. `at` is what is open: task, tree, selected node, tab.
 const run = { about: START.about, asked: null, rate: 0, tasks: new Map() };
 const at = { task: null, tree: null, node: 0, tab: "node" };
 
@@ -16,7 +16,7 @@ async function inflate(text) {
   return new Response(stream).text();
 }
 
-/** The tree of a task as engine/view/data.py tells it; null where there is none to show. */
+/** The tree of a task as engine/view/data.py describes it; null if there is none to show. */
 async function loadTree(task) {
   if (task.tree == null) return null;
   if (!LIVE) return JSON.parse(await inflate($(`tree-${task.tree}`).textContent));
@@ -25,28 +25,28 @@ async function loadTree(task) {
   return answer.json();
 }
 
-/** Asks for ever what changed, and tells `changed` the ids of the tasks and the new marks. */
-async function follow(changed, troubled) {
+/** Polls for changes: calls `changed` with the changed tasks' ids and new marks, or `failed`. */
+async function follow(changed, failed) {
   let number = 0;
   let marks = 0;
   for (;;) {
     try {
       const answer = await fetch(`/changes?since=${number}&marks=${marks}`);
       if (!answer.ok) throw new Error(await answer.text());
-      const told = await answer.json();
-      for (const task of told.tasks) run.tasks.set(task.id, task);
-      number = told.number;
-      marks += told.marks.length;
-      [run.asked, run.rate] = [told.asked, told.rate];
-      changed(new Set(told.tasks.map((task) => task.id)), told.marks);
+      const news = await answer.json();
+      for (const task of news.tasks) run.tasks.set(task.id, task);
+      number = news.number;
+      marks += news.marks.length;
+      [run.asked, run.rate] = [news.asked, news.rate];
+      changed(new Set(news.tasks.map((task) => task.id)), news.marks);
     } catch (error) {
-      troubled(error instanceof TypeError ? "the server does not answer" : error.message);
+      failed(error instanceof TypeError ? "the server does not answer" : error.message);
     }
     await new Promise((resolve) => setTimeout(resolve, POLL_MS));
   }
 }
 
-/** Has the server keep a mark. */
+/** Sends a mark to the server, which stores it. */
 async function postMark(mark) {
   const answer = await fetch("/marks", {
     method: "POST",

@@ -1,4 +1,4 @@
-// The list of tasks: searched, filtered, sorted; only the rows in sight are in the document.
+// The list of tasks: search, filter, sort. Only the visible rows are in the document.
 
 const ROW = 52; // pixels, as in page.css
 let listed = [];

@@ -1,5 +1,5 @@
-// The open tree, drawn as SVG: only what is in sight is in the document, so that a tree of thousands
-// of nodes scrolls as one of ten. Shape and sign tell what colour tells.
+// Draws the open tree as SVG. Only the visible part is in the document, so that thousands of nodes
+// scroll as smoothly as ten. Each outcome has its own shape and symbol as well as a colour.
 
 const SHAPES = {
   solved: ["M-9 0A9 9 0 1 1 9 0A9 9 0 1 1 -9 0Z", "M-4 0L-1 3.5L4.5 -3.5"],
@@ -9,11 +9,11 @@ const SHAPES = {
 };
 const LARGEST = 2;
 const SMALLEST = 0.005;
-const READABLE = 0.55; // below this scale there are no words
+const READABLE = 0.55; // below this scale, labels are not drawn
 let scale = 1;
-let picture = null; // the svg element, as large as the window on the tree
+let picture = null; // the svg element, as large as the visible part
 
-/** The sign of an outcome; filled where a path ends, hollow where it goes on. */
+/** The symbol of an outcome: filled if the path ends here, hollow if it goes on. */
 function sign(outcome, inner) {
   const [outline, inside] = SHAPES[outcome];
   const hollow = inner ? " inner" : "";
@@ -27,10 +27,10 @@ function drawLegend() {
     const icon = svg("svg", { viewBox: "-12 -12 24 24", "aria-hidden": "true" }, sign(outcome, false));
     $("legend").append(el("span", {}, icon, ` ${outcome}`));
   }
-  $("legend").append(el("span", { class: "dim" }, "hollow: goes on to the best that is below"));
+  $("legend").append(el("span", { class: "dim" }, "hollow: goes on; colour of the best below"));
 }
 
-/** Reward, cost, who acted (where it was not the run's teacher) and marks, in a few words. */
+/** Reward, cost, actor (if it was not the run's teacher) and marks, in a few words. */
 function facts(node) {
   const parts = [];
   if (node.ended) parts.push(`reward ${Number(node.reward.toFixed(3))}`);
@@ -52,25 +52,25 @@ function drawNode(node, words) {
   sign(node.outcome, !node.ended));
   if (!words) return group;
   const name = node.tool || "malformed";
-  const argued = node.id ? shorten(node.arguments, 60) : "";
+  const args = node.id ? shorten(node.arguments, 60) : "";
   group.append(
     svg("title", {}, shorten(`${node.id} ${name} ${node.arguments}`, 400)),
     svg("text", { x: 18, y: 4 },
       svg("tspan", { class: "name" }, `${node.id} ${name} `),
       svg("tspan", { class: "facts" }, `${facts(node)}  `),
-      svg("tspan", {}, argued)));
+      svg("tspan", {}, args)));
   return group;
 }
 
-/** Lines from parents to children as three paths, however many there are. */
-function drawEdges(inSight) {
+/** All lines from parents to children, as one SVG path per kind. */
+function drawEdges(isVisible) {
   const { nodes } = at.tree;
   const walked = new Set(lineage(at.tree, at.node));
   const lines = { "": "", solved: "", walked: "" };
   for (const node of nodes) {
     if (!node.id) continue;
     const from = nodes[node.parent];
-    if (!inSight(from.x, from.y, node.x, node.y)) continue;
+    if (!isVisible(from.x, from.y, node.x, node.y)) continue;
     const kind = walked.has(node.id) ? "walked" : node.outcome === "solved" ? "solved" : "";
     lines[kind] += `M${from.x} ${from.y + 10}V${node.y}H${node.x - 11}`;
   }
@@ -86,7 +86,7 @@ const drawTree = eachFrame(() => {
   const { clientWidth: width, clientHeight: height, scrollLeft, scrollTop } = box;
   picture.setAttribute("width", width);
   picture.setAttribute("height", height);
-  picture.style.marginBottom = `${-height}px`; // the extent lies under it
+  picture.style.marginBottom = `${-height}px`; // so that the extent lies under it
   if (!at.tree) {
     picture.replaceChildren();
     return;
@@ -95,15 +95,15 @@ const drawTree = eachFrame(() => {
   $("extent").style.height = `${at.tree.height * scale}px`;
   const [left, top] = [scrollLeft / scale, scrollTop / scale];
   const [right, bottom] = [left + width / scale, top + height / scale];
-  const inSight = (x0, y0, x1, y1) =>
+  const isVisible = (x0, y0, x1, y1) =>
     x1 >= left - LABEL && x0 <= right && y1 >= top - LINE && y0 <= bottom + LINE;
-  const shown = at.tree.nodes.filter((node) => inSight(node.x, node.y, node.x, node.y));
+  const shown = at.tree.nodes.filter((node) => isVisible(node.x, node.y, node.x, node.y));
   const words = scale >= READABLE;
   picture.replaceChildren(svg("g", { transform: `scale(${scale}) translate(${-left} ${-top})` },
-    drawEdges(inSight), shown.map((node) => drawNode(node, words))));
+    drawEdges(isVisible), shown.map((node) => drawNode(node, words))));
 });
 
-/** Another scale, with the selected node where it was in the window. */
+/** Changes the scale, and keeps the selected node where it was on the screen. */
 function zoom(to) {
   if (!at.tree) return;
   const box = $("tree");
@@ -122,7 +122,7 @@ function fit() {
   zoom(Math.min(1, box.clientWidth / at.tree.width, box.clientHeight / at.tree.height));
 }
 
-/** Scrolls so that the selected node is in sight. */
+/** Scrolls so that the selected node is visible. */
 function reveal() {
   const box = $("tree");
   const { x, y } = at.tree.nodes[at.node];

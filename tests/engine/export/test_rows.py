@@ -1,4 +1,4 @@
-"""Rows: which paths and pairs come out of a tree, what they hold, and what stops an export."""
+"""Rows: which paths and pairs a tree gives, what they hold, and what stops an export."""
 
 import json
 from collections import Counter
@@ -64,7 +64,7 @@ def test_an_sft_row_is_the_successful_path_without_its_last_observation(run, tmp
     assert (counts.rows, dict(counts.dropped)) == (1, {"reward": 3})
 
 
-def test_step_pairs_part_where_success_and_failure_do(run, tmp_path):
+def test_step_pairs_hold_the_actions_where_success_and_failure_part(run, tmp_path):
     export([run(searched())], tmp_path / "o.jsonl", ExportSettings("dpo"))
     first, second = rows_of(tmp_path / "o.jsonl")
     assert [len(row["prompt"]) for row in (first, second)] == [2, 4]
@@ -109,7 +109,7 @@ def test_filters(leaf, wanted, reason):
     assert (bool(passed), list(counts.dropped)) == (not reason, [reason] if reason else [])
 
 
-def test_a_path_that_goes_in_circles_is_left_out():
+def test_a_path_with_a_loop_is_left_out():
     tree = grown((ROOT, look("a")), (1, look("a")), (2, answer("x", 1.0)))
     assert not list(passing_leaves(tree, Filters(), Counts()))
     assert list(passing_leaves(tree, Filters(loops=True), Counts()))
@@ -117,7 +117,7 @@ def test_a_path_that_goes_in_circles_is_left_out():
     assert list(passing_leaves(changed, Filters(), Counts()))
 
 
-def test_errors_can_be_shown_and_not_learnt(run, tmp_path):
+def test_actions_that_failed_can_have_no_weight(run, tmp_path):
     failed = replace(look("a", "error: no such table"), info={"error": "sql_error"})
     tree = grown((ROOT, failed), (1, look("b")), (2, answer("x", 1.0)))
     file = tmp_path / "o.jsonl"
@@ -215,12 +215,12 @@ def test_a_leak_stops_the_export_and_nothing_is_written(run, tmp_path, tree, kin
     assert [file.name for file in tmp_path.iterdir()] == ["run"]
 
 
-def test_the_agents_own_right_answer_is_no_leak_nor_is_its_echo(run, tmp_path):
+def test_a_secret_that_the_agent_found_is_not_a_leak(run, tmp_path):
     tree = grown((ROOT, look(GOLD, f"near: {GOLD}")), (1, answer(GOLD, 1.0)))
     assert export([run(tree)], tmp_path / "o.jsonl", ExportSettings("sft")).rows == 1
 
 
-def test_check_looks_into_tool_calls():
+def test_the_leak_check_covers_nested_values():
     row = {"id": "x", "messages": [{"role": "user", "content": "", "extra": [{"a": GOLD}]}]}
     with pytest.raises(LeakError):
         check_row(row, fingerprints(TASK.secret))
@@ -241,7 +241,7 @@ def test_parquet_holds_nested_columns_as_json(run, tmp_path):
     assert json.loads(row["messages"]) == rows_of(tmp_path / "o.jsonl")[0]["messages"]
 
 
-def test_sharegpt_comes_with_its_dataset_info(run, tmp_path):
+def test_sharegpt_writes_its_dataset_info(run, tmp_path):
     (tmp_path / "dataset_info.json").write_text('{"mine": {"file_name": "m.json"}}')
     for kind in ("sft", "dpo"):
         export(

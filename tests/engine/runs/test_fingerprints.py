@@ -1,4 +1,4 @@
-"""Secrets are found without being kept."""
+"""Fingerprints find secrets without storing them."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -8,14 +8,14 @@ from engine.runs.fingerprints import SHORTEST, contains_secret, fingerprints
 SQL = "SELECT name FROM people WHERE age > 30"
 
 
-def test_a_secret_is_found_whatever_its_case_and_blanks():
-    marks = fingerprints({"sql": SQL})
-    assert contains_secret("the answer is\nselect   NAME from people\twhere age>30; ok", marks)
-    assert not contains_secret("SELECT name FROM people WHERE age > 31", marks)
-    assert not contains_secret("", marks)
+def test_a_secret_is_found_in_any_case_and_spacing():
+    known = fingerprints({"sql": SQL})
+    assert contains_secret("the answer is\nselect   NAME from people\twhere age>30; ok", known)
+    assert not contains_secret("SELECT name FROM people WHERE age > 31", known)
+    assert not contains_secret("", known)
 
 
-def test_the_secret_itself_is_not_kept():
+def test_the_secret_itself_is_not_stored():
     assert "people" not in str(fingerprints({"sql": SQL}))
 
 

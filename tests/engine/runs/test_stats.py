@@ -1,4 +1,4 @@
-"""What a run came to, and that a run of any size is read a tree at a time."""
+"""Statistics of a run, and that any run is read one tree at a time."""
 
 import sqlite3
 import tracemalloc
@@ -23,7 +23,7 @@ META = {
 
 
 def tree(number: int, size: int = 1) -> Tree:
-    """Two steps, the second wins; `size` thousand characters an observation."""
+    """Two steps, the second wins; `size` thousand characters per observation."""
     found = Tree(Task(f"t{number:05}", f"Question {number}?"), "m", stopped="solved")
     first = found.add(0, Step(Action("go", {"arm": number}), f"{number} " * 200 * size), 0)
     found.add(first.id, Step(Action("go", {"arm": 1}), "the end", 1.0, True), 1)
@@ -43,7 +43,7 @@ def test_prefix_and_cached_tokens_are_shares_of_the_prompt(tmp_path: Path) -> No
     assert (found["cached_tokens"], found["cached_share"]) == (80, 0.2)
 
 
-def test_nothing_asked_has_no_shares(tmp_path: Path) -> None:
+def test_a_run_without_requests_has_shares_of_zero(tmp_path: Path) -> None:
     with Store.create(tmp_path) as store:
         found = stats(store).to_dict()
     assert found["prefix_share"] == found["cached_share"] == found["solve_rate"] == 0.0
@@ -61,7 +61,7 @@ def test_a_task_with_half_a_tree_and_a_failure_is_one_task(tmp_path: Path) -> No
         assert stats(store).failures.total() == 0
 
 
-def test_a_run_from_before_calls_had_kinds_is_read_and_written(tmp_path: Path) -> None:
+def test_a_store_without_kinds_of_calls_is_read_and_extended(tmp_path: Path) -> None:
     with Store.create(tmp_path) as store:
         store.add_tree(tree(1))
     with closing(sqlite3.connect(tmp_path / FILE)) as db:
@@ -106,10 +106,10 @@ def exported(run: Path) -> None:
 
 
 @pytest.mark.parametrize("use", [counted, exported])
-def test_ten_times_the_trees_take_no_more_memory(
+def test_memory_does_not_grow_with_the_number_of_trees(
     runs: tuple[Path, Path], use: Callable[[Path], None]
 ) -> None:
     few, many = runs
-    use(few)  # what is imported and cached on first use
+    use(few)  # so that imports and caches do not count
     held = [peak(lambda run=run: use(run)) for run in (few, many)]
     assert held[1] < held[0] + 250_000, held  # 225 more trees are 4.5 MB and more

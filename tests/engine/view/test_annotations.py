@@ -1,4 +1,4 @@
-"""A person's marks: kept whatever happens, and honoured by an export."""
+"""A person's annotations (marks): stored safely, and respected by an export."""
 
 import json
 import subprocess
@@ -35,7 +35,7 @@ def mark(node: int = 6, tree: Tree | None = None, **more: object) -> Annotation:
     return Annotation(tree.task.id, node, path_signatures(tree)[node], **about)  # type: ignore[arg-type]
 
 
-def test_marks_come_back_as_they_were_kept_and_the_later_holds(tmp_path):
+def test_marks_are_read_as_written_and_the_last_counts(tmp_path):
     file = tmp_path / FILE
     assert read_annotations(file) == []
     marks = [
@@ -48,7 +48,7 @@ def test_marks_come_back_as_they_were_kept_and_the_later_holds(tmp_path):
     assert read_annotations(file) == marks and current_annotations(marks) == {"t1": marks[1:]}
 
 
-def test_a_mark_that_says_nothing_takes_the_earlier_back():
+def test_an_empty_mark_retracts_the_earlier():
     assert current_annotations([mark(verdict="bad"), mark()]) == {}
     assert current_annotations([mark(), mark(verdict="bad")]) == {"t1": [mark(verdict="bad")]}
 
@@ -69,12 +69,12 @@ def test_a_mark_that_says_nothing_takes_the_earlier_back():
         json.dumps(mark().to_dict() | {"more": 1}),
     ],
 )
-def test_what_is_no_mark_is_refused(line):
+def test_invalid_marks_are_refused(line):
     with pytest.raises(UsageError, match="not a mark"):
         Annotation.from_json(line)
 
 
-def test_a_line_that_was_torn_is_no_mark_and_does_not_spoil_the_next(tmp_path):
+def test_a_torn_line_is_skipped_and_does_not_damage_the_next(tmp_path):
     file = tmp_path / FILE
     append_annotations(file, [mark(score=1)])
     with file.open("a") as torn:
@@ -84,7 +84,7 @@ def test_a_line_that_was_torn_is_no_mark_and_does_not_spoil_the_next(tmp_path):
     assert read_annotations(file) == [mark(score=1), mark(score=2)]
 
 
-def test_a_broken_line_in_the_middle_is_told(tmp_path):
+def test_a_broken_line_in_the_middle_is_an_error(tmp_path):
     (tmp_path / FILE).write_text("broken\n")
     with pytest.raises(UsageError, match="not a mark: 'broken'"):
         read_annotations(tmp_path / FILE)
@@ -104,7 +104,7 @@ def test_two_writers_do_not_mix_their_lines(tmp_path):
     assert sorted(m.score or 0 for m in read_annotations(file)) == [1] * 20 + [2] * 20 + [3] * 20
 
 
-def test_a_mark_that_was_acknowledged_survives_kill_9(tmp_path):
+def test_an_acknowledged_mark_survives_kill_9(tmp_path):
     code = (
         "import sys\nfrom pathlib import Path\n"
         "from engine.runs.annotations import Annotation, append_annotations\n"
@@ -125,7 +125,7 @@ def test_a_mark_that_was_acknowledged_survives_kill_9(tmp_path):
     assert kept == list(range(len(kept))) and len(kept) >= acknowledged
 
 
-def test_a_signature_is_of_the_task_and_the_actions_that_lead_to_a_node():
+def test_a_signature_depends_on_the_task_and_the_actions_that_lead_to_a_node():
     one, other = searched(), searched()
     grow(other, ROOT, look("c"))
     assert (
@@ -160,12 +160,12 @@ def rows(
     ],
     ids=["trajectory", "leaf", "inner node", "task"],
 )
-def test_what_was_marked_bad_is_left_out(tmp_path, bad, kind):
+def test_paths_marked_bad_are_left_out(tmp_path, bad, kind):
     found, dropped, _ = rows(tmp_path, [bad], kind=kind, exclude_marked=True)
     assert found == [] and dropped["marked bad"] == 1
 
 
-def test_marks_do_nothing_unless_they_are_asked_for(tmp_path):
+def test_marks_matter_only_with_their_flags(tmp_path):
     assert len(rows(tmp_path, [mark(6, verdict="bad")])[0]) == 1
 
 
@@ -186,7 +186,7 @@ def test_other_paths_stay(tmp_path):
     ],
 )
 @pytest.mark.parametrize("pairs", ["step", "trajectory"])
-def test_a_pair_goes_with_its_rejected_half(tmp_path, bad, left, pairs):
+def test_a_bad_mark_on_the_rejected_side_drops_the_pair(tmp_path, bad, left, pairs):
     run = run_of(tmp_path / "run", searched())
     append_annotations(run / FILE, [bad])
     for templates in (("native",), ("react", "hermes")):
@@ -196,14 +196,14 @@ def test_a_pair_goes_with_its_rejected_half(tmp_path, bad, left, pairs):
         assert counts.dropped["marked bad"] == 1
 
 
-def test_the_least_mark_counts_of_trajectories_only(tmp_path):
+def test_min_mark_counts_scores_of_trajectories_only(tmp_path):
     marks = [mark(6, score=3), mark(6, scope="node", score=5)]
     assert rows(tmp_path, marks, min_mark=4)[:2] == ([], {"reward": 3, "mark": 1})
     assert len(rows(tmp_path, [], min_mark=3)[0]) == 1
-    assert rows(tmp_path, [mark(6)], min_mark=1)[0] == []  # taken back
+    assert rows(tmp_path, [mark(6)], min_mark=1)[0] == []  # empty
 
 
-def test_a_mark_on_a_node_that_is_gone_is_passed_over_and_counted(tmp_path):
+def test_a_mark_on_a_node_that_is_gone_is_skipped_and_counted(tmp_path):
     other = searched()
     other.nodes[5] = other.nodes[5].__class__(6, 4, Step(look("z").action, "rows"))
     marks = [mark(6, other, scope="node", verdict="bad"), mark(6, verdict="good")]
@@ -223,7 +223,7 @@ def test_the_command_counts_what_marks_left_out(tmp_path, capsys):
     assert "mark 2" in capsys.readouterr().err
 
 
-def test_marks_of_a_page_are_taken_in_once_and_of_another_run_not_at_all(tmp_path, capsys):
+def test_downloaded_marks_are_added_once_and_those_of_another_run_refused(tmp_path, capsys):
     run = run_of(tmp_path / "run", searched())
     append_annotations(
         tmp_path / "mine.jsonl", [mark(verdict="bad"), mark(1, scope="node", score=2)]

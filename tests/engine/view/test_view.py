@@ -72,7 +72,7 @@ def test_tasks_are_searched_filtered_and_sorted(window, tmp_path):
     expect(page.locator("#here")).to_contain_text("SandboxError: no room")
 
 
-def test_a_node_tells_its_conversation_facts_and_kind(window, tmp_path):
+def test_a_node_shows_its_conversation_facts_and_symbol(window, tmp_path):
     tree = searched()
     tree.nodes[3] = replace(tree.nodes[3], actor="student")
     page = opened(window, run_of(tmp_path / "run", tree, failed("t2")))
@@ -99,7 +99,7 @@ def test_a_node_tells_its_conversation_facts_and_kind(window, tmp_path):
     assert len(shapes) == 4
 
 
-def test_arrow_keys_walk_the_tree_and_letters_the_list(window, tmp_path):
+def test_arrow_keys_move_in_the_tree_and_letters_in_the_list(window, tmp_path):
     page = opened(window, run_of(tmp_path / "run", searched("t1"), searched("t2")))
     page.locator("#tree").focus()
     for key, leads in [
@@ -123,7 +123,7 @@ def test_arrow_keys_walk_the_tree_and_letters_the_list(window, tmp_path):
     assert page.input_value("#search") == "j"
 
 
-def test_a_tree_of_2000_nodes_is_drawn_where_it_is_seen(window, tmp_path):
+def test_only_the_visible_part_of_a_large_tree_is_drawn(window, tmp_path):
     page = opened(window, run_of(tmp_path / "run", bushy("t1", 2000)))
     assert "2000 nodes" in page.inner_text('[data-task="t1"]')
     assert 10 < page.locator(".node").count() < 100
@@ -141,7 +141,7 @@ def test_a_tree_of_2000_nodes_is_drawn_where_it_is_seen(window, tmp_path):
     expect(page.locator(".node.here")).to_be_in_viewport()
 
 
-def test_a_pair_shows_in_what_its_halves_differ(window, tmp_path):
+def test_a_pair_shows_how_its_halves_differ(window, tmp_path):
     page = opened(window, run_of(tmp_path / "run", searched()))
     page.locator('[data-tab="pairs"]').click()
     second = page.locator(".pair").nth(1)
@@ -153,12 +153,12 @@ def test_a_pair_shows_in_what_its_halves_differ(window, tmp_path):
     expect(page.locator(".node.here")).to_have_attribute("data-node", "5")
 
 
-def test_both_sides_of_a_difference_are_whole(window, tmp_path):
-    """What is shown of each half, changed or not, is its text: for random texts, alike and not."""
+def test_both_sides_of_a_difference_are_complete(window, tmp_path):
+    """Each half shows exactly its own text, for random texts, similar and not."""
     tree, random = Tree(searched().task, "m", stopped="solved"), Random(0)
     words = ["a", "b", " ", "\n", "ü", "_1", "+", "\u4e2d"]
     texts = ["".join(random.choices(words, k=random.randrange(60))) for _ in range(40)]
-    texts += ["x " * 4000, "y " * 4000]  # further apart than is looked
+    texts += ["x " * 4000, "y " * 4000]  # more edits than are searched
     for number, text in enumerate(texts):
         grow(
             tree,
@@ -178,7 +178,7 @@ def test_both_sides_of_a_difference_are_whole(window, tmp_path):
     assert sides["rejected"] == wanted and len(set(sides["chosen"])) == 1
 
 
-def test_charts_count_what_the_run_came_to(window, tmp_path):
+def test_charts_count_the_run(window, tmp_path):
     page = opened(window, run_of(tmp_path / "run", searched("t1"), searched("t2"), failed("t3")))
     page.locator('[data-tab="charts"]').click()
     assert "2 of 3 trees solved (67 %)" in page.inner_text("#panel")
@@ -214,36 +214,36 @@ def test_what_a_model_wrote_stays_text(window, tmp_path):
     assert "unsafe" not in policy
 
 
-def test_a_script_that_got_into_the_file_would_not_run(window, tmp_path):
-    """The policy holds by itself: no script but the page's own, no request to anywhere."""
+def test_a_script_injected_into_the_file_does_not_run(window, tmp_path):
+    """The policy alone suffices: no script but the page's own, no request to anywhere."""
     run = run_of(tmp_path / "run", searched())
     with RunReader.open(run) as reader:
         file = write_page(run, run / "view.html", reader).file
-    sneaked = "<script>document.title='owned'</script>" + tree_block(7, {})
-    file.write_text(file.read_text().replace("</header>", f"</header>{sneaked}"))
-    said: list[str] = []
-    with browser_apart(window, said) as page:
+    injected = "<script>document.title='owned'</script>" + tree_block(7, {})
+    file.write_text(file.read_text().replace("</header>", f"</header>{injected}"))
+    logged: list[str] = []
+    with separate_page(window, logged) as page:
         page.goto(file.as_uri())
         expect(page.locator('.node[data-node="0"]')).to_be_visible()
-        assert page.title() == "run" and "Content Security Policy" in "".join(said)
+        assert page.title() == "run" and "Content Security Policy" in "".join(logged)
         fetched = page.evaluate("fetch('http://127.0.0.1:9/').then(() => 'sent', e => e.name)")
-        assert fetched == "TypeError" and "connect-src" in "".join(said)
+        assert fetched == "TypeError" and "connect-src" in "".join(logged)
 
 
 @contextmanager
-def browser_apart(window: Page, said: list[str]) -> Iterator[Page]:
+def separate_page(window: Page, logged: list[str]) -> Iterator[Page]:
     """Another window of the same browser, whose errors are expected."""
     assert window.context.browser is not None
     context = window.context.browser.new_context()
     page = context.new_page()
-    page.on("console", lambda message: said.append(message.text))
+    page.on("console", lambda message: logged.append(message.text))
     try:
         yield page
     finally:
         context.close()
 
 
-def test_marks_made_in_a_file_are_downloaded_taken_in_and_honoured(window, tmp_path):
+def test_marks_made_in_a_file_are_downloaded_added_and_respected(window, tmp_path):
     run = run_of(tmp_path / "run", searched())
     page = opened(window, run)
     choose(page, 6)

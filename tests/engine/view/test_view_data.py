@@ -1,4 +1,4 @@
-"""What the page is given of a run: messages, costs, pairs, changes; and what it is never given."""
+"""What the page shows of a run: messages, costs, pairs, changes; and that no secret is shown."""
 
 import json
 import re
@@ -26,7 +26,7 @@ from tests.engine.export.test_rows import rows_of
 from tests.support.viewed import ATTACK, GOLD, answer, bushy, command, grow, look, run_of, searched
 
 
-def test_the_parts_of_a_path_are_the_conversation_that_the_template_renders(tmp_path):
+def test_the_messages_of_a_path_are_what_the_template_renders(tmp_path):
     tree = bushy("t1", 60)
     grow(tree, ROOT, Step(replace(look("x").action, tool="", thought="no call"), "call one"))
     run = run_of(tmp_path / "run", tree)
@@ -44,7 +44,7 @@ def test_the_parts_of_a_path_are_the_conversation_that_the_template_renders(tmp_
                 assert [message for part in parts for message in part] == whole
 
 
-def test_costs_add_up_to_the_tree_and_to_what_was_spent_until_the_first_success():
+def test_costs_add_up_for_the_tree_and_until_the_first_success():
     tree = searched()
     assert subtree_costs(tree)[ROOT] == tree.usage == sum((c.usage for c in tree.calls), Usage())
     assert [used.calls for used in subtree_costs(tree)] == [6, 3, 1, 1, 3, 1, 1]
@@ -53,7 +53,7 @@ def test_costs_add_up_to_the_tree_and_to_what_was_spent_until_the_first_success(
     assert first_success(Tree(tree.task, nodes=tree.nodes[:3], calls=tree.calls)) is None
 
 
-def test_several_nodes_of_one_request_are_paid_for_once():
+def test_a_request_with_several_nodes_counts_once():
     tree = searched()
     tree.add(ROOT, look("c"), 0)
     assert subtree_costs(tree)[1].calls == 3 and subtree_costs(tree)[7].calls == 0
@@ -71,15 +71,6 @@ def test_pairs_are_those_of_the_export(tmp_path, pairs):
     assert [pair["nodes"] for pair in shown[:2]] == [[4, 1], [6, 5]] and len(shown) > 4
 
 
-def test_a_pair_names_the_sibling_that_it_rejects(tmp_path):
-    tree = searched()
-    for number in range(3):
-        grow(tree, 4, answer(f"SELECT {number}"))
-    with RunReader.open(run_of(tmp_path / "run", tree)) as reader:
-        pairs = reader.read("t1").detail["pairs"]
-    assert [pair["nodes"][1] for pair in pairs] == [1, 5, 7, 8, 9]
-
-
 LEAKS = [
     searched(prompt=f"Who? {GOLD}"),
     Tree(searched().task, nodes=[]),
@@ -90,7 +81,7 @@ grow(LEAKS[2], ROOT, answer("x", 0.0, gold=[GOLD]))
 
 
 @pytest.mark.parametrize("leaking", LEAKS, ids=["prompt", "observation", "info"])
-def test_a_secret_stops_the_page_and_is_withheld_from_a_live_one(tmp_path, leaking):
+def test_a_secret_stops_the_file_and_is_withheld_on_a_live_page(tmp_path, leaking):
     run = run_of(tmp_path / "run", leaking, searched("t2"))
     with RunReader.open(run) as reader:
         feed = Feed(reader)
@@ -104,14 +95,14 @@ def test_a_secret_stops_the_page_and_is_withheld_from_a_live_one(tmp_path, leaki
     assert GOLD not in str(told) and told["t2"]["status"] == "solved"
 
 
-def test_what_the_agent_found_itself_is_shown(tmp_path):
+def test_a_secret_that_the_agent_found_is_shown(tmp_path):
     tree = searched()
     grow(tree, ROOT, look(GOLD, f"near: {GOLD}"))
     with RunReader.open(run_of(tmp_path / "run", tree)) as reader:
         assert html_safe_json(f"near: {GOLD}")[1:-1] in html_safe_json(reader.read("t1").detail)
 
 
-def test_a_failure_is_told_without_the_secret(tmp_path):
+def test_a_failure_is_shown_without_the_secret(tmp_path):
     run = run_of(tmp_path / "run")
     with Store.create(run) as store:
         store.add_failure(searched("t1").task, SandboxError(f"died at {GOLD}"))
@@ -139,12 +130,12 @@ def test_a_tree_in_a_notebook_shows_its_actions_and_escapes_what_a_model_wrote()
 
 
 @given(st.recursive(st.text() | st.integers(), lambda inner: st.lists(inner, max_size=3)))
-def test_data_cannot_end_the_block_it_stands_in(value):
+def test_data_cannot_end_its_block(value):
     text = html_safe_json([value, ATTACK, "\ud800"])
     assert text.isascii() and not set("<>&") & set(text) and "\n" not in text
 
 
-def test_changes_are_told_once_and_replaced_trees_again(tmp_path):
+def test_changes_are_listed_once_and_replaced_trees_again(tmp_path):
     run = run_of(tmp_path / "run", searched("t1"))
     with RunReader.open(run) as reader:
         feed = Feed(reader)

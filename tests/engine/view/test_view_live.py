@@ -1,4 +1,4 @@
-"""The page of a run that goes on: served, guarded, followed in a real Chromium, marked."""
+"""The live page: access control, following a run in a real Chromium, marks."""
 
 import http.client
 import json

@@ -42,7 +42,7 @@ OWN = {
     "id": "own-1",
     "group": "doubles",
     "split": "dev",
-    "prompt": "Write f that doubles what number.txt contains_secret.",
+    "prompt": "Write f that doubles what number.txt holds.",
     "visible_tests": ["assert f(1) == 14"],
     "tests": ["assert f(2) == 28"],
     "solution": "def f(n):\n    return n * 2 * int(open('number.txt').read())\n",
@@ -197,7 +197,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, write: Write) -> No
     (tmp_path / "bad.jsonl").write_text('{"question": "?"\n')
     with pytest.raises(DataError, match=r"bad\.jsonl: line 1: not JSON"):
         python_tasks(str(tmp_path / "bad.jsonl"), None, None)
-    with pytest.raises(DataError, match="contains_secret no record"):
+    with pytest.raises(DataError, match="holds no record"):
         python_tasks(write(), None, None)
     with pytest.raises(DataError, match="no format 'xml'; use one of humaneval, mbpp"):
         python_tasks(write(VALUE), None, "xml")
