@@ -12,7 +12,7 @@ from contextlib import closing, contextmanager, suppress
 from threading import Thread
 from urllib.parse import urlsplit
 
-from engine.die_with_parent import tied
+from engine.die_with_parent import die_with_parent
 from trainer.errors import TrainerError
 from trainer.serving.external import Program
 from trainer.serving.options import Served
@@ -31,7 +31,7 @@ class Child:
 
     def __init__(self, program: Program) -> None:
         self._process = subprocess.Popen(
-            tied(program.command, signal.SIGTERM),
+            die_with_parent(program.command, signal.SIGTERM),
             env={**os.environ, **program.env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
