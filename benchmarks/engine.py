@@ -47,12 +47,10 @@ from urllib.request import urlopen
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # beside us, `engine` is this file
 
-from engine.executors.spec import ChatSpec, EndpointSpec
 
 from benchmarks import engine_rivals as rivals
-from engine.chat.budget import Budget, BudgetedChat
-from engine.chat.endpoint import Endpoint
-from engine.chat.journal import CachedChat, Journal
+from engine.chat.budget import Budget
+from engine.chat.open import ChatSpec, ChatStack, EndpointSpec
 from engine.config import Config
 from engine.executors.local import Local
 from engine.executors.processes import Processes
@@ -148,10 +146,9 @@ class Watch(Silent):
 async def shared(world: str, tasks: list[Task], base_url: str, out: Path) -> None:
     """The engine in several processes, over `tasks`."""
     config = Config(env=world, split=SPLITS[world], teacher=rivals.MODEL, base_url=base_url)
-    asking = EndpointSpec(base_url, {"OPENAI_API_KEY": "none"}, None)
-    paying = ChatSpec(out / "journal.db", base_url, Budget(), asking)
+    chats = ChatSpec(out / "journal.db", Budget(), EndpointSpec(base_url))
     number = os.cpu_count() or 1
-    executor = Processes(number, max(1, AT_ONCE // number), paying)
+    executor = Processes(number, max(1, AT_ONCE // number), chats)
     found = await explore(config, tasks, out / "run", executor)
     if not found.complete:
         raise SystemExit(f"the engine did not finish: {found}")
@@ -162,11 +159,9 @@ async def explored(
 ) -> None:
     """The engine, over `tasks`; every one must be solved, as it was when it was recorded."""
     config = Config(env=world, split=SPLITS[world], teacher=rivals.MODEL, base_url=base_url)
-    endpoint = Endpoint(base_url, concurrency=AT_ONCE)
-    with Journal(out / "journal.db") as journal:
-        chat = CachedChat(BudgetedChat(endpoint, Budget()), journal)
+    async with ChatStack(out / "journal.db") as stack:
+        chat = stack.add(EndpointSpec(base_url).open(AT_ONCE))
         found = await explore(config, tasks, out / "run", Local(chat, AT_ONCE), progress=watch)
-    await endpoint.aclose()
     if not found.complete:
         raise SystemExit(f"the engine did not finish: {found}")
 

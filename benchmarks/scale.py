@@ -1,14 +1,14 @@
-"""What the one writer and the one gate of a cluster bear: the rates behind docs/scale.md.
+"""What the one writer and the one driver of a cluster bear: the rates behind docs/scale.md.
 
     python benchmarks/scale.py [--quick]
 
 Needs Ray. Three rates, each of the real thing on this machine:
 
-- trees a second into a run's store, of a tree as the demonstration teacher leaves on the bundled
+- trees per second into a run's store: of a tree as the demonstration teacher leaves on the bundled
   SQL tasks, and of one as large as ToolBench's (30 requests, observations of 2,000 characters);
-- replies a second into the journal, when 1, 64 and 512 wait at once, each committed before its use;
-- requests a second through the gate of `--executor ray`, from workers that answer at once, so that
-  nothing but the gate is measured; beside them the same requests, asked in this process.
+- replies per second into the journal, when 1, 64 and 512 wait at once, each committed before use;
+- requests per second that the driver of `--executor ray` serves (budget and journal), from workers
+  whose endpoint answers at once; beside them the same requests, asked in this process.
 
 Then the arithmetic: how long 470,000 trees take, and what saturates first.
 """
@@ -21,18 +21,23 @@ import platform
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from engine.executors.ray_actors import BudgetGate
 
 from engine.chat.base import ChatReply, ChatRequest
 from engine.chat.budget import Budget, BudgetedChat
 from engine.chat.journal import CachedChat, Journal, request_key
+from engine.chat.open import ChatStack
 from engine.config import Config
-from engine.executors.base import Worker, make_env, policy
+from engine.executors.base import TaskRunner, make_env
+from engine.executors.ray import ActorTransport, RayWorker
+from engine.executors.remote_worker import RemoteWorker
+from engine.executors.worker import DriverProxy, Message
+from engine.policies.build import build_policy
 from engine.runs.store import Store
 from environments import Action, Step, Task
 from search import Tree, Usage
@@ -61,28 +66,28 @@ def main() -> None:
             for at_once in (1, 64, 512)
         )
         alone = asyncio.run(_asked_here(Path(folder), 5000 // scale))
-        passed = asyncio.run(_through_gate(Path(folder), 5000 // scale))
-    print(f"the gate passes {passed / alone:.2f} of what is asked in one process")
+        passed = asyncio.run(_through_driver(Path(folder), 5000 // scale))
+    print(f"the driver passes {passed / alone:.2f} of what is asked in one process")
     calls, trees = min(kept, passed), large
     print(
         f"{TREES:,} trees of {CALLS} requests: {TREES / trees / 3600:.1f} h of writing trees, "
-        f"{TREES * CALLS / calls / 3600:.1f} h of requests at the gate's rate; "
+        f"{TREES * CALLS / calls / 3600:.1f} h of requests at the driver's rate; "
         f"the store takes {stored / trees:.1f} times as many small trees"
     )
     print(
         f"a thousand workers with a request every 2 s send 500 a second: {500 / calls:.0%} of what "
-        f"the gate passes; the trees they end are {500 / CALLS / trees:.1%} of what the store takes"
+        f"the driver passes; the trees they end are {500 / CALLS / trees:.1%} of the store's rate"
     )
 
 
 async def _demonstrated() -> Tree:
     config = Config(env="bird", split="train", mistake_rate=0.5)
     env = make_env(config)
-    worker = Worker(config, policy(config, env, None))
+    runner = TaskRunner(config, build_policy(config, env, None))
     try:
-        trees = [await worker.search(task) for task in env.tasks[:40]]
+        trees = [await runner.search(task) for task in env.tasks[:40]]
     finally:
-        await worker.close()
+        await runner.close()
         env.close()
     return sorted((t for t in trees if isinstance(t, Tree)), key=lambda t: len(t.nodes))[-10]
 
@@ -166,54 +171,77 @@ async def _asked_here(folder: Path, number: int) -> float:
     return rate
 
 
-class _Asking:
-    """A worker's part of a request: it asks the gate, and answers at once when it is told to."""
+class _Asker:
+    """In place of a `Worker`: to search a task is to send a range of requests, 64 at once."""
 
-    async def ask(self, request: ChatRequest) -> ChatReply:
-        return _reply()
+    def __init__(self, send: Callable[[Message], None]) -> None:
+        self._send, self._driver = send, DriverProxy(send)
+        self._stopped = asyncio.Event()
 
-    async def send(self, gate: object, first: int, number: int, at_once: int) -> None:
-        import ray
+    async def serve(self) -> None:
+        self._send(("ready", None))
+        await self._stopped.wait()
+        self._send(("ended",))
 
-        me = ray.get_runtime_context().current_actor
-        waiting = iter([_request(n) for n in range(first, first + number)])
+    def receive(self, message: Message) -> None:
+        kind, *values = message
+        if kind == "search":
+            self._searching = asyncio.create_task(self._search(values[0]))
+        elif kind == "answer":
+            self._driver.answered(*values)
+        else:
+            self._stopped.set()
 
-        async def ask() -> None:
-            for request in waiting:
-                await gate.complete.remote(request, me)  # type: ignore[attr-defined]
+    async def _search(self, task: Task) -> None:
+        self._send(("started", task.id))
+        numbers = iter(range(task.secret["first"], task.secret["last"]))
+        async with ChatStack(self._driver, self._driver) as stack:
+            chat = stack.add(_AtOnce())
 
-        await asyncio.gather(*(ask() for _ in range(at_once)))
+            async def ask() -> None:
+                for number in numbers:
+                    await chat.complete(_request(number))
+
+            await asyncio.gather(*(ask() for _ in range(64)))
+        self._send(("found", task.id, Tree(task, "asker")))
 
 
-async def _through_gate(folder: Path, number: int) -> float:
-    """Requests a second through the gate, from one worker a core but two, 64 at once in all."""
+class _RayAsker(RayWorker):
+    def __init__(self) -> None:
+        self._outbox = asyncio.Queue()
+        self._worker = _Asker(self._outbox.put_nowait)  # type: ignore[assignment]
+
+
+async def _through_driver(folder: Path, number: int) -> float:
+    """Requests per second through the driver, from one worker per core but two, 64 at once each."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
-    workers = max(1, (os.cpu_count() or 1) - 2)
+    count = max(1, (os.cpu_count() or 1) - 2)
     ray.init(
         address="local",
-        num_cpus=workers + 1,
+        num_cpus=count,
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
+    made = ray.remote(_RayAsker).options(max_concurrency=100_000)
+    share = number // count
+    tasks = [Task(str(n), "", {"first": n * share, "last": (n + 1) * share}) for n in range(count)]
     try:
-        gate = ray.remote(BudgetGate).options(max_concurrency=100_000, num_cpus=0)
-        gate = gate.remote(folder / "gate.db", URL, Budget())
-        made = ray.remote(_Asking).options(max_concurrency=100_000)
-        askers = [made.remote() for _ in range(workers)]
-        share, at_once = number // workers, 64 // workers
-        await asyncio.gather(*(one.send.remote(gate, 0, 1, 1) for one in askers))
-        began = time.perf_counter()
-        await asyncio.gather(
-            *(one.send.remote(gate, 1 + n * share, share, at_once) for n, one in enumerate(askers))
-        )
-        rate = workers * share / (time.perf_counter() - began)
-        await gate.close.remote()
+        with Journal(folder / "driver.db") as journal:
+            workers = [
+                RemoteWorker(ActorTransport(made.remote()), Budget(), journal) for _ in tasks
+            ]
+            await asyncio.gather(*(worker.ready() for worker in workers))
+            began = time.perf_counter()
+            pairs = zip(workers, tasks, strict=True)
+            await asyncio.gather(*(worker.search(task) for worker, task in pairs))
+            rate = count * share / (time.perf_counter() - began)
+            await asyncio.gather(*(worker.close() for worker in workers))
     finally:
         ray.shutdown()
-    print(f"gate: {rate:.0f} requests/s from {workers} workers")
+    print(f"driver: {rate:.0f} requests/s from {count} workers")
     return rate
 
 

@@ -1,7 +1,7 @@
-"""Commands that end when this process ends, however it ends.
+"""Run commands that end when this process ends, however it ends.
 
-Limitation: Linux only (PR_SET_PDEATHSIG, prctl(2)). It is sent when the thread that started the
-command ends, so commands are started by the main thread, which lives as long as the process.
+Limitations: Linux only (PR_SET_PDEATHSIG, prctl(2)). The signal is sent when the thread that
+started the command ends, so start commands in the main thread, which lives as long as the process.
 """
 
 import os
@@ -17,13 +17,13 @@ if os.getppid() != int(sys.argv[2]):
     sys.exit(1)
 os.execvp(sys.argv[3], sys.argv[3:])
 """
-"""Asks for the signal, sees that we did not end before it asked, and becomes the command."""
+"""Requests the signal, checks that the parent has not ended meanwhile, and becomes the command."""
 
 
-def tied(command: Sequence[str], number: Signals) -> list[str]:
-    """`command` as a child of this process has to call it, to get signal `number` when we end.
+def die_with_parent(command: Sequence[str], number: Signals) -> list[str]:
+    """Wrap `command`, a child of this process, so that it gets signal `number` when we end.
 
-    Elsewhere than on Linux: `command`.
+    On other systems than Linux, return `command` as it is.
     """
     if sys.platform != "linux":
         return list(command)

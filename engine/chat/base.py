@@ -1,5 +1,7 @@
-"""The chat contract. Everything between a policy and a server is a `Chat`: the endpoint, the
-budget over it, the journal over both, or a model in this process.
+"""The chat contract.
+
+Everything between a policy and a server is a `Chat`: the endpoint, the budget over it, the journal
+over both, or a model in this process.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""The journal as a cache that a person looks into and clears: `engine cache`."""
+"""List and prune the journal of paid replies, for `engine cache`."""
 
 import sqlite3
 import time
@@ -12,7 +12,17 @@ from engine.chat.journal_db import existing
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A paid reply.   time: of its commit, UTC, ISO 8601.   size: bytes."""
+    """A paid reply.
+
+    Attributes:
+        time: when it was committed, UTC, ISO 8601.
+        model: as named in the request.
+        base_url: the endpoint.
+        prompt_tokens: of the request.
+        completion_tokens: of the reply.
+        usd: dollars paid.
+        size: bytes.
+    """
 
     time: str
     model: str
@@ -25,7 +35,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Of a whole journal.   usd: dollars paid.   size: bytes of replies."""
+    """Sums over a whole journal.   usd: dollars paid.   size: bytes of replies."""
 
     replies: int
     prompt_tokens: int
@@ -35,10 +45,10 @@ class Totals:
 
 
 def entries(path: Path, *, model: str | None = None, limit: int = 20) -> list[Entry]:
-    """At most `limit` replies, the newest first.
+    """Return at most `limit` replies, newest first.
 
     Raises:
-        JournalError
+        JournalError: there is no journal at `path`, or it is damaged.
     """
     query = (
         "SELECT created, model, base_url, prompt_tokens, completion_tokens, usd, length(reply)"
@@ -50,7 +60,11 @@ def entries(path: Path, *, model: str | None = None, limit: int = 20) -> list[En
 
 
 def totals(path: Path) -> Totals:
-    """Raises: JournalError"""
+    """Return sums over all replies.
+
+    Raises:
+        JournalError: there is no journal at `path`, or it is damaged.
+    """
     query = (
         "SELECT count(*), coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0),"
         " total(usd), coalesce(sum(length(reply)), 0) FROM replies"
@@ -66,10 +80,10 @@ def prune(
     model: str | None = None,
     base_url: str | None = None,
 ) -> int:
-    """Delete the replies that meet every condition given, and say how many.
+    """Delete the replies that match every given condition, and return how many.
 
     Raises:
-        JournalError
+        JournalError: there is no journal at `path`, or it is damaged.
     """
     before = None if older_than_days is None else time.time() - older_than_days * 86400
     query = (

@@ -23,8 +23,8 @@ from typing import Any, Protocol, Self
 from engine.chat.base import Chat, ChatReply, ChatRequest
 from engine.chat.journal_db import (
     JournalError,
-    decoded,
-    encoded,
+    decode_reply,
+    encode_reply,
     errors,
     open_journal,
     storable,
@@ -108,11 +108,10 @@ class Journal:
         self._writer.close()
 
     async def get(self, key: str) -> ChatReply | None:
-        """Return the reply kept under `key`, if any. Takes microseconds: in WAL, readers do not
-        wait for a writer."""
+        """Return the reply kept under `key`, if any; in WAL, it does not wait for a writer."""
         with errors(self.path):
             row = self._reader.execute(_SELECT, [bytes.fromhex(key)]).fetchone()
-            return decoded(row[0]) if row else None
+            return decode_reply(row[0]) if row else None
 
     async def put(self, key: str, base_url: str, model: str, reply: ChatReply) -> ChatReply:
         """Commit `reply`, and return the reply kept under `key`: an earlier one if there is one.
@@ -131,14 +130,14 @@ class Journal:
             usage.prompt_tokens,
             usage.completion_tokens,
             usage.usd,
-            encoded(reply),
+            encode_reply(reply),
         )
         put = _Put(row, loop, loop.create_future())
         with self._closing:  # nothing is queued after the last item
             if self._closed:
                 raise JournalError(f"{self.path} is closed; the reply is not kept")
             self._queue.put(put)
-        return decoded(await put.kept)
+        return decode_reply(await put.kept)
 
     def _write(self) -> None:
         """Commit all that is queued, again and again, until `close`. Runs in the writer thread."""

@@ -1,6 +1,6 @@
-"""The journal's file: its schema, how it is opened, and how replies are written in it.
+"""The journal's SQLite file: its schema, opening it, and the format of replies in it.
 
-A file that is not a journal, or is broken, is an error that names it; it is never changed.
+A file that is not a journal, or is damaged, raises an error that names it, and is never changed.
 """
 
 import json
@@ -33,16 +33,16 @@ _PATIENCE = 60.0  # seconds to wait for another process to finish writing
 
 
 class JournalError(TreegraftError):
-    """The journal cannot be read or written. What it holds is left as it is."""
+    """The journal cannot be read or written. Its content is left as it is."""
 
 
 def open_journal(path: Path) -> sqlite3.Connection:
-    """A connection to the journal at `path`, made if there is no file or an empty one."""
+    """Return a connection to the journal at `path`; create it if the file is absent or empty."""
     db = sqlite3.connect(path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False)
     try:
         application, tables = _identity(db)
-        if (application, tables) == (0, 0):  # ours to make; nothing else is ever changed
-            _make(db)
+        if (application, tables) == (0, 0):  # no other file is ever changed
+            _create(db)
             application, tables = _identity(db)
         if application != _APPLICATION:
             raise JournalError(f"{path} is not a journal; name another file by --journal")
@@ -56,7 +56,7 @@ def open_journal(path: Path) -> sqlite3.Connection:
 
 
 def _identity(db: sqlite3.Connection) -> tuple[int, int]:
-    """(application id, number of tables), both of one moment: another process may be making it."""
+    """Return (application id, number of tables), read at once: another process may create them."""
     db.execute("BEGIN")
     try:
         [tables] = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -66,10 +66,10 @@ def _identity(db: sqlite3.Connection) -> tuple[int, int]:
     return application, tables
 
 
-def _make(db: sqlite3.Connection) -> None:
+def _create(db: sqlite3.Connection) -> None:
     give_up = time.monotonic() + _PATIENCE
     while True:
-        try:  # turning to WAL does not wait for another process that does the same
+        try:  # switching to WAL does not wait for another process that does the same
             db.execute("PRAGMA journal_mode = WAL")
             break
         except sqlite3.OperationalError:
@@ -84,6 +84,7 @@ def _make(db: sqlite3.Connection) -> None:
 
 @contextmanager
 def transaction(db: sqlite3.Connection) -> Iterator[None]:
+    """Commit what is done inside, or roll it back on an error."""
     db.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -96,6 +97,11 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
 
 @contextmanager
 def existing(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open the journal at `path`, and close it.
+
+    Raises:
+        JournalError: there is no journal, or it is damaged.
+    """
     if not path.is_file():
         raise JournalError(f"there is no journal at {path}")
     with errors(path), closing(open_journal(path)) as db:
@@ -104,7 +110,7 @@ def existing(path: Path) -> Iterator[sqlite3.Connection]:
 
 @contextmanager
 def errors(path: Path) -> Iterator[None]:
-    """Name the file in what goes wrong with it. ValueError: a reply that is not JSON."""
+    """Turn errors into a JournalError that names the file. ValueError: a reply is not JSON."""
     try:
         yield
     except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
@@ -112,22 +118,24 @@ def errors(path: Path) -> Iterator[None]:
 
 
 def to_json(value: Any, **options: Any) -> bytes:
-    """JSON as bytes. Half a surrogate pair is passed on as it is: strings that differ must too."""
+    """Return JSON as bytes. Lone surrogates are kept: strings that differ must stay different."""
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), **options)
     return text.encode("utf-8", "surrogatepass")
 
 
-def encoded(reply: ChatReply) -> bytes:
-    said = [reply.messages, astuple(reply.usage), reply.model, reply.finish]
-    return to_json([*said, reply.logprobs] if reply.logprobs else said)
+def encode_reply(reply: ChatReply) -> bytes:
+    """Return `reply` as the journal keeps it; without its key."""
+    fields = [reply.messages, astuple(reply.usage), reply.model, reply.finish]
+    return to_json([*fields, reply.logprobs] if reply.logprobs else fields)
 
 
-def decoded(data: bytes) -> ChatReply:
+def decode_reply(data: bytes) -> ChatReply:
+    """Return the reply that `encode_reply` wrote."""
     messages, usage, model, finish, *more = json.loads(data.decode("utf-8", "surrogatepass"))
     logprobs = tuple(more[0]) if more else ()
     return ChatReply(tuple(messages), Usage(*usage), model, tuple(finish), logprobs)
 
 
 def storable(name: str) -> str:
-    """A name that SQLite takes."""
+    """Return `name` without lone surrogates, which SQLite rejects."""
     return name.encode("utf-8", "replace").decode("utf-8")

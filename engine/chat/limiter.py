@@ -1,7 +1,7 @@
-"""How many requests are under way at once: additive increase, multiplicative decrease (AIMD).
+"""Limits requests under way by additive increase, multiplicative decrease (AIMD).
 
-The rule is TCP's congestion avoidance (Jacobson 1988): what a server can take is not known and
-changes, so it is found by asking for a little more until it complains, then for half.
+This is TCP's congestion avoidance (Jacobson 1988). What a server can take is unknown and changes,
+so the limit grows slowly until the server complains, and is then halved.
 """
 
 import asyncio
@@ -13,12 +13,21 @@ class Limiter:
 
         async with limiter as sent:
             ...
-            limiter.cut(sent, pause)  # the server complains
-            limiter.grow()  # the server is content
+            limiter.cut(sent, pause)  # the server is overloaded
+            limiter.grow()  # the request succeeded
 
-    maximum: the most at once, where it also starts.
-    cooldown: seconds after a cut in which no second one is made.
     Belongs to one event loop at a time.
+
+    Args:
+        maximum: highest limit, and the first one.
+        cooldown: seconds after a cut without a second cut.
+
+    Attributes:
+        active: requests under way.
+        cuts: how often the limit was cut.
+
+    Raises:
+        ValueError: `maximum` is less than 1.
     """
 
     def __init__(self, maximum: int, *, cooldown: float = 1.0) -> None:
@@ -35,11 +44,11 @@ class Limiter:
 
     @property
     def limit(self) -> int:
-        """How many may run at once now, in [1, maximum]."""
+        """Return how many may run at once now, in [1, maximum]."""
         return int(self._limit)
 
     async def __aenter__(self) -> int:
-        """Wait for a turn. The value says when: how many cuts had been made."""
+        """Wait for a turn; return the number of cuts so far, for `cut`."""
         if not self._queue and self._free():
             self.active += 1
             return self.cuts
@@ -49,7 +58,7 @@ class Limiter:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self.active -= 1  # the turn was given and is not taken: the next may have it
+                self.active -= 1  # its turn had come: pass it on
             self._serve()
             raise
         return self.cuts
@@ -59,15 +68,17 @@ class Limiter:
         self._serve()
 
     def grow(self) -> None:
-        """Note a success: a full round of them allows one request more at once."""
+        """Note a success. A full round of them raises the limit by one."""
         self._limit = min(self.maximum, self._limit + 1 / self._limit)
         self._serve()
 
     def cut(self, sent: int, pause: float = 0.0) -> None:
-        """Note a refusal (429, 5xx) of a request whose turn came after `sent` cuts.
+        """Note a refusal (429, 5xx), and halve the limit once per burst of refusals.
 
-        Halves the limit once a burst: a request sent before the latest cut says nothing about
-        the limit since.   pause: seconds for which the server wants no request at all.
+        Args:
+            sent: cuts when the request's turn came. A request sent before the latest cut says
+                nothing about the limit since.
+            pause: seconds for which the server wants no request at all.
         """
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -85,7 +96,7 @@ class Limiter:
         return asyncio.get_running_loop().time() >= self._paused_until
 
     def _serve(self) -> None:
-        """Give free turns to those who wait, longest first."""
+        """Give free turns to waiting requests, first come, first served."""
         while self._queue and (self._queue[0].done() or self._free()):
             turn = self._queue.popleft()
             if not turn.done():

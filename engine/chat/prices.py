@@ -1,5 +1,7 @@
-"""What tokens cost. Prices change and differ by tier: `prices.json` says of when it is, and a file
-of the user's own, of the same form, goes before it.
+"""Token prices.
+
+They change and differ by tier: `prices.json` holds its date, and a user's file of the same form
+overrides it.
 """
 
 import json
@@ -17,14 +19,17 @@ _BUILT_IN = Path(__file__).with_name("prices.json")
 
 
 class PriceError(TreegraftError):
-    """A price file that cannot be read, or a model without a price where one is needed."""
+    """A price file cannot be read, or a model has no price although dollars are bounded."""
 
 
 @dataclass(frozen=True, slots=True)
 class Price:
     """US dollars per million tokens.
 
-    cached_input: for prompt tokens that the endpoint had in its prefix cache.
+    Attributes:
+        input: for prompt tokens.
+        output: for completion tokens.
+        cached_input: for prompt tokens that the endpoint had in its prefix cache.
     """
 
     input: float
@@ -36,20 +41,20 @@ Prices = Mapping[str, Price]
 
 
 def read_prices(path: Path | None = None) -> Prices:
-    """The built-in prices, those of the user's file `path` merged over them.
+    """Return the built-in prices, overridden by those in the user's file `path`.
 
-    The file: {"my-model": {"input": 0.5, "cached_input": 0.1, "output": 2.0}, ...}, or the same
-    under a key "models". `cached_input` is `input` where it is not given.
+    The file holds {"my-model": {"input": 0.5, "cached_input": 0.1, "output": 2.0}, ...}, possibly
+    under a key "models". `cached_input` defaults to `input`.
 
     Raises:
-        PriceError: naming the file and the model.
+        PriceError: the file is not valid; names the file and the model.
     """
     built_in = _read(_BUILT_IN)
     return built_in if path is None else {**built_in, **_read(path)}
 
 
 def price_of(model: str, prices: Prices) -> Price | None:
-    """The price of `model`, by its name or its longest beginning that ends at a "-"."""
+    """Return the price of `model`, by its name or the longest prefix that ends before a "-"."""
     while model:
         if model in prices:
             return prices[model]
@@ -58,15 +63,15 @@ def price_of(model: str, prices: Prices) -> Price | None:
 
 
 def needed_price(model: str, prices: Prices) -> Price:
-    """The price of `model`, for a bound in dollars, which means nothing without it.
+    """Return the price of `model`, without which dollars cannot be bounded.
 
     Raises:
-        PriceError
+        PriceError: no price is known.
     """
     price = price_of(model, prices)
     if price is None:
         raise PriceError(
-            f"no price is known for {model!r}, so dollars cannot be bounded: give it by "
+            f"no price is known for {model!r}, so dollars cannot be bounded: pass "
             '--prices FILE with {"' + model + '": {"input": ..., "output": ...}} '
             "(dollars per million tokens)"
         )
@@ -74,16 +79,20 @@ def needed_price(model: str, prices: Prices) -> Price:
 
 
 def cost(price: Price, usage: Usage) -> float:
-    """US dollars."""
+    """Return the cost of `usage` in US dollars."""
     fresh = usage.prompt_tokens - usage.cached_tokens
     spent = fresh * price.input + usage.cached_tokens * price.cached_input
     return (spent + usage.completion_tokens * price.output) / 1e6
 
 
 def estimate(price: Price | None, tasks: int, calls_per_task: float, per_call: Usage) -> Usage:
-    """What a run would use; `usd` is 0 where the price is unknown.
+    """Estimate the usage of a run; `usd` is 0 if the price is unknown.
 
-    calls_per_task, per_call: means, of an earlier run or a guess; `per_call.calls` is not read.
+    Args:
+        price: of the model.
+        tasks: how many.
+        calls_per_task: mean, from an earlier run or a guess.
+        per_call: mean usage of a request; its `calls` is not read.
     """
     calls = round(tasks * calls_per_task)
     usage = Usage(
@@ -106,19 +115,19 @@ def _read(path: Path) -> dict[str, Price]:
     models = raw.get("models", raw) if isinstance(raw, dict) else None
     if not isinstance(models, dict):
         raise PriceError(f"{path}: not a JSON object from models to prices")
-    return {model: _price(path, model, given) for model, given in models.items()}
+    return {model: _price(path, model, entry) for model, entry in models.items()}
 
 
-def _price(path: Path, model: str, given: Any) -> Price:
-    if not isinstance(given, dict):
+def _price(path: Path, model: str, entry: Any) -> Price:
+    if not isinstance(entry, dict):
         raise PriceError(f"{path}: {model}: not an object with input and output")
-    named = {"cached_input": given.get("input"), **given}
-    unknown = named.keys() - {"input", "cached_input", "output"}
+    prices = {"cached_input": entry.get("input"), **entry}
+    unknown = prices.keys() - {"input", "cached_input", "output"}
     if unknown:
-        raise PriceError(f"{path}: {model}: unknown {', '.join(sorted(unknown))}")
+        raise PriceError(f"{path}: {model}: unknown keys: {', '.join(sorted(unknown))}")
     for name in ("input", "cached_input", "output"):
-        value: Any = named.get(name)
+        value: Any = prices.get(name)
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or not 0 <= value < inf:
             raise PriceError(f"{path}: {model}: {name} must be dollars per million tokens")
-    return Price(**{name: float(value) for name, value in named.items()})
+    return Price(**{name: float(value) for name, value in prices.items()})

@@ -1,4 +1,4 @@
-"""`engine cache`: look into the journal of paid replies, and clear it."""
+"""`engine cache`: list and prune the journal of paid replies."""
 
 import json
 from pathlib import Path
@@ -10,16 +10,14 @@ from engine.terminal import Json, say
 
 cache = typer.Typer(help="The journal of paid replies.", no_args_is_help=True)
 
-JournalFile = Annotated[
-    Path, typer.Option("--journal", help="The journal's file.", show_default=True)
-]
+JournalFile = Annotated[Path, typer.Option("--journal", help="Journal file.", show_default=True)]
 
 
 @cache.command("list")
 def cache_list(
     journal: JournalFile = Path("runs/journal.db"),
-    model: Annotated[str | None, typer.Option(help="Only this model's.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, newest first.")] = 20,
+    model: Annotated[str | None, typer.Option(help="Only replies of this model.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Most replies to list, newest first.")] = 20,
     json_: Json = False,
 ) -> None:
     """List paid replies."""
@@ -40,12 +38,14 @@ def cache_list(
 @cache.command("prune")
 def cache_prune(
     journal: JournalFile = Path("runs/journal.db"),
-    older_than_days: Annotated[float | None, typer.Option(min=0, help="Only older ones.")] = None,
-    model: Annotated[str | None, typer.Option(help="Only this model's.")] = None,
-    base_url: Annotated[str | None, typer.Option(help="Only this endpoint's.")] = None,
-    all_: Annotated[bool, typer.Option("--all", help="Every reply.")] = False,
+    older_than_days: Annotated[
+        float | None, typer.Option(min=0, help="Only older replies.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="Only replies of this model.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Only replies of this endpoint.")] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All replies.")] = False,
 ) -> None:
-    """Delete paid replies; a run that is resumed pays for them again."""
+    """Delete paid replies. A resumed run pays for them again."""
     from engine.chat.cache import prune
     from engine.errors import UsageError
 

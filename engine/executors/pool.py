@@ -21,7 +21,7 @@ class WorkerLost(TreegraftError):
 
 @dataclass(frozen=True, slots=True)
 class PoolSize:
-    """Attributes: workers: how many.   concurrency: tasks at once, per worker."""
+    """Number of workers, and of the tasks that each searches at once."""
 
     workers: int
     concurrency: int

@@ -53,11 +53,13 @@ class Cluster:
         paid = chats.teacher or chats.student
         ray = _connect(self._address)
         try:
+            actors = ray.remote(RayWorker).options(num_cpus=1, max_concurrency=_CALLS)
             number = self._workers or max(1, int(ray.cluster_resources().get("CPU", 1)))
             with Journal(chats.journal) if paid else nullcontext() as journal:
 
                 def hire() -> RemoteWorker:
-                    return RemoteWorker(_Actor(ray, spec), chats.budget, journal)
+                    actor = actors.remote(spec, os.getcwd())
+                    return RemoteWorker(ActorTransport(actor), chats.budget, journal)
 
                 await run_pool(hire, PoolSize(number, self._concurrency), tasks, on_result)
         finally:
@@ -118,12 +120,11 @@ class RayWorker:
         return messages
 
 
-class _Actor:
-    """A `Transport`: an actor, and the calls that pass messages to it and from it."""
+class ActorTransport:
+    """A `Transport` to the `RayWorker` that a handle is of, by calls of its methods."""
 
-    def __init__(self, ray: Any, spec: WorkerSpec) -> None:
-        actor = ray.remote(RayWorker).options(num_cpus=1, max_concurrency=_CALLS)
-        self._actor = actor.remote(spec, os.getcwd())
+    def __init__(self, actor: Any) -> None:
+        self._actor = actor
 
     def start(self, receive: Callable[[Message], None], lost: Callable[[], None]) -> None:
         """See `Transport`."""

@@ -77,7 +77,7 @@ class Worker:
 
     def __init__(self, spec: WorkerSpec, send: Callable[[Message], None]) -> None:
         self._spec, self._send = spec, send
-        self._driver = _Driver(send)
+        self._driver = DriverProxy(send)
         self._chats: ChatStack | None = None
         self._idle: list[TaskRunner] = []
         self._searching: set[asyncio.Task[None]] = set()
@@ -152,7 +152,7 @@ class Worker:
             await runner.close()
 
 
-class _Driver:
+class DriverProxy:
     """The budget and the journal that the driver holds: `Reservations` and `ReplyStore`."""
 
     def __init__(self, send: Callable[[Message], None]) -> None:

@@ -1,9 +1,10 @@
-"""A judge that asks the teacher's own chat: what LATS calls the language model's value function
-(Zhou et al. 2023, arXiv:2310.04406), ToolBench's pairwise ranking, and self-reflection.
+"""A value model that is the teacher's own model.
 
-A question is the conversation so far, as the teacher is shown it, and one more request; so prefix
-caches hit. The questions and the answers are in requests and in the journal only: no tree and no
-row holds them.
+It does the language model value function of LATS (Zhou et al. 2023, arXiv:2310.04406), ToolBench's
+pairwise ranking, and self-reflection.
+
+A question is the teacher's conversation so far with one more request at its end, so prefix caches
+hit. Questions and answers stand in requests and in the journal only, never in a tree or a row.
 """
 
 import re
@@ -11,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from engine.chat.base import ChatRequest
-from engine.policies.teacher import DIVERSITY, LESSONS, Teacher, brief, with_note
+from engine.policies.teacher import DIVERSITY, LESSONS, Teacher, describe_step, with_note
 from environments.types import Step, Task
 from search.policy import Judgement
 
@@ -22,7 +23,7 @@ COMPARE = "Stop here and compare two next calls; make no call."
 REFLECT = "This attempt has ended and did not solve the task; make no call."
 
 SEARCH_TEXTS = (DIVERSITY, LESSONS, VALUE, COMPARE, REFLECT)
-"""What opens each text that a search adds to requests; none of them may stand in a row."""
+"""First line of each text that a search adds to requests. None of them may be in a row."""
 
 _VALUE = f"""{VALUE}
 How likely is it that the task is solved by going on from here? Think briefly, then end with one
@@ -39,18 +40,18 @@ Say in at most three sentences what went wrong, and what to do differently from 
 
 _SCORE = re.compile(r"score\W*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _BETTER = re.compile(r"better\W*\b([ab])\b", re.IGNORECASE)
-_LONGEST = 1000  # characters of a reflection that later requests are told
+_MAX_REFLECTION = 1000  # characters of a reflection that later requests hold
 
 
 class ModelJudge:
-    """Judges by asking the model that `teacher` asks, over the same journal and budget.
+    """Judges by asking the teacher's model, over the same journal and budget.
 
-    A reply that cannot be read counts as a value of 0, as no preference, as nothing to say.
+    An unreadable reply counts as value 0, as no preference, or as an empty reflection.
     """
 
     def __init__(self, teacher: Teacher) -> None:
         self.teacher = teacher
-        # A stop string of the template's is for calls.
+        # The template's stop strings are for calls.
         self.sampling = {k: v for k, v in teacher.sampling.items() if k != "stop"}
         if teacher.template.tools(teacher.world):
             self.sampling["tool_choice"] = "none"
@@ -63,15 +64,15 @@ class ModelJudge:
         self, task: Task, path: Sequence[Step], one: Step, other: Step
     ) -> Judgement[float]:
         """See `search.Judge`."""
-        question = _COMPARE.format(one=brief(one), other=brief(other))
-        return await self._ask(task, path, question, _share)
+        question = _COMPARE.format(one=describe_step(one), other=describe_step(other))
+        return await self._ask(task, path, question, _preference)
 
     async def reflect(self, task: Task, path: Sequence[Step]) -> Judgement[str]:
         """See `search.Judge`."""
-        return await self._ask(task, path, _REFLECT, lambda text: text.strip()[:_LONGEST])
+        return await self._ask(task, path, _REFLECT, lambda text: text.strip()[:_MAX_REFLECTION])
 
     async def _ask(
-        self, task: Task, path: Sequence[Step], question: str, read: Callable[[str], T]
+        self, task: Task, path: Sequence[Step], question: str, parse: Callable[[str], T]
     ) -> Judgement[T]:
         teacher = self.teacher
         messages = with_note(teacher.template.render(teacher.world, task, path), question)
@@ -79,15 +80,16 @@ class ModelJudge:
         request = ChatRequest(teacher.name, messages, tools, self.sampling)
         reply = await teacher.chat.complete(request)
         text = str(reply.messages[0].get("content") or "")
-        return Judgement(read(text), reply.usage, reply.key)
+        return Judgement(parse(text), reply.usage, reply.key)
 
 
 def _score(text: str) -> float:
-    """The last score in `text`, 0 to 10, as a share."""
-    found = _SCORE.findall(text)
-    return min(float(found[-1]) / 10, 1.0) if found else 0.0
+    """Return the last score in `text`, 0 to 10, as a fraction."""
+    scores = _SCORE.findall(text)
+    return min(float(scores[-1]) / 10, 1.0) if scores else 0.0
 
 
-def _share(text: str) -> float:
-    found = _BETTER.findall(text)
-    return float(found[-1].lower() == "a") if found else 0.5
+def _preference(text: str) -> float:
+    """Return 1 if the last verdict in `text` is A, 0 if B, 0.5 if there is none."""
+    verdicts = _BETTER.findall(text)
+    return float(verdicts[-1].lower() == "a") if verdicts else 0.5

@@ -1,4 +1,4 @@
-"""A look at the student's server before a run begins, and before anything is paid."""
+"""Check the student's server before a run begins, and before anything is paid."""
 
 from engine.chat.base import ChatRequest
 from engine.errors import UsageError
@@ -9,11 +9,13 @@ _TOKENS = 16
 
 
 async def probe(student: StudentEndpoint, threshold: float) -> None:
-    """See, by one short request, that the student answers as it must. It is not journaled: what a
-    server said yesterday says nothing of today.
+    """Check, by one short request, that the student's server answers as it must.
+
+    The request is not in the journal: yesterday's answer says nothing about today's server.
 
     Raises:
-        UsageError: it does not answer, refuses, or tells no log-probabilities where these decide.
+        UsageError: the server does not answer, refuses, or sends no log-probabilities although the
+            threshold needs them.
     """
     hello = [{"role": "user", "content": "Hello."}]
     sampling = {"max_tokens": _TOKENS, **extra(threshold)}
@@ -25,7 +27,7 @@ async def probe(student: StudentEndpoint, threshold: float) -> None:
             await endpoint.aclose()
     except PolicyError as error:
         raise UsageError(f"--student {student.public}: {error}") from error
-    # A student may have nothing to say to this: one token, which ends the reply, and tells nothing.
+    # The reply may be empty: one token, which ends it, and has no log-probability.
     if None in reply.logprobs and reply.messages[0].get("content"):
         raise UsageError(
             f"--student {student.public} returns no log-probabilities: use a server that does "

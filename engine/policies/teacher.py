@@ -1,4 +1,4 @@
-"""A policy that asks a chat model: any OpenAI-compatible endpoint, or a model in this process."""
+"""A policy that asks a chat model: an OpenAI-compatible endpoint, or a model in this process."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,22 +10,27 @@ from search.policy import Proposal, Request
 from search.tree import ROOT, Call
 
 DIVERSITY = "These were already tried at this point and did not solve the task:"
-"""Opens the text that asks for a different action. It is part of a request only: neither the tree
-nor a row ever holds it."""
+"""First line of the text that asks for a different action. It is part of a request only, never of
+the tree or of a row."""
 
 LESSONS = "Earlier attempts at this task failed. What was learned from them:"
-"""Opens the text of reflections on them, which is part of a request only, too."""
+"""First line of the text with reflections on them, which is part of a request only, too."""
 
 SEED_STRIDE = 7919
-"""Between the seeds of two attempts: servers count up from a request's seed for its choices."""
+"""Distance between the seeds of two attempts; servers count up from it for a request's choices."""
 
-_LONGEST = 300  # characters of an observation that is quoted in such a text
+_MAX_QUOTE = 300  # characters of an observation or a thought in such a text
 
 
 class Teacher:
-    """Proposes by asking `chat`.
+    """Proposes the actions in the replies of a chat model.
 
-    sampling: parameters for every request (temperature, max_tokens, seed, ...).
+    Args:
+        chat: answers the requests.
+        template: renders requests and parses replies.
+        world: instructions and tools of the environment.
+        model: name for the requests, and of the policy.
+        sampling: parameters of every request (temperature, max_tokens, seed, ...).
     """
 
     def __init__(
@@ -49,7 +54,7 @@ class Teacher:
             messages = with_note(messages, "\n".join(lines))
         asked = ChatRequest(
             self.name,
-            differently(messages, request.tried) if request.tried else messages,
+            ask_differently(messages, request.tried) if request.tried else messages,
             self.template.tools(self.world),
             self._sampling(request.count, request.attempt),
             request.attempt,
@@ -60,34 +65,34 @@ class Teacher:
         return Proposal(actions, calls, reply.logprobs[: request.count])
 
     def _sampling(self, count: int, attempt: int) -> dict[str, Any]:
-        """A server that honours seeds answers equal requests alike: each attempt has its own."""
+        """Return the parameters, with a seed per attempt: equal seeds give equal replies."""
         sampling = self.sampling | ({"n": count} if count > 1 else {})
         if "seed" in sampling:
             sampling["seed"] = (sampling["seed"] + attempt * SEED_STRIDE) % 2**31
         return sampling
 
 
-def differently(messages: list[Message], tried: Sequence[Step]) -> list[Message]:
-    """`messages`, ending with the request for another action than those `tried`."""
-    lines = [f"- {brief(step)}" for step in tried]
+def ask_differently(messages: list[Message], tried: Sequence[Step]) -> list[Message]:
+    """Return `messages`, ending with the request for another action than those `tried`."""
+    lines = [f"- {describe_step(step)}" for step in tried]
     return with_note(messages, "\n".join([DIVERSITY, *lines, "Make a different call."]))
 
 
 def with_note(messages: list[Message], text: str) -> list[Message]:
-    """`messages`, ending with a user's `text` that belongs to this request alone.
+    """Return `messages`, ending with a user's `text` for this request only.
 
-    Everything before the last message stays as it is, so that prefix caches hit.
+    All messages before the last stay as they are, so prefix caches hit.
     """
     last = messages[-1]
     if last["role"] != "user":
         return [*messages, {"role": "user", "content": text}]
-    # Many chat templates refuse two user messages in a row.
+    # Many chat templates reject two user messages in a row.
     return [*messages[:-1], {**last, "content": f"{last['content']}\n\n{text}"}]
 
 
-def brief(step: Step) -> str:
-    """A step in one line, shortened."""
+def describe_step(step: Step) -> str:
+    """Return a step as one line, shortened."""
     action = step.action
-    what = f"{action.tool} {dict(action.arguments)}" if action.tool else action.thought[:_LONGEST]
-    came = " ".join(step.observation.split())
-    return f"{what} -> {came[:_LONGEST]}"
+    call = f"{action.tool} {dict(action.arguments)}" if action.tool else action.thought[:_MAX_QUOTE]
+    observation = " ".join(step.observation.split())
+    return f"{call} -> {observation[:_MAX_QUOTE]}"

@@ -1,4 +1,4 @@
-"""How a task and a path become messages, and how a reply becomes an action."""
+"""Templates: from a task and a path to messages, and from a reply to an action."""
 
 from engine.templates.base import Message, Template, TemplateError
 from engine.templates.registry import NAMES, get, source_of

@@ -2,15 +2,15 @@
 
     {"thoughts": {"text": "I should look."}, "command": {"name": "look", "args": {"at": "x"}}}
 
-AutoGPT asks for more thoughts (reasoning, plan, criticism, speak). What a model writes there is
-kept as lines of the one thought; what is rendered has the text only.
+AutoGPT has further thoughts (reasoning, plan, criticism, speak). If a model writes them, they
+become lines of the thought; a rendered reply has only "text".
 """
 
 import json
 from typing import Any
 
 from engine.templates import dialects
-from engine.templates.openai_format import called, first_object
+from engine.templates.openai_format import action_from_call, first_json
 from engine.templates.text import Text
 from environments.types import Action
 
@@ -33,14 +33,17 @@ Answer with one command at a time, and with nothing but JSON in this form:
 
 
 def system(instructions: str, tools: str) -> str:
+    """Return the system message."""
     return f"{instructions}\n\n{FORMAT.format(tools=tools)}"
 
 
 def observed(observation: str) -> str:
+    """Return an observation as the user's message."""
     return f"Command returned: {observation}"
 
 
 def write(action: Action) -> str:
+    """Return a call as the assistant's message."""
     command = {"name": action.tool, "args": dict(action.arguments)}
     return json.dumps(
         {"thoughts": {"text": action.thought}, "command": command}, ensure_ascii=False, indent=4
@@ -48,16 +51,17 @@ def write(action: Action) -> str:
 
 
 def read(reply: str) -> Action:
+    """Return the action in a reply, or a malformed action."""
     start = reply.find("{")
     if start < 0:
         return Action.malformed(reply, "no JSON was found; answer with one JSON object")
-    value, error = first_object(reply[start:])
+    value, error = first_json(reply[start:])
     if error:
         return Action.malformed(reply, error)
     command = value.get("command") if isinstance(value, dict) else None
     if not isinstance(command, dict):
         return Action.malformed(reply, 'the JSON holds no "command" with "name" and "args"')
-    return called(reply, command, ("name", "args", ""), _thought(value.get("thoughts")))
+    return action_from_call(reply, command, ("name", "args", ""), _thought(value.get("thoughts")))
 
 
 def _thought(thoughts: Any) -> str:

@@ -1,4 +1,7 @@
-"""Ways to describe tools in a system message, so that a student learns none of them by heart."""
+"""Formats that describe tools in a system message.
+
+Rows in a mix of dialects keep a student from memorising one of them.
+"""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -12,19 +15,19 @@ Dialect = Callable[[Sequence[Tool]], str]
 
 
 def openai(tools: Sequence[Tool]) -> str:
-    """OpenAI's function objects as JSON, one a line; Hermes and Qwen are trained on this."""
+    """Describe tools as OpenAI's function objects, one JSON per line; Hermes and Qwen know it."""
     return "\n".join(json.dumps(function(tool), ensure_ascii=False) for tool in tools)
 
 
 def lines(tools: Sequence[Tool]) -> str:
-    """`- look: Look at it. Arguments: {"at": string}`"""
+    """Describe tools like `- look: Look at it. Arguments: {"at": string}`."""
     return "\n".join(
         f"- {tool.name}: {tool.description} Arguments: {_shape(tool.parameters)}" for tool in tools
     )
 
 
 def autogpt(tools: Sequence[Tool]) -> str:
-    """`1. look: "Look at it.", args: "at": "<string>"`, as AutoGPT numbers its commands."""
+    """Describe tools like AutoGPT's commands: `1. look: "Look at it.", args: "at": "<string>"`."""
     return "\n".join(
         f'{number}. {tool.name}: "{tool.description}", args: {_placeholders(tool.parameters)}'
         for number, tool in enumerate(tools, 1)
@@ -32,12 +35,12 @@ def autogpt(tools: Sequence[Tool]) -> str:
 
 
 def toolbench(tools: Sequence[Tool]) -> str:
-    """A Python list of functions, as ToolBench tells ToolLLaMA of its APIs: `str(functions)`."""
+    """Describe tools as a Python list of functions, as in ToolBench's prompts for ToolLLaMA."""
     return str([_with_optional(tool) for tool in tools])
 
 
 def typescript(tools: Sequence[Tool]) -> str:
-    """Type signatures in a namespace, as OpenAI's own models are shown their functions."""
+    """Describe tools as TypeScript signatures in a namespace, as OpenAI's own models get them."""
     types = "\n\n".join(_signature(tool) for tool in tools)
     return f"namespace functions {{\n\n{types}\n\n}} // namespace functions"
 
@@ -52,19 +55,19 @@ DIALECTS: Mapping[str, Dialect] = {
 
 
 def dialect(name: str) -> Dialect:
-    """The dialect called `name`.
+    """Return the dialect called `name`.
 
     Raises:
-        TemplateError
+        TemplateError: there is none.
     """
     if name not in DIALECTS:
-        raise TemplateError(f"no dialect {name!r}; use one of {', '.join(DIALECTS)}")
+        raise TemplateError(f"unknown dialect {name!r}; use one of {', '.join(DIALECTS)}")
     return DIALECTS[name]
 
 
 def _properties(parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = parameters.get("properties", {})
-    return found
+    properties: Mapping[str, Any] = parameters.get("properties", {})
+    return properties
 
 
 def _shape(parameters: Mapping[str, Any]) -> str:
@@ -97,8 +100,8 @@ def _signature(tool: Tool) -> str:
     for name, schema in _properties(tool.parameters).items():
         if "description" in schema:
             fields.append(_comment(schema["description"]))
-        mark = "" if name in required else "?"
-        fields.append(f"{name}{mark}: {_type(schema)},")
+        optional = "" if name in required else "?"
+        fields.append(f"{name}{optional}: {_type(schema)},")
     body = "_: {\n" + "\n".join(fields) + "\n}" if fields else ""
     return f"{_comment(tool.description)}\ntype {tool.name} = ({body}) => any;"
 
@@ -108,7 +111,7 @@ def _comment(text: str) -> str:
 
 
 def _type(schema: Mapping[str, Any]) -> str:
-    """A JSON Schema as a TypeScript type; what it cannot say is `any`."""
+    """Return a JSON Schema as a TypeScript type; `any` for what TypeScript cannot express."""
     if "enum" in schema:
         return " | ".join(json.dumps(value, ensure_ascii=False) for value in schema["enum"])
     for union in ("anyOf", "oneOf"):

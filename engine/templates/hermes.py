@@ -1,4 +1,4 @@
-"""Nous Research's function-calling format, of Hermes 2 Pro and later; Qwen 2.5 and 3 know it too.
+"""Nous Research's function-calling format (Hermes 2 Pro and later), also used by Qwen 2.5 and 3.
 
 I should look at the tables.
 <tool_call>
@@ -6,7 +6,7 @@ I should look at the tables.
 </tool_call>
 """
 
-from engine.templates.delimited_json import Marked
+from engine.templates.delimited_json import DelimitedJson
 from engine.templates.dialects import openai
 from engine.templates.text import Text
 
@@ -23,14 +23,16 @@ XML tags:
 {{"name": <function-name>, "arguments": <args-json-object>}}
 </tool_call>"""
 
-CALLS = Marked("<tool_call>", "<tool_call>\n", "\n</tool_call>", "name", "arguments")
+CALLS = DelimitedJson("<tool_call>", "<tool_call>\n", "\n</tool_call>", "name", "arguments")
 
 
 def system(instructions: str, tools: str) -> str:
+    """Return the system message."""
     return f"{instructions}\n\n{FORMAT.format(tools=tools)}"
 
 
 def observed(observation: str) -> str:
+    """Return an observation as the user's message."""
     return f"<tool_response>\n{observation}\n</tool_response>"
 
 

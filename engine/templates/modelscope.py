@@ -1,4 +1,4 @@
-"""ModelScope-Agent's format (Li et al. 2023, arXiv:2309.00986): a JSON request between marks.
+"""ModelScope-Agent's format (Li et al. 2023, arXiv:2309.00986): JSON between delimiters.
 
 I should look at the tables.
 <|startofthink|>```JSON
@@ -8,7 +8,7 @@ I should look at the tables.
 
 import json
 
-from engine.templates.delimited_json import Marked
+from engine.templates.delimited_json import DelimitedJson
 from engine.templates.dialects import openai
 from engine.templates.text import Text
 
@@ -23,7 +23,7 @@ To call one, write its api_name and its parameters as JSON, between <|startofthi
 ```<|endofthink|>
 Make one call at a time; its result follows between <|startofexec|> and <|endofexec|>."""
 
-CALLS = Marked(
+CALLS = DelimitedJson(
     "<|startofthink|>",
     "<|startofthink|>```JSON\n",
     "\n```<|endofthink|>",
@@ -33,10 +33,12 @@ CALLS = Marked(
 
 
 def system(instructions: str, tools: str) -> str:
+    """Return the system message."""
     return f"{instructions}\n\n{FORMAT.format(tools=tools)}"
 
 
 def observed(observation: str) -> str:
+    """Return an observation as the user's message."""
     result = json.dumps({"result": observation}, ensure_ascii=False)
     return f"<|startofexec|>```JSON\n{result}\n```<|endofexec|>"
 

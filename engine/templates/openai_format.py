@@ -1,4 +1,4 @@
-"""Pieces of OpenAI's wire format that templates share."""
+"""Pieces of OpenAI's message format that templates share."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from environments.types import Action
 
 
 def function(tool: Tool) -> dict[str, Any]:
-    """`tool` as an entry of a request's `tools`."""
+    """Return `tool` as an entry of a request's `tools`."""
     return {
         "type": "function",
         "function": {
@@ -21,12 +21,12 @@ def function(tool: Tool) -> dict[str, Any]:
 
 
 def compact(arguments: Mapping[str, Any]) -> str:
-    """Arguments as one line of JSON, in the order given."""
+    """Return arguments as one line of JSON, in their order."""
     return json.dumps(dict(arguments), ensure_ascii=False)
 
 
 def arguments_of(text: str) -> tuple[dict[str, Any], str]:
-    """A JSON object read from `text`, and what is wrong where there is none."""
+    """Return the JSON object that `text` is, and "" or what is wrong with it."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -35,24 +35,28 @@ def arguments_of(text: str) -> tuple[dict[str, Any], str]:
 
 
 def object_of(value: Any) -> tuple[dict[str, Any], str]:
-    """`value` as arguments, and what is wrong where it is no object."""
+    """Return `value` as arguments, and "" or what is wrong with it."""
     if not isinstance(value, dict):
         return {}, "the arguments must be a JSON object"
     return replace_surrogates(value), ""
 
 
-def first_object(text: str) -> tuple[Any, str]:
-    """The JSON value that `text` begins with, whatever follows; and what is wrong."""
+def first_json(text: str) -> tuple[Any, str]:
+    """Return the JSON value that `text` begins with, and "" or what is wrong with it."""
     try:
         return json.JSONDecoder().raw_decode(text.strip())[0], ""
     except (ValueError, RecursionError) as error:
         return None, f"the call is not valid JSON ({error})"
 
 
-def called(reply: str, call: Any, keys: tuple[str, str, str], thought: str) -> Action:
-    """The action in a JSON object of a call, else a malformed one.
+def action_from_call(reply: str, call: Any, keys: tuple[str, str, str], thought: str) -> Action:
+    """Return the action that the JSON value `call` holds, or a malformed action.
 
-    keys: of the tool's name, of its arguments, and of a thought that replaces `thought`.
+    Args:
+        reply: the whole reply, for a malformed action.
+        call: the decoded call.
+        keys: of the tool's name, its arguments, and a thought that replaces `thought`.
+        thought: the text before the call.
     """
     if not isinstance(call, dict) or not isinstance(call.get(keys[0]), str) or not call[keys[0]]:
         return Action.malformed(reply, f"the call names no tool; it needs {keys[0]!r}")
@@ -65,9 +69,9 @@ def called(reply: str, call: Any, keys: tuple[str, str, str], thought: str) -> A
 
 
 def replace_surrogates(value: Any) -> Any:
-    """`value` with each half of a surrogate pair that stands alone replaced by U+FFFD.
+    """Return `value` with each lone surrogate replaced by U+FFFD.
 
-    Python's strings and JSON's escapes can hold them; UTF-8, and so most servers, files and
+    Python strings and JSON escapes can hold lone surrogates; UTF-8, and so most servers, files and
     tokenizers, cannot.
     """
     if isinstance(value, str):

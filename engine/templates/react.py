@@ -4,16 +4,16 @@
     Action: describe_table
     Action Input: {"table": "loans"}
 
-The arguments are one line of JSON, which cannot hold a line break of its own; so the last two
-lines are the call, whatever the thought says. A tool's name that would not stand in a line as it
-is (a policy may call what does not exist) is written as a JSON string.
+The arguments are one line of JSON, which cannot contain a line break, so the last two lines are
+always the call, whatever the thought contains. A tool name that does not fit on a line (a policy
+may call tools that do not exist) is written as a JSON string.
 """
 
 import json
 import re
 
 from engine.templates.dialects import lines
-from engine.templates.openai_format import compact, first_object, object_of
+from engine.templates.openai_format import compact, first_json, object_of
 from engine.templates.text import Text
 from environments.types import Action
 
@@ -37,27 +37,31 @@ _WHOLE = re.compile(
 
 
 def system(instructions: str, tools: str) -> str:
+    """Return the system message."""
     return f"{instructions}\n\n{FORMAT.format(tools=tools)}"
 
 
 def observed(observation: str) -> str:
+    """Return an observation as the user's message."""
     return f"Observation: {observation}"
 
 
 def write(action: Action) -> str:
+    """Return a call as the assistant's message."""
     thought = f"Thought: {action.thought}\n" if action.thought else ""
     return f"{thought}Action: {_quoted(action.tool)}\nAction Input: {compact(action.arguments)}"
 
 
 def read(reply: str) -> Action:
-    # First as it is written above; else as models write it, with blanks, or more after the call.
+    """Return the action in a reply, or a malformed action."""
+    # First the form that `write` produces; else as models write it, with spaces or more text.
     found = _WHOLE.match(reply) or _CALL.match(reply.strip())
     if found is None:
         return Action.malformed(reply, "no call was found; end with Action: and Action Input:")
     tool = _unquoted(found["tool"])
     if not tool:
         return Action.malformed(reply, "Action: names no tool")
-    value, error = first_object(found["input"])
+    value, error = first_json(found["input"])
     arguments, error = ({}, error) if error else object_of(value)
     if error:
         return Action.malformed(reply, error)

@@ -1,4 +1,4 @@
-"""From the name on the command line to a template: one of ours, or a user's file."""
+"""Find a template by its name on the command line: a built-in one, or a user's file."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -17,39 +17,43 @@ NAMES = (Native.name, *_TEXTS)
 
 
 def get(name: str, dialect: str = "", source: str = "") -> Template:
-    """The template called `name`, or in the file `name` (it ends in .toml: `templates.own`).
+    """Return the template called `name`, or the one in the file `name`, which ends in .toml.
 
-    dialect: how it describes tools; "" for the template's own way.
-    source: the file's text, where it was kept; else the file is read.
+    Args:
+        name: built-in name, or a file (see `custom`).
+        dialect: how tools are described; "" for the template's default.
+        source: the file's text, if a run kept it; "" reads the file.
 
     Raises:
-        TemplateError
+        TemplateError: the template or dialect is unknown, or the file is not valid.
     """
     if name == Native.name:
         if dialect:
-            raise TemplateError("native sends its tools beside the messages: it has no dialect")
+            raise TemplateError(
+                "native takes no dialect: its tools are in the request, not in a message"
+            )
         return Native()
-    template = _TEXTS[name] if name in _TEXTS else _own(name, source or source_of(name))
+    template = _TEXTS[name] if name in _TEXTS else _custom(name, source or source_of(name))
     return replace(template, dialect=get_dialect(dialect)) if dialect else template
 
 
 def source_of(name: str) -> str:
-    """The text of a user's file; "" for a template of ours.
+    """Return the text of a user's file; "" for a built-in template.
 
     Raises:
-        TemplateError
+        TemplateError: the name is unknown, or the file cannot be read.
     """
     if name in NAMES:
         return ""
     if not name.endswith(".toml"):
         known = ", ".join(NAMES)
-        raise TemplateError(f"no template {name!r}; use one of {known}, or a file.toml")
+        raise TemplateError(f"unknown template {name!r}; use one of {known}, or a file.toml")
     from engine.templates.custom import read_source
 
     return read_source(Path(name))
 
 
-def _own(name: str, source: str) -> Text:
+def _custom(name: str, source: str) -> Text:
     from engine.templates.custom import make_template
 
     return make_template(Path(name), source)

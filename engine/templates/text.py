@@ -1,7 +1,7 @@
-"""Templates whose calls are text: one renderer, given how a call is written and read.
+"""The renderer of all templates whose calls are text.
 
-The tools stand in the system message, in a dialect; an observation comes back as the user's
-message, which every chat template knows. A malformed reply is shown as it was written.
+The system message describes the tools, in a dialect. An observation is a user message, which every
+chat template supports. A malformed reply is rendered as the model wrote it.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,13 +15,17 @@ from environments.types import Action, Step, Task
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A template of text.
+    """A `Template` made of functions.
 
-    system: from instructions and described tools to the system message.
-    dialect: how the tools are described.
-    write: a call as the assistant's text.   read: its inverse; never raises.
-    observed: an observation as the user's text.   asked: a task's prompt as the user's text.
-    stop: see `Template`.
+    Attributes:
+        name: see `Template`.
+        system: returns the system message for instructions and described tools.
+        dialect: describes the tools.
+        write: returns a call as the assistant's message.
+        read: the inverse of `write`; never raises.
+        observed: returns an observation as the user's message.
+        asked: returns a task's prompt as the user's message.
+        stop: see `Template`.
     """
 
     name: str
@@ -34,9 +38,10 @@ class Text:
     stop: tuple[str, ...] = ()
 
     def render(self, world: World, task: Task, path: Sequence[Step]) -> list[Message]:
-        told = self.system(world.instructions, self.dialect(world.tools)).strip()
+        """See `Template.render`."""
+        system = self.system(world.instructions, self.dialect(world.tools)).strip()
         messages: list[Message] = [
-            {"role": "system", "content": told},
+            {"role": "system", "content": system},
             {"role": "user", "content": self.asked(task.prompt)},
         ]
         for step in path:
@@ -47,7 +52,9 @@ class Text:
         return messages
 
     def tools(self, world: World) -> list[dict[str, Any]]:
+        """See `Template.tools`."""
         return []
 
     def parse(self, message: Message) -> Action:
+        """See `Template.parse`."""
         return self.read(message.get("content") or "")

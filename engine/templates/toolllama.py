@@ -1,7 +1,7 @@
 """ToolLLaMA's prompt (Qin et al. 2023, arXiv:2307.16789; ToolBench, Apache-2.0).
 
-The calls are ReAct's. ToolBench's own rows have the role "function" for observations; chat
-templates and servers do not know it, so it is given by `engine export --format toolbench` only.
+The calls are ReAct's. ToolBench's own rows use the role "function" for observations. Chat templates
+and servers do not support it, so only `engine export --format toolbench` writes it.
 """
 
 from engine.templates import react
@@ -27,15 +27,17 @@ Specifically, you have access to the following APIs: {tools}"""
 
 
 def system(instructions: str, tools: str) -> str:
+    """Return the system message."""
     return SYSTEM.format(instructions=instructions, tools=tools)
 
 
 def asked(prompt: str) -> str:
+    """Return a task's prompt as the user's message."""
     return f"\n{prompt}\nBegin!\n"
 
 
 def write(action: Action) -> str:
-    """As ReAct, with a line for the thought even where there is none."""
+    """Return a ReAct call, with a line for the thought even if it is empty."""
     return react.write(action) if action.thought else f"Thought: \n{react.write(action)}"
 
 

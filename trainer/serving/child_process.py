@@ -15,7 +15,7 @@ from contextlib import closing, suppress
 from threading import Thread
 from urllib.parse import urlsplit
 
-from engine.die_with_parent import tied
+from engine.die_with_parent import die_with_parent
 from engine.web import stop_signals
 from trainer.errors import TrainerError
 from trainer.serving.external import ServerCommand
@@ -39,7 +39,7 @@ class ChildServer:
 
     def __init__(self, command: ServerCommand) -> None:
         self._process = subprocess.Popen(
-            tied(command.arguments, signal.SIGTERM),
+            die_with_parent(command.arguments, signal.SIGTERM),
             env={**os.environ, **command.env},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from engine.die_with_parent import tied
+from engine.die_with_parent import die_with_parent
 
 
 def run(command: Sequence[str], output: Path) -> int:
@@ -38,7 +38,7 @@ def started(command: Sequence[str], **streams: Any) -> Iterator["subprocess.Pope
     watched = streams.get("stdin") == subprocess.PIPE
     words = executable(command)
     child = subprocess.Popen(
-        words if watched else tied(words, signal.SIGKILL),
+        words if watched else die_with_parent(words, signal.SIGKILL),
         **{"stdin": subprocess.DEVNULL, **streams},
         process_group=0,
     )

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from engine.runs.build_executor import Resources
 from tests.support import exploring
 from tests.support.exploring import ROOT, Undisturbed, engine, received
-from tests.support.swift_pairs import acted, calls, pair
+from tests.support.swift_pairs import ARMS, acted, calls, pair
 
 TASKS, WORKERS, AT_ONCE = 20, 3, 2
 pytestmark = pytest.mark.filterwarnings("default")  # Ray's own
@@ -103,13 +102,16 @@ def test_budget_and_journal_are_the_runs_and_not_the_workers(
     assert received(log) - before == needed
 
 
-def test_a_student_acts_first_on_ray_as_in_one_process(tmp_path: Path) -> None:
-    with pair(tmp_path / "local", lambda _: calls(1)) as here:
-        assert here.explore().complete
-        with pair(tmp_path / "ray", lambda _: calls(1)) as there:
-            assert there.explore(means=Resources(executor="ray", workers=1)).complete
-            assert acted(there.tree) == acted(here.tree) == ["student"] * 3
-            assert len(there.asked) == len(here.asked) and not there.teacher.requests
+def test_a_student_acts_first_on_ray(tmp_path: Path) -> None:
+    with pair(tmp_path, lambda _: calls(1)) as both:
+        flags = (
+            f"--env {ARMS} --template react --depth 3 --teacher t --base-url "
+            f"{both.teacher.base_url} --swift s@{both.student.base_url} --swift-threshold=-0.5 "
+            f"--executor ray --workers 1 --out {tmp_path / 'run'}"
+        )
+        engine("explore", *flags.split())
+        assert acted(both.tree) == ["student"] * 3
+        assert len(both.asked) == 3 and not both.teacher.requests
 
 
 def test_flags_that_do_not_go_together(tmp_path: Path) -> None:

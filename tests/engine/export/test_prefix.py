@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.chat.endpoint import Endpoint
-from engine.policies.teacher import Teacher, differently
+from engine.policies.teacher import Teacher, ask_differently
 from engine.runs.stats import prefix_tokens
 from engine.templates import NAMES, get
 from engine.templates.base import World
@@ -128,7 +128,7 @@ def test_a_conversation_only_grows_at_its_end(
     template, world, task = get(name), World("Be brief.", (LOOK, GIVE_UP)), Task("t", "What?")
     whole, early = (template.render(world, task, part) for part in (path, path[:cut]))
     assert json.dumps(whole[: len(early)]) == json.dumps(early)
-    asked = differently(early, tried)
+    asked = ask_differently(early, tried)
     assert json.dumps(asked).startswith(json.dumps(early).removesuffix('"}]'))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.chat.journal_db import decoded, encoded
+from engine.chat.journal_db import decode_reply, encode_reply
 from engine.export.export import ExportSettings, export
 from engine.export.filters import Filters
 from engine.runs.stats import prefix_tokens
@@ -123,6 +123,6 @@ def test_a_run_from_before_there_were_students_is_read_and_written(
 
 def test_a_journal_from_before_log_probabilities_is_read() -> None:
     old = b'[[{"role":"assistant","content":"a"}],[1,2,3,0,0.0],"m",["stop"]]'
-    assert decoded(old).logprobs == () and encoded(decoded(old)) == old
+    assert decode_reply(old).logprobs == () and encode_reply(decode_reply(old)) == old
     new = old[:-1] + b",[-0.25,null]]"
-    assert decoded(new).logprobs == (-0.25, None) and encoded(decoded(new)) == new
+    assert decode_reply(new).logprobs == (-0.25, None) and encode_reply(decode_reply(new)) == new

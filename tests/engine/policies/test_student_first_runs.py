@@ -84,7 +84,7 @@ def test_the_config_keeps_the_address_without_its_password(tmp_path: Path) -> No
         ),
         (
             {"student": "s@http://a/v1", "student_template": "nope"},
-            "--student-template: no template",
+            "--student-template: unknown template",
         ),
     ],
 )

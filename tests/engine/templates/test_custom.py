@@ -80,13 +80,13 @@ def test_a_dialect_replaces_the_files_own(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("@{{ tool }}", "#{{ tool }}", "does not give back the call"),
+        ("@{{ tool }}", "#{{ tool }}", "does not return the call"),
         ("{{ instructions }}", "{{ instruction }}", "'instruction' is undefined"),
         ("{{ thought }}", "{{ thought", "unexpected char"),
-        ("user =", "usr =", "no key 'usr' is known"),
+        ("user =", "usr =", "unknown key 'usr'"),
         ("(?P<tool>", "(?P<name>", "needs the groups"),
         ("(?s)", "(?s", "missing"),
-        ('dialect = "typescript"', 'dialect = "java"', "no dialect 'java'"),
+        ('dialect = "typescript"', 'dialect = "java"', "unknown dialect 'java'"),
         ('dialect = "typescript"', "dialect", "line 2"),
         ("regex =", "regexp =", "[parse] must hold regex"),
     ],

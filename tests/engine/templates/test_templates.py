@@ -248,7 +248,7 @@ def test_tools_are_told_in_any_dialect(name, dialect):
 
 
 def test_a_dialect_that_cannot_be_is_refused():
-    with pytest.raises(TemplateError, match="native sends its tools"):
+    with pytest.raises(TemplateError, match="native takes no dialect"):
         get("native", "lines")
     with pytest.raises(TemplateError, match="use one of openai, lines"):
         get("react", "nope")

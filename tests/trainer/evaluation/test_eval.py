@@ -187,7 +187,7 @@ def test_references_of_other_tasks_are_refused(tmp_path: Path) -> None:
         (["--env", "bird"], "--env needs --model and --out"),
         (["--compare", "nowhere"], "no run in nowhere"),
         ([*KEYPAD, "--model", "/none", "--out", "unused"], "/none: no such model directory"),
-        ([*KEYPAD, "--model", "x", "--out", "u", "--template", "x"], "no template 'x'"),
+        ([*KEYPAD, "--model", "x", "--out", "u", "--template", "x"], "unknown template 'x'"),
     ],
 )
 def test_what_is_missing_is_one_line(flags: list[str], reason: str) -> None:
