@@ -9,6 +9,7 @@ needs stands in the field's metadata:
     min, max: bounds of a number.
     default: text shown in place of the default.
     hidden: not a flag at all; the Python API sets it.
+    type: its type on the command line, where the field takes more than a flag can say.
 """
 
 import inspect
@@ -101,7 +102,10 @@ def parameters_of(cls: type) -> list[inspect.Parameter]:
     """Return one parameter per flag of dataclass `cls`, annotated for typer."""
     hints = get_type_hints(cls)
     texts = help_texts(cls)
-    return [_parameter(field, hints[field.name], texts) for field in flag_fields(cls)]
+    return [
+        _parameter(field, field.metadata.get("type", hints[field.name]), texts)
+        for field in flag_fields(cls)
+    ]
 
 
 def flag_fields(cls: type) -> list[Field[Any]]:

@@ -49,13 +49,13 @@ def order(plan: Plan) -> list[str]:
 
 
 def _vllm(plan: Plan, ready: Ready) -> str:
-    from trainer.tokens.chat_template import renderer_of
+    from trainer.tokens.chat_template import load_chat_template
 
     start = external.vllm()
     if not start:
         raise TrainerError("vLLM is not installed: pip install vllm, or --backend own")
     plan = _with_port(plan)
-    hermes = external.writes_hermes(renderer_of(plan.model))
+    hermes = external.writes_hermes(load_chat_template(plan.model))
     program = external.vllm_program(start, plan, hermes=hermes)
     return child_process.run(program, "vllm", plan.base_url(plan.port), ready)
 
