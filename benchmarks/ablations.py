@@ -31,8 +31,10 @@ from trainer.data.loss_weights import WeightedSequence  # noqa: E402
 from trainer.evaluation.evaluate import Evaluation, evaluate  # noqa: E402  # after prepare_torch
 from trainer.evaluation.measures.general import general  # noqa: E402
 from trainer.evaluation.reporting.format import share  # noqa: E402
-from trainer.training.run import open_student, run  # noqa: E402
-from trainer.training.sft import Options, Sources, build, gather  # noqa: E402
+from trainer.training.options import SftOptions  # noqa: E402
+from trainer.training.output import claim  # noqa: E402
+from trainer.training.run import open_model, run  # noqa: E402
+from trainer.training.sft import Sources, build, gather  # noqa: E402
 
 CELLS = ("mask", "no-mask", "general")
 
@@ -43,13 +45,14 @@ def unmasked(sequence: WeightedSequence) -> WeightedSequence:
     return WeightedSequence(sequence.ids, weights, sum(weights))
 
 
-def train(cell: str, options: Options) -> float:
+def train(cell: str, options: SftOptions) -> float:
     """Train one cell into `options.output_dir`; seconds that it took."""
-    student = open_student(options, "sft")
+    output = claim(options, "sft")
+    student = open_model(options)
     sources: Sources = gather(options, student)
     if cell == "no-mask":
         sources = replace(sources, train=[unmasked(one) for one in sources.train])
-    return run(build(options, student, sources), options, student.renderer, "sft").seconds
+    return run(build(options, student, sources), student, output).seconds
 
 
 def halves(chat: Path, out: Path) -> tuple[Path, Path]:
@@ -84,10 +87,10 @@ def lines(flags: argparse.Namespace) -> Iterator[str]:
     if "base" in flags.cells:
         yield f"| base | {measured(flags.model, flags, held_out, flags.out / 'base-eval')} | |"
     for cell in (cell for cell in CELLS if cell in flags.cells):
-        options = Options(
-            flags.model,
-            flags.rows,
-            flags.out / cell,
+        options = SftOptions(
+            model=flags.model,
+            dataset=flags.rows,
+            output_dir=flags.out / cell,
             learning_rate=flags.learning_rate,
             num_train_epochs=flags.epochs,
             gradient_accumulation_steps=flags.accumulation,

@@ -26,9 +26,9 @@ ENGINE = {
     "shop": ("engine.cli.shop:shop", "Let people play tasks of the web shop."),
 }
 TRAINER = {
-    "sft": ("trainer.cli.sft:sft", "Fine-tune a model on rows."),
-    "dpo": ("trainer.cli.dpo:dpo", "Train a model on preference pairs."),
-    "kto": ("trainer.cli.kto:kto", "Train a model on rows labelled good or bad."),
+    "sft": ("trainer.cli.train:sft", "Fine-tune a model on rows."),
+    "dpo": ("trainer.cli.train:dpo", "Train a model on preference pairs."),
+    "kto": ("trainer.cli.train:kto", "Train a model on rows labelled good or bad."),
     "mask": ("trainer.cli.mask:mask", "Show and prove which tokens are trained on."),
     "eval": ("trainer.cli.eval:eval_", "Measure a model in an environment; compare runs."),
     "serve": ("trainer.cli.serve:serve", "Serve a model behind OpenAI's chat API."),

@@ -10,6 +10,7 @@ needs stands in the field's metadata:
     default: text shown in place of the default.
     hidden: not a flag at all; the Python API sets it.
     old: a flag of an earlier version, accepted but not listed.
+    type: its type on the command line, where the field takes more than a flag can say.
 """
 
 import inspect
@@ -104,7 +105,10 @@ def parameters_of(cls: type) -> list[inspect.Parameter]:
     """Return one parameter per flag of dataclass `cls`, annotated for typer."""
     hints = get_type_hints(cls)
     texts = help_texts(cls)
-    return [_parameter(each, hints[each.name], texts) for each in flag_fields(cls)]
+    return [
+        _parameter(each, each.metadata.get("type", hints[each.name]), texts)
+        for each in flag_fields(cls)
+    ]
 
 
 def optional(name: str, classes: Sequence[type], panel: str) -> type:

@@ -18,7 +18,8 @@ from engine.runs.codec import tree_to_dict
 from engine.runs.store import Store
 from tests.support.exploring import ROOT, chat_server, received
 from tests.support.exploring import explore as explore_command
-from trainer.training.sft import Options, sft
+from trainer.training.options import SftOptions
+from trainer.training.sft import sft
 from treegraft.rounds.errors import LeakedTask
 from treegraft.rounds.run import look, rounds
 from treegraft.rounds.settings import Settings
@@ -191,10 +192,10 @@ def test_killed_runs_come_to_the_same_end(
     rows = tmp_path / "rows.jsonl"
     export([alone], rows, ExportSettings("sft", templates=("react",)))
     assert (killed / "round-1-sft.jsonl").read_text() == rows.read_text()
-    undisturbed = Options(
-        str(long_tiny),
-        rows,
-        tmp_path / "model",
+    undisturbed = SftOptions(
+        model=str(long_tiny),
+        dataset=rows,
+        output_dir=tmp_path / "model",
         max_steps=2,
         gradient_accumulation_steps=1,
         learning_rate=0.01,

@@ -1,14 +1,17 @@
-"""The command `trainer mask`: shows what the loss sees of a row, and proves it of a file."""
+"""The command `trainer mask`: show which tokens the loss sees, and prove it for a whole file."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli.flags import command
 from engine.terminal import Json
-from trainer.cli.options import Model, prepare_torch
+from trainer.cli.options import RENAMED, prepare_torch
 from trainer.errors import TrainerError
 
 if TYPE_CHECKING:
@@ -16,33 +19,34 @@ if TYPE_CHECKING:
     from trainer.tokens.chat_template import ChatTemplate
 
 
+@partial(command, renamed=RENAMED)
 def mask(
-    model_name_or_path: Model,
+    model: Annotated[str, typer.Option(help="Directory, hub id or smollm2.")],
     dataset: Annotated[
         Path, typer.Option(help="Rows for SFT or DPO, as `engine export` writes them.")
     ],
-    row: Annotated[int, typer.Option(min=1, help="Which row to show; 1 is the first.")] = 1,
+    row: Annotated[int, typer.Option(min=1, help="Number of the row to show, from 1.")] = 1,
     json_: Json = False,
 ) -> None:
-    """Show which tokens of a row are trained, and prove of the whole file that they are right.
+    """Show which tokens of a row are trained, and prove that every mask of the file is exact.
 
     Exit status 1: a mask is wrong, or no row can be used.
     """
     prepare_torch()
-    from trainer.data.mask_audit import audit, read
-    from trainer.tokens.chat_template import renderer_of
+    from trainer.data.mask_audit import audit, read_conversations
+    from trainer.tokens.chat_template import load_chat_template
 
-    rows = list(read(dataset))
+    rows = list(read_conversations(dataset))
     if not rows:
         raise TrainerError(f"{dataset}: holds no rows")
     if row > len(rows):
         raise TrainerError(f"--row {row}: {dataset} has {len(rows)} rows")
-    renderer = renderer_of(model_name_or_path)
+    renderer = load_chat_template(model)
     found = audit(renderer, rows)
     if json_:
         shown = [_as_json(renderer, one) for one in rows[row - 1]]
-        counted = {field.name: getattr(found, field.name) for field in fields(found)}
-        print(json.dumps({**counted, "rows": len(rows), "row": shown}))
+        counts = {field.name: getattr(found, field.name) for field in fields(found)}
+        print(json.dumps({**counts, "rows": len(rows), "row": shown}))
     else:
         _show(renderer, rows[row - 1])
         _report(found, len(rows))
@@ -50,16 +54,16 @@ def mask(
         raise typer.Exit(1)
 
 
-def _show(renderer: "ChatTemplate", row: "list[Conversation]") -> None:
+def _show(renderer: "ChatTemplate", row: "Sequence[Conversation]") -> None:
     from rich.console import Console
 
     from trainer.cli.mask_view import view
-    from trainer.data.mask_audit import labelled
+    from trainer.data.mask_audit import label_or_reason
 
     console = Console(highlight=False, soft_wrap=True)
     for one in row:
         console.print(f"line {one.line}, {one.column}", style="bold", markup=False)
-        sequences = labelled(renderer, one)
+        sequences = label_or_reason(renderer, one)
         console.print(sequences if isinstance(sequences, str) else view(renderer, sequences))
 
 
@@ -71,24 +75,24 @@ def _report(found: "Audit", rows: int) -> None:
     print(
         f"{rows} rows, {found.turns} turns in {found.sequences} sequences; {found.tokens} tokens, "
         f"{found.distinct} distinct within a row, {found.trained} trained; "
-        f"{'WRONG: ' + str(len(found.violations)) if found.violations else 'every mask is exact'}"
+        f"{f'WRONG: {len(found.violations)}' if found.violations else 'every mask is exact'}"
     )
 
 
 def _as_json(renderer: "ChatTemplate", one: "Conversation") -> dict[str, Any]:
     from trainer.cli.mask_view import parts
-    from trainer.data.mask_audit import labelled
+    from trainer.data.mask_audit import label_or_reason
 
-    made = labelled(renderer, one)
     place = {"line": one.line, "column": one.column}
-    if isinstance(made, str):
-        return {**place, "dropped": made}
+    labelled = label_or_reason(renderer, one)
+    if isinstance(labelled, str):
+        return {**place, "dropped": labelled}
     sequences = [
         {
             "ids": sequence.ids,
             "labels": sequence.labels,
             "parts": [{"text": t, "trained": trained} for t, trained in parts(renderer, sequence)],
         }
-        for sequence in made
+        for sequence in labelled
     ]
     return {**place, "sequences": sequences}

@@ -1,4 +1,4 @@
-"""A row as the loss sees it: what is trained stands out in colour, and in brackets without it."""
+"""A row as the loss sees it: what is trained is highlighted, and in brackets where colour fails."""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -9,13 +9,14 @@ from trainer.data.mask import IGNORE, Labelled
 from trainer.tokens.chat_template import ChatTemplate
 
 OPEN, CLOSE = "\u27e6", "\u27e7"
-_HARMLESS = {
+_ESCAPES = {
     code: f"\\x{code:02x}" for code in (*range(32), 127, *range(128, 160)) if code not in (9, 10)
 }
+"""Control characters, which would let a row steer the terminal."""
 
 
 def view(renderer: ChatTemplate, sequences: Sequence[Labelled]) -> Text:
-    """Each sequence under a line that counts its tokens."""
+    """Return the text of each sequence, under a line that counts its tokens."""
     shown = Text()
     for number, sequence in enumerate(sequences, 1):
         shown.append(
@@ -24,17 +25,17 @@ def view(renderer: ChatTemplate, sequences: Sequence[Labelled]) -> Text:
             "bold",
         )
         for text, trained in parts(renderer, sequence):
-            harmless = text.translate(_HARMLESS)  # a row must not steer the terminal
+            escaped = text.translate(_ESCAPES)
             if trained:
-                shown.append(f"{OPEN}{harmless}{CLOSE}", "bold black on green")
+                shown.append(f"{OPEN}{escaped}{CLOSE}", "bold black on green")
             else:
-                shown.append(harmless, "dim")
+                shown.append(escaped, "dim")
         shown.append("\n")
     return shown
 
 
 def parts(renderer: ChatTemplate, sequence: Labelled) -> Iterator[tuple[str, bool]]:
-    """The runs of tokens as text, and whether they are trained."""
+    """Yield the text of each run of tokens, and whether the run is trained."""
     pairs = zip(sequence.ids, sequence.labels, strict=True)
     for trained, run in groupby(pairs, lambda pair: pair[1] != IGNORE):
         yield str(renderer.tokenizer.decode([id for id, _ in run])), trained

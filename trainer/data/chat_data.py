@@ -1,17 +1,18 @@
-"""General conversations from files as others write them, as rows.
+"""General conversations in the formats of public data sets, as rows.
 
-Three forms, told apart by their keys, record by record: OpenAI's `messages`; ShareGPT's
+Each record has one of three forms, recognised by its keys: OpenAI's `messages`; ShareGPT's
 `conversations` (from, value; tools as JSON text); Alpaca's instruction, input, output, with
 `system` and `history` where present. A file is one JSON list, or JSON lines.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from engine.templates.base import Message
-from trainer.data.rows import Row, conversation, tools_of
+from trainer.data.row_source import RowSource, conversation, name_of, tools_of
+from trainer.data.rows import Row
 from trainer.errors import RowError, TrainerError
 
 _ROLES = {
@@ -28,31 +29,35 @@ _ROLES = {
 }
 
 
-def read_chats(file: Path) -> list[Row]:
-    """The conversations of `file`; their `line` is their number, from 1.
+def read_chats(source: RowSource) -> list[Row]:
+    """Return the conversations of a source; `line` is the number of a record, from 1.
 
     Raises:
-        TrainerError: the file cannot be read, or a record is of no known form; with its number.
+        TrainerError: The file cannot be read, or a record has no known form; names the record.
     """
-    try:
-        records = list(_records(file.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise TrainerError(f"--general_data {file}: cannot be read: {reason}") from error
     rows = []
-    for number, record in enumerate(records, 1):
+    for number, record in enumerate(_records(source), 1):
         try:
             rows.append(_row(number, record))
         except RowError as error:
-            raise TrainerError(f"--general_data {file}: record {number}: {error}") from error
+            raise TrainerError(
+                f"--general-data {name_of(source)}: record {number}: {error}"
+            ) from error
     return rows
 
 
-def _records(text: str) -> Iterator[Any]:
-    if text.lstrip().startswith("["):
-        yield from json.loads(text)
-    else:
-        yield from (json.loads(line) for line in text.splitlines() if line.strip())
+def _records(source: RowSource) -> Iterable[Any]:
+    if not isinstance(source, Path):
+        return source
+    try:
+        text = source.read_text("utf-8")
+        if text.lstrip().startswith("["):
+            records: list[Any] = json.loads(text)
+            return records
+        return [json.loads(line) for line in text.splitlines() if line.strip()]
+    except (OSError, ValueError) as error:  # text that is not UTF-8 included
+        reason = " ".join(str(error).split())
+        raise TrainerError(f"--general-data {source}: cannot be read: {reason}") from error
 
 
 def _row(number: int, record: Any) -> Row:
@@ -70,12 +75,12 @@ def _row(number: int, record: Any) -> Row:
 
 
 def _alpaca(record: dict[str, Any]) -> list[Message]:
-    asked = [str(record["instruction"]), str(record.get("input") or "")]
-    said = [text for pair in record.get("history") or [] for text in pair]
-    said += ["\n".join(part for part in asked if part), str(record["output"])]
+    request = [str(record["instruction"]), str(record.get("input") or "")]
+    texts = [text for pair in record.get("history") or [] for text in pair]
+    texts += ["\n".join(part for part in request if part), str(record["output"])]
     return [
         *_system(record),
-        *({"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(said)),
+        *({"role": ("user", "assistant")[n % 2], "content": text} for n, text in enumerate(texts)),
     ]
 
 
@@ -88,20 +93,20 @@ def _sharegpt(record: dict[str, Any]) -> list[Message]:
     if not isinstance(record["conversations"], list):
         raise RowError('"conversations" must be a list')
     messages = _system(record)
-    for number, said in enumerate(record["conversations"]):
-        if not isinstance(said, dict) or not isinstance(said.get("value"), str):
+    for number, turn in enumerate(record["conversations"]):
+        if not isinstance(turn, dict) or not isinstance(turn.get("value"), str):
             raise RowError('every turn must have "from" and "value", which is text')
-        messages.append(_message(said, f"call_{number}", messages))
+        messages.append(_message(turn, f"call_{number}", messages))
     return messages
 
 
-def _message(said: dict[str, Any], id: str, before: list[Message]) -> Message:
-    if said.get("from") == "function_call":
-        return {"role": "assistant", "content": "", "tool_calls": [_call(said["value"], id)]}
-    role = _ROLES.get(str(said.get("from")))
+def _message(turn: dict[str, Any], id: str, before: list[Message]) -> Message:
+    if turn.get("from") == "function_call":
+        return {"role": "assistant", "content": "", "tool_calls": [_call(turn["value"], id)]}
+    role = _ROLES.get(str(turn.get("from")))
     if role is None:
-        raise RowError(f"a turn is from {said.get('from')!r}; known: {', '.join(_ROLES)}")
-    message: Message = {"role": role, "content": said["value"]}
+        raise RowError(f"a turn is from {turn.get('from')!r}; known: {', '.join(_ROLES)}")
+    message: Message = {"role": role, "content": turn["value"]}
     if role == "tool" and before and (calls := before[-1].get("tool_calls")):
         message["tool_call_id"] = calls[0]["id"]
     return message
@@ -113,8 +118,9 @@ def _call(text: str, id: str) -> dict[str, Any]:
         name, arguments = called["name"], called.get("arguments") or {}
     except (ValueError, TypeError, KeyError) as error:
         raise RowError("a function_call must be JSON with name and arguments") from error
-    given = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False)
-    return {"id": id, "type": "function", "function": {"name": name, "arguments": given}}
+    if not isinstance(arguments, str):
+        arguments = json.dumps(arguments, ensure_ascii=False)
+    return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
 
 
 def _function(tool: dict[str, Any]) -> dict[str, Any]:

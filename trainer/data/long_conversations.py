@@ -1,66 +1,61 @@
-"""What becomes of a conversation that is longer than the student's context.
+"""Split a conversation that is longer than the student's context into windows.
 
-`drop` leaves it out. `split` makes windows of it: each begins with the conversation's prompt, goes
-on with the last turn of the window before, as context only, so that no turn is trained without
-what it answers, and ends at a turn. Every turn is trained in one window, or is counted as lost
-where even its own observation and the prompt leave no room.
+Each window begins with the conversation's prompt, continues with the last turn of the window
+before, as context only, so that no turn is trained without what it answers, and ends at a turn.
+Every turn is trained in one window, or is counted as lost where even its own observation and the
+prompt leave no room.
 
-Limit: in every window but the first, the student meets a shorter history than the agent had.
+Limit: in every window but the first, the student sees a shorter history than the agent had.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from engine.templates.base import Message
-
-Overlong = Literal["drop", "split"]
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """messages: a conversation that fits.   seen: its first assistant messages, context only."""
+    """A part of a conversation that fits.
+
+    Attributes:
+        messages: The prompt and some turns.
+        context_turns: Number of its first turns that are context only.
+    """
 
     messages: list[Message]
-    seen: int
+    context_turns: int
 
 
 def windows(
     messages: Sequence[Message], fits: Callable[[list[Message]], bool]
 ) -> tuple[list[Window], int]:
-    """The windows of a conversation, and how many of its turns are in none.
+    """Return the windows of a conversation, and the number of turns that are in none.
 
-    fits: whether a conversation that ends with an assistant message is short enough.
+    Args:
+        messages: The conversation.
+        fits: Whether a conversation that ends with an assistant message is short enough.
     """
-    prompt, turns = _parts(messages)
-    made: list[Window] = []
+    prompt, turns = _prompt_and_turns(messages)
+    found: list[Window] = []
     start = done = lost = 0
     while done < len(turns):
-        end = _end(prompt, turns, (start, done), fits)
+        end = done
+        while end < len(turns) and fits(_joined(prompt, turns[start : end + 1])):
+            end += 1
         if end > done:
-            made.append(Window(_joined(prompt, turns[start:end]), done - start))
+            found.append(Window(_joined(prompt, turns[start:end]), done - start))
             done = end
         else:
             done, lost = done + 1, lost + 1
         start = done - 1
-    return made, lost
+    return found, lost
 
 
-def _end(
-    prompt: list[Message],
-    turns: list[list[Message]],
-    at: tuple[int, int],
-    fits: Callable[[list[Message]], bool],
-) -> int:
-    """The end of the longest window that begins at turn `at[0]`, after turn `at[1]`."""
-    start, end = at
-    while end < len(turns) and fits(_joined(prompt, turns[start : end + 1])):
-        end += 1
-    return end
-
-
-def _parts(messages: Sequence[Message]) -> tuple[list[Message], list[list[Message]]]:
-    """What stands before the first assistant message; then each of these, with its answers."""
+def _prompt_and_turns(
+    messages: Sequence[Message],
+) -> tuple[list[Message], list[list[Message]]]:
+    """Return what precedes the first assistant message; then each of these, with its answers."""
     prompt: list[Message] = []
     turns: list[list[Message]] = []
     for message in messages:
@@ -72,6 +67,6 @@ def _parts(messages: Sequence[Message]) -> tuple[list[Message], list[list[Messag
 
 
 def _joined(prompt: list[Message], turns: list[list[Message]]) -> list[Message]:
-    """`turns` after `prompt`, up to the last assistant message."""
+    """Return `turns` after `prompt`, up to the last assistant message."""
     before = [message for turn in turns[:-1] for message in turn]
     return [*prompt, *before, turns[-1][0]]

@@ -1,9 +1,9 @@
 """How much each token counts in the loss of SFT.
 
-The loss of a step is the sum over its sequences of `weights` times the loss of each token, divided
-by the sum of their `items`. So a weight of a token, of a source (`data.mixture`) or of a path
-that several trajectories share is one number in one column, and gradient accumulation changes
-nothing.
+The loss of a step is the sum over its sequences of `weights` times each token's loss, divided by
+the sum of their `loss_denominator`. So the weight of a token, of a source (`data.mixture`), or of
+a path that several trajectories share is one number in one column, and gradient accumulation
+changes nothing.
 """
 
 import json
@@ -21,14 +21,16 @@ from trainer.tokens.chat_template import ChatTemplate
 class WeightedSequence:
     """A sequence to train on.
 
-    ids: token ids.   weights: as many; of the loss of foretelling that token, 0 where it is not
-    trained.   items: what the sequence adds to the denominator: its weights' sum, before a weight
-    of its source is put on them.
+    Attributes:
+        ids: Token ids.
+        weights: Loss weight of predicting each token; 0 where it is not trained.
+        loss_denominator: What the sequence adds to the denominator of the loss: the sum of its
+            weights, before the weight of its source is applied.
     """
 
     ids: list[int]
     weights: list[float]
-    items: float
+    loss_denominator: float
 
     @property
     def labels(self) -> list[int]:
@@ -41,13 +43,19 @@ class WeightedSequence:
         return sum(map(bool, self.weights))
 
     def scaled(self, factor: float) -> "WeightedSequence":
-        """The same sequence with `factor` times the weight in the loss."""
-        return WeightedSequence(self.ids, [w * factor for w in self.weights], self.items)
+        """Return the sequence with `factor` times the weight in the loss."""
+        weights = [weight * factor for weight in self.weights]
+        return WeightedSequence(self.ids, weights, self.loss_denominator)
 
 
 @dataclass(frozen=True, slots=True)
-class WeightOptions:
-    """sequences: of one conversation.   thoughts: tokens that the thought's weight was put on."""
+class WeightedConversation:
+    """A conversation to train on.
+
+    Attributes:
+        sequences: Its sequences.
+        thoughts: Number of tokens that have the weight of thoughts.
+    """
 
     sequences: list[WeightedSequence]
     thoughts: int = 0
@@ -55,38 +63,40 @@ class WeightOptions:
 
 def weigh(
     renderer: ChatTemplate,
-    pairs: Sequence[Turn],
-    said: Sequence[Message],
+    turns: Sequence[Turn],
+    replies: Sequence[Message],
     thought_weight: float = 1.0,
-    skip: int = 0,
-) -> WeightOptions:
-    """As few sequences as hold every pair, each completion weighted in one of them.
+    context_turns: int = 0,
+) -> WeightedConversation:
+    """Return as few sequences as hold every turn, each completion weighted in one of them.
 
-    pairs: the turns of a conversation.   said: its assistant messages, one for each pair.
-    thought_weight: the weight of tokens of thought; those of the call and the stop token have 1.
-    skip: so many turns from the first are context only.
+    Args:
+        renderer: The chat template that rendered the turns.
+        turns: The turns of a conversation.
+        replies: Its assistant messages, one per turn.
+        thought_weight: Weight of tokens of thought; those of the call and the stop token have 1.
+        context_turns: Number of turns at the beginning that are context only.
     """
     sequences = [
-        WeightedSequence(path.ids, [float(label != IGNORE) for label in path.labels], 0.0)
-        for path in merge(pairs[skip:])
+        WeightedSequence(path.ids, path.weights, 0.0) for path in merge(turns[context_turns:])
     ]
     thoughts = 0
-    # Finding thoughts takes longer than all else here, and a weight of 1 needs no finding.
-    marked = zip(pairs[skip:], said[skip:], strict=True) if thought_weight != 1 else ()
-    for turn, message in marked:
+    # Finding thoughts takes longer than all else here, so it is skipped for a weight of 1.
+    searched = zip(turns, replies, strict=True) if thought_weight != 1 else ()
+    for turn, message in list(searched)[context_turns:]:
         if not turn.trained:
             continue
-        where = thought_tokens(renderer, turn.completion, message)
-        thoughts += len(where)
-        weights = _holder(sequences, turn).weights
-        for index in where:
+        found = thought_tokens(renderer, turn.completion, message)
+        thoughts += len(found)
+        weights = _sequence_training(turn, sequences).weights
+        for index in found:
             weights[len(turn.context) + index] = thought_weight
-    summed = [WeightedSequence(one.ids, one.weights, sum(one.weights)) for one in sequences]
-    return WeightOptions([one for one in summed if one.items], thoughts)
+    weighted = [WeightedSequence(one.ids, one.weights, sum(one.weights)) for one in sequences]
+    return WeightedConversation([one for one in weighted if one.loss_denominator], thoughts)
 
 
 def thought_tokens(renderer: ChatTemplate, completion: list[int], message: Message) -> range:
-    """Which tokens of an assistant's turn are its thought: those that hold any of it."""
+    """Return the indexes of the tokens that hold any of an assistant message's thought."""
     thought = thought_of(message).strip()
     if not thought:
         return range(0)
@@ -95,17 +105,17 @@ def thought_tokens(renderer: ChatTemplate, completion: list[int], message: Messa
     for form in forms:
         if (start := text.find(form)) >= 0:
             first, last = (
-                _token_of(renderer, completion, place) for place in (start, start + len(form) - 1)
+                _token_at(renderer, completion, place) for place in (start, start + len(form) - 1)
             )
             return range(first, last + 1)
     return range(0)
 
 
 def thought_of(message: Message) -> str:
-    """What the agent wrote before its call; "" in a message without a call.
+    """Return what the agent wrote before its call; "" in a message without a call.
 
-    Beside a tool call that is the content; in text, what the first of the project's templates
-    that finds a call in it takes for the thought.
+    Beside a native tool call, that is the content. In text, it is the thought that the first of
+    the project's templates parses which finds a call.
     """
     content = str(message.get("content") or "")
     if message.get("tool_calls"):
@@ -118,17 +128,17 @@ def thought_of(message: Message) -> str:
 
 
 def columns(sequences: Sequence[WeightedSequence]) -> dict[str, list[Any]]:
-    """The columns that the trainer is given, a row for each sequence."""
+    """Return the columns of the trainer's data set, one row per sequence."""
     return {
         "input_ids": [one.ids for one in sequences],
         "labels": [one.labels for one in sequences],
         "weights": [one.weights for one in sequences],
-        "items": [one.items for one in sequences],
+        "loss_denominator": [one.loss_denominator for one in sequences],
     }
 
 
-def _holder(sequences: Sequence[WeightedSequence], turn: Turn) -> WeightedSequence:
-    """The one in which `turn` is trained: others may hold it as context."""
+def _sequence_training(turn: Turn, sequences: Sequence[WeightedSequence]) -> WeightedSequence:
+    """Return the sequence in which `turn` is trained; others may hold it as context."""
     end = len(turn.context) + len(turn.completion)
     whole = turn.context + turn.completion
     return next(
@@ -138,8 +148,8 @@ def _holder(sequences: Sequence[WeightedSequence], turn: Turn) -> WeightedSequen
     )
 
 
-def _token_of(renderer: ChatTemplate, ids: list[int], place: int) -> int:
-    """The token that holds character `place` of the decoded text."""
+def _token_at(renderer: ChatTemplate, ids: list[int], place: int) -> int:
+    """Return the index of the token that holds character `place` of the decoded text."""
     low, high = 0, len(ids)
     while low < high:
         middle = (low + high) // 2

@@ -18,7 +18,7 @@ from unicodedata import normalize
 
 from engine.templates.base import Message
 from trainer.data.mask import IGNORE, Labelled, is_trained, label, unshown
-from trainer.data.rows import conversation, read_objects, tools_of
+from trainer.data.row_source import conversation, read_objects, tools_of
 from trainer.errors import RowError, TemplateRefused, TrainerError
 from trainer.tokens.chat_template import ChatTemplate
 from trainer.tokens.encoder import squeeze
@@ -61,7 +61,7 @@ class Audit:
     violations: list[str] = field(default_factory=list)
 
 
-def read(file: Path) -> Iterator[list[Conversation]]:
+def read_conversations(file: Path) -> Iterator[list[Conversation]]:
     """The rows of a JSON-lines file as `engine export` writes it, for SFT or DPO.
 
     Raises:
@@ -85,7 +85,7 @@ def audit(renderer: ChatTemplate, rows: Iterable[list[Conversation]]) -> Audit:
         made: list[Labelled] = []
         for one in row:
             found.conversations += 1
-            sequences = labelled(renderer, one)
+            sequences = label_or_reason(renderer, one)
             if isinstance(sequences, str):
                 found.dropped[sequences] += 1
                 continue
@@ -101,7 +101,7 @@ def audit(renderer: ChatTemplate, rows: Iterable[list[Conversation]]) -> Audit:
     return found
 
 
-def labelled(renderer: ChatTemplate, one: Conversation) -> list[Labelled] | str:
+def label_or_reason(renderer: ChatTemplate, one: Conversation) -> list[Labelled] | str:
     """The sequences of a conversation, or why it cannot be used. Raises: as `audit`."""
     try:
         return label(renderer, one.messages, one.tools, one.first)

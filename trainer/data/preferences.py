@@ -1,33 +1,40 @@
-"""From rows of preferences to token ids, and which of them are scored.
+"""From pairs and single cases to token ids, with a mask of the tokens that are scored.
 
-A conversation is a prompt, whose turns are context, and a completion, of which only what the agent
-wrote has a log-probability. TRL counts every token after the prompt: observations, role headers
-and what users say.
+A case is a prompt, whose turns are context, and a completion, of which only what the agent wrote
+has a log-probability. TRL counts every token after the prompt: observations, role headers and what
+users say.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from datasets import Dataset  # type: ignore[import-untyped]
+from typing import Any
 
 from engine.templates.base import Message
 from trainer.data.mask import IGNORE, is_trained, merge, turns
-from trainer.data.rows import conversation, read_objects, refuse_test, tools_of
+from trainer.data.row_source import (
+    RowSource,
+    conversation,
+    name_of,
+    read_objects,
+    refuse_test_split,
+    tools_of,
+)
+from trainer.data.rows import reasons
 from trainer.errors import RowError, TemplateRefused, TrainerError
 from trainer.tokens.chat_template import ChatTemplate
-
-if TYPE_CHECKING:
-    from trainer.training.options import Training
-    from trainer.training.run import LoadedModel
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One way that a task went. prompt: messages before the agent's choice.   completion: those
-    from it on.   good: whether it is what the student is to do."""
+    """One way in which a task went.
+
+    Attributes:
+        prompt: Messages before the agent's choice.
+        completion: Messages from the choice on.
+        tools: Tool definitions, in OpenAI's format.
+        good: Whether the student is to do this.
+    """
 
     prompt: list[Message]
     completion: list[Message]
@@ -37,7 +44,13 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """A row: chosen and rejected, or one case alone. line: in its file, from 1."""
+    """A row: chosen and rejected, or one case alone.
+
+    Attributes:
+        line: Its line in the file, from 1.
+        cases: The cases, chosen first.
+        split: Split of its task, "" if unknown.
+    """
 
     line: int
     cases: tuple[Case, ...]
@@ -45,10 +58,14 @@ class Preference:
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
-    """Token ids of a case. mask: as many as completion; 1 where the agent wrote it, else 0.
+class TokenizedCase:
+    """Token ids of a case.
 
-    prompt: the context of the first scored token.
+    Attributes:
+        prompt: The context of the first scored token.
+        completion: All tokens from that one on.
+        mask: One entry per token of the completion: 1 where the agent wrote it, else 0.
+        good: Whether the student is to do this.
     """
 
     prompt: list[int]
@@ -58,148 +75,151 @@ class Scored:
 
     @property
     def tokens(self) -> int:
+        """Number of tokens."""
         return len(self.prompt) + len(self.completion)
 
 
 @dataclass(slots=True)
-class PreTokenized:
-    """rows: each row's cases, as many as it had.   read: rows.   dropped: left out, by reason."""
+class TokenizedPreferences:
+    """The rows of a source, tokenised, and counts.
 
-    rows: list[tuple[Scored, ...]] = field(default_factory=list)
+    Attributes:
+        rows: Each row's cases.
+        read: Rows read.
+        dropped: Rows left out, by reason.
+    """
+
+    rows: list[tuple[TokenizedCase, ...]] = field(default_factory=list)
     read: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
 
-    @property
-    def tokens(self) -> int:
-        """Token ids in all cases."""
-        return sum(case.tokens for row in self.rows for case in row)
-
-    @property
-    def scored(self) -> int:
-        """Tokens that have a log-probability in the loss."""
-        return sum(sum(case.mask) for row in self.rows for case in row)
-
-    @property
-    def reasons(self) -> str:
-        """Why rows were dropped, in words."""
-        return ", ".join(f"{reason} {number}" for reason, number in self.dropped.most_common())
+    def counts(self) -> dict[str, Any]:
+        """Return the counts that the summaries of DPO and KTO report."""
+        cases = [case for row in self.rows for case in row]
+        return {
+            "rows": self.read,
+            "used": len(self.rows),
+            "dropped": dict(self.dropped),
+            "tokens": sum(case.tokens for case in cases),
+            "scored_tokens": sum(sum(case.mask) for case in cases),
+        }
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
-    """What the files of a run hold. held_out: of --eval_dataset."""
-
-    train: PreTokenized
-    held_out: PreTokenized | None = None
-
-
-def gather(
-    options: "Training", student: "LoadedModel", read: Callable[[Path], Iterator[Preference]]
-) -> Files:
-    """The one place where files become token ids of preferences.
+def load_preferences(
+    source: RowSource,
+    read: Callable[[RowSource], Iterable[Preference]],
+    renderer: ChatTemplate,
+    max_length: int,
+    *,
+    allow_test_split: bool,
+) -> TokenizedPreferences:
+    """Read and tokenise the preferences of a source.
 
     Raises:
-        TrainerError: a file cannot be used, or nothing is left of it.
+        TrainerError: The source cannot be used, or nothing is left of it.
     """
-    made = []
-    for file in filter(None, (options.dataset, options.eval_dataset)):
-        rows = list(read(file))
-        if not options.allow_test_split:
-            refuse_test([row.split for row in rows], file)
-        found = tokenise(student.renderer, rows, student.longest(options.max_length))
-        if not found.rows:
-            raise TrainerError(f"{file}: no row is left: {found.reasons or 'no rows'}")
-        made.append(found)
-    return Files(*made)
+    rows = list(read(source))
+    if not allow_test_split:
+        refuse_test_split([row.split for row in rows], source)
+    found = tokenize(renderer, rows, max_length)
+    if not found.rows:
+        raise TrainerError(f"{name_of(source)}: no row is left: {reasons(found.dropped)}")
+    return found
 
 
-def read_pairs(file: Path) -> Iterator[Preference]:
-    """The pairs of a JSON-lines file as `engine export --to dpo` writes it.
+def read_pairs(source: RowSource) -> Iterator[Preference]:
+    """Yield the pairs of a source, in the form of `engine export --to dpo`.
 
     Raises:
-        TrainerError: the file is missing, or a line is no pair; with the line's number.
+        TrainerError: The file is missing, or a line is not a pair; names the line.
     """
-    for number, value in read_objects(file):
-        yield _read(file, number, value, _pair)
+    for number, value in read_objects(source):
+        yield _preference(source, number, value, _pair)
 
 
-def read_cases(file: Path, min_reward: float) -> Iterator[Preference]:
-    """Single cases: rows of `engine export --to sft --min-reward 0`, good from `min_reward` on;
-    a pair is a good case and a bad one. Raises: as `read_pairs`."""
-    for number, value in read_objects(file):
+def read_cases(source: RowSource, min_reward: float) -> Iterator[Preference]:
+    """Yield single cases: rows of `engine export --to sft --min-reward 0`, or the halves of pairs.
+
+    A row is a success from `min_reward` on; chosen is a success, rejected a failure.
+
+    Raises:
+        TrainerError: The file is missing, or a line is neither; names the line.
+    """
+    for number, value in read_objects(source):
         if "chosen" in value:
-            pair = _read(file, number, value, _pair)
+            pair = _preference(source, number, value, _pair)
             yield from (Preference(number, (case,), pair.split) for case in pair.cases)
         else:
-            yield _read(file, number, value, lambda row: _single(row, min_reward))
+            yield _preference(source, number, value, lambda row: _single(row, min_reward))
 
 
-def tokenise(renderer: ChatTemplate, rows: Iterable[Preference], max_length: int) -> PreTokenized:
-    """Token ids and masks of `rows`. A row of which any case is over `max_length` tokens is
-    dropped: what is left of a cut one would be another preference.
+def tokenize(
+    renderer: ChatTemplate, rows: Iterable[Preference], max_length: int
+) -> TokenizedPreferences:
+    """Return token ids and masks of `rows`.
+
+    A row with a case of more than `max_length` tokens is dropped: truncated, it would be another
+    preference.
 
     Raises:
-        TemplateRefused: naming the line.
+        TemplateRefused: The chat template refuses a row; names the line.
     """
-    made = PreTokenized()
+    tokenized = TokenizedPreferences()
     for row in rows:
-        made.read += 1
+        tokenized.read += 1
         try:
-            cases = tuple(score(renderer, case) for case in row.cases)
+            cases = tuple(tokenize_case(renderer, case) for case in row.cases)
             _check(cases, max_length)
         except RowError as error:
-            made.dropped[str(error)] += 1
+            tokenized.dropped[str(error)] += 1
         except TemplateRefused as error:
             raise TemplateRefused(f"line {row.line}: {error}") from error
         else:
-            made.rows.append(cases)
-    return made
+            tokenized.rows.append(cases)
+    return tokenized
 
 
-def tables(
-    files: Files, columns: Callable[[PreTokenized], dict[str, list[Any]]]
-) -> tuple[Dataset, Dataset | None]:
-    """What TRL is given, of the rows to train on and of those held out."""
-    held_out = Dataset.from_dict(columns(files.held_out)) if files.held_out else None
-    return Dataset.from_dict(columns(files.train)), held_out
-
-
-def score(renderer: ChatTemplate, case: Case) -> Scored:
-    """Token ids and mask of one case.
+def tokenize_case(renderer: ChatTemplate, case: Case) -> TokenizedCase:
+    """Return token ids and mask of one case.
 
     Raises:
-        TemplateRefused: as `mask.turns`.
-        RowError: likewise; or no single sequence of tokens shows the completion to the student.
+        TemplateRefused: As `mask.turns`.
+        RowError: As `mask.turns`; or no single sequence of tokens holds the whole completion.
     """
-    said = [message for message in case.completion if message["role"] == "assistant"]
-    if not any(map(is_trained, said)):
+    replies = [message for message in case.completion if message["role"] == "assistant"]
+    if not any(map(is_trained, replies)):
         raise RowError("its completion has no assistant message that is trained")
     whole = [*case.prompt, *case.completion]
-    pairs = turns(renderer, whole, case.tools, len(case.prompt))
-    paths = merge(pairs)
+    found = turns(renderer, whole, case.tools, len(case.prompt))
+    paths = merge(found)
     if len(paths) > 1:
         raise RowError(
             "the chat template changes earlier turns, so several of them do not fit one sequence: "
             "export with --pairs step"
         )
-    start = next(len(turn.context) for turn in pairs if turn.trained)
+    start = next(len(turn.context) for turn in found if turn.trained)
     ids, labels = paths[0].ids, paths[0].labels
     mask = [int(label != IGNORE) for label in labels[start:]]
-    return Scored(ids[:start], ids[start:], mask, case.good)
+    return TokenizedCase(ids[:start], ids[start:], mask, case.good)
 
 
-def _check(cases: Sequence[Scored], max_length: int) -> None:
+def _check(cases: Sequence[TokenizedCase], max_length: int) -> None:
     if any(case.tokens > max_length for case in cases):
-        raise RowError(f"over --max_length {max_length}")
+        raise RowError(f"over --max-length {max_length}")
     if len(cases) == 2 and cases[0].completion == cases[1].completion:
         raise RowError("chosen and rejected are the same")
 
 
-def _read(file: Path, number: int, value: dict[str, Any], cases: Any) -> Preference:
+def _preference(
+    source: RowSource,
+    number: int,
+    value: dict[str, Any],
+    cases: Callable[[dict[str, Any]], tuple[Case, ...]],
+) -> Preference:
     try:
         return Preference(number, cases(value), str(value.get("split") or ""))
     except RowError as error:
-        raise TrainerError(f"{file}: line {number}: {error}") from error
+        raise TrainerError(f"{name_of(source)}: line {number}: {error}") from error
 
 
 def _pair(value: dict[str, Any]) -> tuple[Case, ...]:

@@ -1,25 +1,29 @@
-"""From a file of rows to sequences: reads, checks, weighs, and says what was left out and why."""
+"""From conversations to weighted sequences, with a count of what was left out and why."""
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from engine.templates.base import Message
-from trainer.data.long_conversations import Overlong, windows
-from trainer.data.loss_weights import WeightedSequence, WeightOptions, weigh
+from trainer.data.long_conversations import windows
+from trainer.data.loss_weights import WeightedConversation, WeightedSequence, weigh
 from trainer.data.mask import turns
+from trainer.data.row_source import RowSource, conversation, name_of, read_objects, tools_of
 from trainer.errors import RowError, TemplateRefused, TrainerError
 from trainer.tokens.chat_template import ChatTemplate
-
-_ROLES = {"system", "user", "assistant", "tool", "developer"}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One conversation. line: where it stands in the file, from 1.   split: of its task."""
+    """One conversation.
+
+    Attributes:
+        line: Its line in the file, from 1.
+        messages: The messages, in OpenAI's format.
+        tools: Tool definitions, in OpenAI's format.
+        split: Split of its task, "" if unknown.
+    """
 
     line: int
     messages: list[Message]
@@ -28,194 +32,147 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class How:
+class PrepareOptions:
     """How rows become sequences.
 
-    overlong: what becomes of rows over the longest length.   thought_weight: see `weights.weigh`.
-    lenient: drop and count a row that the chat template refuses, instead of stopping: for chat
-    from elsewhere.
+    Attributes:
+        overlong: Whether to drop rows that are too long, or to split them at a turn.
+        thought_weight: Loss weight of tokens of thought; see `loss_weights.weigh`.
+        lenient: Drop and count rows that the chat template refuses, instead of stopping. Meant
+            for chat from other sources.
     """
 
-    overlong: Overlong = "drop"
+    overlong: Literal["drop", "split"] = "drop"
     thought_weight: float = 1.0
     lenient: bool = False
 
 
 @dataclass(slots=True)
 class PreparedRows:
-    """sequences: what the trainer gets.   rows: read.   dropped: rows left out, by reason.
-    split: rows that became several windows.   lost: turns of such rows that are in no window.
-    thoughts: tokens that have the thought's weight; 0 where it is 1."""
+    """The sequences of a file, and counts.
+
+    Attributes:
+        sequences: What to train on.
+        rows: Rows read.
+        dropped: Rows left out, by reason.
+        split: Rows that became several windows.
+        lost_turns: Turns of split rows that no window holds.
+        thoughts: Tokens that have the weight of thoughts; 0 where that weight is 1.
+    """
 
     sequences: list[WeightedSequence] = field(default_factory=list)
     rows: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     split: int = 0
-    lost: int = 0
+    lost_turns: int = 0
     thoughts: int = 0
 
     @property
     def used(self) -> int:
-        """Rows that are trained on."""
+        """Number of rows that are trained on."""
         return self.rows - self.dropped.total()
-
-    @property
-    def tokens(self) -> int:
-        """Token ids in all sequences."""
-        return sum(len(sequence.ids) for sequence in self.sequences)
 
     @property
     def trained(self) -> int:
         """Tokens that the loss sees, in one epoch."""
         return sum(sequence.trained for sequence in self.sequences)
 
-    @property
-    def reasons(self) -> str:
-        """Why rows were dropped, in words."""
-        return ", ".join(f"{reason} {number}" for reason, number in self.dropped.most_common())
 
-
-def read_rows(file: Path) -> Iterator[Row]:
-    """The rows of a JSON-lines file as `engine export --to sft` writes it; blank lines skipped.
+def read_rows(source: RowSource) -> Iterator[Row]:
+    """Yield the rows of a source, in the form of `engine export --to sft`.
 
     Raises:
-        TrainerError: the file is missing, or a line is no row; with the line's number.
+        TrainerError: The file is missing, or a line is not such a row; names the line.
     """
-    for number, value in read_objects(file):
+    for number, value in read_objects(source):
         try:
-            yield _row(number, value)
+            messages = conversation(value, "messages")
+            yield Row(number, messages, tools_of(value), str(value.get("split") or ""))
         except RowError as error:
-            raise TrainerError(f"{file}: line {number}: {error}") from error
-
-
-def read_objects(file: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of a JSON-lines file and the numbers of their lines. Raises: as `read_rows`."""
-    if not file.is_file():
-        raise TrainerError(f"{file}: no such file; write one with: engine export RUN --to sft|dpo")
-    with file.open(encoding="utf-8") as lines:
-        try:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield number, _object(file, number, line)
-        except UnicodeDecodeError as error:
-            raise TrainerError(f"{file}: not UTF-8 text ({error})") from error
-
-
-def refuse_test(splits: Sequence[str], file: Path) -> None:
-    """See that no row is of a test split: a student must not be trained on what measures it.
-
-    Raises:
-        TrainerError: some are.
-    """
-    if found := splits.count("test"):
-        raise TrainerError(
-            f"{file}: {found} of {len(splits)} rows are of the test split, which would make every "
-            "later measurement worthless; export another split, or say --allow_test_split"
-        )
+            raise TrainerError(f"{name_of(source)}: line {number}: {error}") from error
 
 
 def prepare(
-    renderer: ChatTemplate, rows: Iterable[Row], max_length: int, how: How | None = None
+    renderer: ChatTemplate,
+    rows: Iterable[Row],
+    max_length: int,
+    options: PrepareOptions | None = None,
 ) -> PreparedRows:
-    """Weigh `rows`. None is cut at a token: one of which any sequence is over `max_length` tokens
-    is split at a turn or dropped whole (`How.overlong`), and counted.
+    """Tokenise and weight rows.
+
+    Rows longer than `max_length` tokens are split at a turn or dropped, and counted; no row is
+    truncated.
 
     Raises:
-        TemplateRefused: naming the line.
+        TemplateRefused: The chat template refuses a row; names the line.
     """
-    how = how or How()
-    made = PreparedRows()
+    options = options or PrepareOptions()
+    prepared = PreparedRows()
     for row in rows:
-        made.rows += 1
+        prepared.rows += 1
         try:
-            reason = _add(made, renderer, row, max_length, how)
+            _add(prepared, renderer, row, max_length, options)
         except RowError as error:
-            reason = str(error)
+            prepared.dropped[str(error)] += 1
         except TemplateRefused as error:
-            if not how.lenient:
+            if not options.lenient:
                 raise TemplateRefused(f"line {row.line}: {error}") from error
-            reason = str(error)
-        if reason:
-            made.dropped[reason] += 1
-    return made
+            prepared.dropped[str(error)] += 1
+    return prepared
 
 
-def _add(made: PreparedRows, renderer: ChatTemplate, row: Row, longest: int, how: How) -> str:
-    """Add the sequences of `row`; else say why there are none."""
-    found = _weighed(renderer, row, row.messages, how)
-    if any(len(one.ids) > longest for one in found.sequences):
-        if how.overlong == "drop":
-            return f"over --max_length {longest}"
-        parts, lost = windows(row.messages, lambda said: _length(renderer, row, said) <= longest)
-        if not parts:
-            return f"no turn fits --max_length {longest}"
-        weighed = [_weighed(renderer, row, one.messages, how, one.seen) for one in parts]
-        made.split += 1
-        made.lost += lost
-    else:
-        weighed = [found]
-    sequences = [one for part in weighed for one in part.sequences]
-    made.sequences += sequences
-    made.thoughts += sum(part.thoughts for part in weighed)
-    return "" if sequences else "nothing in it is trained"
+def reasons(dropped: Counter[str]) -> str:
+    """Return why rows were dropped, as words for an error message."""
+    found = [f"{reason} {number}" for reason, number in dropped.most_common()]
+    return ", ".join(found) or "no rows"
 
 
-def _weighed(
-    renderer: ChatTemplate, row: Row, messages: list[Message], how: How, seen: int = 0
-) -> WeightOptions:
-    pairs = turns(renderer, messages, row.tools)
-    said = [message for message in messages if message["role"] == "assistant"]
-    return weigh(renderer, pairs, said, how.thought_weight, seen)
+def _add(
+    prepared: PreparedRows,
+    renderer: ChatTemplate,
+    row: Row,
+    max_length: int,
+    options: PrepareOptions,
+) -> None:
+    """Add the sequences of `row`.
+
+    Raises:
+        RowError: There are none.
+    """
+    parts = [_weighted(renderer, row, row.messages, options.thought_weight)]
+    if any(len(one.ids) > max_length for one in parts[0].sequences):
+        if options.overlong == "drop":
+            raise RowError(f"over --max-length {max_length}")
+        fitting, lost = windows(
+            row.messages, lambda messages: _length(renderer, row, messages) <= max_length
+        )
+        if not fitting:
+            raise RowError(f"no turn fits --max-length {max_length}")
+        parts = [
+            _weighted(renderer, row, one.messages, options.thought_weight, one.context_turns)
+            for one in fitting
+        ]
+        prepared.split += 1
+        prepared.lost_turns += lost
+    sequences = [one for part in parts for one in part.sequences]
+    if not sequences:
+        raise RowError("nothing in it is trained")
+    prepared.sequences += sequences
+    prepared.thoughts += sum(part.thoughts for part in parts)
+
+
+def _weighted(
+    renderer: ChatTemplate,
+    row: Row,
+    messages: list[Message],
+    thought_weight: float,
+    context_turns: int = 0,
+) -> WeightedConversation:
+    found = turns(renderer, messages, row.tools)
+    replies = [message for message in messages if message["role"] == "assistant"]
+    return weigh(renderer, found, replies, thought_weight, context_turns)
 
 
 def _length(renderer: ChatTemplate, row: Row, messages: list[Message]) -> int:
-    pairs = turns(renderer, messages, row.tools)
-    return max(len(turn.context) + len(turn.completion) for turn in pairs)
-
-
-def _object(file: Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError as error:
-        raise TrainerError(f"{file}: line {number}: not valid JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise TrainerError(f"{file}: line {number}: a row must be an object")
-    return value
-
-
-def _row(number: int, value: dict[str, Any]) -> Row:
-    messages = conversation(value, "messages")
-    return Row(number, messages, tools_of(value), str(value.get("split") or ""))
-
-
-def conversation(value: dict[str, Any], column: str) -> list[Message]:
-    """The messages in a column of a row. Raises: RowError: there are none, or they are none."""
-    messages = value.get(column)
-    if not isinstance(messages, list):
-        raise RowError(f'a row must be an object with "{column}", a list')
-    for message in messages:
-        _check_message(message)
-    return messages
-
-
-def tools_of(value: dict[str, Any]) -> list[dict[str, Any]]:
-    """A row's tools; some exporters write them as text, to keep Arrow from merging schemas."""
-    tools = value.get("tools") or []
-    if isinstance(tools, str):
-        try:
-            tools = json.loads(tools)
-        except ValueError as error:
-            raise RowError(f"tools is text that is not JSON ({error})") from error
-    return list(tools)
-
-
-def _check_message(message: Any) -> None:
-    if not isinstance(message, dict) or message.get("role") not in _ROLES:
-        raise RowError(f"a message must have a role of {', '.join(sorted(_ROLES))}")
-    if not isinstance(message.get("content") or "", str):
-        raise RowError("a message's content must be text")
-    if message.get("weight") not in (None, 0, 1):
-        raise RowError("a message's weight must be 0 (context only) or 1")
-    for call in message.get("tool_calls") or []:
-        if not isinstance(call, dict) or "name" not in (call.get("function") or {}):
-            raise RowError("a tool call must have a function with a name")
+    found = turns(renderer, messages, row.tools)
+    return max(len(turn.context) + len(turn.completion) for turn in found)

@@ -1,7 +1,7 @@
-"""The processes that a training is, as `accelerate launch` or `torchrun` starts them.
+"""The processes of a training run, as `accelerate launch` or `torchrun` starts them.
 
-They do the same work on different rows, so they have the same to say: the main one says it. How
-many there are stands in the environment, before torch is imported and a group is joined.
+They do the same work on different rows, so they have the same messages: only the main one prints.
+The environment says how many there are, before torch is imported and a group is joined.
 """
 
 import os
@@ -14,37 +14,38 @@ from engine import terminal
 from treegraft.errors import TreegraftError
 
 _PATIENCE = 30.0
-"""Seconds in which the main process fails too, where all fail of the same."""
+"""Seconds within which the main process fails too, if all fail for the same reason."""
 
 
-def count() -> int:
-    """How many train together."""
+def world_size() -> int:
+    """Return how many processes train together."""
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
 def rank() -> int:
-    """Which of them this is, from 0, the main one."""
+    """Return the number of this process, from 0, the main one."""
     return int(os.environ.get("RANK", "0"))
 
 
 def is_main() -> bool:
-    """Whether this is the one that prints and writes."""
+    """Return whether this process prints and writes."""
     return rank() == 0
 
 
-def say(text: str) -> None:
-    """A line for the person at the terminal, once."""
+def say_once(text: str) -> None:
+    """Print a line to standard error, in the main process only."""
     if is_main():
         terminal.say(text)
 
 
 @contextmanager
-def together() -> Iterator[None]:
-    """Around the work of a command: leave the group in the end, and say once what went wrong.
+def process_group() -> Iterator[None]:
+    """Leave the group at the end of a command, and report an error once.
 
-    What one process fails of, most often all do: a file is missing, a flag is wrong. The others
-    let the main one say it, and its launcher ends them then. What only one of them fails of (a
-    disk of one machine is full), that one says itself; its launcher ends the rest.
+    An error of one process is usually an error of all (a missing file, a wrong flag). The others
+    wait, so that the main process reports it; then their launcher ends them. An error of a single
+    process (a full disk on one machine) is reported by that process, and its launcher ends the
+    rest.
     """
     try:
         yield

@@ -68,12 +68,12 @@ def candidates(options: ServeOptions) -> list[str]:
 
 
 def _vllm(options: ServeOptions) -> external.ServerCommand:
-    from trainer.tokens.chat_template import renderer_of
+    from trainer.tokens.chat_template import load_chat_template
 
     program = external.find_vllm()
     if not program:
         raise TrainerError("vLLM is not installed: pip install vllm, or use --backend builtin")
-    hermes = external.writes_hermes(renderer_of(options.model))
+    hermes = external.writes_hermes(load_chat_template(options.model))
     return external.vllm_command(program, options, hermes=hermes)
 
 

@@ -172,7 +172,7 @@ class ChatTemplate:
         return [str(text) for text in rendered]
 
 
-def renderer_of(name_or_path: str) -> ChatTemplate:
+def load_chat_template(name_or_path: str) -> ChatTemplate:
     """The renderer of a model, of which only the tokenizer is loaded.
 
     name_or_path: a directory, a hub id, or "smollm2".

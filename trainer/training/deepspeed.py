@@ -154,7 +154,7 @@ def check_flags(arguments: Any) -> None:
         raise TrainerError(f'--deepspeed: {told}: give the flag that value, or the file "auto"')
 
 
-def is_split(model: Any) -> bool:
+def is_partitioned(model: Any) -> bool:
     """Whether the weights of `model` lie in pieces on several processes (ZeRO-3)."""
     return any(hasattr(parameter, "ds_id") for parameter in model.parameters())
 

@@ -1,8 +1,6 @@
-"""Direct preference optimisation (Rafailov et al. 2023, arXiv:2305.18290) of a student on pairs:
-TRL's DPOTrainer, with log-probabilities of what the agent wrote and of nothing else.
+"""Direct preference optimisation (Rafailov et al. 2023, arXiv:2305.18290) of a student on pairs.
 
-The reference's log-probabilities are computed once, before the first step, and kept beside the
-rows: no second model is in memory, with LoRA or without.
+TRL's DPOTrainer, with log-probabilities of only what the agent wrote.
 """
 
 from collections.abc import Mapping
@@ -16,45 +14,42 @@ from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
 from trl.trainer.utils import pad
 
-from trainer.data.preferences import Files, PreTokenized, gather, read_pairs, tables
-from trainer.errors import TrainerError
-from trainer.training.length_sampler import Order
-from trainer.training.options import Training, arguments, lora
-from trainer.training.reference import OwnRows, complete
+from trainer.data.preferences import TokenizedPreferences, read_pairs
+from trainer.training.length_sampler import LengthGroupedSampler
+from trainer.training.options import DpoOptions
+from trainer.training.output import claim
+from trainer.training.preference_trainer import (
+    Columns,
+    PreferenceData,
+    PreTokenizedMixin,
+    finish_setup,
+    gather,
+)
 from trainer.training.run import (
     LoadedModel,
-    TrainingResult,
     TrainingSummary,
     callbacks,
     flags_checked,
     open_model,
     run,
 )
+from trainer.training.trl_config import lora_config, trl_arguments
 from trainer.tree_packing.batches import alike
 
-LOSSES = ("sigmoid", "ipo")
-
 
 @dataclass(frozen=True, slots=True)
-class Options(Training):
-    """Flags of `trainer dpo`; see `Training` for those of every command.
+class DpoSummary(TrainingSummary):
+    """What DPO reports.
 
-    beta: how strongly the student is held to the reference; IPO's tau.   loss_type: sigmoid
-    (DPO), or ipo (Azar et al. 2023, arXiv:2310.12036), on means over the agent's tokens.
-    sft_weight: of the negative log-likelihood of chosen, added to the loss (RPO: Pang et al.
-    2024, arXiv:2404.19733).
+    Attributes:
+        rows: Pairs read.
+        used: Pairs trained on.
+        dropped: Pairs left out, by reason.
+        tokens: Tokens of one epoch.
+        scored_tokens: Those of them that the agent wrote.
+        accuracy: Share of pairs whose chosen half has the higher reward, in the last log entry.
+        margin: By how much, in log-probability times beta.
     """
-
-    beta: float = 0.1
-    loss_type: str = "sigmoid"
-    sft_weight: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Summary(TrainingSummary):
-    """rows: pairs read.   tokens, scored_tokens: of one epoch.   accuracy: the share of the last
-    logged steps' pairs of which chosen has the higher reward; margin: by how much, in
-    log-probability times beta."""
 
     rows: int
     used: int
@@ -66,9 +61,10 @@ class Summary(TrainingSummary):
 
 
 class MaskedCollator(DataCollatorForPreference):
-    """TRL's collator, with masks that count what the agent wrote only."""
+    """TRL's collator, with masks that count only what the agent wrote."""
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return a batch, chosen halves first."""
         batch: dict[str, Any] = super().torch_call(examples)
         masks = [
             torch.tensor([0] * len(example["prompt_ids"]) + example[f"{half}_mask"])
@@ -79,68 +75,75 @@ class MaskedCollator(DataCollatorForPreference):
         return batch
 
 
-class MaskedDPOTrainer(OwnRows, DPOTrainer):
-    """Takes rows as `columns` makes them."""
+class MaskedDPOTrainer(PreTokenizedMixin, DPOTrainer):
+    """TRL's trainer, for rows as `columns` makes them."""
 
     def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Sampler[int]:
         rows: Any = self.train_dataset if train_dataset is None else train_dataset
         halves = [rows["prompt_ids"], rows["chosen_ids"], rows["rejected_ids"]]
         lengths = [len(prompt) + max(len(a), len(b)) for prompt, a, b in zip(*halves, strict=True)]
-        return Order(lengths, self.args.per_device_train_batch_size, self.args.seed)
+        return LengthGroupedSampler(lengths, self.args.per_device_train_batch_size, self.args.seed)
 
 
-def dpo(options: Options) -> Summary:
+def dpo(options: DpoOptions) -> DpoSummary:
     """Train, and write the model.
 
     Raises:
-        TrainerError: something that the user can mend, before anything is written.
+        TrainerError: A flag, a file or the model cannot be used; nothing was written.
     """
-    if options.loss_type not in LOSSES:
-        raise TrainerError(f"--loss_type {options.loss_type}: use {' or '.join(LOSSES)}")
-    student = open_model(options, "dpo")
+    output = claim(options, "dpo")
+    student = open_model(options)
     pairs = gather(options, student, read_pairs)
     trainer = build(options, student, pairs)
-    ran = run(trainer, options, student.renderer, "dpo")
-    return _summary(options, pairs.train, ran)
+    result = run(trainer, student, output)
+    last = {
+        name: (result.figures(f"rewards/{name}") or [float("nan")])[-1]
+        for name in ("accuracies", "margins")
+    }
+    return DpoSummary(
+        **pairs.train.counts(),
+        accuracy=last["accuracies"],
+        margin=last["margins"],
+        **result.summary(),
+    )
 
 
-def build(options: Options, student: LoadedModel, pairs: Files) -> MaskedDPOTrainer:
-    """TRL's trainer over `pairs`, ready to train: the reference's columns are computed here.
+def build(options: DpoOptions, student: LoadedModel, pairs: PreferenceData) -> MaskedDPOTrainer:
+    """Return TRL's trainer, ready to train; this computes the reference's log-probabilities.
 
     Raises:
-        TrainerError: a flag has a value that TRL refuses.
+        TrainerError: TRL refuses the value of a flag.
     """
     tokenizer = student.renderer.tokenizer
-    longest = max(
-        len(half.prompt) + len(half.completion) for row in pairs.train.rows for half in row[:2]
-    )
+    longest = max(half.tokens for row in pairs.train.rows for half in row)
     packed = alike(options.tree_packing, student.model, longest)
-    train, held_out = tables(pairs, columns)
-    both = [options.loss_type, "sft"], [1.0, options.sft_weight]
-    types, weights = both if options.sft_weight else ([options.loss_type], [1.0])
+    train, held_out = pairs.tables(columns)
+    losses: dict[str, float] = {options.loss_type: 1.0}
+    if options.sft_weight:
+        losses["sft"] = options.sft_weight
     with flags_checked():
         trainer = MaskedDPOTrainer(
             student.model,
             args=DPOConfig(
-                **arguments(options, len(pairs.train.rows)),
+                **trl_arguments(options, len(train)),
                 beta=options.beta,
-                loss_type=types,
-                loss_weights=weights,
+                loss_type=list(losses),
+                loss_weights=list(losses.values()),
                 precompute_ref_log_probs=True,
             ),
             data_collator=MaskedCollator(tokenizer.pad_token_id),
             train_dataset=train,
             eval_dataset=held_out,
             processing_class=tokenizer,
-            peft_config=lora(options),
-            callbacks=callbacks(options),
+            peft_config=lora_config(options),
+            callbacks=callbacks(options.output_dir, options.early_stopping_patience),
         )
-    complete(trainer, packed, ("ref_chosen_logps", "ref_rejected_logps"))
+    finish_setup(trainer, packed, ("ref_chosen_logps", "ref_rejected_logps"))
     return trainer
 
 
-def columns(pairs: PreTokenized) -> dict[str, list[Any]]:
-    """The columns that the trainer is given, a row for each pair; masks are of completions."""
+def columns(pairs: TokenizedPreferences) -> Columns:
+    """Return the columns of the trainer's data set, one row per pair; masks are of completions."""
     chosen, rejected = ([row[at] for row in pairs.rows] for at in (0, 1))
     return {
         "prompt_ids": [half.prompt for half in chosen],
@@ -149,21 +152,3 @@ def columns(pairs: PreTokenized) -> dict[str, list[Any]]:
         "chosen_mask": [half.mask for half in chosen],
         "rejected_mask": [half.mask for half in rejected],
     }
-
-
-def _summary(options: Options, pairs: PreTokenized, ran: TrainingResult) -> Summary:
-    last = {
-        name: (ran.figures(f"rewards/{name}") or [float("nan")])[-1]
-        for name in ("accuracies", "margins")
-    }
-    return Summary(
-        rows=pairs.read,
-        used=len(pairs.rows),
-        dropped=dict(pairs.dropped),
-        tokens=pairs.tokens,
-        scored_tokens=pairs.scored,
-        accuracy=last["accuracies"],
-        margin=last["margins"],
-        output_dir=str(options.output_dir),
-        **ran.summary(),
-    )

@@ -1,17 +1,19 @@
-"""Kahneman-Tversky optimisation (Ethayarajh et al. 2024, arXiv:2402.01306) of a student on single
-successes and failures: TRL's KTOTrainer, with log-probabilities of what the agent wrote only.
+"""Kahneman-Tversky optimisation (Ethayarajh et al. 2024, arXiv:2402.01306) on single cases.
+
+TRL's KTOTrainer, with log-probabilities of only what the agent wrote.
 
 The KL term is estimated, as in the paper's section 4.1 and in TRL, from mismatched cases: each
 prompt of a batch with the completion of the case before it. Their tokens are masked likewise.
 
 Limits: the batches are the same in every epoch, since the mismatched cases are made once. A
-mismatched sequence may be longer than any row; it is cut at the model's longest, which changes an
-estimate and no row.
+mismatched sequence may be longer than any row; it is truncated at the model's longest, which
+changes an estimate and no row.
 """
 
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -19,44 +21,44 @@ from trl.trainer.kto_config import KTOConfig
 from trl.trainer.kto_trainer import DataCollatorForUnpairedPreference, KTOTrainer
 from trl.trainer.utils import pad
 
-from trainer.data.preferences import Files, PreTokenized, Scored, gather, read_cases, tables
+from trainer.data.preferences import TokenizedCase, TokenizedPreferences, read_cases
+from trainer.data.rows import reasons
 from trainer.errors import TrainerError
-from trainer.training.options import Training, arguments, lora
-from trainer.training.reference import OwnRows, complete
+from trainer.training.options import KtoOptions
+from trainer.training.output import claim
+from trainer.training.preference_trainer import (
+    Columns,
+    PreferenceData,
+    PreTokenizedMixin,
+    finish_setup,
+    gather,
+)
 from trainer.training.run import (
     LoadedModel,
-    TrainingResult,
     TrainingSummary,
     callbacks,
     flags_checked,
     open_model,
     run,
 )
+from trainer.training.trl_config import lora_config, trl_arguments
 from trainer.tree_packing.batches import alike
 
 _MASKS = {"": "completion_mask", "KL_": "KL_mask"}
 
 
 @dataclass(frozen=True, slots=True)
-class Options(Training):
-    """Flags of `trainer kto`; see `Training` for those of every command.
+class KtoSummary(TrainingSummary):
+    """What KTO reports.
 
-    min_reward: rows of this reward and above are successes.   beta: how strongly the student is
-    held to the reference.   desirable_weight, undesirable_weight: of successes and failures; the
-    paper has their ratio offset that of their numbers.
+    Attributes:
+        rows: Cases read.
+        used: Cases trained on.
+        successes: Those of them that are successes.
+        dropped: Cases left out, by reason.
+        tokens: Tokens of one epoch.
+        scored_tokens: Those of them that the agent wrote.
     """
-
-    per_device_train_batch_size: int = 4
-    gradient_accumulation_steps: int = 2
-    min_reward: float = 1.0
-    beta: float = 0.1
-    desirable_weight: float = 1.0
-    undesirable_weight: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Summary(TrainingSummary):
-    """rows: cases read.   successes: of those used.   tokens, scored_tokens: of one epoch."""
 
     rows: int
     used: int
@@ -67,12 +69,13 @@ class Summary(TrainingSummary):
 
 
 class MaskedCollator(DataCollatorForUnpairedPreference):
-    """TRL's collator, with masks that count what the agent wrote only.
+    """TRL's collator, with masks that count only what the agent wrote.
 
-    max_length: where mismatched sequences are cut; no row is longer.
+    `max_length` is where mismatched sequences are truncated; no row is longer.
     """
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
+        """Return a batch of cases and their mismatched twins."""
         batch: dict[str, Any] = super().torch_call(examples)
         for prefix, column in _MASKS.items():
             masks = [
@@ -83,75 +86,77 @@ class MaskedCollator(DataCollatorForUnpairedPreference):
         return batch
 
 
-class MaskedKTOTrainer(OwnRows, KTOTrainer):
-    """Takes rows as `columns` makes them."""
+class MaskedKTOTrainer(PreTokenizedMixin, KTOTrainer):
+    """TRL's trainer, for rows as `columns` makes them."""
 
 
-def kto(options: Options) -> Summary:
+def kto(options: KtoOptions) -> KtoSummary:
     """Train, and write the model.
 
     Raises:
-        TrainerError: something that the user can mend, before anything is written.
+        TrainerError: A flag, a file or the model cannot be used; nothing was written.
     """
-    student = open_model(options, "kto")
-    cases = gather(options, student, lambda file: read_cases(file, options.min_reward))
+    output = claim(options, "kto")
+    student = open_model(options)
+    cases = gather(options, student, partial(read_cases, min_reward=options.min_reward))
     check(cases)
     trainer = build(options, student, cases)
-    ran = run(trainer, options, student.renderer, "kto")
-    return _summary(options, cases.train, ran)
+    result = run(trainer, student, output)
+    return KtoSummary(**cases.train.counts(), successes=_successes(cases.train), **result.summary())
 
 
-def check(cases: Files) -> None:
-    """See that there are successes and failures to learn from.
+def check(cases: PreferenceData) -> None:
+    """Require successes and failures to learn from.
 
     Raises:
-        TrainerError: there are only successes, or only failures.
+        TrainerError: There are only successes, or only failures.
     """
     for part in (cases.train, cases.held_out):
-        good = sum(case.good for (case,) in part.rows) if part else 0
-        if part and not 0 < good < len(part.rows):
+        if part and not 0 < (good := _successes(part)) < len(part.rows):
+            dropped = reasons(part.dropped) if part.dropped else "none"
             raise TrainerError(
                 f"{good} successes and {len(part.rows) - good} failures are left (dropped: "
-                f"{part.reasons or 'none'}); both are needed: export with --min-reward 0"
+                f"{dropped}); both are needed: export with --min-reward 0"
             )
 
 
-def build(options: Options, student: LoadedModel, cases: Files) -> MaskedKTOTrainer:
-    """TRL's trainer over `cases`, ready to train: the reference's columns are computed here.
+def build(options: KtoOptions, student: LoadedModel, cases: PreferenceData) -> MaskedKTOTrainer:
+    """Return TRL's trainer, ready to train; this computes the reference's log-probabilities.
 
     Raises:
-        TrainerError: a flag has a value that TRL refuses.
+        TrainerError: TRL refuses the value of a flag.
     """
     tokenizer = student.renderer.tokenizer
-    longest = student.longest(options.max_length)
-    packed = alike(options.tree_packing, student.model, longest)
-    train, held_out = tables(cases, lambda part: columns(part, options))
+    packed = alike(options.tree_packing, student.model, student.max_length)
+    train, held_out = cases.tables(
+        partial(columns, batch=options.per_device_train_batch_size, seed=options.seed)
+    )
     with flags_checked():
         trainer = MaskedKTOTrainer(
             student.model,
             args=KTOConfig(
-                **arguments(options, len(cases.train.rows)),
+                **trl_arguments(options, len(train)),
                 beta=options.beta,
                 desirable_weight=options.desirable_weight,
                 undesirable_weight=options.undesirable_weight,
                 precompute_ref_log_probs=True,
             ),
-            data_collator=MaskedCollator(tokenizer.pad_token_id, max_length=longest),
+            data_collator=MaskedCollator(tokenizer.pad_token_id, max_length=student.max_length),
             train_dataset=train,
             eval_dataset=held_out,
             processing_class=tokenizer,
-            peft_config=lora(options),
-            callbacks=callbacks(options),
+            peft_config=lora_config(options),
+            callbacks=callbacks(options.output_dir, options.early_stopping_patience),
         )
-    complete(trainer, packed, ("ref_logps", "ref_KL_logps"))
+    finish_setup(trainer, packed, ("ref_logps", "ref_KL_logps"))
     return trainer
 
 
-def columns(cases: PreTokenized, options: Options) -> dict[str, list[Any]]:
-    """The columns that the trainer is given, a row for each case, in random order."""
+def columns(cases: TokenizedPreferences, batch: int, seed: int) -> Columns:
+    """Return the columns of the trainer's data set, one row per case, in random order."""
     order = [case for (case,) in cases.rows]
-    random.Random(options.seed).shuffle(order)
-    mismatched = _rotated(order, options.per_device_train_batch_size)
+    random.Random(seed).shuffle(order)
+    mismatched = _rotated(order, batch)
     return {
         "prompt_ids": [case.prompt for case in order],
         "completion_ids": [case.completion for case in order],
@@ -162,23 +167,14 @@ def columns(cases: PreTokenized, options: Options) -> dict[str, list[Any]]:
     }
 
 
-def _rotated(cases: Sequence[Scored], batch: int) -> list[Scored]:
-    """For each case the one before it in its batch; for the first, the last."""
-    made: list[Scored] = []
+def _rotated(cases: Sequence[TokenizedCase], batch: int) -> list[TokenizedCase]:
+    """Return, for each case, the one before it in its batch; for the first, the last."""
+    rotated: list[TokenizedCase] = []
     for start in range(0, len(cases), batch):
         part = list(cases[start : start + batch])
-        made += [part[-1], *part[:-1]]
-    return made
+        rotated += [part[-1], *part[:-1]]
+    return rotated
 
 
-def _summary(options: Options, cases: PreTokenized, ran: TrainingResult) -> Summary:
-    return Summary(
-        rows=cases.read,
-        used=len(cases.rows),
-        successes=sum(case.good for (case,) in cases.rows),
-        dropped=dict(cases.dropped),
-        tokens=cases.tokens,
-        scored_tokens=cases.scored,
-        output_dir=str(options.output_dir),
-        **ran.summary(),
-    )
+def _successes(cases: TokenizedPreferences) -> int:
+    return sum(case.good for (case,) in cases.rows)

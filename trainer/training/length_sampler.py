@@ -1,7 +1,8 @@
-"""In which order rows are trained on.
+"""The order in which rows are trained on.
 
-The order is a function of seed and epoch alone, not of how much randomness was used before: a run
-that goes on from a checkpoint meets the rows that it would have met undisturbed.
+It depends on seed and epoch alone, so a resumed run sees the rows that it would have seen
+uninterrupted. transformers' `group_by_length` draws from the global random state instead, and
+serves the batches of each pool in order of length.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,13 +11,13 @@ import torch
 from torch.utils.data import Sampler
 
 _POOL = 50
-"""Batches whose rows are sorted by length together (as transformers groups by length)."""
+"""Batches whose rows are sorted by length together (as in transformers)."""
 
 
-class Order(Sampler[int]):
-    """Row numbers in random order; in batches of several, rows of like length together.
+class LengthGroupedSampler(Sampler[int]):
+    """Row numbers in random order; rows of similar length share a batch, in random order too.
 
-    Little padding, which costs as much as text. The batches themselves are in random order.
+    That leaves little padding, which costs as much as text.
     """
 
     def __init__(self, lengths: Sequence[int], batch: int, seed: int) -> None:
@@ -27,8 +28,8 @@ class Order(Sampler[int]):
         return len(self.lengths)
 
     def __iter__(self) -> Iterator[int]:
-        chance = torch.Generator().manual_seed(self.seed + self.epoch)
-        order = _shuffled(range(len(self)), chance)
+        generator = torch.Generator().manual_seed(self.seed + self.epoch)
+        order = _shuffled(range(len(self)), generator)
         if self.batch == 1:
             yield from order
             return
@@ -40,15 +41,15 @@ class Order(Sampler[int]):
         # Only the last batch may be short: the loader cuts the order every `batch` rows.
         whole = [batch for batch in batches if len(batch) == self.batch]
         rest = [batch for batch in batches if len(batch) < self.batch]
-        for number in _shuffled(range(len(whole)), chance):
+        for number in _shuffled(range(len(whole)), generator):
             yield from whole[number]
         for batch in rest:
             yield from batch
 
     def set_epoch(self, epoch: int) -> None:
-        """accelerate calls it before each epoch."""
+        """Set the epoch; accelerate calls this before each one."""
         self.epoch = epoch
 
 
-def _shuffled(numbers: range, chance: torch.Generator) -> list[int]:
-    return [numbers[at] for at in torch.randperm(len(numbers), generator=chance).tolist()]
+def _shuffled(numbers: range, generator: torch.Generator) -> list[int]:
+    return [numbers[at] for at in torch.randperm(len(numbers), generator=generator).tolist()]

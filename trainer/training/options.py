@@ -1,185 +1,220 @@
-"""The flags that every kind of training has, under TRL's names, and what TRL is told of them."""
+"""Options of the training commands, each declared once: the flags and the Python API use them.
 
-from dataclasses import dataclass
-from math import ceil
+Names, types, bounds and help texts stand here; `engine.cli.flags` makes flags of them. Nothing
+here imports torch, so that `--help` answers at once.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-import torch
-from peft import LoraConfig
-from trl.trainer.sft_config import SFTConfig
-
+from engine.cli.flags import flag_name
+from trainer.data.row_source import RowSource
 from trainer.errors import TrainerError
-from trainer.runtime import distributed, hardware
-from trainer.training import deepspeed
+
+MODEL, DATA, LOSS = "Model", "Data", "Loss"
+OPTIMISATION, SPEED = "Optimisation", "Memory and speed"
+CHECKPOINTS, OUTPUT = "Checkpoints and evaluation", "Output"
+
+ROWS = {"panel": DATA, "type": Path}
+"""Metadata of a field that holds rows: a file on the command line, and rows in Python too."""
 
 
-@dataclass(frozen=True, slots=True)
-class Training:
-    """dataset: a JSON-lines file of rows.   max_length: tokens of a sequence.
-    eval_dataset: held-out rows, in the form of `dataset`; their loss is taken every `eval_steps`
-    optimizer steps (every epoch at 0). early_stopping_patience: stop after so many evaluations
-    without a lower loss, and keep the best model; 0: never.
-    per_device_train_batch_size: on a CPU one is the fastest: a padded row needs a mask, with which
-    attention costs 1.5 times as much; on a GPU take what fits.
-    save_steps: optimizer steps between checkpoints, where save_strategy is "steps".
-    bf16: autocast; None for where it is fast.
-    dtype: what the weights are kept in; see `weight_dtype`.
-    gradient_checkpointing: trade time for memory; None for on GPUs only.
-    tree_packing: compute what rows share once: auto (where it is worth it), on or off.
-    deepspeed: zero2, zero3 or a file; see `zero`.
-    resume_from_checkpoint: go on from the last whole checkpoint in output_dir, where there is one.
-    allow_test_split: train on rows of a test split too.
+def option(value: Any, panel: str, /, **metadata: Any) -> Any:
+    """Return a dataclass field whose default is `value`; `engine.cli.flags` reads the metadata."""
+    return field(default=value, metadata={"panel": panel, **metadata})
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """Options that every kind of training has, under TRL's names where TRL has them.
+
+    Attributes:
+        model: Directory, hub id or smollm2.
+        dataset: JSON-lines file of rows.
+        output_dir: Directory for the trained model.
+        eval_dataset: Held-out rows in the form of --dataset, to report their loss.
+        allow_test_split: Train on rows of a test split too.
+        learning_rate: Peak learning rate.
+        num_train_epochs: Passes over the rows.
+        max_steps: Optimizer steps; overrides --num-train-epochs.
+        per_device_train_batch_size: Rows per batch and process. On a CPU 1 is fastest, because a
+            padded row needs an attention mask; on a GPU use what fits.
+        gradient_accumulation_steps: Batches per optimizer step.
+        max_length: Longest sequence in tokens; longer rows are never truncated.
+        warmup_ratio: Share of all steps in which the learning rate rises.
+        lr_scheduler_type: Learning-rate schedule: linear, cosine, constant, ...
+        weight_decay: AdamW's weight decay.
+        seed: Random seed of the order of rows and of LoRA's weights.
+        logging_steps: Steps between log lines.
+        report_to: Where else to log: none, wandb, tensorboard, ...
+        eval_steps: Steps between evaluations on --eval-dataset.
+        early_stopping_patience: Evaluations without a lower loss after which training stops; the
+            best model is kept.
+        save_strategy: When to write checkpoints.
+        save_steps: Steps between checkpoints with --save-strategy steps.
+        save_total_limit: Number of checkpoints to keep.
+        resume_from_checkpoint: Continue from the last whole checkpoint in --output, if any.
+        overwrite_output_dir: Replace the earlier output in --output.
+        bf16: Compute in bfloat16 (autocast).
+        dtype: Storage type of the weights; bfloat16, half the memory, needs LoRA or DeepSpeed.
+        gradient_checkpointing: Recompute activations: less memory, more time.
+        tree_packing: Compute the prefixes that rows share only once; auto where it is worth it.
+        deepspeed: ZeRO over several processes: zero2, zero3, or a DeepSpeed configuration FILE.
+        use_peft: Train a LoRA adapter; writes the merged model, and the adapter in adapter/.
+        lora_r: LoRA's rank.
+        lora_alpha: LoRA's scale.
     """
 
-    model_name_or_path: str
-    dataset: Path
-    output_dir: Path
-    eval_dataset: Path | None = None
-    learning_rate: float = 5e-5
-    num_train_epochs: float = 1.0
-    max_steps: int = -1
-    per_device_train_batch_size: int = 1
-    gradient_accumulation_steps: int = 8
-    max_length: int = 2048
-    warmup_ratio: float = 0.05
-    lr_scheduler_type: str = "linear"
-    weight_decay: float = 0.0
-    logging_steps: int = 5
-    eval_steps: int = 0
-    early_stopping_patience: int = 0
-    save_strategy: str = "no"
-    save_steps: int = 100
-    save_total_limit: int | None = None
-    report_to: str = "none"
-    seed: int = 42
-    bf16: bool | None = None
-    dtype: str = "float32"
-    gradient_checkpointing: bool | None = None
-    tree_packing: str = "auto"
-    deepspeed: str | None = None
-    use_peft: bool = False
-    lora_r: int = 16
-    lora_alpha: int = 32
-    resume_from_checkpoint: bool = False
-    overwrite_output_dir: bool = False
-    allow_test_split: bool = False
+    model: str = field(metadata={"panel": MODEL})
+    dataset: RowSource = field(metadata=ROWS)
+    output_dir: Path = field(metadata={"panel": OUTPUT, "flag": "output"})
+    eval_dataset: RowSource | None = field(default=None, metadata=ROWS)
+    allow_test_split: bool = option(False, DATA)
+    max_length: int = option(2048, DATA, min=1)
+    learning_rate: float = option(5e-5, OPTIMISATION)
+    num_train_epochs: float = option(1.0, OPTIMISATION)
+    max_steps: int = option(-1, OPTIMISATION, default="by epochs")
+    per_device_train_batch_size: int = option(1, OPTIMISATION, min=1)
+    gradient_accumulation_steps: int = option(8, OPTIMISATION, min=1)
+    warmup_ratio: float = option(0.05, OPTIMISATION, min=0, max=1)
+    lr_scheduler_type: str = option("linear", OPTIMISATION)
+    weight_decay: float = option(0.0, OPTIMISATION)
+    seed: int = option(42, OPTIMISATION)
+    use_peft: bool = option(False, MODEL)
+    lora_r: int = option(16, MODEL, min=1)
+    lora_alpha: int = option(32, MODEL, min=1)
+    dtype: Literal["float32", "bfloat16"] = option("float32", SPEED)
+    bf16: bool | None = option(None, SPEED, default="where it is fast")
+    gradient_checkpointing: bool | None = option(None, SPEED, default="on GPUs")
+    tree_packing: Literal["auto", "on", "off"] = option("auto", SPEED)
+    deepspeed: str | None = option(None, SPEED, default="off")
+    eval_steps: int = option(0, CHECKPOINTS, min=0, default="every epoch")
+    early_stopping_patience: int = option(0, CHECKPOINTS, min=0, default="never")
+    save_strategy: Literal["no", "epoch", "steps"] = option("no", CHECKPOINTS)
+    save_steps: int = option(100, CHECKPOINTS, min=1)
+    save_total_limit: int | None = option(None, CHECKPOINTS, min=1, default="all")
+    resume_from_checkpoint: bool = option(False, CHECKPOINTS)
+    overwrite_output_dir: bool = option(False, OUTPUT)
+    logging_steps: int = option(5, OUTPUT, min=1)
+    report_to: str = option("none", OUTPUT)
+
+    def __post_init__(self) -> None:
+        """Convert plain values, and check each value and their combination.
+
+        Raises:
+            TrainerError: A value is out of its bounds, or flags contradict one another.
+        """
+        hints = get_type_hints(type(self))
+        for each in fields(self):
+            value = getattr(self, each.name)
+            if value is None:
+                continue
+            if convert := _CONVERSIONS.get(hints[each.name]):
+                # Rows given as an iterator are kept: more than one pass is made over them.
+                object.__setattr__(self, each.name, convert(value))
+            else:
+                _check(flag_name(each), value, hints[each.name], each.metadata)
+        if self.early_stopping_patience and self.eval_dataset is None:
+            raise TrainerError("--early-stopping-patience needs --eval-dataset: held-out rows")
 
 
-_AS_THEY_ARE = (
-    "learning_rate",
-    "num_train_epochs",
-    "max_steps",
-    "per_device_train_batch_size",
-    "gradient_accumulation_steps",
-    "lr_scheduler_type",
-    "weight_decay",
-    "save_strategy",
-    "save_steps",
-    "save_total_limit",
-    "report_to",
-    "seed",
-)
+@dataclass(frozen=True, kw_only=True)
+class SftOptions(TrainingOptions):
+    """Options of `trainer sft`.
 
-
-def arguments(options: Training, rows: int) -> dict[str, Any]:
-    """What TRL's configs of every kind are given. rows: of the training set, as the loader counts.
-
-    Raises:
-        TrainerError: flags that do not go together.
+    Attributes:
+        dataset: JSON-lines file of rows, as `engine export --to sft` writes it.
+        overlong: What to do with rows over --max-length: drop them, or split them at a turn.
+        packing: Put several short rows into one sequence; they do not attend to each other.
+        thought_weight: Loss weight of tokens of thought; those of the call have 1.
+        general_data: General chat to mix in: a file in the form of Alpaca, ShareGPT or messages.
+        agent_loss_weight: W in the loss W L_agent + (1 - W) L_general.
+        agent_ratio: Share of agent rows in an epoch (AgentTuning's eta).
     """
-    cpu = hardware.device() == "cpu"
-    batch = options.per_device_train_batch_size * options.gradient_accumulation_steps
-    batch *= distributed.count()
-    epochs = ceil(rows / batch * options.num_train_epochs)
-    steps = options.max_steps if options.max_steps > 0 else epochs
-    # transformers 5.2x renamed it; the flag keeps the name that everybody knows.
-    renamed = hasattr(SFTConfig, "activation_checkpointing")
-    checkpointing = "activation_checkpointing" if renamed else "gradient_checkpointing"
-    wanted = options.gradient_checkpointing
-    saving = not cpu if wanted is None else wanted
-    config = deepspeed.configuration(options.deepspeed)
-    in_pieces = options.use_peft and deepspeed.stage(config) == 3
-    return {
-        **{name: getattr(options, name) for name in _AS_THEY_ARE},
-        **_evaluation(options),
-        checkpointing: saving,
-        # With an adapter on a model in pieces, the other kind finds its tensors changed; TRL knows
-        # it, and sets it under the name that transformers has left.
-        f"{checkpointing}_kwargs": {"use_reentrant": True} if saving and in_pieces else None,
-        "output_dir": str(options.output_dir),
-        "warmup_steps": round(options.warmup_ratio * steps),
-        "bf16": bf16(options),
-        "deepspeed": config,
-        # A short run says at least how it began and how it ended.
-        "logging_steps": min(options.logging_steps, max(steps // 4, 1)),
-        "use_cpu": cpu,
-        "dataloader_pin_memory": not cpu,
-        "disable_tqdm": True,
-        # The sequences are ours as they are: nothing is tokenised or cut, every column is used.
-        "max_length": None,
-        "remove_unused_columns": False,
-    }
+
+    overlong: Literal["drop", "split"] = option("drop", DATA)
+    packing: bool = option(False, SPEED)
+    thought_weight: float = option(1.0, LOSS, min=0)
+    general_data: RowSource | None = field(default=None, metadata=ROWS)
+    agent_loss_weight: float | None = option(None, LOSS, min=0, max=1, default="by tokens")
+    agent_ratio: float | None = option(None, DATA, min=0, max=1, default="by rows")
+
+    def __post_init__(self) -> None:
+        """Check, as in the base class; mixing options need something to mix with."""
+        super().__post_init__()
+        for name in ("agent_loss_weight", "agent_ratio"):
+            if getattr(self, name) is not None and self.general_data is None:
+                flag = "--" + name.replace("_", "-")
+                raise TrainerError(f"{flag} needs --general-data: there is nothing to mix with")
+        if self.agent_ratio == 0:
+            raise TrainerError("--agent-ratio 0: must be above 0 and at most 1")
+        if self.packing and self.tree_packing == "on":
+            raise TrainerError("--packing and --tree-packing on: use one of them")
 
 
-def bf16(options: Training) -> bool:
-    """Whether to compute in bfloat16. On a CPU, DeepSpeed does not unless it is asked to: it keeps
-    the weights themselves in it."""
-    if options.bf16 is not None:
-        return options.bf16
-    return hardware.fast_bf16() and not (options.deepspeed and hardware.device() == "cpu")
+@dataclass(frozen=True, kw_only=True)
+class DpoOptions(TrainingOptions):
+    """Options of `trainer dpo`.
 
-
-def weight_dtype(options: Training) -> torch.dtype:
-    """What the model's weights are kept in: float32, or bfloat16, half of it, for those that are
-    frozen (LoRA's own stay float32) or of which DeepSpeed keeps float32 ones.
-
-    Raises:
-        TrainerError: training in it would lose what it learns.
+    Attributes:
+        dataset: JSON-lines file of pairs, as `engine export --to dpo` writes it.
+        beta: How strongly the student is held to the reference model; IPO's tau.
+        loss_type: sigmoid (DPO), or ipo (Azar et al. 2023, arXiv:2310.12036), which uses means
+            over the agent's tokens.
+        sft_weight: Weight of the negative log-likelihood of chosen, added to the loss (RPO: Pang
+            et al. 2024, arXiv:2404.19733).
     """
-    if options.dtype == "float32":
-        return torch.float32
-    if options.dtype != "bfloat16":
-        raise TrainerError(f"--dtype {options.dtype}: use float32 or bfloat16")
-    if not (options.use_peft or (options.deepspeed and bf16(options))):
-        raise TrainerError(
-            "--dtype bfloat16: its rounding swallows an optimizer's steps: add --use_peft, or "
-            "--deepspeed with --bf16, which keeps float32 weights too"
-        )
-    return torch.bfloat16
+
+    learning_rate: float = option(1e-6, OPTIMISATION)
+    beta: float = option(0.1, LOSS, min=0)
+    loss_type: Literal["sigmoid", "ipo"] = option("sigmoid", LOSS)
+    sft_weight: float = option(0.0, LOSS, min=0)
 
 
-def lora(options: Training) -> LoraConfig | None:
-    """The adapter to train, if one is asked for."""
-    if not options.use_peft:
-        return None
-    return LoraConfig(
-        r=options.lora_r,
-        lora_alpha=options.lora_alpha,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
+@dataclass(frozen=True, kw_only=True)
+class KtoOptions(TrainingOptions):
+    """Options of `trainer kto`.
+
+    Attributes:
+        dataset: JSON-lines file of rows of `engine export --to sft --min-reward 0`, or of pairs.
+        per_device_train_batch_size: Rows per batch and process, at least 2: the KL term pairs each
+            prompt with another row's completion.
+        min_reward: Reward from which a row is a success.
+        beta: How strongly the student is held to the reference model.
+        desirable_weight: Loss weight of successes; the paper balances their number with it.
+        undesirable_weight: Loss weight of failures.
+    """
+
+    learning_rate: float = option(1e-6, OPTIMISATION)
+    per_device_train_batch_size: int = option(4, OPTIMISATION, min=1)
+    gradient_accumulation_steps: int = option(2, OPTIMISATION, min=1)
+    min_reward: float = option(1.0, DATA, min=0, max=1)
+    beta: float = option(0.1, LOSS, min=0)
+    desirable_weight: float = option(1.0, LOSS, min=0)
+    undesirable_weight: float = option(1.0, LOSS, min=0)
 
 
-def _evaluation(options: Training) -> dict[str, Any]:
-    if options.eval_dataset is None:
-        if options.early_stopping_patience:
-            raise TrainerError("--early_stopping_patience needs --eval_dataset: held-out rows")
-        return {}
-    often = {"eval_strategy": "steps" if options.eval_steps else "epoch"}
-    given: dict[str, Any] = {
-        **often,
-        "eval_steps": options.eval_steps or None,
-        "per_device_eval_batch_size": options.per_device_train_batch_size,
-    }
-    if options.early_stopping_patience:
-        # transformers keeps the best of what it saved: it must save when it evaluates.
-        given |= {
-            "load_best_model_at_end": True,
-            "metric_for_best_model": "eval_loss",
-            "greater_is_better": False,
-            "save_strategy": often["eval_strategy"],
-            "save_steps": options.eval_steps or 1,
-            "save_total_limit": options.save_total_limit or 1,
-        }
-    return given
+def _rows(source: str | RowSource) -> RowSource:
+    if isinstance(source, str | Path):
+        return Path(source)
+    rows: Iterable[Mapping[str, Any]] = source
+    return tuple(dict(row) for row in rows)
+
+
+_CONVERSIONS: dict[Any, Callable[[Any], Any]] = {
+    Path: Path,
+    RowSource: _rows,
+    RowSource | None: _rows,
+}
+
+
+def _check(flag: str, value: Any, hint: Any, bounds: Mapping[str, Any]) -> None:
+    choices = get_args(hint) if get_origin(hint) is Literal else ()
+    if choices and value not in choices:
+        raise TrainerError(f"{flag} {value}: use {' or '.join(choices)}")
+    if "min" in bounds and value < bounds["min"]:
+        raise TrainerError(f"{flag} {value}: must be at least {bounds['min']}")
+    if "max" in bounds and value > bounds["max"]:
+        raise TrainerError(f"{flag} {value}: must be at most {bounds['max']}")

@@ -1,16 +1,18 @@
-"""What every kind of training does around TRL's trainer: load, build, run, and say how it went."""
+"""What every kind of training does around TRL's trainer: load the model, train, save, summarise."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import torch
 import transformers
+from peft import PeftModel
 from transformers import (
     EarlyStoppingCallback,
     PreTrainedModel,
-    Trainer,
     TrainerCallback,
     TrainerControl,
     TrainerState,
@@ -18,30 +20,45 @@ from transformers import (
 )
 
 from trainer.errors import TrainerError
+from trainer.inference.local_chat import stop_ids
+from trainer.runtime import distributed
 from trainer.runtime.loading import load
 from trainer.tokens.chat_template import ChatTemplate
 from trainer.training import deepspeed
-from trainer.training.options import Training, bf16, weight_dtype
-from trainer.training.output import Log, begin, claim, last_checkpoint, save
+from trainer.training.options import TrainingOptions
+from trainer.training.output import ADAPTER, LogFile, OutputFolder, step_of
+from trainer.training.trl_config import uses_bf16, weight_dtype
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model to train, and how its chat template writes."""
+    """A model to train, with its chat template.
 
+    Attributes:
+        name: Directory, hub id or smollm2.
+        model: The model.
+        renderer: Its tokenizer and chat template.
+        max_length: Longest sequence in tokens: --max-length, or fewer where the model takes fewer.
+    """
+
+    name: str
     model: PreTrainedModel
     renderer: ChatTemplate
-
-    def longest(self, wanted: int) -> int:
-        """Tokens that a sequence may have: `wanted`, or fewer where the model takes fewer."""
-        return min(wanted, getattr(self.model.config, "max_position_embeddings", wanted))
+    max_length: int
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSummary:
-    """What every command says of its training.
+    """What every command reports of its training.
 
-    resumed: the step it went on from, or 0.   eval_loss: the lowest.   seconds: of this process.
+    Attributes:
+        steps: Optimizer steps, those before a resumption included.
+        resumed: Step from which training was resumed, or 0.
+        loss_first: First logged loss.
+        loss_last: Last logged loss.
+        eval_loss: Lowest held-out loss, or None without --eval-dataset.
+        seconds: Training time of this process.
+        output_dir: Directory of the trained model.
     """
 
     steps: int
@@ -55,18 +72,26 @@ class TrainingSummary:
 
 @dataclass(frozen=True, slots=True)
 class TrainingResult:
-    """How training went. seconds: of this process.   resumed: the step it went on from, or 0."""
+    """How training went.
+
+    Attributes:
+        state: transformers' state, with every log entry.
+        seconds: Training time of this process.
+        resumed: Step from which training was resumed, or 0.
+        output_dir: Directory of the trained model.
+    """
 
     state: TrainerState
     seconds: float
     resumed: int
+    output_dir: Path
 
     def figures(self, name: str) -> list[float]:
-        """Every value of a logged figure, in order."""
+        """Return every value of a logged figure, in order."""
         return [entry[name] for entry in self.state.log_history if name in entry]
 
     def summary(self) -> dict[str, Any]:
-        """steps, losses and seconds, as every command reports them."""
+        """Return the values of a `TrainingSummary`."""
         losses, held_out = self.figures("loss"), self.figures("eval_loss")
         return {
             "steps": self.state.global_step,
@@ -75,64 +100,69 @@ class TrainingResult:
             "loss_last": losses[-1] if losses else float("nan"),
             "eval_loss": min(held_out) if held_out else None,
             "seconds": round(self.seconds, 1),
+            "output_dir": str(self.output_dir),
         }
 
 
-def open_model(options: Training, command: str) -> LoadedModel:
-    """Claim the output folder and load the model.
+def open_model(options: TrainingOptions) -> LoadedModel:
+    """Load the model to train; join the other processes first.
 
     Raises:
-        TrainerError: something that the user can mend, before anything is written.
+        TrainerError: There is no such model, or DeepSpeed cannot be used.
     """
     dtype = weight_dtype(options)
-    claim(options, command)
     deepspeed.start(options.deepspeed)
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     transformers.set_seed(options.seed)
-    with deepspeed.loading(options.deepspeed, bf16(options)):
-        model, tokenizer = load(options.model_name_or_path, dtype)
+    with deepspeed.loading(options.deepspeed, uses_bf16(options)):
+        model, tokenizer = load(options.model, dtype)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return LoadedModel(model, ChatTemplate(tokenizer))
+    longest = getattr(model.config, "max_position_embeddings", options.max_length)
+    max_length = min(options.max_length, longest)
+    return LoadedModel(options.model, model, ChatTemplate(tokenizer), max_length)
 
 
-class EpochEnds(TrainerCallback):
-    """Has an epoch's held-out loss taken at its last step, before that step's checkpoint.
+class EpochEndEvaluation(TrainerCallback):
+    """Takes an epoch's held-out loss at its last step, before that step's checkpoint.
 
-    transformers takes it after: who is killed in between would go on without it.
+    transformers evaluates after saving the checkpoint, so a run killed in between would resume
+    without that loss.
     """
 
-    _taken = 0  # the step at which it was
+    _evaluated = 0  # the step at which the loss was taken
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
+        """Evaluate at the end of an epoch; transformers calls this before it saves."""
         ended = state.epoch == int(state.epoch or 0) or control.should_training_stop
         if args.eval_strategy == "epoch" and args.save_strategy == "steps" and ended:
-            control.should_evaluate, self._taken = True, state.global_step
+            control.should_evaluate, self._evaluated = True, state.global_step
 
     def on_epoch_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
     ) -> None:
-        if self._taken == state.global_step:
+        """Do not evaluate again; transformers calls this after `on_step_end`."""
+        if self._evaluated == state.global_step:
             control.should_evaluate = False
 
 
-def callbacks(options: Training) -> list[TrainerCallback]:
-    """The log, epochs' ends, and the early stop where it is asked for."""
-    made: list[TrainerCallback] = [Log(options.output_dir), EpochEnds()]
-    if options.early_stopping_patience:
-        made.append(EarlyStoppingCallback(options.early_stopping_patience))
-    return made
+def callbacks(output_dir: Path, patience: int) -> list[TrainerCallback]:
+    """Return the log file, the evaluation at epoch ends, and early stopping if `patience` > 0."""
+    found: list[TrainerCallback] = [LogFile(output_dir), EpochEndEvaluation()]
+    if patience:
+        found.append(EarlyStoppingCallback(patience))
+    return found
 
 
 @contextmanager
 def flags_checked() -> Iterator[None]:
-    """Around TRL's configs and trainers: what they refuse is a flag of the user's.
+    """Report what TRL's configs and trainers refuse as an error in the user's flags.
 
     Raises:
-        TrainerError: with TRL's own words.
+        TrainerError: TRL refused a value; the message is TRL's.
     """
     try:
         yield
@@ -141,21 +171,58 @@ def flags_checked() -> Iterator[None]:
         raise TrainerError(f"TRL refuses these flags: {reason}") from error
 
 
-def run(
-    trainer: Trainer, options: Training, renderer: ChatTemplate, command: str
-) -> TrainingResult:
-    """Train, from a checkpoint where there is one to go on from, and write the model."""
+def run(trainer: Any, student: LoadedModel, output: OutputFolder) -> TrainingResult:
+    """Train, resume from a checkpoint where there is one, and write the model.
+
+    Args:
+        trainer: A trainer of TRL's.
+        student: The model as it was loaded.
+        output: Where to write.
+    """
     trainer.remove_callback(transformers.PrinterCallback)
     deepspeed.check_flags(trainer.args)
-    processes = trainer.accelerator
-    processes.wait_for_everyone()
-    if processes.is_main_process:
-        begin(options, command)
-    processes.wait_for_everyone()
-    checkpoint = last_checkpoint(options.output_dir) if options.resume_from_checkpoint else None
+    trainer.accelerator.wait_for_everyone()
+    if trainer.accelerator.is_main_process:
+        output.prepare()
+    trainer.accelerator.wait_for_everyone()
+    checkpoint = output.checkpoint()
     start = time.monotonic()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - start
-    save(trainer, options, renderer)
-    resumed = int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
-    return TrainingResult(trainer.state, seconds, resumed)
+    _save(trainer, student, output.path)
+    resumed = step_of(checkpoint) if checkpoint else 0
+    return TrainingResult(trainer.state, seconds, resumed, output.path)
+
+
+def _save(trainer: Any, student: LoadedModel, folder: Path) -> None:
+    """Write the trained model as servers and `from_pretrained` load it.
+
+    Every process calls this, since each may hold a part of the weights; the main one writes.
+    """
+    model = trainer.model
+    weights: Mapping[str, torch.Tensor] | None = None
+    if isinstance(model, PeftModel):
+        adapted = [one for one in model.parameters() if one.requires_grad]
+        with deepspeed.gathered(adapted):
+            if distributed.is_main():
+                model.save_pretrained(str(folder / ADAPTER))
+    elif deepspeed.is_partitioned(model):
+        weights = trainer.accelerator.get_state_dict(trainer.deepspeed)
+    if not distributed.is_main():
+        return
+    if isinstance(model, PeftModel):
+        model = _merged(model, student.name, folder)
+    # Servers stop at what generation_config names; the model learned the template's stop token.
+    model.generation_config.eos_token_id = sorted(stop_ids(model, student.renderer))
+    model.save_pretrained(str(folder), state_dict=weights)
+    student.renderer.tokenizer.save_pretrained(str(folder))
+
+
+def _merged(model: PeftModel, base_name: str, folder: Path) -> Any:
+    """Return the whole model with its adapter merged."""
+    if not deepspeed.is_partitioned(model):
+        return model.merge_and_unload()
+    # No process holds all of the partitioned weights: merge the adapter on disk into the original.
+    deepspeed.forget()
+    base, _ = load(base_name, model.dtype)
+    return PeftModel.from_pretrained(base, folder / ADAPTER).merge_and_unload()

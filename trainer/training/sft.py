@@ -1,27 +1,26 @@
-"""Fine-tune a student on rows: TRL's SFTTrainer, with sequences, masks and weights of our own.
+"""Fine-tune a student on rows: TRL's SFTTrainer, with our own sequences, masks and weights.
 
-What is written is described in `trainer.training.output`.
+`trainer.training.output` describes what is written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 from datasets import Dataset  # type: ignore[import-untyped]
 from trl.trainer.sft_config import SFTConfig
 
 from trainer.data.chat_data import read_chats
-from trainer.data.long_conversations import Overlong
 from trainer.data.loss_weights import WeightedSequence, columns
 from trainer.data.mixture import balance, draw
-from trainer.data.rows import How, PreparedRows, Row, prepare, read_rows, refuse_test
-from trainer.data.sequence_packing import pack, packed_columns
+from trainer.data.row_source import RowSource, name_of, refuse_test_split
+from trainer.data.rows import PreparedRows, PrepareOptions, Row, prepare, read_rows, reasons
+from trainer.data.sequence_packing import pack
 from trainer.errors import TrainerError
-from trainer.runtime.distributed import say
+from trainer.runtime.distributed import say_once
 from trainer.training.loss import WeightedCollator, WeightedTrainer
-from trainer.training.options import Training, arguments, lora
-from trainer.training.output import ADAPTER, LOG, OPTIONS
+from trainer.training.options import SftOptions
+from trainer.training.output import claim
 from trainer.training.run import (
     LoadedModel,
     TrainingResult,
@@ -31,33 +30,21 @@ from trainer.training.run import (
     open_model,
     run,
 )
-from trainer.tree_packing.batches import Packing, attach, checked, plan
-
-__all__ = ["ADAPTER", "LOG", "OPTIONS", "Options", "Sources", "Summary", "build", "gather", "sft"]
-
-
-@dataclass(frozen=True, slots=True)
-class Options(Training):
-    """Flags of `trainer sft`; see `Training` for those of every command.
-
-    overlong: what becomes of rows over max_length.   thought_weight: of the loss on tokens of
-    thought; those of the call have 1.   packing: several sequences in one row.
-    general_data: conversations to mix in; agent_loss_weight and agent_ratio: see `mixing`, None
-    for as the files' own sizes have it.
-    """
-
-    overlong: Overlong = "drop"
-    thought_weight: float = 1.0
-    packing: bool = False
-    general_data: Path | None = None
-    agent_loss_weight: float | None = None
-    agent_ratio: float | None = None
+from trainer.training.trl_config import lora_config, trl_arguments
+from trainer.tree_packing.batches import Packing, attach, plan
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """What is trained on. train: of both sources, mixed.   held_out: the agent's, for evaluation.
-    drawn: general sequences in `train`."""
+    """What is trained on.
+
+    Attributes:
+        agent: The rows of --dataset.
+        general: The conversations of --general-data.
+        train: Sequences of both, mixed.
+        held_out: Sequences of --eval-dataset.
+        drawn: Number of general sequences in `train`.
+    """
 
     agent: PreparedRows
     general: PreparedRows
@@ -67,18 +54,28 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary(TrainingSummary):
-    """rows, used, dropped, split, lost: of --dataset (see `PreparedRows`).
-    general: what became of
-    --general_data.   sequences, tokens, trained_tokens: of one epoch of the mixture.
-    thought_tokens: those that --thought_weight was put on.
-    tokens_per_second: all tokens of the rows, padding not counted, over the training time."""
+class SftSummary(TrainingSummary):
+    """What SFT reports.
+
+    Attributes:
+        rows: Rows of --dataset.
+        used: Rows trained on.
+        dropped: Rows left out, by reason.
+        split: Rows that became several windows.
+        lost_turns: Turns of split rows that no window holds.
+        general: The same counts of --general-data.
+        sequences: Sequences of one epoch, both sources together.
+        tokens: Their tokens.
+        trained_tokens: Those of them that the loss sees.
+        thought_tokens: Tokens that have the weight --thought-weight.
+        tokens_per_second: Tokens of the rows, without padding, over the training time.
+    """
 
     rows: int
     used: int
     dropped: Mapping[str, int]
     split: int
-    lost: int
+    lost_turns: int
     general: Mapping[str, Any]
     sequences: int
     tokens: int
@@ -87,39 +84,44 @@ class Summary(TrainingSummary):
     tokens_per_second: float
 
 
-def sft(options: Options) -> Summary:
+def sft(options: SftOptions) -> SftSummary:
     """Train, and write the model.
 
     Raises:
-        TrainerError: something that the user can mend, before anything is written.
+        TrainerError: A flag, a file or the model cannot be used; nothing was written.
     """
-    _check(options)
-    student = open_model(options, "sft")
+    output = claim(options, "sft")
+    student = open_model(options)
     sources = gather(options, student)
     trainer = build(options, student, sources)
-    ran = run(trainer, options, student.renderer, "sft")
-    return _summary(options, sources, ran)
+    return _summary(sources, run(trainer, student, output))
 
 
-def gather(options: Options, student: LoadedModel) -> Sources:
-    """The one place where files become sequences.
+def gather(options: SftOptions, student: LoadedModel) -> Sources:
+    """Read, tokenise and mix all rows.
 
     Raises:
-        TrainerError: a file cannot be used, or nothing is left of it.
+        TrainerError: A file cannot be used, or nothing is left of it.
     """
-    how = How(options.overlong, options.thought_weight)
-    agent = _prepared(options, student, options.dataset, how)
+
+    def ready(rows: Iterable[Row], source: RowSource, settings: PrepareOptions) -> PreparedRows:
+        return _prepared(list(rows), source, student, settings, options.allow_test_split)
+
+    settings = PrepareOptions(options.overlong, options.thought_weight)
+    agent = ready(read_rows(options.dataset), options.dataset, settings)
     if options.thought_weight != 1 and not agent.thoughts:
-        raise TrainerError("--thought_weight: no thought was found in the rows; leave the flag out")
-    held_out = (
-        _prepared(options, student, options.eval_dataset, how).sequences
-        if options.eval_dataset
-        else []
-    )
+        raise TrainerError("--thought-weight: no thought was found in the rows; leave the flag out")
+    held_out: list[WeightedSequence] = []
+    if options.eval_dataset is not None:
+        rows = read_rows(options.eval_dataset)
+        held_out = ready(rows, options.eval_dataset, settings).sequences
     if options.general_data is None:
         return Sources(agent, PreparedRows(), agent.sequences, held_out)
-    chats = read_chats(options.general_data)
-    general = _ready(options, student, chats, options.general_data, How(options.overlong, 1, True))
+    general = ready(
+        read_chats(options.general_data),
+        options.general_data,
+        PrepareOptions(options.overlong, lenient=True),
+    )
     drawn = general.sequences
     if options.agent_ratio is not None:
         drawn = draw(agent.sequences, drawn, options.agent_ratio, options.seed)
@@ -130,119 +132,99 @@ def gather(options: Options, student: LoadedModel) -> Sources:
     return Sources(agent, general, mixed, held_out, len(drawn))
 
 
-def build(options: Options, student: LoadedModel, sources: Sources) -> WeightedTrainer:
-    """TRL's trainer over `sources`, ready to train.
+def build(options: SftOptions, student: LoadedModel, sources: Sources) -> WeightedTrainer:
+    """Return TRL's trainer, ready to train.
 
     Raises:
-        TrainerError: a flag has a value that TRL refuses.
+        TrainerError: TRL refuses the value of a flag, or the model cannot be tree-packed.
     """
+
+    def table(sequences: list[WeightedSequence]) -> Dataset:
+        if options.packing:
+            return pack(sequences, student.max_length)
+        return Dataset.from_dict(columns(sequences))
+
     tokenizer = student.renderer.tokenizer
-    packing = _packing(options, student, sources.train)
-    train = _rows(options, student, sources.train)
-    if packing.packed:
-        train = Dataset.from_list(packing.grouped(train.to_list()))
+    tree_packing = _tree_packing(options, student, sources.train)
+    train = table(sources.train)
+    if tree_packing.packed:
+        train = Dataset.from_list(tree_packing.grouped(train.to_list()))
     with flags_checked():
         trainer = WeightedTrainer(
             student.model,
             args=SFTConfig(
-                **arguments(replace(options, **packing.flags), len(train)),
+                **trl_arguments(replace(options, **tree_packing.flags), len(train)),
                 packing=False,
                 dataset_kwargs={"skip_prepare_dataset": True},
             ),
             data_collator=WeightedCollator(tokenizer.pad_token_id, padding_free=options.packing),
             train_dataset=train,
-            eval_dataset=_rows(options, student, sources.held_out) if sources.held_out else None,
+            eval_dataset=table(sources.held_out) if sources.held_out else None,
             processing_class=tokenizer,
-            peft_config=lora(options),
-            callbacks=callbacks(options),
+            peft_config=lora_config(options),
+            callbacks=callbacks(options.output_dir, options.early_stopping_patience),
         )
-    attach(packing, trainer)
+    attach(tree_packing, trainer)
     return trainer
 
 
-def _packing(options: Options, student: LoadedModel, sequences: list[WeightedSequence]) -> Packing:
-    mode = checked(options.tree_packing)
+def _tree_packing(
+    options: SftOptions, student: LoadedModel, sequences: list[WeightedSequence]
+) -> Packing:
     if options.packing:
-        if mode == "on":
-            raise TrainerError("--packing and --tree_packing on: use one of them")
         return Packing([], reason="--packing")
     batch = options.per_device_train_batch_size
     packing = plan(
-        mode,
+        options.tree_packing,
         student.model,
         [one.ids for one in sequences],
-        budget=student.longest(options.max_length) * batch,
+        budget=student.max_length * batch,
         step=batch * options.gradient_accumulation_steps,
     )
-    if mode != "off":
-        say(packing.summary)
+    if options.tree_packing != "off":
+        say_once(packing.summary)
     return packing
 
 
-def _rows(options: Options, student: LoadedModel, sequences: list[WeightedSequence]) -> Dataset:
-    if options.packing:
-        rows = pack(sequences, student.longest(options.max_length))
-        return Dataset.from_dict(packed_columns(rows))
-    return Dataset.from_dict(columns(sequences))
-
-
-def _prepared(options: Options, student: LoadedModel, file: Path, how: How) -> PreparedRows:
-    return _ready(options, student, list(read_rows(file)), file, how)
-
-
-def _ready(
-    options: Options, student: LoadedModel, rows: list[Row], file: Path, how: How
+def _prepared(
+    rows: list[Row],
+    source: RowSource,
+    student: LoadedModel,
+    settings: PrepareOptions,
+    allow_test_split: bool,
 ) -> PreparedRows:
-    if not options.allow_test_split:
-        refuse_test([row.split for row in rows], file)
-    made = prepare(student.renderer, rows, student.longest(options.max_length), how)
-    if not made.sequences:
-        raise TrainerError(f"{file}: no row is left to train on: {made.reasons or 'no rows'}")
-    return made
+    if not allow_test_split:
+        refuse_test_split([row.split for row in rows], source)
+    prepared = prepare(student.renderer, rows, student.max_length, settings)
+    if not prepared.sequences:
+        why = reasons(prepared.dropped)
+        raise TrainerError(f"{name_of(source)}: no row is left to train on: {why}")
+    return prepared
 
 
-def _check(options: Options) -> None:
-    """Flags whose values, or whose company, make no sense."""
-    if options.overlong not in ("drop", "split"):
-        raise TrainerError(f"--overlong {options.overlong}: use drop or split")
-    if options.thought_weight < 0:
-        raise TrainerError("--thought_weight must not be below 0")
-    mixing = {
-        "--agent_loss_weight": (options.agent_loss_weight, 0.0),
-        "--agent_ratio": (options.agent_ratio, 1e-6),
-    }
-    for flag, (value, least) in mixing.items():
-        if value is not None and options.general_data is None:
-            raise TrainerError(f"{flag} needs --general_data: there is nothing to mix with")
-        if value is not None and not least <= value <= 1:
-            bound = "above 0" if least else "at least 0"
-            raise TrainerError(f"{flag} {value}: must be {bound} and at most 1")
-
-
-def _summary(options: Options, sources: Sources, ran: TrainingResult) -> Summary:
+def _summary(sources: Sources, result: TrainingResult) -> SftSummary:
     agent, general = sources.agent, sources.general
-    chat = {"rows": general.rows, "used": general.used, "dropped": dict(general.dropped)}
     tokens = sum(len(one.ids) for one in sources.train)
-    epochs = float(ran.state.epoch or 0)
-    known = ran.summary()
-    return Summary(
+    common = result.summary()
+    # Only the steps of this process count towards its speed, not those before a resumption.
+    here = 1 - result.resumed / max(result.state.global_step, 1)
+    computed = tokens * float(result.state.epoch or 0) * here
+    return SftSummary(
         rows=agent.rows,
         used=agent.used,
         dropped=dict(agent.dropped),
         split=agent.split,
-        lost=agent.lost,
-        general={**chat, "drawn": sources.drawn},
+        lost_turns=agent.lost_turns,
+        general={
+            "rows": general.rows,
+            "used": general.used,
+            "dropped": dict(general.dropped),
+            "drawn": sources.drawn,
+        },
         sequences=len(sources.train),
         tokens=tokens,
         trained_tokens=sum(one.trained for one in sources.train),
         thought_tokens=agent.thoughts,
-        tokens_per_second=_rate(tokens * epochs, ran, known["seconds"]),
-        output_dir=str(options.output_dir),
-        **known,
+        tokens_per_second=round(computed / max(common["seconds"], 0.1), 1),
+        **common,
     )
-
-
-def _rate(tokens: float, ran: TrainingResult, seconds: float) -> float:
-    """Of this process: what a killed one had done is not counted."""
-    done = 1 - ran.resumed / max(ran.state.global_step, 1)
-    return round(tokens * done / max(seconds, 0.1), 1)

@@ -112,7 +112,7 @@ def alike(tree_packing: str, model: PreTrainedModel, longest: int) -> bool:
     mode = checked(tree_packing)
     reason = declined(mode, model, longest)
     if reason and mode == "auto":
-        distributed.say(f"tree packing is off: {reason}")
+        distributed.say_once(f"tree packing is off: {reason}")
     return not reason
 
 
@@ -135,7 +135,7 @@ def plan(
     if mode == "off":
         return Packing([], reason=OFF)
     # Half of a step's rows; of several processes each needs a group of its own.
-    most = step // 2 if distributed.count() == 1 else step
+    most = step // 2 if distributed.world_size() == 1 else step
     groups = split(rows, budget, most=max(most, 1))
     ratio = sum(map(len, rows)) / distinct(rows, groups)
     if mode == "auto" and ratio < WORTH:

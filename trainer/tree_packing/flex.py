@@ -100,7 +100,9 @@ def fault(device: torch.device, kind: torch.dtype, tokens: int, shapes: Shapes) 
     """
     found = apart(lambda: _fault(device, kind, tokens, shapes))
     if found:
-        distributed.say(f"FlexAttention is not used, packed tries are slower without it: {found}")
+        distributed.say_once(
+            f"FlexAttention is not used, packed tries are slower without it: {found}"
+        )
     return found
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.templates.base import Message
 from trainer.data.mask import IGNORE, Labelled, Turn, label, merge, turns
-from trainer.data.rows import How, Row, prepare, read_rows
+from trainer.data.rows import PrepareOptions, Row, prepare, read_rows
 from trainer.errors import TrainerError
 from trainer.tokens.chat_template import ChatTemplate
 
@@ -97,7 +97,7 @@ def test_a_message_of_weight_0_is_context_only(
     made = label(renderer, messages)
     assert [one.ids for one in made] == [one.ids for one in whole]
     assert spans(renderer, made) == [messages[4]["content"] + END]
-    how = How(thought_weight=thought_weight)
+    how = PrepareOptions(thought_weight=thought_weight)
     (one,) = prepare(renderer, [Row(1, messages, [], "")], 1000, how).sequences
     assert one.labels == made[0].labels
     messages[4]["weight"] = 0

@@ -13,7 +13,7 @@ from tests.support.chat_templates import templates
 from tests.support.conversations import TOOLS, calls, result, talk
 from trainer.cli.mask_view import CLOSE, OPEN, view
 from trainer.data.mask import IGNORE, Labelled, label
-from trainer.data.mask_audit import Conversation, audit, read, violations
+from trainer.data.mask_audit import Conversation, audit, read_conversations, violations
 from trainer.tokens.chat_template import ChatTemplate
 from treegraft.commands import trainer_app
 
@@ -103,7 +103,7 @@ def test_a_pair_trains_what_comes_after_its_prompt(renderer: ChatTemplate, tmp_p
     prompt = talk("One?", "Yes.", "Two?")
     row = {"prompt": prompt, "chosen": talk("", "No.")[2:], "rejected": talk("", "Perhaps.")[2:]}
     file = write(tmp_path, row)
-    (pair,) = read(file)
+    (pair,) = read_conversations(file)
     assert [one.first for one in pair] == [4, 4]
     found = audit(renderer, [pair])
     assert (found.conversations, found.turns, found.violations) == (2, 2, [])

@@ -4,6 +4,7 @@ import json
 import os
 from collections import Counter
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +19,33 @@ from trainer.data.loss_weights import WeightedSequence
 from trainer.data.mixture import balance, draw
 from trainer.data.sequence_packing import pack
 from trainer.errors import TrainerError
-from trainer.training.length_sampler import Order
+from trainer.training.length_sampler import LengthGroupedSampler
+from trainer.training.options import SftOptions
 from trainer.training.run import open_model
-from trainer.training.sft import Options, build, gather, sft
+from trainer.training.sft import build, gather, sft
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
 CHAT = Path(os.environ.get("TREEGRAFT_DATA", "../shared/data")) / "chat"
 
 
 @pytest.fixture
-def options(tiny: Path, tmp_path: Path) -> Options:
+def options(tiny: Path, tmp_path: Path) -> SftOptions:
     agent = write(tmp_path / "agent.jsonl", [{"messages": row} for row in AGENT])
     general = tmp_path / "general.json"
     general.write_text(json.dumps(GENERAL), "utf-8")
-    return Options(
-        str(tiny), agent, tmp_path / "out", max_length=256, bf16=False, general_data=general
+    return SftOptions(
+        model=str(tiny),
+        dataset=agent,
+        output_dir=tmp_path / "out",
+        max_length=256,
+        bf16=False,
+        general_data=general,
     )
 
 
-def mean_loss(options: Options, sequences: list[WeightedSequence]) -> float:
+def mean_loss(options: SftOptions, sequences: list[WeightedSequence]) -> float:
     """The mean over the trained tokens of `sequences`, one at a time."""
-    model = open_model(options, "sft").model
+    model = open_model(options).model
     losses: list[float] = []
     for one in sequences:
         ids = torch.tensor([one.ids])
@@ -52,14 +59,14 @@ def mean_loss(options: Options, sequences: list[WeightedSequence]) -> float:
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
 def test_the_loss_is_lambda_of_one_and_the_rest_of_the_other(
-    options: Options, share: float
+    options: SftOptions, share: float
 ) -> None:
-    plain = open_model(options, "sft")
+    plain = open_model(options)
     found = gather(options, plain)
     agent, general = found.agent.sequences, found.general.sequences
     expected = share * mean_loss(options, agent) + (1 - share) * mean_loss(options, general)
     options = replace(options, agent_loss_weight=share, tree_packing="off")  # a batch is a row
-    student = open_model(options, "sft")
+    student = open_model(options)
     trainer = build(options, student, gather(options, student))
     batches = list(trainer.get_train_dataloader())
     items = trainer._get_num_items_in_batch(batches, torch.device("cpu"))
@@ -97,32 +104,40 @@ def test_every_source_weighs_its_share(ours: list[int], theirs: list[int]) -> No
     agent = [WeightedSequence([1] * n, [1.0] * n, float(n)) for n in ours]
     general = [WeightedSequence([2] * n, [1.0] * n, float(n)) for n in theirs]
     mixed = balance(agent, general, 0.25)
-    whole = sum(one.items for one in mixed)
+    whole = sum(one.loss_denominator for one in mixed)
     weight = sum(sum(one.weights) for one in mixed if one.ids[0] == 1)
     assert weight / whole == pytest.approx(0.25)
     assert sum(sum(one.weights) for one in mixed) == pytest.approx(whole)
 
 
-@given(st.lists(st.integers(1, 50), max_size=80))
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=80))
 def test_packed_rows_hold_every_sequence_once(lengths: list[int]) -> None:
     sequences = [
         WeightedSequence([n] * length, [1.0] * length, 1.0) for n, length in enumerate(lengths)
     ]
-    rows = pack(sequences, 50)
-    assert all(sum(len(one.ids) for one in row) <= 50 for row in rows)
-    assert sorted(one.ids for row in rows for one in row) == sorted(one.ids for one in sequences)
+    rows = list(pack(sequences, 50))
+    assert all(len(row["input_ids"]) == sum(row["seq_lengths"]) <= 50 for row in rows)
+    packed = []
+    for row in rows:
+        ids = iter(row["input_ids"])
+        packed += [list(islice(ids, length)) for length in row["seq_lengths"]]
+        assert row["labels"] == row["input_ids"]
+        assert row["weights"] == [1.0] * len(row["input_ids"])
+        assert row["loss_denominator"] == len(row["seq_lengths"])
+    assert sorted(packed) == sorted(one.ids for one in sequences)
     # Two rows that are at most half full would have been one.
-    assert sum(sum(len(one.ids) for one in row) <= 25 for row in rows) <= 1
+    assert sum(len(row["input_ids"]) <= 25 for row in rows) <= 1
 
 
 @settings(max_examples=30)
 @given(st.lists(st.integers(1, 50), max_size=80), st.integers(1, 5), st.integers(0, 9))
 def test_every_row_is_met_once_an_epoch(lengths: list[int], batch: int, epoch: int) -> None:
-    order = Order(lengths, batch, 7)
+    order = LengthGroupedSampler(lengths, batch, 7)
     order.set_epoch(epoch)
     met = list(order)
     assert sorted(met) == list(range(len(lengths)))
-    again = Order(lengths, batch, 7)
+    again = LengthGroupedSampler(lengths, batch, 7)
     assert list(again) != [] or not lengths
     again.set_epoch(epoch)
     assert list(again) == met
@@ -130,7 +145,7 @@ def test_every_row_is_met_once_an_epoch(lengths: list[int], batch: int, epoch: i
 
 def test_batches_hold_rows_of_like_length_in_random_order() -> None:
     lengths = [1, 50] * 40
-    order = Order(lengths, 4, 0)
+    order = LengthGroupedSampler(lengths, 4, 0)
     met = [lengths[row] for row in order]
     batches = [tuple(met[at : at + 4]) for at in range(0, 80, 4)]
     assert set(batches) == {(1,) * 4, (50,) * 4}
@@ -184,7 +199,7 @@ def test_a_file_of_no_form_is_named(tmp_path: Path, text: str, reason: str) -> N
 
 
 def test_calls_that_the_template_cannot_show_are_counted_not_trained(
-    options: Options,
+    options: SftOptions,
 ) -> None:
     mixed: list[dict[str, Any]] = [
         *GENERAL,

@@ -15,22 +15,24 @@ from torch.nn.functional import logsigmoid
 from transformers import AutoModelForCausalLM
 
 from tests.support.rows import PAIRS, STARTED, call, dialogue, pair, write
-from trainer.data.preferences import Case, Scored, gather, read_pairs, score
+from trainer.data.preferences import Case, TokenizedCase, read_pairs, tokenize_case
 from trainer.errors import TemplateRefused, TrainerError
-from trainer.training.dpo import MaskedDPOTrainer, Options, build, dpo
+from trainer.training.dpo import MaskedDPOTrainer, build, dpo
+from trainer.training.options import DpoOptions
 from trainer.training.output import ADAPTER
+from trainer.training.preference_trainer import gather
 from trainer.training.run import LoadedModel, open_model
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
 
 
 @pytest.fixture
-def options(tiny: Path, tmp_path: Path) -> Options:
+def options(tiny: Path, tmp_path: Path) -> DpoOptions:
     pairs = write(tmp_path / "pairs.jsonl", PAIRS)
-    return Options(
-        str(tiny),
-        pairs,
-        tmp_path / "out",
+    return DpoOptions(
+        model=str(tiny),
+        dataset=pairs,
+        output_dir=tmp_path / "out",
         per_device_train_batch_size=3,
         gradient_accumulation_steps=1,
         max_length=256,
@@ -39,8 +41,8 @@ def options(tiny: Path, tmp_path: Path) -> Options:
     )
 
 
-def ready(options: Options) -> tuple[LoadedModel, MaskedDPOTrainer]:
-    student = open_model(options, "dpo")
+def ready(options: DpoOptions) -> tuple[LoadedModel, MaskedDPOTrainer]:
+    student = open_model(options)
     return student, build(options, student, gather(options, student, read_pairs))
 
 
@@ -63,7 +65,7 @@ def moved(model: torch.nn.Module, use_peft: bool = False) -> None:
                 parameter.add_((0.2 if use_peft else 0.02) * torch.randn_like(parameter))
 
 
-def by_hand(model: torch.nn.Module, case: Scored) -> list[float]:
+def by_hand(model: torch.nn.Module, case: TokenizedCase) -> list[float]:
     """The log-probabilities of what the agent wrote, from plain logits."""
     ids = torch.tensor([case.prompt + case.completion])
     with torch.no_grad():
@@ -76,7 +78,7 @@ def by_hand(model: torch.nn.Module, case: Scored) -> list[float]:
     ]
 
 
-def test_what_the_agent_wrote_is_scored_and_nothing_else(options: Options) -> None:
+def test_what_the_agent_wrote_is_scored_and_nothing_else(options: DpoOptions) -> None:
     student, trainer = ready(options)
     batch = batch_of(trainer)
     decode = student.renderer.tokenizer.decode
@@ -88,7 +90,7 @@ def test_what_the_agent_wrote_is_scored_and_nothing_else(options: Options) -> No
     assert text.startswith("<|im_start|>system")
 
 
-def test_the_context_is_the_whole_path_so_far(options: Options) -> None:
+def test_the_context_is_the_whole_path_so_far(options: DpoOptions) -> None:
     student, trainer = ready(options)
     tokenizer, row = student.renderer.tokenizer, trainer.train_dataset[0]
     assert row["prompt_ids"] == tokenizer.apply_chat_template(
@@ -101,13 +103,13 @@ def test_the_context_is_the_whole_path_so_far(options: Options) -> None:
     ("loss_type", "sft_weight"), [("sigmoid", 0.0), ("ipo", 0.0), ("sigmoid", 0.2)]
 )
 def test_the_loss_is_the_formula_on_masked_sums(
-    options: Options, loss_type: str, sft_weight: float, use_peft: bool
+    options: DpoOptions, loss_type: str, sft_weight: float, use_peft: bool
 ) -> None:
     options = replace(options, loss_type=loss_type, sft_weight=sft_weight, use_peft=use_peft)
     student, trainer = ready(options)
     assert trainer.ref_model is None
     pairs = gather(options, student, read_pairs).train.rows
-    base = AutoModelForCausalLM.from_pretrained(options.model_name_or_path)
+    base = AutoModelForCausalLM.from_pretrained(options.model)
     reference = [[by_hand(base, case) for case in row] for row in pairs]
     for row, (chosen, rejected) in zip(trainer.train_dataset, reference, strict=True):
         assert row["ref_chosen_logps"] == pytest.approx(sum(chosen), rel=1e-5)
@@ -130,7 +132,7 @@ def test_the_loss_is_the_formula_on_masked_sums(
     assert abs(expected - 0.6931) > 0.01, "the student has moved"
 
 
-def test_an_observation_matters_as_context_only(options: Options) -> None:
+def test_an_observation_matters_as_context_only(options: DpoOptions) -> None:
     """Other tokens in its place, as many: nothing of theirs is in the loss or has a gradient of
     its own; what changes is what the agent's later tokens see."""
     student, trainer = ready(options)
@@ -169,7 +171,7 @@ def test_an_observation_matters_as_context_only(options: Options) -> None:
     assert trainer.compute_loss(model, batch).item() != pytest.approx(one.item(), abs=1e-6)
 
 
-def test_accumulating_changes_nothing(options: Options) -> None:
+def test_accumulating_changes_nothing(options: DpoOptions) -> None:
     found = []
     for batch, steps in ((2, 1), (1, 2)):
         student, trainer = ready(
@@ -186,7 +188,7 @@ def test_accumulating_changes_nothing(options: Options) -> None:
         torch.testing.assert_close(gradient, found[1][name], rtol=1e-4, atol=1e-6)
 
 
-def test_training_moves_chosen_above_rejected(options: Options) -> None:
+def test_training_moves_chosen_above_rejected(options: DpoOptions) -> None:
     summary = dpo(
         replace(options, learning_rate=0.01, max_steps=8, warmup_ratio=0.0, logging_steps=1)
     )
@@ -197,14 +199,14 @@ def test_training_moves_chosen_above_rejected(options: Options) -> None:
 
 
 @pytest.mark.parametrize("use_peft", [False, True])
-def test_less_memory_is_the_same_start(options: Options, use_peft: bool) -> None:
+def test_less_memory_is_the_same_start(options: DpoOptions, use_peft: bool) -> None:
     frugal = {"bf16": True, "gradient_checkpointing": True, "use_peft": use_peft}
     summary = dpo(replace(options, max_steps=2, logging_steps=1, learning_rate=0.01, **frugal))
     assert summary.loss_first == pytest.approx(0.6931, abs=2e-3)
     assert summary.loss_last < summary.loss_first - 0.01
 
 
-def test_lora_writes_the_merged_model_and_the_adapter(options: Options, tiny: Path) -> None:
+def test_lora_writes_the_merged_model_and_the_adapter(options: DpoOptions, tiny: Path) -> None:
     dpo(replace(options, use_peft=True, max_steps=2, learning_rate=0.01))
     base = AutoModelForCausalLM.from_pretrained(tiny)
     merged = AutoModelForCausalLM.from_pretrained(options.output_dir)
@@ -213,34 +215,34 @@ def test_lora_writes_the_merged_model_and_the_adapter(options: Options, tiny: Pa
     torch.testing.assert_close(merged(ids).logits, adapted(ids).logits, rtol=1e-4, atol=1e-5)
 
 
-def test_rows_that_cannot_be_pairs_are_counted(options: Options) -> None:
+def test_rows_that_cannot_be_pairs_are_counted(options: DpoOptions) -> None:
     same = pair(dialogue("Why?"), dialogue("", "So.")[1:], dialogue("", "So.")[1:])
     mute = pair(STARTED, [{"role": "user", "content": "?"}], dialogue("", "So.")[1:])
     light = pair(STARTED, [dialogue("", "No.")[1] | {"weight": 0}], dialogue("", "So.")[1:])
     write(options.dataset, [*PAIRS, same, mute, light])
-    student = open_model(options, "dpo")
-    found = gather(replace(options, max_length=90), student, read_pairs).train
+    options = replace(options, max_length=90)
+    found = gather(options, open_model(options), read_pairs).train
     assert (found.read, len(found.rows)) == (6, 2)
     assert found.dropped == {
         "chosen and rejected are the same": 1,
         "its completion has no assistant message that is trained": 2,
-        "over --max_length 90": 1,
+        "over --max-length 90": 1,
     }
 
 
-def test_a_turn_of_weight_0_is_not_scored(options: Options) -> None:
-    renderer = open_model(options, "dpo").renderer
+def test_a_turn_of_weight_0_is_not_scored(options: DpoOptions) -> None:
+    renderer = open_model(options).renderer
     said = dialogue("", "Oops.", "Observation: error", "Right.")[1:]
-    whole = score(renderer, Case(STARTED, said, [], True))
+    whole = tokenize_case(renderer, Case(STARTED, said, [], True))
     said[0]["weight"] = 0
-    scored = score(renderer, Case(STARTED, said, [], True))
+    scored = tokenize_case(renderer, Case(STARTED, said, [], True))
     assert scored.prompt + scored.completion == whole.prompt + whole.completion
     kept = [id for id, counts in zip(scored.completion, scored.mask, strict=True) if counts]
     assert renderer.tokenizer.decode(kept) == "Right.<|im_end|>"
 
 
-def test_a_template_that_changes_earlier_turns_has_step_pairs_only(options: Options) -> None:
-    student = open_model(options, "dpo")
+def test_a_template_that_changes_earlier_turns_has_step_pairs_only(options: DpoOptions) -> None:
+    student = open_model(options)
     renderer = student.renderer
     forgetful = renderer.tokenizer.chat_template.replace(
         "message['content']",
@@ -249,30 +251,30 @@ def test_a_template_that_changes_earlier_turns_has_step_pairs_only(options: Opti
     assert forgetful != renderer.tokenizer.chat_template
     renderer.tokenizer.chat_template = forgetful
     step = Case(PAIRS[0]["prompt"], PAIRS[0]["chosen"], [], True)
-    scored = score(renderer, step)
+    scored = tokenize_case(renderer, step)
     assert renderer.tokenizer.decode(scored.completion) == call("Books.") + "<|im_end|>"
     whole = Case(PAIRS[1]["prompt"], PAIRS[1]["chosen"], [], True)
     with pytest.raises(Exception, match="export with --pairs step"):
-        score(renderer, whole)
+        tokenize_case(renderer, whole)
 
 
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
         ({"loss_type": "zigzag"}, "use sigmoid or ipo"),
-        ({"max_length": 5}, "no row is left: over --max_length 5 3"),
+        ({"max_length": 5}, "no row is left: over --max-length 5 3"),
         ({"dataset": Path("none.jsonl")}, "none.jsonl: no such file"),
     ],
 )
 def test_what_cannot_be_used_is_said_before_anything_is_written(
-    options: Options, change: dict[str, Any], reason: str
+    options: DpoOptions, change: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(TrainerError, match=reason):
         dpo(replace(options, **change))
     assert not options.output_dir.exists()
 
 
-def test_test_pairs_and_tools_without_support_are_refused(options: Options) -> None:
+def test_test_pairs_and_tools_without_support_are_refused(options: DpoOptions) -> None:
     write(options.dataset, [{**PAIRS[0], "split": "test"}])
     with pytest.raises(TrainerError, match="1 of 1 rows are of the test split"):
         dpo(options)
@@ -282,7 +284,9 @@ def test_test_pairs_and_tools_without_support_are_refused(options: Options) -> N
         dpo(options)
 
 
-def test_the_command_reads_flags_from_a_file(options: Options, tiny: Path, tmp_path: Path) -> None:
+def test_the_command_reads_flags_from_a_file(
+    options: DpoOptions, tiny: Path, tmp_path: Path
+) -> None:
     config = tmp_path / "dpo.yaml"
     config.write_text(
         f"model_name_or_path: {tiny}\ndataset: {options.dataset}\nmax_steps: 9\nbeta: 0.2\n"

@@ -9,21 +9,23 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from tests.support.rows import AGENT, PAIRS, write
-from trainer.data.preferences import Files, gather, read_cases
+from trainer.data.preferences import read_cases
 from trainer.errors import TrainerError
-from trainer.training.kto import MaskedKTOTrainer, Options, build, check, kto
+from trainer.training.kto import MaskedKTOTrainer, build, check, kto
+from trainer.training.options import KtoOptions
+from trainer.training.preference_trainer import PreferenceData, gather
 from trainer.training.run import LoadedModel, open_model
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
 
 
 @pytest.fixture
-def options(tiny: Path, tmp_path: Path) -> Options:
+def options(tiny: Path, tmp_path: Path) -> KtoOptions:
     rows = [{"messages": row, "reward": n / 2} for n, row in enumerate(AGENT[:4])]
-    return Options(
-        str(tiny),
-        write(tmp_path / "rows.jsonl", rows),
-        tmp_path / "out",
+    return KtoOptions(
+        model=str(tiny),
+        dataset=write(tmp_path / "rows.jsonl", rows),
+        output_dir=tmp_path / "out",
         per_device_train_batch_size=4,
         gradient_accumulation_steps=1,
         max_length=256,
@@ -33,12 +35,12 @@ def options(tiny: Path, tmp_path: Path) -> Options:
     )
 
 
-def found(options: Options, student: LoadedModel) -> Files:
+def found(options: KtoOptions, student: LoadedModel) -> PreferenceData:
     return gather(options, student, lambda file: read_cases(file, options.min_reward))
 
 
-def ready(options: Options) -> tuple[LoadedModel, MaskedKTOTrainer]:
-    student = open_model(options, "kto")
+def ready(options: KtoOptions) -> tuple[LoadedModel, MaskedKTOTrainer]:
+    student = open_model(options)
     return student, build(options, student, found(options, student))
 
 
@@ -51,10 +53,10 @@ def masked_sum(model: torch.nn.Module, prompt: list[int], rest: list[int], mask:
 
 
 @pytest.mark.parametrize("use_peft", [False, True])
-def test_the_loss_is_the_formula_on_masked_sums(options: Options, use_peft: bool) -> None:
+def test_the_loss_is_the_formula_on_masked_sums(options: KtoOptions, use_peft: bool) -> None:
     _, trainer = ready(replace(options, use_peft=use_peft))
     assert trainer.ref_model is None
-    base = AutoModelForCausalLM.from_pretrained(options.model_name_or_path)
+    base = AutoModelForCausalLM.from_pretrained(options.model)
     model: Any = trainer.model
     torch.manual_seed(1)
     with torch.no_grad():
@@ -78,7 +80,7 @@ def test_the_loss_is_the_formula_on_masked_sums(options: Options, use_peft: bool
     assert max(map(abs, gains)) > 0.1, "the student has moved"
 
 
-def test_what_the_agent_wrote_is_scored_in_both_kinds_of_case(options: Options) -> None:
+def test_what_the_agent_wrote_is_scored_in_both_kinds_of_case(options: KtoOptions) -> None:
     student, trainer = ready(options)
     batch = trainer.data_collator(list(trainer.train_dataset))
     decode = student.renderer.tokenizer.decode
@@ -98,8 +100,8 @@ def test_what_the_agent_wrote_is_scored_in_both_kinds_of_case(options: Options) 
     assert all(row["completion_ids"] != row["KL_completion_ids"] for row in trainer.train_dataset)
 
 
-def test_rewards_and_pairs_say_what_is_a_success(options: Options) -> None:
-    student = open_model(options, "kto")
+def test_rewards_and_pairs_say_what_is_a_success(options: KtoOptions) -> None:
+    student = open_model(options)
     good = [case.good for (case,) in found(options, student).train.rows]
     assert good == [False, False, True, True]
     some = replace(options, min_reward=0.5)
@@ -108,14 +110,14 @@ def test_rewards_and_pairs_say_what_is_a_success(options: Options) -> None:
     assert [case.good for (case,) in found(options, student).train.rows] == [True, False] * 3
 
 
-def test_training_learns_from_both(options: Options) -> None:
+def test_training_learns_from_both(options: KtoOptions) -> None:
     summary = kto(replace(options, learning_rate=0.01, max_steps=6, warmup_ratio=0.0))
     assert (summary.rows, summary.used, summary.successes) == (4, 4, 2)
     assert summary.loss_last < summary.loss_first - 0.05
     assert AutoModelForCausalLM.from_pretrained(options.output_dir)
 
 
-def test_packed_cases_have_the_loss_and_the_gradients_of_padded_ones(options: Options) -> None:
+def test_packed_cases_have_the_loss_and_the_gradients_of_padded_ones(options: KtoOptions) -> None:
     """The same question is asked in all of them, and in the mismatched cases."""
     asked, said = AGENT[0][:1], [AGENT[0][1:], AGENT[1][1:2], AGENT[2][1:], AGENT[3][1:]]
     write(options.dataset, [{"messages": asked + s, "reward": n % 2} for n, s in enumerate(said)])
@@ -150,22 +152,22 @@ def test_packed_cases_have_the_loss_and_the_gradients_of_padded_ones(options: Op
     ],
 )
 def test_what_cannot_be_used_is_said_before_anything_is_written(
-    options: Options, change: dict[str, Any], reason: str
+    options: KtoOptions, change: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(TrainerError, match=reason):
         kto(replace(options, **change))
     assert not options.output_dir.exists()
 
 
-def test_rows_without_a_reward_are_named(options: Options) -> None:
+def test_rows_without_a_reward_are_named(options: KtoOptions) -> None:
     write(options.dataset, [{"messages": AGENT[0]}])
     with pytest.raises(TrainerError, match='line 1: a row must have "reward"'):
         kto(options)
 
 
-def test_held_out_cases_of_one_kind_are_refused(options: Options) -> None:
-    student = open_model(options, "kto")
+def test_held_out_cases_of_one_kind_are_refused(options: KtoOptions) -> None:
+    student = open_model(options)
     cases = found(options, student)
     only = found(replace(options, min_reward=0.0), student).train
     with pytest.raises(TrainerError, match="4 successes and 0 failures"):
-        check(Files(cases.train, only))
+        check(PreferenceData(cases.train, only))

@@ -14,22 +14,21 @@ from safetensors.torch import load_file
 
 from tests.support.rows import AGENT, PAIRS, write
 from trainer.errors import TrainerError
-from trainer.training.dpo import Options as DPOOptions
 from trainer.training.dpo import dpo
-from trainer.training.options import Training
+from trainer.training.options import DpoOptions, SftOptions, TrainingOptions
 from trainer.training.output import LOG, OPTIONS
-from trainer.training.sft import Options, sft
+from trainer.training.sft import sft
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
 
 
 @pytest.fixture
-def options(tiny: Path, tmp_path: Path) -> Options:
+def options(tiny: Path, tmp_path: Path) -> SftOptions:
     rows = write(tmp_path / "rows.jsonl", [{"messages": row} for row in AGENT])
-    return Options(
-        str(tiny),
-        rows,
-        tmp_path / "out",
+    return SftOptions(
+        model=str(tiny),
+        dataset=rows,
+        output_dir=tmp_path / "out",
         num_train_epochs=3,
         per_device_train_batch_size=2,
         gradient_accumulation_steps=1,
@@ -51,8 +50,8 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "model.safetensors")
 
 
-def train(options: Training) -> Any:
-    return dpo(options) if isinstance(options, DPOOptions) else sft(options)  # type: ignore[arg-type]
+def train(options: TrainingOptions) -> Any:
+    return dpo(options) if isinstance(options, DpoOptions) else sft(options)  # type: ignore[arg-type]
 
 
 def without_the_end(folder: Path, step: int) -> None:
@@ -69,16 +68,16 @@ def without_the_end(folder: Path, step: int) -> None:
     ("kind", "step"), [("sft", 4), ("sft", 6), ("lora", 4), ("packed", 4), ("dpo", 4)]
 )
 def test_the_losses_and_the_model_are_those_of_an_undisturbed_run(
-    options: Options, tmp_path: Path, kind: str, step: int
+    options: SftOptions, tmp_path: Path, kind: str, step: int
 ) -> None:
     """9 steps in 3 epochs: 4 is in the second, 6 its end."""
-    run: Training = replace(options, use_peft=kind == "lora")
+    run: TrainingOptions = replace(options, use_peft=kind == "lora")
     if kind == "packed":
         run = replace(options, packing=True, per_device_train_batch_size=1, max_length=170)
     if kind == "dpo":
-        common = {name: getattr(options, name) for name in Training.__dataclass_fields__}
+        common = {name: getattr(options, name) for name in TrainingOptions.__dataclass_fields__}
         pairs = write(tmp_path / "pairs.jsonl", PAIRS + PAIRS[:2])
-        run = DPOOptions(**{**common, "dataset": pairs})
+        run = DpoOptions(**{**common, "dataset": pairs})
     assert train(run).steps == 9
     undisturbed, model = losses(run.output_dir), weights(run.output_dir)
     without_the_end(run.output_dir, step)
@@ -89,13 +88,13 @@ def test_the_losses_and_the_model_are_those_of_an_undisturbed_run(
     assert all(torch.equal(tensor, after[name]) for name, tensor in model.items())
 
 
-def test_a_killed_command_goes_on(options: Options) -> None:
-    """kill -9 in the middle, for real; then the same command with --resume_from_checkpoint."""
+def test_a_killed_command_goes_on(options: SftOptions) -> None:
+    """kill -9 in the middle, for real; then the same command with --resume-from-checkpoint."""
     undisturbed = replace(options, output_dir=options.output_dir.with_name("undisturbed"))
     long = {"num_train_epochs": 20, "save_steps": 10, "save_total_limit": 2}
     sft(replace(undisturbed, **long))
     given = replace(options, **long)
-    values = {name: getattr(given, name) for name in Options.__dataclass_fields__}
+    values = {name: getattr(given, name) for name in SftOptions.__dataclass_fields__}
     flags = [
         f"--{name}={value}"
         for name, value in values.items()
@@ -115,7 +114,7 @@ def test_a_killed_command_goes_on(options: Options) -> None:
 
 @pytest.mark.parametrize(("max_steps", "ends"), [(-1, [3, 6]), (4, [3, 4])])
 def test_an_epochs_held_out_loss_is_in_the_checkpoint_of_its_last_step(
-    options: Options, max_steps: int, ends: list[int]
+    options: SftOptions, max_steps: int, ends: list[int]
 ) -> None:
     """It was taken after the checkpoint, and whoever was killed in between went on without it."""
     run = replace(options, eval_dataset=options.dataset, num_train_epochs=2, save_steps=3)
@@ -128,7 +127,7 @@ def test_an_epochs_held_out_loss_is_in_the_checkpoint_of_its_last_step(
         assert found == ends[:number]
 
 
-def test_a_run_without_a_checkpoint_starts_anew(options: Options) -> None:
+def test_a_run_without_a_checkpoint_starts_anew(options: SftOptions) -> None:
     resumed = replace(options, resume_from_checkpoint=True, save_strategy="no", max_steps=1)
     assert sft(resumed).resumed == 0
     with pytest.raises(TrainerError, match="holds a finished model"):
@@ -137,7 +136,7 @@ def test_a_run_without_a_checkpoint_starts_anew(options: Options) -> None:
     assert sft(resumed).steps == 1
 
 
-def test_only_the_same_run_is_gone_on_with(options: Options) -> None:
+def test_only_the_same_run_is_gone_on_with(options: SftOptions) -> None:
     sft(replace(options, max_steps=2))
     resumed = replace(options, max_steps=2, resume_from_checkpoint=True)
     with pytest.raises(TrainerError, match=r"learning_rate was 0\.01"):
@@ -147,5 +146,5 @@ def test_only_the_same_run_is_gone_on_with(options: Options) -> None:
     with pytest.raises(TrainerError, match="processes was 2"):
         sft(resumed)
     written.unlink()
-    with pytest.raises(TrainerError, match="no run of `trainer sft` to go on with"):
+    with pytest.raises(TrainerError, match="no run of `trainer sft` to resume"):
         sft(resumed)

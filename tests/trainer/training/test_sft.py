@@ -17,11 +17,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from tests.support.rows import AGENT, BATCH, call, dialogue, write
 from trainer.data.loss_weights import thought_of
 from trainer.data.mask import IGNORE
-from trainer.data.rows import How, Row, prepare, read_rows
+from trainer.data.rows import PrepareOptions, Row, prepare, read_rows
 from trainer.errors import TrainerError
 from trainer.tokens.chat_template import ChatTemplate
+from trainer.training.options import SftOptions
+from trainer.training.output import ADAPTER, LOG, OPTIONS
 from trainer.training.run import open_model
-from trainer.training.sft import ADAPTER, LOG, OPTIONS, Options, build, gather, sft
+from trainer.training.sft import build, gather, sft
 
 pytestmark = [
     # torch's pickler of the optimizer, transformers' own calls of what it deprecates
@@ -45,20 +47,27 @@ def rows(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def options(tiny: Path, rows: Path, tmp_path: Path) -> Options:
-    return Options(str(tiny), rows, tmp_path / "out", max_length=256, bf16=False, **BATCH)
+def options(tiny: Path, rows: Path, tmp_path: Path) -> SftOptions:
+    return SftOptions(
+        model=str(tiny),
+        dataset=rows,
+        output_dir=tmp_path / "out",
+        max_length=256,
+        bf16=False,
+        **BATCH,
+    )
 
 
-def batches(options: Options) -> Iterator[tuple[Any, dict[str, torch.Tensor]]]:
+def batches(options: SftOptions) -> Iterator[tuple[Any, dict[str, torch.Tensor]]]:
     """The trainer, and each batch as its own collator makes it."""
-    student = open_model(options, "sft")
+    student = open_model(options)
     trainer = build(options, student, gather(options, student))
     for batch in trainer.get_train_dataloader():
         yield trainer, dict(batch)
 
 
-def test_the_labels_reach_the_loss_as_they_were_made(options: Options, rows: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(options.model_name_or_path)
+def test_the_labels_reach_the_loss_as_they_were_made(options: SftOptions, rows: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(options.model)
     made = prepare(ChatTemplate(tokenizer), read_rows(rows), 256).sequences
     given = {(tuple(one.ids), tuple(one.labels)) for one in made}
     seen = set()
@@ -75,7 +84,7 @@ def test_the_labels_reach_the_loss_as_they_were_made(options: Options, rows: Pat
 
 @pytest.mark.parametrize("use_peft", [False, True])
 def test_the_loss_and_its_gradient_are_the_labelled_tokens(
-    options: Options, use_peft: bool
+    options: SftOptions, use_peft: bool
 ) -> None:
     """Against cross entropy over all positions, written out by hand."""
     for trainer, batch in batches(replace(options, use_peft=use_peft)):
@@ -111,13 +120,13 @@ def test_the_command_trains_a_model_that_loads(tiny: Path, rows: Path, tmp_path:
         "num_train_epochs: 9\nper_device_train_batch_size: 2\ngradient_accumulation_steps: 1\n"
         "logging_steps: 1\nmax_length: 90\nbf16: false\n"
     )
-    flags = ["--config", str(config), "--output_dir", str(out), "--num-train-epochs", "4"]
+    flags = ["--config", str(config), "--output-dir", str(out), "--num-train-epochs", "4"]
     done = run("sft", *flags, "--json")
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
     summary = json.loads(done.stdout)
     assert (summary["rows"], summary["used"]) == (4, 3)
-    assert summary["dropped"] == {"over --max_length 90": 1}
+    assert summary["dropped"] == {"over --max-length 90": 1}
     assert summary["loss_last"] < summary["loss_first"] / 2
     model = AutoModelForCausalLM.from_pretrained(out)
     assert model.generation_config.eos_token_id == [2]
@@ -127,12 +136,12 @@ def test_the_command_trains_a_model_that_loads(tiny: Path, rows: Path, tmp_path:
     kept = json.loads((out / OPTIONS).read_text("utf-8"))
     assert (kept["learning_rate"], kept["num_train_epochs"]) == (0.05, 4.0)
 
-    with pytest.raises(TrainerError, match="not empty: .*--overwrite_output_dir"):
-        sft(Options(str(tiny), rows, out))
+    with pytest.raises(TrainerError, match="not empty: .*--overwrite-output-dir"):
+        sft(SftOptions(model=str(tiny), dataset=rows, output_dir=out))
     assert (out / LOG).exists()
 
 
-def test_lora_writes_the_merged_model_and_the_adapter(options: Options, tiny: Path) -> None:
+def test_lora_writes_the_merged_model_and_the_adapter(options: SftOptions, tiny: Path) -> None:
     summary = sft(replace(options, use_peft=True, max_steps=2, learning_rate=0.01))
     assert summary.steps == 2
     base = AutoModelForCausalLM.from_pretrained(tiny)
@@ -144,7 +153,7 @@ def test_lora_writes_the_merged_model_and_the_adapter(options: Options, tiny: Pa
         assert not torch.allclose(merged(ids).logits, adapted(ids).logits, atol=1e-3)
 
 
-def test_frozen_weights_are_kept_in_half_of_it(options: Options) -> None:
+def test_frozen_weights_are_kept_in_half_of_it(options: SftOptions) -> None:
     """Loss and gradients as with float32 ones; LoRA's own are float32."""
     lora = replace(options, use_peft=True)
     trainer, _ = next(batches(replace(lora, dtype="bfloat16")))
@@ -166,17 +175,17 @@ def test_frozen_weights_are_kept_in_half_of_it(options: Options) -> None:
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"max_length": 5}, "no row is left to train on: over --max_length 5 4"),
-        ({"model_name_or_path": "/none"}, "/none: no such model directory"),
+        ({"max_length": 5}, "no row is left to train on: over --max-length 5 4"),
+        ({"model": "/none"}, "/none: no such model directory"),
         ({"dataset": Path("none.jsonl")}, "none.jsonl: no such file"),
         ({"lr_scheduler_type": "zigzag"}, "zigzag"),
         ({"dtype": "float16"}, "--dtype float16: use float32 or bfloat16"),
-        ({"dtype": "bfloat16"}, "--dtype bfloat16: .* add --use_peft, or --deepspeed"),
+        ({"dtype": "bfloat16"}, "--dtype bfloat16: .* add --use-peft, or --deepspeed"),
         ({"dtype": "bfloat16", "deepspeed": "zero2"}, "--deepspeed with --bf16"),
     ],
 )
 def test_what_cannot_be_used_is_said_before_anything_is_written(
-    options: Options, change: dict[str, Any], reason: str
+    options: SftOptions, change: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(TrainerError, match=reason):
         sft(replace(options, **change))
@@ -199,18 +208,18 @@ def test_a_bad_config_is_one_line(tmp_path: Path, text: str, reason: str) -> Non
     assert reason in done.stderr
 
 
-def test_only_an_earlier_output_is_replaced(options: Options) -> None:
+def test_only_an_earlier_output_is_replaced(options: SftOptions) -> None:
     options.output_dir.mkdir()
     (options.output_dir / "thesis.txt").write_text("years of work")
-    with pytest.raises(TrainerError, match="something else"):
+    with pytest.raises(TrainerError, match="something other than an output"):
         sft(replace(options, overwrite_output_dir=True))
     assert (options.output_dir / "thesis.txt").read_text() == "years of work"
 
 
-def gradients(options: Options, **changed: Any) -> tuple[float, dict[str, torch.Tensor]]:
+def gradients(options: SftOptions, **changed: Any) -> tuple[float, dict[str, torch.Tensor]]:
     """The loss of one optimizer step over every row, and its gradient, as the trainer has them."""
     options = replace(options, **changed)
-    student = open_model(options, "sft")
+    student = open_model(options)
     trainer = build(options, student, gather(options, student))
     trainer.create_optimizer_and_scheduler(1)
     batches = list(trainer.get_train_dataloader())
@@ -232,7 +241,7 @@ def equal(
 
 
 @pytest.fixture
-def agent(options: Options, tmp_path: Path) -> Options:
+def agent(options: SftOptions, tmp_path: Path) -> SftOptions:
     rows = write(tmp_path / "agent.jsonl", [{"messages": row} for row in AGENT])
     return replace(options, dataset=rows, thought_weight=0.25)
 
@@ -242,19 +251,19 @@ ONE_BY_ONE = {"per_device_train_batch_size": 1, "gradient_accumulation_steps": 5
 
 
 @pytest.mark.parametrize("use_peft", [False, True])
-def test_accumulating_changes_nothing_of_weighted_tokens(agent: Options, use_peft: bool) -> None:
+def test_accumulating_changes_nothing_of_weighted_tokens(agent: SftOptions, use_peft: bool) -> None:
     peft = {"use_peft": use_peft}
     equal(gradients(agent, **AT_ONCE, **peft), gradients(agent, **ONE_BY_ONE, **peft))
 
 
-def test_packed_rows_do_not_see_each_other(agent: Options) -> None:
-    student = open_model(agent, "sft")
+def test_packed_rows_do_not_see_each_other(agent: SftOptions) -> None:
+    student = open_model(agent)
     packed = replace(agent, packing=True)
     assert len(build(packed, student, gather(packed, student)).train_dataset) == 2
     equal(gradients(agent, **AT_ONCE), gradients(agent, **AT_ONCE, packing=True))
 
 
-def test_bf16_is_the_same_within_its_precision(agent: Options) -> None:
+def test_bf16_is_the_same_within_its_precision(agent: SftOptions) -> None:
     exact, rounded = (
         sft(replace(agent, bf16=bf16, max_steps=1, overwrite_output_dir=True)).loss_first
         for bf16 in (False, True)
@@ -263,14 +272,14 @@ def test_bf16_is_the_same_within_its_precision(agent: Options) -> None:
     assert rounded != exact
 
 
-def test_checkpointing_of_activations_changes_nothing(agent: Options) -> None:
+def test_checkpointing_of_activations_changes_nothing(agent: SftOptions) -> None:
     apart = {**AT_ONCE, "gradient_checkpointing": True}
     equal(gradients(agent, **AT_ONCE), gradients(agent, **apart))
 
 
-def test_thoughts_weigh_what_they_are_told_to(agent: Options) -> None:
+def test_thoughts_weigh_what_they_are_told_to(agent: SftOptions) -> None:
     """Against the formula, on weights that are found here by searching the text."""
-    student = open_model(agent, "sft")
+    student = open_model(agent)
     tokenizer, model = student.renderer.tokenizer, student.model
     loss = weights = 0.0
     for messages in AGENT:
@@ -319,14 +328,14 @@ def test_the_thought_is_what_stands_before_the_call(message: dict[str, Any], tho
     assert thought_of({"role": "assistant", **message}).strip() == thought
 
 
-def test_long_rows_are_split_at_turns_and_nothing_is_lost_unsaid(options: Options) -> None:
-    renderer = open_model(options, "sft").renderer
+def test_long_rows_are_split_at_turns_and_nothing_is_lost_unsaid(options: SftOptions) -> None:
+    renderer = open_model(options).renderer
     texts = ["Task.", *(text for n in range(6) for text in (call(f"step {n}"), f"seen {n} " * 9))]
     messages = dialogue(*texts)[:-1]
     messages[7] = {"role": "assistant", "content": "long " * 200}
     lost = (messages[7], messages[9])  # and the one that answers what follows on it
-    made = prepare(renderer, [Row(1, messages, [])], 150, How("split"))
-    assert (made.used, made.split, made.lost, dict(made.dropped)) == (1, 1, 2, {})
+    made = prepare(renderer, [Row(1, messages, [])], 150, PrepareOptions("split"))
+    assert (made.used, made.split, made.lost_turns, dict(made.dropped)) == (1, 1, 2, {})
     assert all(len(one.ids) <= 150 for one in made.sequences)
     trained = [
         renderer.tokenizer.decode([label for label in one.labels if label != IGNORE])
@@ -340,14 +349,14 @@ def test_long_rows_are_split_at_turns_and_nothing_is_lost_unsaid(options: Option
         assert text.endswith("<|im_end|>")
 
 
-def test_what_no_window_holds_is_dropped(options: Options) -> None:
-    renderer = open_model(options, "sft").renderer
+def test_what_no_window_holds_is_dropped(options: SftOptions) -> None:
+    renderer = open_model(options).renderer
     rows = [Row(1, dialogue("Task. " * 200, "Yes."), []), Row(2, dialogue("Task.", "Yes."), [])]
-    made = prepare(renderer, rows, 150, How("split"))
-    assert (made.used, dict(made.dropped)) == (1, {"no turn fits --max_length 150": 1})
+    made = prepare(renderer, rows, 150, PrepareOptions("split"))
+    assert (made.used, dict(made.dropped)) == (1, {"no turn fits --max-length 150": 1})
 
 
-def test_test_rows_are_refused_unless_told_otherwise(options: Options, tmp_path: Path) -> None:
+def test_test_rows_are_refused_unless_told_otherwise(options: SftOptions, tmp_path: Path) -> None:
     rows = [
         {"messages": row, "split": split}
         for row, split in zip(ROWS[:2], ["train", "test"], strict=True)
@@ -361,7 +370,7 @@ def test_test_rows_are_refused_unless_told_otherwise(options: Options, tmp_path:
     assert sft(replace(options, dataset=file, allow_test_split=True, max_steps=1)).used == 2
 
 
-def test_training_stops_when_the_held_out_loss_rises(options: Options, tmp_path: Path) -> None:
+def test_training_stops_when_the_held_out_loss_rises(options: SftOptions, tmp_path: Path) -> None:
     held_out = write(tmp_path / "held.jsonl", [{"messages": dialogue("How many?", "Forty-two.")}])
     early = replace(
         options,
@@ -379,8 +388,8 @@ def test_training_stops_when_the_held_out_loss_rises(options: Options, tmp_path:
     assert summary.steps == len(losses) == best + 3 < 60
     assert summary.eval_loss == min(losses)
     # The model that is kept is the best one, not the last.
-    kept = replace(early, model_name_or_path=str(early.output_dir), overwrite_output_dir=True)
-    student = open_model(kept, "sft")
+    kept = replace(early, model=str(early.output_dir), overwrite_output_dir=True)
+    student = open_model(kept)
     measured = build(kept, student, gather(kept, student)).evaluate()["eval_loss"]
     assert measured == pytest.approx(min(losses), rel=1e-4)
 
@@ -389,16 +398,22 @@ def test_training_stops_when_the_held_out_loss_rises(options: Options, tmp_path:
     ("change", "reason"),
     [
         ({"overlong": "cut"}, "use drop or split"),
-        ({"early_stopping_patience": 1}, "needs --eval_dataset"),
-        ({"agent_ratio": 0.5}, "--agent_ratio needs --general_data"),
-        ({"agent_ratio": 0.0, "general_data": Path("g")}, "above 0 and at most 1"),
-        ({"agent_loss_weight": 1.5, "general_data": Path("g")}, "at least 0 and at most 1"),
-        ({"thought_weight": -1.0}, "not be below 0"),
+        ({"early_stopping_patience": 1}, "needs --eval-dataset"),
+        ({"agent_ratio": 0.5}, "--agent-ratio needs --general-data"),
+        (
+            {"agent_ratio": 0.0, "general_data": Path("g")},
+            "--agent-ratio 0: must be above 0 and at most 1",
+        ),
+        (
+            {"agent_loss_weight": 1.5, "general_data": Path("g")},
+            "--agent-loss-weight 1.5: must be at most 1",
+        ),
+        ({"thought_weight": -1.0}, "--thought-weight -1.0: must be at least 0"),
         ({"thought_weight": 0.5}, "no thought was found"),
     ],
 )
 def test_flags_that_make_no_sense_are_named(
-    options: Options, change: dict[str, Any], reason: str
+    options: SftOptions, change: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(TrainerError, match=reason):
         sft(replace(options, **change))

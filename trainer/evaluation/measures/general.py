@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from engine.terminal import say
 from trainer.data.chat_data import read_chats
 from trainer.data.loss_weights import WeightedSequence
-from trainer.data.rows import How, Row, prepare
+from trainer.data.rows import PrepareOptions, Row, prepare
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.statistics import Estimate, estimate
 from trainer.runtime import hardware
@@ -65,13 +65,13 @@ def measured(
     model: "PreTrainedModel", renderer: ChatTemplate, rows: Sequence[Row], longest: int, name: str
 ) -> General:
     """longest: tokens of a conversation, at most.   name: of the file.   Raises: as `general`."""
-    how = How(lenient=True)
+    options = PrepareOptions(lenient=True)
     left_out: dict[str, int] = {}
     units = []
     for row in rows:
-        made = prepare(renderer, [row], longest, how)
+        made = prepare(renderer, [row], longest, options)
         for reason, number in made.dropped.items():
-            reason = reason.replace("--max_length", "the context of")
+            reason = reason.replace("--max-length", "the context of")
             left_out[reason] = left_out.get(reason, 0) + number
         if made.sequences:
             units.append((sum(nats(model, one) for one in made.sequences), made.trained))

@@ -20,7 +20,7 @@ from engine.templates.base import Message, Template, World
 from environments.tools import Tool
 from environments.types import Action
 from search.tree import Node, Tree
-from trainer.data.rows import conversation, read_objects, tools_of
+from trainer.data.row_source import conversation, read_objects, tools_of
 from trainer.errors import RowError, TrainerError
 
 
