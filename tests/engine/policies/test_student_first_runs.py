@@ -81,7 +81,10 @@ def test_the_config_keeps_the_address_without_its_password(tmp_path: Path) -> No
         ({"swift": "@http://a/v1"}, "my-student@http"),
         ({"swift_threshold": -1.0}, "--swift-threshold is for --swift"),
         ({"swift": "s@http://a/v1", "swift_threshold": float("nan")}, "--swift-threshold must"),
-        ({"swift": "s@http://a/v1", "swift_template": "nope"}, "--swift-template: unknown template"),
+        (
+            {"swift": "s@http://a/v1", "swift_template": "nope"},
+            "--swift-template: unknown template",
+        ),
     ],
 )
 def test_flags_that_do_not_go_together_are_refused(given: Any, words: str) -> None:
