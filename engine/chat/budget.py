@@ -37,7 +37,7 @@ class Budget:
         self.spent = spent or Usage()
         self._bounds = {"usd": usd, "calls": calls, "tokens": tokens}
         self._under_way = 0
-        self._waiting: list[asyncio.Future[None]] = []
+        self._settled = asyncio.Event()  # replaced at each `settle`
 
     @property
     def exhausted(self) -> str:
@@ -61,9 +61,7 @@ class Budget:
             if calls is None or self.spent.calls + self._under_way < calls:
                 self._under_way += 1
                 return
-            turn = asyncio.get_running_loop().create_future()
-            self._waiting.append(turn)
-            await turn
+            await self._settled.wait()
         reached = self.exhausted
         raise BudgetSpent(f"the run's {reached} are spent: {self._bounds[reached]:g}")
 
@@ -71,10 +69,8 @@ class Budget:
         """Book the cost of a reserved call; None if it was not answered."""
         self._under_way -= 1
         self.spent += usage or Usage()
-        for turn in self._waiting:
-            if not turn.done():
-                turn.set_result(None)
-        self._waiting.clear()
+        self._settled.set()
+        self._settled = asyncio.Event()
 
 
 class Reservations(Protocol):

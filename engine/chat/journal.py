@@ -12,8 +12,7 @@ reply that was committed first. WAL needs a local file system.
 import asyncio
 import threading
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
@@ -69,8 +68,7 @@ class _Put:
     """A row waiting for its commit, and the future of the reply then kept under its key."""
 
     row: tuple[Any, ...]
-    loop: asyncio.AbstractEventLoop
-    kept: asyncio.Future[bytes]
+    kept: Future[bytes]
 
 
 class Journal:
@@ -121,7 +119,7 @@ class Journal:
         Raises:
             JournalError: the reply could not be committed.
         """
-        loop, usage = asyncio.get_running_loop(), reply.usage
+        usage = reply.usage
         row = (
             bytes.fromhex(key),
             time.time(),
@@ -132,12 +130,13 @@ class Journal:
             usage.usd,
             encode_reply(reply),
         )
-        put = _Put(row, loop, loop.create_future())
+        put = _Put(row, Future())
+        put.kept.set_running_or_notify_cancel()  # the commit goes on if the caller is cancelled
         with self._closing:  # nothing is queued after the last item
             if self._closed:
                 raise JournalError(f"{self.path} is closed; the reply is not kept")
             self._queue.put(put)
-        return decode_reply(await put.kept)
+        return decode_reply(await asyncio.wrap_future(put.kept))
 
     def _write(self) -> None:
         """Commit all that is queued, again and again, until `close`. Runs in the writer thread."""
@@ -150,16 +149,15 @@ class Journal:
             batch = [put for put in waiting if put is not None]
             if not batch:
                 continue
-            result: list[bytes] | JournalError
             try:
                 with errors(self.path):
-                    result = self._commit(batch)
+                    replies = self._commit(batch)
             except JournalError as error:
-                result = error
-            # One wake-up per batch. Nobody waits on a loop that is closed.
-            for loop in {put.loop for put in batch}:
-                with suppress(RuntimeError):
-                    loop.call_soon_threadsafe(_settle, loop, batch, result)
+                for put in batch:
+                    put.kept.set_exception(error)
+            else:
+                for put, reply in zip(batch, replies, strict=True):
+                    put.kept.set_result(reply)
 
     def _commit(self, batch: list[_Put]) -> list[bytes]:
         """Commit `batch`, and return what the journal keeps under each key."""
@@ -237,16 +235,3 @@ class CachedChat:
         del self._under_way[key]
         if not task.cancelled():
             task.exception()  # marks it as retrieved: all callers may have been cancelled
-
-
-def _settle(
-    loop: asyncio.AbstractEventLoop, batch: list[_Put], result: Sequence[bytes] | JournalError
-) -> None:
-    """Give the result of a batch to its callers that are on `loop` and still wait."""
-    for number, put in enumerate(batch):
-        if put.loop is not loop or put.kept.done():
-            continue
-        if isinstance(result, JournalError):
-            put.kept.set_exception(result)
-        else:
-            put.kept.set_result(result[number])

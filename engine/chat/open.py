@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from engine.chat.address import resolve_address
@@ -107,9 +106,7 @@ class ChatStack:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         self.stop()
         await asyncio.gather(*(chat.drain(DRAIN_SECONDS) for chat in self._chats))
         for endpoint in self._endpoints:

@@ -11,7 +11,7 @@ from typing import Any
 
 from engine.templates import dialects
 from engine.templates.openai_format import action_from_call, first_json
-from engine.templates.text import Text
+from engine.templates.text import Text, system_with
 from environments.types import Action
 
 FORMAT = """\
@@ -30,16 +30,6 @@ Answer with one command at a time, and with nothing but JSON in this form:
         }}
     }}
 }}"""
-
-
-def system(instructions: str, tools: str) -> str:
-    """Return the system message."""
-    return f"{instructions}\n\n{FORMAT.format(tools=tools)}"
-
-
-def observed(observation: str) -> str:
-    """Return an observation as the user's message."""
-    return f"Command returned: {observation}"
 
 
 def write(action: Action) -> str:
@@ -72,4 +62,6 @@ def _thought(thoughts: Any) -> str:
     return "\n".join(str(thought) for thought in thoughts.values() if thought)
 
 
-TEMPLATE = Text("autogpt", system, dialects.autogpt, write, read, observed)
+TEMPLATE = Text(
+    "autogpt", system_with(FORMAT), dialects.autogpt, write, read, "Command returned: {}".format
+)

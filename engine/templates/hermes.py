@@ -8,7 +8,7 @@ I should look at the tables.
 
 from engine.templates.delimited_json import DelimitedJson
 from engine.templates.dialects import openai
-from engine.templates.text import Text
+from engine.templates.text import Text, system_with
 
 FORMAT = """\
 You may call one function at a time to get on with the task. The functions are within \
@@ -26,14 +26,11 @@ XML tags:
 CALLS = DelimitedJson("<tool_call>", "<tool_call>\n", "\n</tool_call>", "name", "arguments")
 
 
-def system(instructions: str, tools: str) -> str:
-    """Return the system message."""
-    return f"{instructions}\n\n{FORMAT.format(tools=tools)}"
-
-
-def observed(observation: str) -> str:
-    """Return an observation as the user's message."""
-    return f"<tool_response>\n{observation}\n</tool_response>"
-
-
-TEMPLATE = Text("hermes", system, openai, CALLS.write, CALLS.read, observed)
+TEMPLATE = Text(
+    "hermes",
+    system_with(FORMAT),
+    openai,
+    CALLS.write,
+    CALLS.read,
+    "<tool_response>\n{}\n</tool_response>".format,
+)

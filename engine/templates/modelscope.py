@@ -10,7 +10,7 @@ import json
 
 from engine.templates.delimited_json import DelimitedJson
 from engine.templates.dialects import openai
-from engine.templates.text import Text
+from engine.templates.text import Text, system_with
 
 FORMAT = """\
 The plug-ins that you can use are:
@@ -32,15 +32,10 @@ CALLS = DelimitedJson(
 )
 
 
-def system(instructions: str, tools: str) -> str:
-    """Return the system message."""
-    return f"{instructions}\n\n{FORMAT.format(tools=tools)}"
-
-
 def observed(observation: str) -> str:
     """Return an observation as the user's message."""
     result = json.dumps({"result": observation}, ensure_ascii=False)
     return f"<|startofexec|>```JSON\n{result}\n```<|endofexec|>"
 
 
-TEMPLATE = Text("modelscope", system, openai, CALLS.write, CALLS.read, observed)
+TEMPLATE = Text("modelscope", system_with(FORMAT), openai, CALLS.write, CALLS.read, observed)

@@ -14,7 +14,7 @@ import re
 
 from engine.templates.dialects import lines
 from engine.templates.openai_format import compact, first_json, object_of
-from engine.templates.text import Text
+from engine.templates.text import Text, system_with
 from environments.types import Action
 
 FORMAT = """\
@@ -34,16 +34,6 @@ _WHOLE = re.compile(
     r"\A(?:Thought: (?P<thought>.*)\n)?Action: (?P<tool>[^\n]*)\nAction Input: (?P<input>[^\n]*)\Z",
     re.DOTALL,
 )
-
-
-def system(instructions: str, tools: str) -> str:
-    """Return the system message."""
-    return f"{instructions}\n\n{FORMAT.format(tools=tools)}"
-
-
-def observed(observation: str) -> str:
-    """Return an observation as the user's message."""
-    return f"Observation: {observation}"
 
 
 def write(action: Action) -> str:
@@ -84,4 +74,12 @@ def _unquoted(text: str) -> str:
     return text
 
 
-TEMPLATE = Text("react", system, lines, write, read, observed, stop=("\nObservation:",))
+TEMPLATE = Text(
+    "react",
+    system_with(FORMAT),
+    lines,
+    write,
+    read,
+    "Observation: {}".format,
+    stop=("\nObservation:",),
+)

@@ -13,6 +13,11 @@ from engine.templates.dialects import Dialect
 from environments.types import Action, Step, Task
 
 
+def system_with(form: str) -> Callable[[str, str], str]:
+    """Return `Text.system`: the instructions, then `form` with the described tools in {tools}."""
+    return lambda instructions, tools: f"{instructions}\n\n{form.format(tools=tools)}"
+
+
 @dataclass(frozen=True, slots=True)
 class Text:
     """A `Template` made of functions.

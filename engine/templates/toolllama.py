@@ -26,19 +26,17 @@ Task description: {instructions}
 Specifically, you have access to the following APIs: {tools}"""
 
 
-def system(instructions: str, tools: str) -> str:
-    """Return the system message."""
-    return SYSTEM.format(instructions=instructions, tools=tools)
-
-
-def asked(prompt: str) -> str:
-    """Return a task's prompt as the user's message."""
-    return f"\n{prompt}\nBegin!\n"
-
-
 def write(action: Action) -> str:
     """Return a ReAct call, with a line for the thought even if it is empty."""
     return react.write(action) if action.thought else f"Thought: \n{react.write(action)}"
 
 
-TEMPLATE = Text("toolllama", system, toolbench, write, react.read, str, asked)
+TEMPLATE = Text(
+    "toolllama",
+    lambda instructions, tools: SYSTEM.format(instructions=instructions, tools=tools),
+    toolbench,
+    write,
+    react.read,
+    str,
+    "\n{}\nBegin!\n".format,
+)

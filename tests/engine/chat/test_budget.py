@@ -52,7 +52,7 @@ async def bounded(
 
 
 async def ask_all(chat: BudgetedChat, count: int) -> tuple[int, list[BaseException]]:
-    """How many were answered, and what the others met."""
+    """Return how many were answered, and the errors of the others."""
     results = await asyncio.gather(
         *(chat.complete(ask(n)) for n in range(count)), return_exceptions=True
     )
@@ -182,7 +182,7 @@ def test_the_users_prices_go_first(tmp_path: Path, wrapped: bool) -> None:
         '{"m": {"input": 1, "output": 1, "cahced_input": 1}}',
     ],
 )
-def test_a_bad_price_file_is_said(tmp_path: Path, content: str) -> None:
+def test_a_bad_price_file_is_refused(tmp_path: Path, content: str) -> None:
     file = tmp_path / "prices.json"
     file.write_text(content)
     with pytest.raises(PriceError, match=r"prices\.json"):

@@ -1,4 +1,4 @@
-"""Runs against a server in trouble: nothing is lost, nothing is retried for ever, all is told."""
+"""Runs against a faulty server: nothing is lost, retries end, and every failure is reported."""
 
 import asyncio
 import json
@@ -119,7 +119,7 @@ def final(words: str) -> Fault:
     return status(400, message=words, type="invalid_request_error", code="context_length_exceeded")
 
 
-def test_every_failure_is_told_in_the_servers_words_and_mended_by_the_next_run(
+def test_failures_are_reported_in_the_servers_words_and_repaired_by_the_next_run(
     undisturbed, tmp_path
 ):
     trees, needed = undisturbed
@@ -153,7 +153,7 @@ def test_every_failure_is_told_in_the_servers_words_and_mended_by_the_next_run(
     assert len(server.requests) + len(later.requests) == needed + refused  # none was paid twice
 
 
-def test_a_server_that_is_never_well_ends_every_task(tmp_path):
+def test_a_server_that_never_recovers_ends_every_task(tmp_path):
     brief = Retries(attempts=3, seconds=5, first=0.001, longest=0.002)
     with ChatServer(player, faults=lambda _: status(500, message="on fire")) as server:
         summary = run(tmp_path, server, brief)

@@ -130,7 +130,7 @@ PASSING = [
 
 
 @pytest.mark.parametrize("fault", PASSING, ids=lambda fault: f"{fault.kind}-{fault.status}")
-async def test_what_passes_is_asked_again(fault: Fault) -> None:
+async def test_transient_errors_are_retried(fault: Fault) -> None:
     async with asked(faults=[fault], timeout=2.0) as (server, endpoint):
         reply = await endpoint.complete(ASK)
     assert reply.messages[0]["content"] == "hello"
@@ -303,6 +303,6 @@ async def test_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:80", "ftp://a", "http://", "http://a:b", "http://[a"])
-def test_an_address_that_is_none_is_said(url: str) -> None:
+def test_a_bad_address_is_refused(url: str) -> None:
     with pytest.raises(PolicyError, match="base URL"):
         Endpoint(url)

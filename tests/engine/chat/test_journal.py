@@ -1,4 +1,4 @@
-"""The journal: what was paid for is committed before it is used, and never paid for again."""
+"""The journal: a paid reply is committed before it is used, and never paid for again."""
 
 import asyncio
 import os
@@ -321,7 +321,7 @@ def test_kill_9_loses_nothing_that_was_used(tmp_path: Path) -> None:
     assert all(asked.count(number) == 1 for number in paid)
 
 
-def test_a_file_that_is_none_of_ours_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_journal_is_left_alone(tmp_path: Path) -> None:
     corrupt = tmp_path / "corrupt.db"
     corrupt.write_bytes(b"this is no database, whatever its name" * 100)
     foreign = tmp_path / "foreign.db"
@@ -345,7 +345,7 @@ def test_a_file_that_is_none_of_ours_is_left_alone(tmp_path: Path) -> None:
         entries(tmp_path / "absent.db")
 
 
-async def test_damage_in_the_middle_is_said(tmp_path: Path) -> None:
+async def test_damage_in_the_middle_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "j.db"
     with Journal(path) as journal:
         await journal.put("00" * 32, URL, "m", reply("x"))

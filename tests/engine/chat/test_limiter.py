@@ -95,7 +95,7 @@ async def test_cancelled_waiters_lose_no_turn() -> None:
     await asyncio.wait_for(work(), 1)
 
 
-def test_none_at_all_is_refused() -> None:
+def test_a_limit_of_zero_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one"):
         Limiter(0)
 

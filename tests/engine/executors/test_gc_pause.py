@@ -1,4 +1,4 @@
-"""The collector is held back while tasks are searched, and is as it was afterwards."""
+"""The garbage collector is held back while tasks are searched, and restored afterwards."""
 
 import gc
 
@@ -7,7 +7,7 @@ import pytest
 from engine.executors.gc_pause import YOUNG, gc_paused
 
 
-def test_the_collector_is_held_back_and_then_as_before():
+def test_the_collector_is_held_back_and_then_restored():
     before = gc.get_threshold()
     with pytest.raises(KeyError), gc_paused():
         assert gc.get_threshold() == (YOUNG, *before[1:])

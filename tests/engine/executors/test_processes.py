@@ -1,4 +1,4 @@
-"""Exploring in several processes, which are killed, and whose parent is."""
+"""Exploring in several processes: workers are killed, and so is their driver."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ PROCESSES = ("--executor", "processes", "--workers", str(WORKERS))
 
 
 def children(pid: int) -> list[int]:
-    """Of a process, but those that Python's own resource tracker is."""
+    """Return the worker processes of a process, without Python's own resource tracker."""
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in map(int, (task / "children").read_text().split()):
@@ -33,7 +33,7 @@ def children(pid: int) -> list[int]:
 
 
 def hired_after(killed: set[int], pid: int) -> int:
-    """The worker that is there now; waits for it."""
+    """Wait for the worker that replaces the `killed` ones, and return it."""
     deadline = time.monotonic() + 60
     while not (found := set(children(pid)) - killed):
         assert time.monotonic() < deadline, "no worker is hired"
@@ -47,7 +47,7 @@ def living(pids: list[int]) -> list[int]:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbed]:
-    """A run in one process."""
+    """A run in one process, to compare with."""
     with exploring.undisturbed(tmp_path_factory.mktemp("alone"), TASKS) as run:
         yield run
 
@@ -73,8 +73,8 @@ def test_a_worker_is_killed_in_mid_run(alone: Undisturbed, tmp_path: Path) -> No
 def test_a_task_is_not_blamed_for_a_dead_worker_that_never_began_it(
     alone: Undisturbed, tmp_path: Path
 ) -> None:
-    """The idle places of a dead worker took the task that it gave back, once each, at the end of
-    a run; that counted as as many workers dead over it."""
+    """At the end of a run, each idle place of a dead worker took the task that it gave back; every
+    time counted as another worker that died over the task."""
     base_url, log, trees, _ = alone
     before, out = received(log).total(), tmp_path / "run"
     command = exploring.explore(out, base_url, 1, "--concurrency", "4", *PROCESSES[:2])

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.filterwarnings("default")  # Ray's own
 
 @contextmanager
 def cluster() -> Iterator[tuple[str, Any]]:
-    """The address of two nodes, and how to kill the second, which has two of three CPUs."""
+    """Start two nodes; yield their address and how to kill the second, with two of three CPUs."""
     from ray.cluster_utils import Cluster
 
     nodes = Cluster(True, head_node_args={"num_cpus": 1, "include_dashboard": False})
@@ -44,7 +44,7 @@ def over(address: str) -> list[str]:
 
 
 def kept(out: Path) -> int:
-    """How many trees the store holds; none before it is made."""
+    """Return how many trees the store holds; 0 before it exists."""
     with (
         suppress(sqlite3.OperationalError),
         closing(sqlite3.connect(f"file:{out}/run.db?mode=ro", uri=True, timeout=20)) as db,
@@ -63,7 +63,7 @@ def wait_for_trees(out: Path, number: int) -> None:
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbed]:
-    """A run in one process."""
+    """A run in one process, to compare with."""
     with exploring.undisturbed(tmp_path_factory.mktemp("alone"), TASKS) as run:
         yield run
 

@@ -91,7 +91,7 @@ def test_a_dialect_replaces_the_files_own(tmp_path):
         ("regex =", "regexp =", "[parse] must hold regex"),
     ],
 )
-def test_a_file_that_makes_no_template_is_refused(template, old, new, says):
+def test_a_file_that_is_not_a_template_is_refused(template, old, new, says):
     assert old in BY_PATTERN
     with pytest.raises(TemplateError) as refused:
         template(BY_PATTERN.replace(old, new))
