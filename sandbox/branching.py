@@ -17,13 +17,13 @@ from typing import Any, Self
 from sandbox.codec import decode_result, digest, encode_limits
 from sandbox.connection import Connection
 from sandbox.errors import StateLost
-from sandbox.program import Backend
+from sandbox.program import Backend, inside
 from sandbox.protocol import ROOT_NODE, Quota, Result, Stat, StepLimits
 from sandbox.supervisor.framing import binary, text
 
 GRACE_SECONDS = 30.0
 """How much longer than the step's own limit the supervisor may take to answer."""
-LOST = Result(why="lost", output="this state cannot be rebuilt: its replay went another way")
+LOST = Result(why="lost", output="this state cannot be rebuilt: its replay had another result")
 DEFAULT = StepLimits()
 
 
@@ -96,7 +96,8 @@ class BranchingSandbox:
 
     def inside(self, path: Path) -> str:
         """Return where code in nodes finds a path of `read_only`."""
-        return self._supervisor.backend.inside(path, self._supervisor.program)
+        own_root = self._supervisor.backend.own_root
+        return inside(path, self._supervisor.program) if own_root else str(path)
 
     def put(self, path: str, data: bytes) -> None:
         """Write a file into the root's working directory; only before the first step.
@@ -280,7 +281,7 @@ class BranchingSandbox:
         try:
             return self._with_living(node, "node", request, DEFAULT)
         except _Diverged as error:
-            raise StateLost("the files are lost: their replay went another way") from error
+            raise StateLost("the files are lost: their replay had another result") from error
 
     def _step(self, parent: str, name: str, code: str, limits: StepLimits) -> Result:
         request = {"op": "step", "parent": parent, "node": name, "code": code}

@@ -9,7 +9,7 @@ from pathlib import Path
 from sandbox.backends import BACKENDS
 from sandbox.branching import BranchingSandbox
 from sandbox.errors import SandboxError
-from sandbox.program import Program
+from sandbox.program import Program, inside
 from sandbox.protocol import ROOT_NODE, Quota, Result, StepLimits
 from tests.attacks.attack import CONTAINED, NOT_RUN, OPEN, SHARED, STOPPED, Attack, Outcome, Trial
 from tests.attacks.bait import MARK, Bait
@@ -58,7 +58,7 @@ class Scene:
     def _open(self) -> BranchingSandbox:
         backend, shared = BACKENDS[self.backend](), Path(self.bait.facts.shared)
         program = Program("supervisor", (), (shared,), branches=True)
-        prelude = self.bait.prelude(backend.inside(shared, program))
+        prelude = self.bait.prelude(inside(shared, program) if backend.own_root else str(shared))
         sandbox = BranchingSandbox(backend, QUOTA, prelude, (shared,))
         sandbox.start()
         for number, (parent, name) in enumerate(((ROOT_NODE, "base"), ("base", "sibling")), 1):
