@@ -144,6 +144,8 @@ def container_options(
     client: "DockerClient", program: Program, opened: ProgramSocket | None = None
 ) -> dict[str, Any]:
     """Return the arguments of `docker.APIClient.create_container`, besides image and name."""
+    from docker.types import LogConfig
+
     mounts = [bind(path, inside(path, program)) for path in program.read_only]
     if opened is not None:
         mounts.append(bind(opened.folder, INSIDE))
@@ -165,7 +167,7 @@ def container_options(
             ipc_mode="private",
             init=False,
             auto_remove=True,
-            log_config=log_nothing(),
+            log_config=LogConfig(type="none"),
             mounts=mounts,
             tmpfs={HOME: files_options(program.quota)} if program.branches else {},
             **bounds(program.quota),
@@ -198,13 +200,6 @@ def files_options(quota: Quota) -> str:
     size = quota.memory_bytes // 2
     inodes = quota.inodes * max(1, size // quota.disk_bytes)
     return f"rw,exec,nosuid,nodev,size={size},nr_inodes={inodes},mode=1777"
-
-
-def log_nothing() -> Any:
-    """Return the configuration of a container that keeps no log."""
-    from docker.types import LogConfig
-
-    return LogConfig(type="none")
 
 
 def bind(source: Path, target: str) -> Any:
