@@ -166,9 +166,9 @@ def commits(client: Client, image: str, size: int, repeats: int) -> float:
 def _commit(client: Client, parent: str) -> None:
     committed = client.api.commit(parent, changes=f"LABEL {LABEL}=commit")["Id"]
     child = client.containers.get(start(client, committed, ["python3", "-c", LOAD]))
-    said = next(child.logs(stream=True))
-    if said.strip() != b"ready":
-        raise SystemExit(f"the committed container says {said!r}")
+    line = next(child.logs(stream=True))
+    if line.strip() != b"ready":
+        raise SystemExit(f"the committed container says {line!r}")
 
 
 def show_copies(client: Client, image: str, plan: Any, kinds: Mapping[str, str]) -> None:

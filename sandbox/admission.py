@@ -88,7 +88,7 @@ def admit(memory_bytes: int, seconds: float) -> Slot:
     Raises:
         SandboxError: it can never fit, or did not within `seconds`.
     """
-    with _measuring:  # `cache` alone would let two first callers have a line each
+    with _measuring:  # `cache` alone could give two first callers a queue each
         line = machine()
     return line.admit(memory_bytes, seconds)
 

@@ -8,23 +8,23 @@ again, and the child's code after it in the same process.
 """
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from sandbox.codec import decode_result, digest, encode_limits
 from sandbox.connection import Connection
 from sandbox.errors import StateLost
-from sandbox.program import Backend
+from sandbox.program import Backend, inside
 from sandbox.protocol import ROOT_NODE, Quota, Result, Stat, StepLimits
 from sandbox.supervisor.framing import binary, text
 
 GRACE_SECONDS = 30.0
 """How much longer than the step's own limit the supervisor may take to answer."""
-LOST = Result(why="lost", output="this state cannot be rebuilt: its replay went another way")
+LOST = Result(why="lost", output="this state cannot be rebuilt: its replay had another result")
 DEFAULT = StepLimits()
+T = TypeVar("T")
 
 
 class _Lost(Exception):
@@ -96,7 +96,8 @@ class BranchingSandbox:
 
     def inside(self, path: Path) -> str:
         """Return where code in nodes finds a path of `read_only`."""
-        return self._supervisor.backend.inside(path, self._supervisor.program)
+        own_root = self._supervisor.backend.own_root
+        return inside(path, self._supervisor.program) if own_root else str(path)
 
     def put(self, path: str, data: bytes) -> None:
         """Write a file into the root's working directory; only before the first step.
@@ -186,12 +187,7 @@ class BranchingSandbox:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def _record(self, node: str) -> _Record:
@@ -214,14 +210,7 @@ class BranchingSandbox:
             name = self._again(parent)
             return name, self._step(name, name, code, limits)
         name = f"n{next(self._ids)}"
-        try:
-            return name, self._step(self._living(parent), name, code, limits)
-        except _Lost:
-            record.name = ""
-        try:
-            return name, self._step(self._living(parent), name, code, limits)
-        except _Lost as error:
-            raise _Diverged from error
+        return name, self._twice(parent, lambda living: self._step(living, name, code, limits))
 
     def _go_on(self, node: str, code: str, limits: StepLimits) -> tuple[str, Result]:
         name = self._living(node)
@@ -266,13 +255,17 @@ class BranchingSandbox:
     def _with_living(
         self, node: str, key: str, request: dict[str, Any], limits: StepLimits
     ) -> dict[str, Any]:
-        record = self._record(node)
+        self._record(node)
+        return self._twice(node, lambda living: self._request(request | {key: living}, limits))
+
+    def _twice(self, node: str, act: Callable[[str], T]) -> T:
+        """Act on the living `node`; if it is lost by that, once more on the rebuilt one."""
         try:
-            return self._request(request | {key: self._living(node)}, limits)
+            return act(self._living(node))
         except _Lost:
-            record.name = ""
+            self._records[node].name = ""
         try:
-            return self._request(request | {key: self._living(node)}, limits)
+            return act(self._living(node))
         except _Lost as error:
             raise _Diverged from error
 
@@ -280,7 +273,7 @@ class BranchingSandbox:
         try:
             return self._with_living(node, "node", request, DEFAULT)
         except _Diverged as error:
-            raise StateLost("the files are lost: their replay went another way") from error
+            raise StateLost("the files are lost: their replay had another result") from error
 
     def _step(self, parent: str, name: str, code: str, limits: StepLimits) -> Result:
         request = {"op": "step", "parent": parent, "node": name, "code": code}

@@ -76,7 +76,7 @@ class Report:
         """Why it may not be used, in one line."""
         if self.unavailable:
             return self.unavailable
-        return "does not keep: " + ", ".join(self.broken) if self.broken else ""
+        return "breaks its promises: " + ", ".join(self.broken) if self.broken else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ def choose(kind: str = "auto") -> Choice:
     Raises:
         SandboxError: there is no such kind, or it does not work here.
     """
-    with CHOOSING:  # one thread tries, the others wait for what it finds
+    with CHOOSING:  # one thread tries, the others wait for its result
         return _choose(os.environ.get(VARIABLE, kind) if kind == "auto" else kind)
 
 
@@ -111,7 +111,7 @@ def _choose(kind: str) -> Choice:
     if kind not in KINDS:
         raise SandboxError(f"no sandbox {kind!r}; use one of {', '.join(KINDS)}")
     if kind == "process":
-        return Choice(BACKENDS[kind](), "as asked for; it confines nothing")
+        return Choice(BACKENDS[kind](), "as requested; it confines nothing")
     refused: list[str] = []
     for name in CONFINING if kind == "auto" else (kind,):
         report = check(name)

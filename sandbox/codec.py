@@ -41,7 +41,7 @@ def digest(result: Result, home: str) -> str:
 
 def status_text(status: int | None) -> str:
     """Describe how a process ended, from waitpid's number."""
-    if status is None or not 0 <= status <= 0xFFFF:  # a node's parent says it, and may say anything
+    if status is None or not 0 <= status <= 0xFFFF:  # a node sends it, and may send anything
         return ""
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)

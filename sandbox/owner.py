@@ -46,7 +46,7 @@ def start_time(pid: int) -> int:
         text = Path(f"/proc/{pid}/stat").read_text(errors="replace")
     except OSError:
         return -1
-    fields = text.rpartition(")")[2].split()  # the name before may hold spaces and brackets
+    fields = text.rpartition(")")[2].split()  # the name may contain spaces and brackets
     return -1 if fields[0] in "ZX" else int(fields[19])
 
 
@@ -75,7 +75,7 @@ def make_scratch(place: Path, *folders: str) -> None:
     Raises:
         SandboxError: there is no room for it.
     """
-    try:  # not mkdtemp, which leaves one behind where it is interrupted
+    try:  # not mkdtemp, which leaves a folder behind if interrupted
         place.mkdir(0o700)
         for folder in folders:
             (place / folder).mkdir()
@@ -95,6 +95,6 @@ def discard(folder: Path) -> bool:
         for name in folders:
             path = os.path.join(parent, name)
             if not os.path.islink(path):
-                os.chmod(path, 0o700)  # its maker may have locked it
+                os.chmod(path, 0o700)  # agent code may have locked it
     shutil.rmtree(folder, ignore_errors=True)
     return not folder.exists()

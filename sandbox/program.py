@@ -100,14 +100,13 @@ class Backend(Protocol):
         mounts: whether a program that branches may make a user namespace inside, and mount there.
         families: address families that agent code may use for sockets; the network that exists
             inside decides what they reach.
+        own_root: whether it has its own root file system; else paths inside are those outside.
     """
 
     name: str
     mounts: bool
     families: tuple[str, ...]
-
-    def inside(self, path: Path, program: Program) -> str:
-        """Return where a path of `program.read_only` is inside."""
+    own_root: bool
 
     def unavailable(self) -> str:
         """Return why it cannot be used here, in one line; "" if nothing is known against it.

@@ -1,4 +1,4 @@
-"""`engine sandbox`: what confines agent code here, its image, and what is left of dead runs."""
+"""`engine sandbox`: check backends, build the Docker image, remove what dead runs left."""
 
 import json
 from typing import Annotated
@@ -7,12 +7,14 @@ import typer
 
 from engine.terminal import Json, say
 
-sandbox = typer.Typer(help="What confines the agent's code and queries.", no_args_is_help=True)
+sandbox = typer.Typer(
+    help="Check, build and clean up the sandboxes that confine agent code.", no_args_is_help=True
+)
 
 
 @sandbox.command("check")
 def sandbox_check(json_: Json = False) -> None:
-    """Try every backend; exit 1 if none of those that confine works."""
+    """Test every backend; exit 1 if no confining backend works."""
     from dataclasses import asdict
 
     from sandbox.backends import BACKENDS, CONFINING
@@ -39,14 +41,14 @@ def sandbox_check(json_: Json = False) -> None:
 @sandbox.command("build")
 def sandbox_build(
     packages: Annotated[
-        str, typer.Option(help="What it holds besides the standard library: a,b==1.2.")
+        str, typer.Option(help="Packages besides the standard library, as a,b==1.2.")
     ] = "",
     offline: Annotated[
-        bool, typer.Option(help="From this machine's own Python; else only where no registry is.")
+        bool, typer.Option(help="Build from this machine's Python, even if a registry answers.")
     ] = False,
     json_: Json = False,
 ) -> None:
-    """Build the Docker image now, and not at the first use."""
+    """Build the Docker image now instead of at the first use."""
     from sandbox.docker.backend import Docker
 
     chosen = [package for package in packages.split(",") if package.strip()]
@@ -59,10 +61,10 @@ def sandbox_build(
 
 @sandbox.command("gc")
 def sandbox_gc(
-    images: Annotated[bool, typer.Option(help="Remove the sandbox images, too.")] = False,
+    images: Annotated[bool, typer.Option(help="Also remove the sandbox images.")] = False,
     json_: Json = False,
 ) -> None:
-    """Remove containers and folders whose engine is gone; every engine does so when it starts."""
+    """Remove containers and folders of dead engines, as every engine does when it starts."""
     from sandbox.docker.backend import Docker
     from sandbox.errors import SandboxError
     from sandbox.sweep import sweep

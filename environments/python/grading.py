@@ -4,7 +4,7 @@ Official semantics. HumanEval (Chen et al. 2021, arXiv:2107.03374): `check(entry
 without an exception within 3 s, the default of its `evaluate_functional_correctness`. MBPP (Austin
 et al. 2021, arXiv:2108.07732): every assertion of `test_list` holds. Its paper names no limit; the
 3 s of the harnesses in use is too near to the 2.5 s that its own solution 123 takes, so it is 10 s
-here. StepLimits are of wall clock, from the moment when the answer's interpreter is ready.
+here. Limits are of wall clock, from the moment when the answer's interpreter is ready.
 
 Differences: after a test that fails the others are run too, to count them; and the answer runs in a
 process of its own (`inside.judge` says what a test cannot do for that).
@@ -41,7 +41,7 @@ class Verdict:
     why: str = ""
 
 
-def grade(
+def judge(
     sandbox: BranchingSandbox, leaf: str, task: Task, code: str, most_seconds: float = 1e9
 ) -> Verdict:
     """Run the hidden tests of `task` on `code`, beside the files of the node `leaf`.

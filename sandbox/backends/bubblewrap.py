@@ -27,10 +27,7 @@ class Bubblewrap:
     name = "bubblewrap"
     mounts = True
     families: tuple[str, ...] = ("AF_UNIX", "AF_INET", "AF_INET6")
-
-    def inside(self, path: Path, program: Program) -> str:
-        """Return where a path of `program.read_only` is inside."""
-        return inside(path, program)
+    own_root = True
 
     def unavailable(self) -> str:
         """Return why it cannot be used here, in one line; "" if nothing is known against it."""
@@ -96,5 +93,5 @@ def _room_for_nodes(program: Program) -> list[str]:
         options += ["--ro-bind-try", path, path]
     if os.geteuid():
         return [*options, "--unshare-user", "--uid", "65534", "--gid", "65534"]
-    # To become nobody in a user namespace that nobody owns, root has to map both.
+    # Root needs these to become nobody, in a user namespace that nobody owns.
     return [*options, "--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]

@@ -27,10 +27,7 @@ class Landlock:
     name = "landlock"
     mounts = False
     families: tuple[str, ...] = ()
-
-    def inside(self, path: Path, program: Program) -> str:
-        """Return where a path of `program.read_only` is inside: where it is outside."""
-        return str(path)
+    own_root = False
 
     def unavailable(self) -> str:
         """Return why it cannot be used here, in one line; "" if nothing is known against it."""

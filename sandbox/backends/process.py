@@ -4,8 +4,6 @@ The supervisor still bounds time, memory, output and processes, and drops privil
 network and this user's other processes are open to agent code. Used only if the user asks for it.
 """
 
-from pathlib import Path
-
 from sandbox.backends.host import INTERPRETER, environment
 from sandbox.backends.process_channel import PipeChannel
 from sandbox.owner import scratch_path
@@ -18,10 +16,7 @@ class Process:
     name = "process"
     mounts = False
     families: tuple[str, ...] = ("AF_UNIX", "AF_INET", "AF_INET6")
-
-    def inside(self, path: Path, program: Program) -> str:
-        """Return where a path of `program.read_only` is inside: where it is outside."""
-        return str(path)
+    own_root = False
 
     def unavailable(self) -> str:
         """Return "": it needs nothing."""

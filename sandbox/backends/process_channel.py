@@ -107,7 +107,7 @@ class PipeChannel:
             if not ready:
                 raise TimeoutError
             if all(descriptor != output for descriptor, _ in ready):
-                raise EOFError("the process ended")  # though a child of it holds its output open
+                raise EOFError("the process ended")  # a child of it may still hold its output open
             data = os.read(output, 65536)
             if not data:
                 raise EOFError("the process ended")
@@ -121,7 +121,7 @@ class PipeChannel:
         waiting.register(self._life, select.POLLIN)
         if not waiting.poll(END_SECONDS * 1000):
             return None
-        # Not reaped: until `kill`, its number and its group's are no one else's.
+        # Not reaped: until `kill`, nobody else can get its number, or its group's.
         how = os.waitid(os.P_PID, self._child.pid, os.WEXITED | os.WNOWAIT)
         assert how is not None
         return how.si_status if how.si_code == os.CLD_EXITED else -how.si_status
@@ -163,7 +163,7 @@ class PipeChannel:
         """Without a pid namespace, only the program itself finds all of its descendants."""
         assert self._child.stdin is not None and self._child.stdout is not None
         self._child.stdin.close()
-        # Not its exit, which may have been its keeper's alone.
+        # Wait for the end of output, not for the exit, which may be only its keeper's.
         output, deadline = self._child.stdout.fileno(), time.monotonic() + END_SECONDS
         while (left := deadline - time.monotonic()) > 0:
             if select.select([output], [], [], left)[0] and not os.read(output, 65536):

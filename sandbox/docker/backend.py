@@ -57,6 +57,7 @@ class Docker:
     name = "docker"
     mounts = False  # Docker's seccomp profile refuses user namespaces
     families: tuple[str, ...] = ("AF_UNIX", "AF_INET", "AF_INET6")
+    own_root = True
 
     def __init__(self, packages: Iterable[str] = (), offline: bool | None = None) -> None:
         """Prepare the backend; the image is built at the first use.
@@ -70,10 +71,6 @@ class Docker:
         self._offline = offline
         self._tag = ""
         self._lock = threading.Lock()
-
-    def inside(self, path: Path, program: Program) -> str:
-        """Return where a path of `program.read_only` is inside."""
-        return inside(path, program)
 
     def unavailable(self) -> str:
         """Return why it cannot be used here, in one line; "" if nothing is known against it."""
@@ -133,7 +130,7 @@ class Docker:
 
     def _make(self, client: "DockerClient", options: dict[str, Any]) -> None:
         image = self._image(client)
-        # Who turns away from this request cannot tell when the container will be there to remove.
+        # Interrupted in this request, we could not tell when there is a container to remove.
         uninterrupted(lambda: client.api.create_container(image, **options))
 
     def _image(self, client: "DockerClient") -> str:
@@ -147,6 +144,8 @@ def container_options(
     client: "DockerClient", program: Program, opened: ProgramSocket | None = None
 ) -> dict[str, Any]:
     """Return the arguments of `docker.APIClient.create_container`, besides image and name."""
+    from docker.types import LogConfig
+
     mounts = [bind(path, inside(path, program)) for path in program.read_only]
     if opened is not None:
         mounts.append(bind(opened.folder, INSIDE))
@@ -159,7 +158,7 @@ def container_options(
         "working_dir": "/",
         "stop_signal": "SIGKILL",
         "labels": {LABEL: owner(), "treegraft.program": program.name},
-        "use_config_proxy": False,  # those, with passwords, do not belong into the environment
+        "use_config_proxy": False,  # it may hold passwords
         "host_config": client.api.create_host_config(
             network_mode="none",
             read_only=True,
@@ -168,7 +167,7 @@ def container_options(
             ipc_mode="private",
             init=False,
             auto_remove=True,
-            log_config=log_nothing(),
+            log_config=LogConfig(type="none"),
             mounts=mounts,
             tmpfs={HOME: files_options(program.quota)} if program.branches else {},
             **bounds(program.quota),
@@ -183,11 +182,11 @@ def bounds(quota: Quota) -> dict[str, Any]:
     hard = {"core": 0, "nofile": OPEN_FILES, "fsize": quota.disk_bytes}
     return {
         "mem_limit": quota.memory_bytes,
-        "memswap_limit": quota.memory_bytes,  # of both together: no swap
+        "memswap_limit": quota.memory_bytes,  # memory and swap together: no swap
         "pids_limit": quota.pids,
         "nano_cpus": int(min(quota.cpus, os.cpu_count() or 1) * 1e9),
         "shm_size": SHM_BYTES,
-        "oom_score_adj": 500,  # where the machine itself runs out, the engine should survive
+        "oom_score_adj": 500,  # if the machine runs out, the engine should survive
         "ulimits": [Ulimit(name=name, soft=value, hard=value) for name, value in hard.items()],
     }
 
@@ -201,13 +200,6 @@ def files_options(quota: Quota) -> str:
     size = quota.memory_bytes // 2
     inodes = quota.inodes * max(1, size // quota.disk_bytes)
     return f"rw,exec,nosuid,nodev,size={size},nr_inodes={inodes},mode=1777"
-
-
-def log_nothing() -> Any:
-    """Return the configuration of a container that keeps no log."""
-    from docker.types import LogConfig
-
-    return LogConfig(type="none")
 
 
 def bind(source: Path, target: str) -> Any:

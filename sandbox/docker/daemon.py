@@ -34,7 +34,7 @@ CAUSES = (
     ("connection aborted", "the Docker daemon went away; start it again"),
     ("remote end closed", "the Docker daemon went away; start it again"),
     ("already in use", "a container of that name exists; remove it, and try again"),
-    ("bind source path does not exist", "a path that the sandbox should read is not there"),
+    ("bind source path does not exist", "a path that the sandbox should read does not exist"),
 )
 """Lower-case text of the daemon or the socket, and what it means to the user."""
 
@@ -44,7 +44,7 @@ def address() -> str:
     if host := os.environ.get("DOCKER_HOST"):
         return host
     if not (Path.home() / ".docker").is_dir():
-        return SOCKET  # no context can have been chosen; asking would import docker
+        return SOCKET  # nobody chose a context, and asking would import docker
     from docker.context import ContextAPI
 
     context = ContextAPI.get_current_context()

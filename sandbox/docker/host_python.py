@@ -170,7 +170,7 @@ def write(packages: Iterable[str], out: IO[bytes]) -> None:
     sources = {source.resolve() for source in files.values()}
     programs = {s for t, s in files.items() if ".so" in s.suffixes or t.parent.name == "bin"}
     for library in needed_by(programs):
-        if library.resolve() not in sources:  # packages bring some, and know where they are
+        if library.resolve() not in sources:  # packages contain some, and find them by themselves
             files[LIBRARIES / library.name] = library
     with tarfile.open(fileobj=out, mode="w") as tar:
         archive = Archive(tar)
@@ -212,7 +212,7 @@ def needed_by(programs: Iterable[Path]) -> set[Path]:
     """
     command = ["ldd", *sorted(map(str, programs))]
     try:
-        # It fails for a script, and says so on the way; what it finds of the others is right.
+        # It fails for scripts, but still lists the libraries of all others.
         done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     except (OSError, subprocess.SubprocessError) as error:
         raise SandboxError(f"cannot look for shared libraries; install `ldd` ({error})") from error

@@ -50,7 +50,7 @@ RUN find / -xdev -type f -perm /6000 -exec chmod a-s {{}} + \
     && ln -s node/tmp /tmp && ln -s node/work /work
 LABEL {label}=stage
 
-# Anew, so that neither set-user-id files nor the environment of the base are in it.
+# A new stage, so that neither set-user-id files nor the environment of the base are in it.
 FROM scratch
 COPY --from=build / /
 ENV {path}
@@ -217,7 +217,7 @@ def drop_stages(client: "DockerClient") -> None:
     from docker.errors import APIError
 
     for left in client.images.list(filters={"dangling": True, "label": f"{LABEL}=stage"}):
-        with contextlib.suppress(APIError):  # another build is at it
+        with contextlib.suppress(APIError):  # another build uses it
             client.api.remove_image(left.id)
 
 

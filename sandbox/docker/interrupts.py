@@ -37,7 +37,7 @@ def uninterrupted(act: Callable[[], object]) -> None:
     except BaseException:
         try:
             todo.pop()
-        except IndexError:  # begun
+        except IndexError:  # it has started
             while not outcome:
                 time.sleep(AGAIN_SECONDS)
         raise

@@ -21,7 +21,7 @@ MAX_REPLY = 1 << 20
 
 Message = dict[str, Any]
 
-_dumps, _loads = json.dumps, json.loads  # agent code may put others in their place
+_dumps, _loads = json.dumps, json.loads  # agent code may replace them
 
 
 class Gone(Exception):
@@ -208,7 +208,7 @@ def pair() -> tuple[Link, socket.socket]:
     """Return the supervisor's link to a new node, and the node's end."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-    # Of sends to a node that does not read. Not settimeout, which polls before each call.
+    # Bounds sends to a node that does not read. Not settimeout, which polls before each call.
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, TIMEVAL.pack(5, 0))
     return Link(ours), theirs
 

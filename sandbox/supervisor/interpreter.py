@@ -81,7 +81,7 @@ class Interpreter:
         self._children = []
         self._link.close()
         self._link = Link(socket.socket(fileno=descriptors[0]), MAX_CODE)
-        _setsid()  # as a group of our parent's session we would get SIGHUP when that dies
+        _setsid()  # in our parent's session, its death would send us SIGHUP
         self._link.send({"ready": True})
 
     def _run(self, message: Message, descriptors: list[int]) -> None:
@@ -89,9 +89,9 @@ class Interpreter:
         _dup2(descriptors[0], 2)
         _close(descriptors[0])
         self._return_to_place()
-        if message["grade"]:  # else a file of the agent's could stand for a module
+        if message["grade"]:  # a file of the agent's could replace a module
             sys.path[:] = [place for place in sys.path if place]
-            random.seed()  # else every node could foresee what it draws
+            random.seed()  # otherwise every node could predict its numbers
         value, exception = self._execute(message["code"], message["value_chars"])
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(BaseException):
@@ -105,7 +105,7 @@ class Interpreter:
         linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
         value = None
         try:
-            # Not by ast.parse, which would be a frame in the traceback of a SyntaxError.
+            # Not ast.parse, which would add a frame to the traceback of a SyntaxError.
             tree = compile(code, name, "exec", ast.PyCF_ONLY_AST, dont_inherit=True)
             assert isinstance(tree, ast.Module)
             last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
@@ -113,7 +113,7 @@ class Interpreter:
             if isinstance(last, ast.Expr):
                 found = eval(compile(ast.Expression(last.value), name, "eval"), self.world)
                 value = None if found is None else repr(found)[:value_chars]
-        except BaseException as error:  # noqa: BLE001  (whatever the agent raised is its observation)
+        except BaseException as error:  # noqa: BLE001  (whatever the agent raises is its observation)
             return None, _format(error)
         return value, None
 
@@ -147,11 +147,11 @@ class Interpreter:
             try:
                 target = os.readlink(f"/proc/self/fd/{name}")
             except OSError:
-                continue  # of the listing itself
+                continue  # the descriptor of the listing itself
             if target.startswith(EPHEMERAL):
                 unforkable.add("descriptors")
             elif target.startswith(self._home + "/"):
-                with contextlib.suppress(OSError):  # a thread has closed it since
+                with contextlib.suppress(OSError):  # a thread may have closed it
                     self._note(descriptor, target)
                 if target.endswith("-wal"):
                     unforkable.add("wal")
@@ -176,7 +176,7 @@ def _format(error: BaseException) -> str:
         own = error.__traceback__
         lines = traceback.format_exception(type(error), error, own.tb_next if own else None)
         text = "".join(lines)
-    except BaseException:  # noqa: BLE001  (its __str__ is the agent's code too)
+    except BaseException:  # noqa: BLE001  (its __str__ is agent code too)
         text = f"{type(error).__name__} (which cannot be shown)\n"
     if len(text) > TRACEBACK_CHARS:
         half = TRACEBACK_CHARS // 2

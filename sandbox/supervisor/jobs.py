@@ -86,7 +86,7 @@ class Job:
 
     def send_early(self, link: Link) -> None:
         """Send the first text to a node that is still to be forked, and starts it at once."""
-        self._sent = 0  # to another, which never was
+        self._sent = 0  # an earlier fork may have failed
         if len(self.texts[0]) <= EARLY_CHARS:
             self.send(link, 0)
 
@@ -144,4 +144,4 @@ def _text_of(reply: Message, key: str, most: int) -> str | None:
     found = reply.get(key)
     if not isinstance(found, str):
         return None
-    return found[:most].encode("utf-8", "replace").decode()  # half characters are none
+    return found[:most].encode("utf-8", "replace").decode()  # drops lone surrogates

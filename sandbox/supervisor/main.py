@@ -62,7 +62,7 @@ class Supervisor:
         processes = Processes(settings["own_namespace"])
         monitor = RunMonitor(processes, host.controls, self._ends_at, settings["pids"])
         self._nodes = Nodes(processes, self._files(), monitor, shared)
-        confine.hide()  # not before: what is hidden may not write its own user map
+        confine.hide()  # not before: a hidden process may not write its own user map
         self._root = self._start_root()
         self._operations: dict[str, Callable[[Message], Message]] = {
             "step": self._step,
@@ -138,7 +138,7 @@ class Supervisor:
             os.write(2, f"{error!r}\n".encode(errors="replace"))
             raise
         finally:
-            os._exit(1)  # what comes after belongs to the supervisor, not to a node
+            os._exit(1)  # the rest of the program is the supervisor's
 
     def _node(self, name: str) -> Node:
         try:

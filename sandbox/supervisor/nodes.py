@@ -203,7 +203,7 @@ class Nodes:
         started = time.monotonic()
         idle = self.pids() - {node.pid}
         try:
-            if not job.begun:  # else it runs already, or stopped by itself
+            if not job.begun:  # otherwise it runs already, or stopped by itself
                 send_signal(node.pid, signal.SIGCONT)
             for number in range(len(job.texts)):
                 job.send(node.link, number)
@@ -253,7 +253,7 @@ class Nodes:
             send_signal(parent.pid, signal.SIGCONT)
             parent.link.send({"op": "reap", "pid": pid})
             while (answer := self._soon(parent.link)).get("pid") != pid:
-                pass  # an answer that came too late for an earlier question
+                pass  # a late answer to an earlier question
             return answer
         except (Gone, OSError):
             return {}

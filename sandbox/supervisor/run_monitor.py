@@ -78,7 +78,7 @@ class RunMonitor:
     def _watch(self, pid: int, idle: set[int], most_bytes: int) -> None:
         """Check memory and processes. Raises LimitReached, or Gone if the node is gone."""
         if not is_alive(pid):
-            raise Gone  # its parent was stopped with the link's other end still in its hands
+            raise Gone  # its parent was stopped while it still held the link's other end
         self._processes.reap()  # zombies count as processes
         processes, memory = self._processes.running(idle)
         if memory > most_bytes:

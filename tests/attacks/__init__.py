@@ -1,7 +1,11 @@
-"""What hostile code and SQL try, and what comes of it in each backend.
+"""What hostile code and SQL try, and the outcome on each backend.
 
-attack       what an attack is             catalogue   all of them, by theme
-bait         what they are after           reach       whether they got it, seen from outside
-scene        one sandbox under attack      sql_scene   the same for the query worker
-campaign     all attacks, on all backends  table       the table in docs/sandbox-attacks.md
+attack      what an attack is
+catalogue/  all attacks, by theme
+bait        targets on the machine
+reach       whether they were reached, seen from outside
+scene       one sandbox under attack
+sql_scene   the same for the query worker
+campaign    all attacks, on all backends
+table       the table in docs/sandbox-attacks.md
 """

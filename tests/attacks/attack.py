@@ -1,4 +1,4 @@
-"""What an attack is, and what may come of it."""
+"""What an attack is, and its possible outcomes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -14,12 +14,14 @@ KINDS = ("docker", "bubblewrap", "landlock", "process")
 
 
 class Outcome(StrEnum):
-    """STOPPED: refused, or ended by a limit; the agent got an error.
+    """The outcome of an attack.
 
-    CONTAINED: it ran, to no effect outside its own node, and nothing of it is left.
-    SHARED: it reached other branches of its own tree, which the same code had prepared for it,
-    and nothing else.   OPEN: it reached what it was after.   NOT_RUN: it would harm or bother the
-    machine there.
+    Attributes:
+        STOPPED: refused, or ended by a limit; the agent got an error.
+        CONTAINED: it ran without an effect outside its own node, and nothing of it is left.
+        SHARED: it reached only other branches of its own tree, which the same code had prepared.
+        OPEN: it reached its goal.
+        NOT_RUN: it would harm or bother the machine there.
     """
 
     STOPPED = "stopped"
@@ -32,13 +34,13 @@ class Outcome(StrEnum):
 Expected = Mapping[str, Outcome]
 """By backend."""
 Reached = Callable[["Scene"], bool]
-"""Whether the attack got what it was after: looked at from outside, after it ran."""
+"""Whether the attack reached its goal: checked from outside, after it ran."""
 
 STOPPED, CONTAINED, SHARED, OPEN, NOT_RUN = Outcome
 QUICK = StepLimits(seconds=1.0, flood_bytes=8 << 20, memory_bytes=128 << 20)
-"""Of one step."""
+"""Limits of one step."""
 HANGS = StepLimits(seconds=0.3, flood_bytes=8 << 20, memory_bytes=128 << 20)
-"""Of a step that is bound to run out of time."""
+"""Limits of a step that will run out of time."""
 
 
 def expect(
@@ -47,7 +49,7 @@ def expect(
     landlock: Outcome | None = None,
     process: Outcome | None = None,
 ) -> Expected:
-    """Each backend as the one before it, where it is not given."""
+    """Return outcomes by backend; one that is not given equals the one before it."""
     found: dict[str, Outcome] = {}
     last = docker
     for kind, given in zip(KINDS, (docker, bubblewrap, landlock, process), strict=True):
@@ -56,7 +58,7 @@ def expect(
 
 
 def nowhere(_: "Scene") -> bool:
-    """Of attacks on the sandbox itself: the checks after every attack are made for them."""
+    """Return False, for attacks on the sandbox itself: checks after every attack cover them."""
     return False
 
 
@@ -64,12 +66,17 @@ def nowhere(_: "Scene") -> bool:
 class Attack:
     """Code that does harm.
 
-    name: unique, in a few words.   threat: what it is after.
-    codes: run one after the other, each in a fork of the node before; or, if `in_place`, in one
-        node.   expected: the outcome by backend.
-    reached: whether it got there.   overtime: seconds that it may cost beyond its time limit.
-    within: whether what it reaches is only another branch of the same agent's.
-    ends: whether the sandbox may end by it (as a `SandboxError`), so that a fresh one must answer.
+    Attributes:
+        name: unique, in a few words.
+        threat: its goal.
+        codes: run one after the other, each in a fork of the node before, or all in one node.
+        expected: the outcome by backend.
+        reached: whether it reached its goal.
+        limits: of each step.
+        overtime: seconds that it may take beyond its time limit.
+        in_place: whether `codes` run in one node.
+        within: whether it can reach only other branches of the same agent.
+        ends: whether the sandbox may end by it (as a `SandboxError`); then a fresh one must answer.
     """
 
     name: str
@@ -88,7 +95,12 @@ class Attack:
 class Query:
     """SQL that does harm; as `Attack`, but run by the query worker.
 
-    kinds: of the errors that may stop it; () where any may.
+    Attributes:
+        name: as in `Attack`.
+        threat: as in `Attack`.
+        sql: the statement.
+        expected: the outcome by backend.
+        kinds: errors that may stop it; () if any may.
     """
 
     name: str
@@ -100,12 +112,16 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What came of an attack.
+    """The result of one attack.
 
-    broken: promises that were not kept, beside the outcome.   told: what the agent saw.
+    Attributes:
+        outcome: what happened.
+        broken: promises that were not kept, besides the outcome.
+        seen: what the agent saw.
+        seconds: how long it took.
     """
 
     outcome: Outcome
     broken: tuple[str, ...] = ()
-    told: str = ""
+    seen: str = ""
     seconds: float = field(default=0.0, compare=False)

@@ -1,4 +1,4 @@
-"""What attacks are after on the machine: files, processes, listeners, an environment variable."""
+"""Targets of attacks on the machine: files, processes, listeners, an environment variable."""
 
 import contextlib
 import json
@@ -66,7 +66,7 @@ class Victim:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the attacker is told, as `bait`: where everything is, but no secret.
+    """What the attacker knows, as `bait`: where everything is, but no secret.
 
     canary, private: files that everybody, only we may read.   folder: of both.
     shared: a folder that code in the sandbox may read.   outward: this machine's address.

@@ -18,11 +18,11 @@ from tests.attacks.sql_scene import SqlScene
 
 AT_ONCE = 6
 SECONDS = 10.0
-"""How long the Docker daemon may take to say what is there."""
+"""How long the Docker daemon may take to answer."""
 
 
 def run(cases: Iterable[Case]) -> dict[Case, Trial]:
-    """What came of each. Of a backend that does not work here, nothing."""
+    """Run attacks; return their results. Backends that do not work here are left out."""
     groups: dict[tuple[str, str], list[Case]] = {}
     for case in cases:
         groups.setdefault((case.theme, case.backend), []).append(case)
@@ -39,7 +39,7 @@ def run(cases: Iterable[Case]) -> dict[Case, Trial]:
 
 
 def _attack(cases: list[Case]) -> dict[Case, Trial]:
-    """All attacks of one theme on one backend."""
+    """Run all attacks of one theme on one backend."""
     bait = Bait()
     try:
         if isinstance(cases[0].attack, Query):
@@ -77,12 +77,12 @@ def _attack_queries(cases: list[Case], bait: Bait) -> dict[Case, Trial]:
 
 
 def _blamed(trial: Trial, left: list[str]) -> Trial:
-    """What is left in the end is laid at the last one's door."""
-    return Trial(trial.outcome, (*trial.broken, *left), trial.told, trial.seconds)
+    """Blame the last attack for what is left in the end."""
+    return Trial(trial.outcome, (*trial.broken, *left), trial.seen, trial.seconds)
 
 
 def remains() -> set[str]:
-    """Containers, scratch folders and mounts of this process's sandboxes."""
+    """Return containers, scratch folders and mounts of this process's sandboxes."""
     mounts = Path("/proc/self/mountinfo").read_text().splitlines()
     found = {line.split()[4] for line in mounts if "treegraft" in line}
     for name in os.listdir(tempfile.gettempdir()):

@@ -1,4 +1,4 @@
-"""Whether an attack got what it was after, seen from outside of the sandbox."""
+"""Whether an attack reached its goal, seen from outside the sandbox."""
 
 import ctypes
 import os

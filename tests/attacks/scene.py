@@ -1,4 +1,4 @@
-"""One sandbox under attack: made, attacked, looked at from outside, looked over afterwards."""
+"""One sandbox under attack: made, attacked, checked from outside, inspected afterwards."""
 
 import itertools
 import os
@@ -9,7 +9,7 @@ from pathlib import Path
 from sandbox.backends import BACKENDS
 from sandbox.branching import BranchingSandbox
 from sandbox.errors import SandboxError
-from sandbox.program import Program
+from sandbox.program import Program, inside
 from sandbox.protocol import ROOT_NODE, Quota, Result, StepLimits
 from tests.attacks.attack import CONTAINED, NOT_RUN, OPEN, SHARED, STOPPED, Attack, Outcome, Trial
 from tests.attacks.bait import MARK, Bait
@@ -58,7 +58,7 @@ class Scene:
     def _open(self) -> BranchingSandbox:
         backend, shared = BACKENDS[self.backend](), Path(self.bait.facts.shared)
         program = Program("supervisor", (), (shared,), branches=True)
-        prelude = self.bait.prelude(backend.inside(shared, program))
+        prelude = self.bait.prelude(inside(shared, program) if backend.own_root else str(shared))
         sandbox = BranchingSandbox(backend, QUOTA, prelude, (shared,))
         sandbox.start()
         for number, (parent, name) in enumerate(((ROOT_NODE, "base"), ("base", "sibling")), 1):
@@ -95,9 +95,9 @@ class Scene:
         broken = self._in_time(attack, took)
         outcome = self._outcome(attack)
         broken += self._look_over(attack)
-        told = "; ".join(_short(result) for result in self.results)
+        seen = "; ".join(_short(result) for result in self.results)
         return Trial(
-            outcome, tuple(broken), _plain(f"{self.crash} {told}"), time.monotonic() - started
+            outcome, tuple(broken), _plain(f"{self.crash} {seen}"), time.monotonic() - started
         )
 
     def probe(self, code: str, parent: str = "base", limits: StepLimits = PROBE) -> Result:
@@ -107,7 +107,7 @@ class Scene:
         return self.sandbox.step(parent, name, code, limits)
 
     def grade(self, code: str, limits: StepLimits = PROBE) -> Result:
-        """The verdict of `code` on the attacker's files."""
+        """Grade the attacker's files with `code`."""
         return self.sandbox.grade(self.node, code, limits)
 
     def processes(self) -> list[int]:
@@ -120,7 +120,7 @@ class Scene:
         return int(_fields(root)[1])
 
     def close(self) -> list[str]:
-        """End the sandbox; what is left of it."""
+        """End the sandbox; return what is left of it."""
         self.sandbox.close()
         left = self._until_none_is_left()
         return [f"process {pid} outlived the sandbox" for pid in left]
@@ -212,9 +212,9 @@ class Scene:
 
 
 def _short(result: Result) -> str:
-    said = result.value or (result.exception or "").strip().rpartition("\n")[2] or result.output
+    last = result.value or (result.exception or "").strip().rpartition("\n")[2] or result.output
     words = f"{result.why} {result.status} {' '.join(result.unforkable)}".split()
-    return " ".join([*words, said[:150]])
+    return " ".join([*words, last[:150]])
 
 
 def _plain(text: str) -> str:

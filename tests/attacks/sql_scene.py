@@ -44,11 +44,11 @@ class SqlScene:
             return Trial(STOPPED, (f"the worker failed: {error}",))
         took = time.monotonic() - started
         broken = self._look_over(attack, found, took)
-        told = f"{found.error.kind}: {found.error.message}" if found.error else str(found.rows)
-        return Trial(self._outcome(found), tuple(broken), told[:200], took)
+        seen = f"{found.error.kind}: {found.error.message}" if found.error else str(found.rows)
+        return Trial(self._outcome(found), tuple(broken), seen[:200], took)
 
     def close(self) -> list[str]:
-        """End the worker; what is left of it."""
+        """End the worker; return what is left of it."""
         pid = self._worker.pid
         self._worker.close()
         self._folder.cleanup()

@@ -59,7 +59,7 @@ def write(cells: Cells) -> None:
 
 
 def written() -> str:
-    """The table as it stands."""
+    """Return the table as it is in the document."""
     return PAGE.read_text().partition(BEGIN)[2].partition(END)[0].strip("\n")
 
 

@@ -67,7 +67,7 @@ def test_attack(case: Case, campaign: tuple[dict[Case, Trial], set[str]]) -> Non
     if case not in trials:
         pytest.skip(f"{case.backend}: {check(case.backend).trouble}")
     trial = trials[case]
-    assert (trial.outcome, trial.broken) == (case.attack.expected[case.backend], ()), trial.told
+    assert (trial.outcome, trial.broken) == (case.attack.expected[case.backend], ()), trial.seen
 
 
 def test_nothing_is_left(campaign: tuple[dict[Case, Trial], set[str]]) -> None:

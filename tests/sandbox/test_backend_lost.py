@@ -166,7 +166,7 @@ def kill_half_way() -> set[tuple[int, int]]:
         pass
     while not (inner := faults.children(below[0])):
         pass
-    known = {(inner[0], start_time(inner[0]))}  # a start time is told of the living only
+    known = {(inner[0], start_time(inner[0]))}  # only living processes have a start time
     os.kill(below[0], signal.SIGKILL)
     return known
 
@@ -214,8 +214,8 @@ def test_a_daemon_restarted_in_the_middle_of_a_step(
     busy = Busy(private_box)
     stopped = time.monotonic()
     private.stop(number)
-    told = busy.trouble(20.0)
-    print(f"{number.name}: told after {time.monotonic() - stopped:.2f} s: {told}")
+    error = busy.trouble(20.0)
+    print(f"{number.name}: reported after {time.monotonic() - stopped:.2f} s: {error}")
     assert "no Docker daemon runs" in trouble(lambda: know(private_box, "n3"))
     private.start()  # one that was killed ends and removes its containers only now
     gone(lambda: faults.marked(busy.mark) or faults.containers(owner()))

@@ -274,7 +274,7 @@ def test_memory_evicts_too() -> None:
         assert [see(box, node, "x[-1]") for node in nodes] == ["1", "2", "3", "4", "5"]
 
 
-def test_a_replay_that_goes_another_way_is_told(strong: BranchingSandbox) -> None:
+def test_a_replay_that_with_another_result_is_reported(strong: BranchingSandbox) -> None:
     node = grow(strong, "import os; x = os.urandom(8).hex(); x")
     child = grow(strong, "y = x", node)
     strong.close()
@@ -322,7 +322,7 @@ def test_what_a_node_needs_itself_may_be_patched(box: BranchingSandbox) -> None:
     assert see(box, grow(box, code), "json.dumps, 6 * 7") == "(None, 42)"
 
 
-def test_a_prelude_runs_first_and_its_failure_is_told() -> None:
+def test_a_prelude_runs_first_and_its_failure_is_reported() -> None:
     with sandbox("bubblewrap", prelude="table = {'a': 1}") as box:
         assert see(box, ROOT_NODE, "table") == "{'a': 1}"
     with (

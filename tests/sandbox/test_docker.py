@@ -138,9 +138,9 @@ def test_what_a_program_sees_and_may(start: Callable[..., DockerChannel]) -> Non
         assert "Read-only file system" in ask(channel, f"open('{folder}/x', 'w')")
     assert ask(channel, "[os.fork() or os._exit(0) for _ in range(30)]").startswith("Blocking")
     with daemon.connected() as client:
-        told = client.api.inspect_container(channel.container)["HostConfig"]
-    assert told["Memory"] == told["MemorySwap"] == 128 << 20, "swap is not bounded"
-    assert told["AutoRemove"] and told["LogConfig"]["Type"] == "none"
+        config = client.api.inspect_container(channel.container)["HostConfig"]
+    assert config["Memory"] == config["MemorySwap"] == 128 << 20, "swap is not bounded"
+    assert config["AutoRemove"] and config["LogConfig"]["Type"] == "none"
     limits = "[__import__('resource').getrlimit(n) for n in (4, 7)]"  # core, open files
     assert ask(channel, limits) == [[0, 0], [4096, 4096]]
 
@@ -197,7 +197,7 @@ def test_lines_that_do_not_come_or_do_not_end(start: Callable[..., DockerChannel
         channel.receive(10, 100)
 
 
-def test_the_end_of_a_program_is_told(start: Callable[..., DockerChannel]) -> None:
+def test_the_end_of_a_program_is_reported(start: Callable[..., DockerChannel]) -> None:
     channel = start("import sys\nprint('z' * 5000 + 'sorry', file=sys.stderr)\nsys.exit(3)")
     with pytest.raises(EOFError):
         channel.receive(10, 100)

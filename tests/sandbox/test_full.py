@@ -49,7 +49,7 @@ place = tempfile.gettempdir()
 box, other = (BranchingSandbox(BACKENDS["landlock"](), SMALL) for _ in "ab")
 grow(box)
 count = fill(place)
-told = [
+outcome = [
     tried(lambda: box.step("n3", "write", "open('big', 'wb').write(bytes(1 << 20))")),
     tried(lambda: box.step("n2", "read", "n, open('n').read()")),
     tried(lambda: box.grade("n1", "open('n').read()")),
@@ -61,7 +61,7 @@ grow(fresh := BranchingSandbox(BACKENDS["landlock"](), SMALL))
 after = [know(box, "n3"), know(box, "n1"), know(fresh, "n3")]
 for made in (box, other, fresh):
     made.close()
-print(json.dumps({"told": told, "after": after, "left": os.listdir(place)}))
+print(json.dumps({"outcome": outcome, "after": after, "left": os.listdir(place)}))
 """
 
 
@@ -87,12 +87,12 @@ def test_the_hosts_scratch_is_full(what: str, options: str, tmp_path: Path) -> N
         timeout=60,
     )
     found = json.loads(done.stdout)
-    for told, seconds in found["told"]:
-        print(f"{what}, {seconds:.2f} s: {told[:150]}")
+    for outcome, seconds in found["outcome"]:
+        print(f"{what}, {seconds:.2f} s: {outcome[:150]}")
     assert found["after"] == ["(3, '3')", "(1, '1')", "(3, '3')"]
-    for told, seconds in found["told"]:
-        assert told.startswith(("SandboxError: ", "Result(", "None")) and seconds < 5.0, told
-        assert told.startswith("Result(") or "\n" not in told
+    for outcome, seconds in found["outcome"]:
+        assert outcome.startswith(("SandboxError: ", "Result(", "None")) and seconds < 5.0, outcome
+        assert outcome.startswith("Result(") or "\n" not in outcome
     assert found["left"] == []
 
 

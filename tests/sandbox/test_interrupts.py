@@ -12,25 +12,25 @@ from tests.support.interrupting import interrupted
 @pytest.mark.parametrize("seconds", [0.0, 0.02])
 def test_an_interrupt_at_any_instruction(seconds: float, pause: float) -> None:
     """Of ours and of what it calls in this thread; what it started has begun by then, or not."""
-    told: list[str] = []
+    events: list[str] = []
 
     def act() -> None:
-        told.append("begun")
+        events.append("begun")
         time.sleep(seconds)
-        told.append("ended")
+        events.append("ended")
 
     outcomes = set()
     for number in range(999):
-        told = []
+        events = []
         try:
             with interrupted(number, "opcode", pause=pause):
                 uninterrupted(act)
             break
         except KeyboardInterrupt:
-            at_once = told[:]
+            at_once = events[:]
         time.sleep(seconds + 0.01)
-        assert told == at_once and told in ([], ["begun", "ended"]), f"instruction {number}"
-        outcomes.add(len(told))
+        assert events == at_once and events in ([], ["begun", "ended"]), f"instruction {number}"
+        outcomes.add(len(events))
     assert number > 20 and outcomes == {0, 2}
 
 

@@ -172,7 +172,7 @@ class Copy:
         """Return digests of contents and schema, as `environments.sql.editing.State` explains."""
         content, schema = [], []
         for kind, name in self._db.execute(RELATIONS).fetchall():
-            # A view may be the agent's.
+            # The agent may have written the view: it gets the time of a statement.
             seconds = self.limits["seconds" if kind == "view" else "digest_seconds"]
             try:
                 with self._guard(time.monotonic() + seconds, "surrogateescape"):

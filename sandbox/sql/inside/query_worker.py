@@ -44,8 +44,8 @@ class DatabaseUnusable(Exception):
 
 def authorize(code: int, first: str | None, second: str | None, *_: str | None) -> int:
     """Allow reads only; SQLite calls this for each part of a statement."""
-    # SQLite announces in this way that it declares a table-valued function such as json_each. A
-    # statement that updates this table is refused before it reaches the authorizer.
+    # SQLite announces in this way that it declares a table-valued function such as json_each. It
+    # refuses statements that update this table before it asks the authorizer.
     declares = code == sqlite3.SQLITE_UPDATE and first == "sqlite_master"
     return sqlite3.SQLITE_OK if declares or may_read(code, first, second) else sqlite3.SQLITE_DENY
 

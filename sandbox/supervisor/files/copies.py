@@ -125,7 +125,7 @@ class Copies:
         self._shown = {
             path: there.get(path) or self._make(path, entry) for path, entry in kept.items()
         }
-        # Last, since making what is in a directory needs its mode and changes its time.
+        # Last, because making a directory's contents needs write access and changes its time.
         for path, entry in reversed(list(kept.items())):
             if stat.S_ISDIR(entry.mode):
                 os.chmod(self._at(path), stat.S_IMODE(entry.mode))
@@ -163,7 +163,7 @@ class Copies:
         """Remove what differs from `kept`; return what is left."""
         try:
             found = list(walk(self._home))
-        except OSError:  # too deep to be walked: nothing of it was kept
+        except OSError:  # too deep to be walked: nothing of it was saved
             found = []
             for name in os.listdir(self._home):
                 remove(self._at(name), self._home)

@@ -221,7 +221,7 @@ def _go_into_hiding(home: str) -> None:
     os.mkdir(f"{place}/nothing")
     inside = os.open(place, os.O_DIRECTORY | os.O_CLOEXEC)
     mount("tmpfs", place, NOSUID | NODEV | READ_ONLY, "size=4k,mode=000")
-    os.fchdir(inside)  # by number: the path stops at the cover from now on
+    os.fchdir(inside)  # by number: the path ends at the cover now
     os.close(inside)
 
 

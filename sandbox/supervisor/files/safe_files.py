@@ -44,7 +44,7 @@ def listed(top: str, most: int) -> list[tuple[str, int | None]]:
     found: list[tuple[str, int | None]] = []
     for folder, _, names in os.walk(top):
         for name in names:
-            with contextlib.suppress(OSError):  # a path too long
+            with contextlib.suppress(OSError):  # the path may be too long
                 seen = os.lstat(os.path.join(folder, name))
                 path = os.path.relpath(os.path.join(folder, name), top)
                 shown = os.fsencode(path).decode("utf-8", "replace")
@@ -66,7 +66,7 @@ def reading(path: str, folder: int | None = None) -> Iterator[int]:
         mode = os.fstat(named).st_mode
         if not stat.S_ISREG(mode):
             raise FileNotFoundError(f"{path} is not a regular file")
-        # By number: the name may have become another file's, the number has not.
+        # By number: the name may belong to another file by now.
         this = f"/proc/self/fd/{named}"
         try:
             descriptor = os.open(this, READ & ~os.O_NOFOLLOW)

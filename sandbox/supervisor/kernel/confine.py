@@ -53,7 +53,7 @@ def leave_for_own_namespace() -> None:
         return
     ready, go = os.pipe()
     helper = os.fork()
-    if not helper:  # the map to another user must be written from outside
+    if not helper:  # only a process outside may map another user
         os.close(go)
         if not os.read(ready, 1):
             os._exit(1)
@@ -83,7 +83,7 @@ def drop_capabilities() -> None:
     """Drop them for good, for this process and whatever it executes."""
     _checked(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
     for capability in range(LAST_CAPABILITY + 1):
-        _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # may lack the right, and then the need
+        _libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails only without anything to drop
     _libc.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
     header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
     nothing = (ctypes.c_uint32 * 6)()
@@ -107,9 +107,9 @@ def become_node(limits: Mapping[str, int], families: Sequence[str]) -> None:
         families: address families that sockets may have ("AF_UNIX", ...).
     """
     os.setsid()
-    with contextlib.suppress(OSError):  # Landlock closes it; nothing rests on it alone
+    with contextlib.suppress(OSError):  # Landlock refuses it; nothing depends on it alone
         _write("/proc/self/oom_score_adj", str(OOM_SCORE))
-    # Huge pages would make a node's memory unaccountable from its page faults.
+    # With huge pages, page faults would not show how much memory a node uses.
     _libc.prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0)
     drop_capabilities()
     limit(limits)

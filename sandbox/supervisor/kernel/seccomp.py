@@ -114,7 +114,7 @@ def deny_dangerous(families: Sequence[int]) -> None:
     program += _when(SOCKET, [loaded, *_unless_among(tuple(families), errno.EAFNOSUPPORT)])
     program += _when(IOCTL, [(LOAD, 0, 0, ARGUMENT_1), *_if_among((TIOCSTI, TIOCLINUX))])
     second: Instruction = (LOAD, 0, 0, ARGUMENT_1)
-    # Else a node could let another branch write its memory.
+    # Otherwise a node could let another branch write its memory.
     visible = [loaded, (JUMP_EQ, 0, 3, PR_SET_DUMPABLE), second, (JUMP_EQ, 1, 0, 0), _refuse()]
     program += _when(PRCTL, visible)
     _install([*program, (RETURN, 0, 0, ALLOW)])

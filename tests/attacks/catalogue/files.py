@@ -42,7 +42,7 @@ MACHINE = (
         "read graders and answers",
         ("open(bait.repository + '/tests/attacks/bait.py').read()[:100]",),
         OUTSIDE,
-        lambda scene: "What attacks are after" in scene.value,
+        lambda scene: "Targets of attacks" in scene.value,
     ),
     Attack(
         "overwrite a file",

@@ -1,4 +1,4 @@
-"""The kernel: rights, calls and tables that agent code has no business with."""
+"""The kernel: rights, calls and tables that agent code has no use for."""
 
 from tests.attacks.attack import CONTAINED, NOT_RUN, OPEN, STOPPED, Attack, expect
 from tests.attacks.reach import leaked, to_be_taken
@@ -14,7 +14,7 @@ def call(number, *arguments):
 
 
 def system_call(name: str, threat: str, number: int, *arguments: str) -> Attack:
-    """Of x86_64; every one is refused everywhere. None would do harm if it were not."""
+    """Return an attack that makes a call (x86_64). All are refused everywhere; none does harm."""
     code = f"{CALL}call({', '.join([str(number), *arguments])})"
     return Attack(name, threat, (code,), expect(STOPPED))
 

@@ -1,4 +1,4 @@
-"""Verdicts: have a wrong answer judged right. Every attacker leaves a wrong answer.json."""
+"""Verdicts: get a wrong answer graded as right. Every attacker leaves a wrong answer.json."""
 
 from tests.attacks.attack import CONTAINED, Attack, Reached, expect
 from tests.attacks.reach import judged
