@@ -16,7 +16,7 @@ from tests.support.rows import AGENT, PAIRS, write
 from trainer.errors import TrainerError
 from trainer.training.dpo import dpo
 from trainer.training.options import DpoOptions, SftOptions, TrainingOptions
-from trainer.training.output import LOG, OPTIONS
+from trainer.training.output import LOG, OPTIONS, claim
 from trainer.training.sft import sft
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
@@ -142,6 +142,9 @@ def test_only_the_same_run_is_gone_on_with(options: SftOptions) -> None:
     with pytest.raises(TrainerError, match=r"learning_rate was 0\.01"):
         sft(replace(resumed, learning_rate=0.1))
     written = options.output_dir / OPTIONS
+    as_in_0_1 = written.read_text().replace('"model":', '"model_name_or_path":')
+    written.write_text(as_in_0_1)
+    assert claim(resumed, "sft").resume
     written.write_text(written.read_text().replace('"processes": 1', '"processes": 2'))
     with pytest.raises(TrainerError, match="processes was 2"):
         sft(resumed)

@@ -117,7 +117,7 @@ def test_the_command_trains_a_model_that_loads(tiny: Path, rows: Path, tmp_path:
     out, config = tmp_path / "out", tmp_path / "sft.yaml"
     config.write_text(
         f"model_name_or_path: {tiny}\ndataset: {rows}\nlearning_rate: 5e-2\n"
-        "num_train_epochs: 9\nper_device_train_batch_size: 2\ngradient_accumulation_steps: 1\n"
+        "num-train-epochs: 9\nper_device_train_batch_size: 2\ngradient-accumulation-steps: 1\n"
         "logging_steps: 1\nmax_length: 90\nbf16: false\n"
     )
     flags = ["--config", str(config), "--output-dir", str(out), "--num-train-epochs", "4"]
