@@ -23,7 +23,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from trainer.cli.options import prepare_torch
+from trainer.runtime.prepare import prepare_torch
 
 prepare_torch()
 

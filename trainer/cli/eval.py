@@ -21,8 +21,8 @@ from engine.cli.options import (
     env_options,
 )
 from engine.terminal import Json, Unsafe, confirmed, resumable, say
-from trainer.cli.options import prepare_torch
 from trainer.errors import TrainerError
+from trainer.runtime.prepare import prepare_torch
 
 if TYPE_CHECKING:
     from trainer.evaluation.evaluate import Evaluation

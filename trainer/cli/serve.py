@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from engine.terminal import Json, results_only, say
-from trainer.cli.options import prepare_torch
+from trainer.runtime.prepare import prepare_torch
 
 
 def serve(
