@@ -14,7 +14,7 @@ def notebook(source: str) -> str:
         lines = body.strip().splitlines()
         cell = {"id": f"cell-{number}", "metadata": {}}
         if "markdown" in head:
-            text = [line.removeprefix("# ").removeprefix("#") for line in lines]
+            text = [line[2:] for line in lines]
             cell |= {"cell_type": "markdown", "source": "\n".join(text)}
         else:
             cell |= {"cell_type": "code", "execution_count": None, "outputs": []}

@@ -5,7 +5,7 @@
 
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -48,7 +48,7 @@ def lazy_app(name: str, summary: str, commands: Mapping[str, tuple[str, str]]) -
         pretty_exceptions_enable=False,
         add_completion=False,
     )
-    app.callback()(_nothing)
+    app.callback()(_root)
     return app
 
 
@@ -74,4 +74,23 @@ def load(name: str, target: str) -> Any:
 
 
 def _nothing() -> None:
+    """Do nothing: the body of a command that is only listed."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"treegraft {version('treegraft')}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", is_eager=True, callback=_print_version
+        ),
+    ] = False,
+) -> None:
     """Make typer treat the application as a group."""

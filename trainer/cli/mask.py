@@ -11,8 +11,9 @@ import typer
 
 from engine.cli.flags import command
 from engine.terminal import Json
-from trainer.cli.options import RENAMED, prepare_torch
+from trainer.cli.options import RENAMED
 from trainer.errors import TrainerError
+from trainer.runtime.prepare import prepare_torch
 
 if TYPE_CHECKING:
     from trainer.data.mask_audit import Audit, Conversation

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from engine.cli.flags import command
 from engine.terminal import Json, results_only
-from trainer.cli.options import RENAMED, Config, prepare_torch
+from trainer.cli.options import RENAMED, Config
 from trainer.runtime.distributed import is_main, process_group, say_once
+from trainer.runtime.prepare import prepare_torch
 from trainer.training.options import DpoOptions, KtoOptions, SftOptions
 
 if TYPE_CHECKING:
