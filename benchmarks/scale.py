@@ -34,10 +34,10 @@ from engine.chat.journal import CachedChat, Journal, request_key
 from engine.chat.open import ChatStack
 from engine.config import Config
 from engine.executors.base import TaskRunner, make_env
+from engine.executors.build_policy import build_policy
 from engine.executors.ray import ActorTransport, RayWorker
 from engine.executors.remote_worker import RemoteWorker
 from engine.executors.worker import DriverProxy, Message
-from engine.policies.build import build_policy
 from engine.runs.store import Store
 from environments import Action, Step, Task
 from search import Tree, Usage

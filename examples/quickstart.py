@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Treegraft in five minutes
 #
-# Explore a few bundled SQL tasks with the demonstration teacher, turn the trees into training rows,
-# fine-tune a small model, and measure it. No key and no GPU are needed. Run the cells in a notebook,
-# or the whole file with `python examples/quickstart.py`.
+# Explore a few bundled SQL tasks with the demonstration teacher, turn the trees into training
+# rows, fine-tune a small model, and measure it. No key and no GPU are needed. Run the cells in a
+# notebook, or the whole file with `python examples/quickstart.py`.
 
 # %%
 import tempfile
@@ -16,8 +16,8 @@ folder = Path(tempfile.mkdtemp(prefix="quickstart-"))
 # %% [markdown]
 # ## Explore
 #
-# The teacher acts under a tree search (DFSDT). Everything it visits is kept in the run's folder; the
-# same call continues a run that was stopped. With a key, use `teacher="gpt-4.1-mini", max_usd=1`.
+# The teacher acts under a tree search (DFSDT). Everything it visits is kept in the run's folder;
+# the same call continues a run that was stopped. With a key, use `teacher="gpt-4.1-mini", max_usd=1`.
 
 # %%
 run = tg.explore(

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import environments
 from engine.config import Config
-from engine.policies.build import judge_of
+from engine.executors.build_policy import judge_of
 from environments import Task, ToolEnv
 from sandbox import SandboxError
 from search import Policy, PolicyError, Tree

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from engine.chat.base import Chat
 from engine.config import Config
 from engine.executors.base import OnResult, TaskRunner, make_env
+from engine.executors.build_policy import build_policy
 from engine.executors.gc_pause import gc_paused
-from engine.policies.build import build_policy
 from environments import Task
 
 

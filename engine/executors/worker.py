@@ -34,9 +34,9 @@ from engine.chat.base import ChatReply
 from engine.chat.open import ChatStack, EndpointSpec
 from engine.config import Config
 from engine.executors.base import TaskRunner, make_env
+from engine.executors.build_policy import build_policy
 from engine.executors.gc_pause import gc_paused
 from engine.executors.local import set_thread_pool
-from engine.policies.build import build_policy
 from environments import Task
 from sandbox.check import choose
 from search import Policy

@@ -96,10 +96,16 @@ def test_the_bundled_tasks_are_all_sound():
         (["explore", "--env", "bird", "--search", "x", "--out", "r"], "--search is 'x'"),
         (["explore", "--env", "bird", "--sandbox", "x", "--out", "r"], "no sandbox 'x'"),
         (["explore", "--env", "bird", "--teacher", "gpt-4o", "--out", "r"], "OPENAI_API_KEY"),
-        (["explore", "--env", "bird", "--sampling", "x", "--out", "r"], "--sampling is no JSON"),
+        (
+            ["explore", "--env", "bird", "--sampling", "x", "--out", "r"],
+            "--sampling: not valid JSON",
+        ),
         (["explore", "--env", "bird", "--sampling", "[1]", "--out", "r"], "must be a JSON object"),
-        (["explore", "--env", "bird", "--sampling", '{"n": 2}', "--out", "r"], "n cannot be given"),
-        (["explore", "--env", "bird", "--sampling", '{"a": NaN}', "--out", "r"], "no JSON"),
+        (
+            ["explore", "--env", "bird", "--sampling", '{"n": 2}', "--out", "r"],
+            "--sampling cannot hold n",
+        ),
+        (["explore", "--env", "bird", "--sampling", '{"a": NaN}', "--out", "r"], "not valid JSON"),
         (["stats", "gone"], "no run in gone"),
         (["show", "gone"], "no run in gone"),
         (["export", "gone", "--output", "o"], "no run in gone"),
@@ -123,3 +129,34 @@ def test_an_export_without_rows_says_so(run, tmp_path):
     assert done.returncode == 0 and "30 rows" in done.stderr
     done = engine("show", run, "--graphml", tmp_path / "x")
     assert done.returncode == 2 and "--task" in done.stderr
+
+
+def test_version():
+    done = engine("--version")
+    assert done.returncode == 0 and done.stdout.startswith("treegraft ")
+
+
+def test_envs_lists_the_options_of_an_environment():
+    done = engine("envs", "bird", "--json")
+    assert [option["name"] for option in json.loads(done.stdout)["bird"]] == ["schema"]
+
+
+def test_doctor_says_what_is_there_and_how_to_get_the_rest():
+    done = engine("doctor", "--json")
+    found = {one["name"]: one for one in json.loads(done.stdout)["findings"]}
+    assert done.returncode == 0 and found["torch"]["found"] and found["disk"]["detail"]
+    for one in found.values():
+        assert one["found"] != bool(one["hint"]), one
+
+
+def test_flags_of_version_0_1_are_accepted_and_not_listed(tmp_path):
+    old = ("--max-usd", "1", "--solved", "1", "--repeats", "2", "--task-max-calls", "9")
+    bird = ("explore", "--env", "bird", "--limit", 1, "--schema", "prompt")
+    done = engine(*bird, *old, "--out", tmp_path / "r", "--json")
+    assert done.returncode == 0, done.stderr
+    new = ("--budget-usd", "1", "--max-solutions", "1", "--retries", "2")
+    bird = ("explore", "--env", "bird", "--limit", 1, "--env-arg", "schema=prompt")
+    again = engine(*bird, *new, "--task_budget_calls", "9", "--output", tmp_path / "r", "--json")
+    assert again.returncode == 0, again.stderr
+    listed = engine("explore", "--help").stdout
+    assert "--budget-usd" in listed and not any(flag in listed for flag in old[::2])

@@ -16,8 +16,8 @@ from typer.testing import CliRunner
 
 from engine.config import Config
 from engine.errors import UsageError
+from engine.executors.build_policy import judge_of
 from engine.export.export import ExportSettings, export
-from engine.policies.build import judge_of
 from engine.policies.judge import COMPARE, REFLECT, SEARCH_TEXTS, VALUE
 from engine.runs.codec import tree_to_dict
 from engine.runs.run import Resources, Selection
