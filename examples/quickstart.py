@@ -17,7 +17,8 @@ folder = Path(tempfile.mkdtemp(prefix="quickstart-"))
 # ## Explore
 #
 # The teacher acts under a tree search (DFSDT). Everything it visits is kept in the run's folder;
-# the same call continues a run that was stopped. With a key, use `teacher="gpt-4.1-mini", max_usd=1`.
+# the same call continues a run that was stopped. With a key, use `teacher="gpt-4.1-mini"` and
+# `max_usd=1`.
 
 # %%
 run = tg.explore(
