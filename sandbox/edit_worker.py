@@ -211,7 +211,7 @@ class Copy:
         return next((reply for reply in replies if "error" in reply), None) or self.state()
 
     def state(self) -> dict[str, Any]:
-        """Digests; what they are of, says `environments.sql.editing.State`."""
+        """Digests; what they are of, says `environments.sql.editor.State`."""
         content, schema = [], []
         for kind, name in self._db.execute(RELATIONS).fetchall():
             # A view may be the agent's.

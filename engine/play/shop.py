@@ -17,7 +17,7 @@ from engine.play.recording import Recording
 from environments.tools import GIVE_UP
 from environments.types import Action, Task
 from environments.webshop.env import WebShopEnv
-from environments.webshop.html import STYLE, button, document, form, shop_page
+from environments.webshop.pages.html import STYLE, button, document, form, shop_page
 from search.tree import Tree
 
 LISTED = 50

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from environments.python.grading import Verdict, judge, marked
-from environments.python.installing import prelude
+from environments.python.bootstrap import prelude
+from environments.python.grading import Verdict, grade, marked
 from environments.python.values import number, same_answer
 from environments.types import Task
 from sandbox.branching import BranchingSandbox
@@ -29,7 +29,7 @@ def task(*tests: str, seconds: float = 3.0, **details: Any) -> Task:
 
 
 def said(sandbox: BranchingSandbox, code: str, *tests: str, seconds: float = 3.0) -> Verdict:
-    return judge(sandbox, ROOT, task(*tests, seconds=seconds), code)
+    return grade(sandbox, ROOT, task(*tests, seconds=seconds), code)
 
 
 ADD = "def add(a, b):\n    return a + b\n"
@@ -141,7 +141,7 @@ def f(x): return 0
 import sys, json, os, types
 json.loads = lambda *a, **k: {'passed': 1, 'whole': True, 'why': ''}
 json.dumps = lambda *a, **k: '{"passed": 1, "whole": true, "why": ""}'
-for name in ('unittest', 'pytest', 'treegraft_inside', 'treegraft_inside.judge'):
+for name in ('unittest', 'pytest', 'treegraft_inside', 'treegraft_inside.grader'):
     sys.modules[name] = types.ModuleType(name)
 def f(x): return 0
 """,
@@ -280,10 +280,10 @@ def test_files_of_the_task_are_as_they_were_and_the_agents_are_there(
     sandbox.step(ROOT, "piped", "import os\nos.mkfifo('in.txt')")
     code = "def f():\n    return int(open('in.txt').read())"
     given = task("assert f() == 7", files={"in.txt": "7"})
-    assert judge(sandbox, "spoiled", given, code).solved
-    assert judge(sandbox, "piped", given, code).solved
+    assert grade(sandbox, "spoiled", given, code).solved
+    assert grade(sandbox, "piped", given, code).solved
     own = "from help import two\ndef f(): return two + int(open('in.txt').read())"
-    assert judge(sandbox, "spoiled", task("assert f() == 9", files={"in.txt": "7"}), own).solved
+    assert grade(sandbox, "spoiled", task("assert f() == 9", files={"in.txt": "7"}), own).solved
     sandbox.drop("spoiled")
     sandbox.drop("piped")
 
@@ -291,13 +291,13 @@ def test_files_of_the_task_are_as_they_were_and_the_agents_are_there(
 def test_an_interpreter_that_the_agent_bent_does_not_judge(sandbox: BranchingSandbox) -> None:
     bend = """
 import builtins, sys
-sys.modules['treegraft_inside.judge'].verdict = lambda text: '{"passed": 1, "whole": true}'
+sys.modules['treegraft_inside.grader'].verdict = lambda text: '{"passed": 1, "whole": true}'
 builtins.exec = builtins.compile = None
 """
     assert sandbox.step(ROOT, "bent", bend).ok
     given = task("assert f() == 7")
-    assert not judge(sandbox, "bent", given, "def f(): return 8").solved
-    assert judge(sandbox, "bent", given, "def f(): return 7").solved
+    assert not grade(sandbox, "bent", given, "def f(): return 8").solved
+    assert grade(sandbox, "bent", given, "def f(): return 7").solved
     sandbox.drop("bent")
 
 
@@ -305,8 +305,8 @@ def test_names_that_the_answer_cannot_replace(sandbox: BranchingSandbox) -> None
     """Only what the solution defines is the answer's: not `set`, not `helper`."""
     secret = {"tests": ["assert set(f()) == set([1])"], "solution": "def f(): return [1]"}
     cheat = "def set(x): return 0\ndef f(): return [2]"
-    assert not judge(sandbox, ROOT, Task("t", "?", secret, {}), cheat).solved
-    assert judge(sandbox, ROOT, Task("t", "?", secret, {}), "def f(): return [1, 1]").solved
+    assert not grade(sandbox, ROOT, Task("t", "?", secret, {}), cheat).solved
+    assert grade(sandbox, ROOT, Task("t", "?", secret, {}), "def f(): return [1, 1]").solved
 
 
 STUB = 'def helper(x):\n    return x + 1\n\n\ndef f(x):\n    """Twice the next."""\n'
@@ -341,7 +341,7 @@ def test_humaneval_counts_the_assertions_of_check(
     sandbox: BranchingSandbox, code: str, passed: int, solved: bool
 ) -> None:
     given = Task("t", STUB, {"check": CHECK}, {"stub": STUB, "entry_point": "f"})
-    assert judge(sandbox, ROOT, given, code) == Verdict(passed, 2, solved)
+    assert grade(sandbox, ROOT, given, code) == Verdict(passed, 2, solved)
 
 
 def test_a_check_without_assertions_is_one_test() -> None:
