@@ -49,7 +49,7 @@ from engine.config import Config, config_of
 from engine.executors.local import Local
 from engine.runs.explore import explore
 from engine.runs.store import Store
-from environments import NOTHING, Action, Outcome, Task, Tool, ToolEnv
+from environments import NO_ARGUMENTS, Action, Outcome, Task, Tool, ToolEnv
 from search import Tree
 from tests.support.chat_server import ChatServer
 
@@ -63,8 +63,8 @@ GO = Tool(
         "additionalProperties": False,
     },
 )
-FINISH = Tool("finish", "Answer: the path has reached its goal.", NOTHING)
-GIVE_UP = Tool("give_up", "End the task without an answer.", NOTHING)
+FINISH = Tool("finish", "Answer: the path has reached its goal.", NO_ARGUMENTS)
+GIVE_UP = Tool("give_up", "End the task without an answer.", NO_ARGUMENTS)
 PADDING = "." * 200
 Siblings = Literal["diverse", "sample"]
 

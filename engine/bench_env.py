@@ -1,9 +1,8 @@
-"""What a world's own operations cost: a search steps, and comes back to where it was.
+"""Time an environment's operations, as a search uses them.
 
-On each task's solution, at every state of it: a snapshot and the step; then a branch, which is back
-to the snapshot and the step once more (some environments do the work of a restore with the step
-after it); and, for comparison, the same by replay, a reset and all steps, which is what a search
-does where a snapshot is lost.
+At every state of each task's solution it times a snapshot and the step; then a branch, which is a
+restore and the same step (some environments do the work of a restore in the step after it); and,
+for comparison, a replay, which is a reset and all steps, as after a lost snapshot.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +22,13 @@ OPERATIONS = ("reset", "step", "snapshot", "branch", "replay", "release")
 
 @dataclass(slots=True)
 class Costs:
-    """seconds: of every call, by operation.   lost: snapshots that were gone when asked for."""
+    """The times measured.
+
+    Attributes:
+        tasks: number of tasks played.
+        lost: number of snapshots that could not be restored.
+        seconds: seconds of every call, by operation.
+    """
 
     tasks: int = 0
     lost: int = 0
@@ -32,13 +37,14 @@ class Costs:
     )
 
     def timed(self, operation: str, call: Callable[[], Any]) -> Any:
+        """Call `call`, record its seconds under `operation`, and return its result."""
         began = perf_counter()
         result = call()
         self.seconds[operation].append(perf_counter() - began)
         return result
 
     def to_dict(self) -> dict[str, Any]:
-        """Milliseconds: the median and the slowest of each operation, and how many there were."""
+        """Return the median and the slowest of each operation in milliseconds, and their number."""
         return {
             "tasks": self.tasks,
             "lost": self.lost,
@@ -58,6 +64,7 @@ def measure(env: ToolEnv, tasks: Sequence[Task]) -> Costs:
     """Play the solution of each of `tasks`.
 
     Raises:
+        NoSolution: the environment has no solution for a task.
         sandbox.SandboxError: the sandbox failed.
     """
     costs = Costs()
@@ -71,7 +78,7 @@ def measure(env: ToolEnv, tasks: Sequence[Task]) -> Costs:
 
 
 def _around(env: ToolEnv, task: Task, path: Sequence[Action], costs: Costs) -> None:
-    """The last step of `path`, from where the others lead to: taken, branched to and replayed."""
+    """Time the last step of `path` after the others: taken, branched to, and replayed."""
 
     def branch() -> None:
         env.restore(snapshot)

@@ -1,7 +1,7 @@
-"""Are the tasks themselves sound? Plays every task's gold solution, and a no-op.
+"""Check tasks: play the gold solution and a no-op of each.
 
-372 of BIRD's 9,428 training queries fail their own evaluation: a task that its own solution does
-not solve, or that doing nothing solves, teaches and measures nonsense.
+A task that its own solution does not solve, or that doing nothing solves, teaches and measures
+nonsense; 372 of BIRD's 9,428 training queries fail their own evaluation.
 """
 
 import json
@@ -18,10 +18,15 @@ from sandbox import SandboxError
 
 @dataclass(frozen=True, slots=True)
 class Unsound:
-    """A task to keep out.
+    """A task to leave out.
 
-    kind: "fails" (the solution earns less than 1.0), "errors" (it runs into an error), "suspect"
-    (the environment doubts it: an empty gold answer), "noop" (doing nothing earns 1.0), "sandbox".
+    Attributes:
+        task: its id.
+        group: its group.
+        kind: "fails" (the solution earns less than 1.0), "errors" (it ends in an error), "suspect"
+            (the environment doubts it, as with an empty gold answer), "noop" (doing nothing earns
+            1.0), or "sandbox" (the sandbox failed).
+        reason: one line for people.
     """
 
     task: str
@@ -31,7 +36,11 @@ class Unsound:
 
 
 def validate(env: ToolEnv, tasks: Sequence[Task]) -> Iterator[tuple[Task, Unsound | None]]:
-    """Each task, with what is wrong with it or None."""
+    """Yield each task, with what is wrong with it or None.
+
+    Raises:
+        NoSolution: the environment has no solution for a task.
+    """
     for task in tasks:
         try:
             found = _examine(env, task)
@@ -54,7 +63,7 @@ def _examine(env: ToolEnv, task: Task) -> tuple[str, str] | None:
 
 
 def play(env: ToolEnv, task: Task, actions: Sequence[Action]) -> Step:
-    """The last step of playing `actions` on `task`."""
+    """Play `actions` on `task`, and return the last step."""
     env.reset(options={"task": task})
     for action in actions:
         observation, reward, terminated, truncated, info = env.step(action)
@@ -65,7 +74,7 @@ def play(env: ToolEnv, task: Task, actions: Sequence[Action]) -> Step:
 
 
 def write_quarantine(file: Path, found: Sequence[Unsound], data: str | None) -> None:
-    """Write the file that `engine explore` honours: task ids with reasons."""
+    """Write the file of task ids and reasons that `engine explore` leaves out."""
     content: dict[str, Any] = {
         "data": same_data(data),
         "tasks": {one.task: f"{one.kind}: {one.reason}" for one in found},

@@ -4,12 +4,12 @@ from environments.base import Outcome, Snapshot, ToolEnv
 from environments.demonstrable import Demonstrable
 from environments.errors import DataError, NoSolution, UnknownEnvironment
 from environments.registry import make, register_all
-from environments.tools import GIVE_UP, NOTHING, Tool
+from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool
 from environments.types import Action, Step, Task, Trajectory
 
 __all__ = [
     "GIVE_UP",
-    "NOTHING",
+    "NO_ARGUMENTS",
     "Action",
     "DataError",
     "Demonstrable",

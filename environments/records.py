@@ -1,4 +1,4 @@
-"""What the readers of task files share."""
+"""The check that all readers of task files share."""
 
 from pathlib import Path
 
@@ -6,8 +6,8 @@ from environments.errors import DataError
 from environments.types import Task
 
 
-def distinct(path: Path, tasks: list[Task], field: str) -> list[Task]:
-    """`tasks`, of the file `path`; raises DataError where two have one id, which `field` holds."""
+def check_unique_ids(path: Path, tasks: list[Task], field: str) -> list[Task]:
+    """Return `tasks` of the file `path`; raise DataError if two share an id, read from `field`."""
     seen: set[str] = set()
     for index, task in enumerate(tasks):
         if task.id in seen:

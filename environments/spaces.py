@@ -1,4 +1,4 @@
-"""Gymnasium spaces of text and tool calls. (`gymnasium.spaces.Text` knows a fixed alphabet.)"""
+"""Gymnasium spaces of text and tool calls; `gymnasium.spaces.Text` has a fixed alphabet."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,9 +16,11 @@ class AnyText(Space[str]):
         super().__init__(None, None)
 
     def contains(self, x: Any) -> bool:
+        """Return whether `x` is of this space."""
         return isinstance(x, str)
 
     def sample(self, mask: Any = None, probability: Any = None) -> str:
+        """Return a random element."""
         return str(self.np_random.integers(1_000_000))
 
     def __eq__(self, other: object) -> bool:
@@ -33,9 +35,11 @@ class ToolCall(Space[Action]):
         self.tools = tuple(tools)
 
     def contains(self, x: Any) -> bool:
+        """Return whether `x` is of this space."""
         return isinstance(x, Action)
 
     def sample(self, mask: Any = None, probability: Any = None) -> Action:
+        """Return a random element."""
         tool = self.tools[int(self.np_random.integers(len(self.tools)))]
         properties: Mapping[str, Any] = tool.parameters.get("properties", {})
         return Action(tool.name, {name: self._value(p) for name, p in properties.items()})

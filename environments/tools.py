@@ -1,4 +1,4 @@
-"""Tools: JSON-Schema functions, and what is wrong with a call to one."""
+"""Tools: JSON-Schema functions, and the check of calls to them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,11 @@ import jsonschema
 
 from environments.types import Action
 
-NOTHING: Mapping[str, Any] = {"type": "object", "properties": {}, "additionalProperties": False}
+NO_ARGUMENTS: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {},
+    "additionalProperties": False,
+}
 """The schema of a tool without arguments."""
 
 
@@ -17,7 +21,10 @@ NOTHING: Mapping[str, Any] = {"type": "object", "properties": {}, "additionalPro
 class Tool:
     """A function that the policy may call.
 
-    parameters: a JSON Schema (draft 2020-12) of type "object", as OpenAI's `tools` take it.
+    Attributes:
+        name: the name that calls use.
+        description: what it does, for the policy.
+        parameters: a JSON Schema (draft 2020-12) of type "object", as in OpenAI's `tools`.
     """
 
     name: str
@@ -26,23 +33,28 @@ class Tool:
 
     @cached_property
     def validator(self) -> jsonschema.Draft202012Validator:
-        """Of the parameters; made once."""
+        """The validator of `parameters`; made once."""
         return jsonschema.Draft202012Validator(self.parameters)
 
 
-GIVE_UP = Tool("give_up", "End the task without an answer.", NOTHING)
+GIVE_UP = Tool("give_up", "End the task without an answer.", NO_ARGUMENTS)
 
 
 @dataclass(frozen=True, slots=True)
 class Violation:
-    """Why a call was refused. kind: "malformed", "unknown_tool" or "bad_arguments"."""
+    """Why a call is refused.
+
+    Attributes:
+        kind: "malformed", "unknown_tool" or "bad_arguments".
+        message: what is wrong, in words that let the policy correct the call.
+    """
 
     kind: str
     message: str
 
 
 def violation(action: Action, tools: Sequence[Tool]) -> Violation | None:
-    """What is wrong with `action`, said so that the policy can mend it; None if nothing is."""
+    """Return why `action` is not a valid call to one of `tools`; None if it is."""
     if not action.tool:
         return Violation("malformed", action.error)
     tool = next((tool for tool in tools if tool.name == action.tool), None)

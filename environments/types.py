@@ -10,13 +10,14 @@ from typing import Any
 class Task:
     """One problem.
 
-    id: unique within a data set.
-    prompt: what the policy reads.
-    secret: what only the grader reads (gold SQL, target item); never rendered, never exported.
-    details: what the environment needs to set the task up (a database file); not shown as such.
-    tags: public labels for statistics ("difficulty": "simple").
-    group: what a held-out split must not share with a training split (the database, the product).
-    split: "train", "test", "dev", ... ; "" where the data has no splits.
+    Attributes:
+        id: unique within a data set.
+        prompt: the text that the policy reads.
+        secret: what only the grader reads (gold SQL, target item); never rendered or exported.
+        details: what the environment needs to set up the task (a database file); not shown.
+        tags: public labels for statistics ("difficulty": "simple").
+        group: what a held-out split must not share with a training split (database, product).
+        split: "train", "test", "dev", ...; "" if the data has no splits.
     """
 
     id: str
@@ -32,7 +33,7 @@ class Task:
 class Action:
     """One tool call, with the text that the policy wrote before it ("" if none).
 
-    A reply that could not be read as a call is an action too, made by `Action.malformed`: its
+    A reply that could not be parsed as a call is an action, too, made by `Action.malformed`: its
     `tool` is "", its `thought` is the whole reply, and `error` says what is wrong with it.
     """
 
@@ -43,13 +44,14 @@ class Action:
 
     @classmethod
     def malformed(cls, reply: str, error: str) -> "Action":
+        """Make the action of a reply that could not be read as a call."""
         return cls("", {}, reply, error)
 
     @property
     def key(self) -> str:
-        """Equal for two actions that do the same: canonical JSON of what the environment sees.
+        """Canonical JSON of what the environment sees; equal for actions that do the same.
 
-        The thought does not count, except in a malformed reply, where it is all there is.
+        The thought is left out, except in a malformed reply, which has nothing else.
         """
         seen = [self.tool, self.arguments] if self.tool else ["", self.thought]
         return json.dumps(seen, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
@@ -57,13 +59,17 @@ class Action:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """An action and what came back.
+    """An action and its result.
 
-    reward: in [0, 1]; 0 until the episode ends.
-    terminated: the task is over (answered or given up).  truncated: a limit cut it.
-    info: what the environment says beside the observation, JSON only; never shown to the policy.
-        "error": the kind of the agent's mistake, if it made one ("malformed", "unknown_tool",
-        "bad_arguments", or the environment's own word); "gave_up": True after a give-up.
+    Attributes:
+        action: the call.
+        observation: the text returned to the policy.
+        reward: in [0, 1]; 0 until the episode ends.
+        terminated: the task is over (answered or given up).
+        truncated: a limit ended the episode.
+        info: facts beside the observation, JSON only; never shown to the policy. "error" is the
+            kind of the agent's mistake, if any ("malformed", "unknown_tool", "bad_arguments", or
+            a word of the environment); "gave_up" is True after a give-up.
     """
 
     action: Action
@@ -75,10 +81,12 @@ class Step:
 
     @property
     def ended(self) -> bool:
+        """Whether the task is over after this step."""
         return self.terminated or self.truncated
 
     @property
     def solved(self) -> bool:
+        """Whether this step solved the task."""
         return self.terminated and self.reward >= 1.0
 
 
@@ -91,4 +99,5 @@ class Trajectory:
 
     @property
     def reward(self) -> float:
+        """The reward of the last step."""
         return self.steps[-1].reward

@@ -1,13 +1,14 @@
-"""An environment of your own, complete: a keypad, a note, and a door.
+"""A complete environment of your own: a keypad, a note, and a door.
 
     engine explore --env examples.keypad:KeypadEnv --teacher demonstration
 
-It is changed by acting, so it says what its state is: three methods of one line each.
+Acting changes its state, so it defines `begin`, `save` and `load`, one line each. `solution` and
+`mistakes` are optional: the demonstration teacher needs them.
 """
 
 from collections.abc import Sequence
 
-from environments import GIVE_UP, NOTHING, Action, DataError, Outcome, Task, Tool, ToolEnv
+from environments import GIVE_UP, NO_ARGUMENTS, Action, DataError, Outcome, Task, Tool, ToolEnv
 
 DIGIT = {
     "type": "object",
@@ -19,12 +20,12 @@ CODES = {"train": ("305", "918", "264", "770"), "test": ("481", "652")}
 
 
 class KeypadEnv(ToolEnv):
-    """Open the door: read the note, which has the code backwards, press the digits, and turn."""
+    """Open the door: read the code, backwards, on the note; press it; turn the handle."""
 
     tools = (
-        Tool("read_note", "Read the note on the wall.", NOTHING),
+        Tool("read_note", "Read the note on the wall.", NO_ARGUMENTS),
         Tool("press", "Press one key of the keypad.", DIGIT),
-        Tool("turn", "Turn the handle. This ends the task.", NOTHING),
+        Tool("turn", "Turn the handle. This ends the task.", NO_ARGUMENTS),
         GIVE_UP,
     )
     instructions = "Press the three digits of the code in order, then turn the handle, once."

@@ -18,7 +18,7 @@ from engine.web import browser_app, read_body
 from environments.tools import GIVE_UP
 from environments.types import Action, Task
 from environments.webshop.env import WebShopEnv
-from environments.webshop.html import STYLE, button, document, form, shop_page
+from environments.webshop.pages.html import STYLE, button, document, form, shop_page
 from search.tree import Tree
 
 TASKS_PER_PAGE = 50

@@ -1,11 +1,11 @@
 """The Python environment: the agent works in a live interpreter and answers with code or a value.
 
-An answer is judged by the hidden tests (`grading`) or as a number or text (`values`). `info` of an
-answer says "passed" and "tests", how many of how many, and "why" where the answer's code did not
-run to its end. A call that ends the interpreter leaves the state as it was before the call.
+An answer is graded by the hidden tests (`grading`), or compared as a number or text (`values`). The
+`info` of an answer holds the numbers of "passed" and all "tests", and "why" if the answer's code
+did not run to its end. A call that ends the interpreter leaves the state as it was before the call.
 
-Limitation: the restore law holds as far as the agent's code is deterministic; what asks for the
-clock or for the kernel's randomness, or comes close to a limit, is not.
+Limitation: the restore law holds only for deterministic code. Code that reads the clock or the
+kernel's randomness, or comes close to a limit, may behave differently the next time.
 """
 
 from collections.abc import Sequence
@@ -13,41 +13,41 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from environments.base import Outcome, ToolEnv
-from environments.python import demonstrate
+from environments.python import demonstration
+from environments.python.bootstrap import call
 from environments.python.formats import Format, is_below, python_tasks
 from environments.python.grading import Verdict, grade
-from environments.python.installing import call
+from environments.python.interpreter_nodes import LIMITS, InterpreterNodes, Saved
 from environments.python.mistakes import wrong_programs
-from environments.python.states import LIMITS, Saved, States
 from environments.python.text import cell_text, failure_text, shown
 from environments.python.values import same_answer
-from environments.tools import GIVE_UP, NOTHING, Tool
+from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool
 from environments.types import Action, Task
 
 LARGEST_FILE = 1 << 20
-"""Bytes of a file that `read_file` reads."""
+"""Maximum bytes of a file that `read_file` reads."""
 MOST_FILES = 200
-"""That `list_files` lists."""
+"""Maximum number of files that `list_files` lists."""
 TRIED = 6
-"""Wrong programs that are tried out for a task's mistakes."""
+"""Number of wrong programs that are tried out for a task's mistakes."""
 TRIAL_LIMITS = replace(LIMITS, seconds=1.0)
-"""A program that takes longer is no mistake worth showing."""
+"""A program that takes longer is not used as a mistake."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """A program that is wrong, and, if the task asks for a value, what it printed instead."""
+    """A wrong program and, if the task asks for a value, what it printed."""
 
     code: str
-    told: str = ""
+    printed: str = ""
 
 
 def texts(**described: str) -> dict[str, Any]:
-    """The schema of a tool that takes texts."""
+    """Return the schema of a tool that takes texts; `described` has their descriptions."""
     return {
         "type": "object",
         "properties": {
-            name: {"type": "string", "description": said} for name, said in described.items()
+            name: {"type": "string", "description": text} for name, text in described.items()
         },
         "required": list(described),
         "additionalProperties": False,
@@ -66,11 +66,11 @@ WRITE_FILE = Tool(
     texts(path="relative path", content="the whole text"),
 )
 READ_FILE = Tool("read_file", "Show a file of the working directory.", texts(path="relative path"))
-LIST_FILES = Tool("list_files", "List the files of the working directory.", NOTHING)
+LIST_FILES = Tool("list_files", "List the files of the working directory.", NO_ARGUMENTS)
 RUN_TESTS = Tool(
     "run_tests",
     "Run the task's visible tests, if it has any, on what is defined in the interpreter.",
-    NOTHING,
+    NO_ARGUMENTS,
 )
 ANSWER = Tool(
     "answer",
@@ -104,7 +104,7 @@ class PythonEnv(ToolEnv):
 
     sandboxed = True
     limits = LIMITS
-    """Of one call of a tool."""
+    """Limits of one tool call."""
     tools = (PYTHON, WRITE_FILE, READ_FILE, LIST_FILES, RUN_TESTS, ANSWER, GIVE_UP)
     instructions = (
         "You solve a task with a Python interpreter that keeps its state between calls of python. "
@@ -125,16 +125,19 @@ class PythonEnv(ToolEnv):
     ) -> None:
         super().__init__(data=data, split=split, sandbox=sandbox)
         self._format, self._partial = format, partial
-        self._states = States(sandbox, self.limits)
+        self._states = InterpreterNodes(sandbox, self.limits)
         self._tried: dict[str, list[Trial]] = {}
 
     def load_tasks(self) -> Sequence[Task]:
+        """See `ToolEnv.load_tasks`."""
         return python_tasks(self.data, self.split, self._format)
 
     def begin(self, task: Task) -> None:
+        """See `ToolEnv.begin`."""
         self._states.begin(task)
 
     def act(self, action: Action) -> Outcome:
+        """See `ToolEnv.act`."""
         assert self.task is not None
         given = action.arguments
         match action.tool:
@@ -195,7 +198,7 @@ class PythonEnv(ToolEnv):
         return Outcome(cell_text(result))
 
     def _answer(self, task: Task, given: Any) -> Outcome:
-        """The observation never tells of the tests: the policy's text may be trained on."""
+        """Grade an answer. The observation hides the tests, since it may be trained on."""
         wanted = "value" if "answer" in task.secret else "code"
         if wanted not in given:
             return _slip("bad_arguments", f"this task wants an answer with {wanted!r}")
@@ -214,15 +217,19 @@ class PythonEnv(ToolEnv):
         )
 
     def solution(self, task: Task) -> list[Action]:
-        return demonstrate.solution(task)
+        """See `Demonstrable.solution`."""
+        return demonstration.solution(task)
 
     def noop(self, task: Task) -> list[Action]:
-        return demonstrate.noop(task)
+        """See `Demonstrable.noop`."""
+        return demonstration.noop(task)
 
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         """Wrong versions of the solution; each was tried, and fails."""
         if action.tool == ANSWER.name and "value" in action.arguments:
-            found = demonstrate.wrong_values(task, [trial.told for trial in self._trials(task)])
+            found = demonstration.wrong_values(
+                task, [trial.printed for trial in self._trials(task)]
+            )
             return [Action(action.tool, {"value": value}, action.thought) for value in found]
         code, right = action.arguments.get("code", ""), task.secret.get("solution", "").strip()
         if action.tool not in (PYTHON.name, ANSWER.name) or not right or right not in code:
@@ -242,26 +249,30 @@ class PythonEnv(ToolEnv):
         return self._tried[task.id]
 
     def _trial(self, task: Task, start: str, code: str) -> Trial | None:
-        """None of a program that is right all the same, or too slow to say."""
+        """Try a program; return None if it is right all the same, or too slow to tell."""
         if "answer" in task.secret:
             result = self._states.look(code, start, TRIAL_LIMITS)
-            told = "" if result.exception else result.output.strip()
-            wrong = not result.why and not same_answer(told, task.secret["answer"])
-            return Trial(code, told) if wrong else None
+            printed = "" if result.exception else result.output.strip()
+            wrong = not result.why and not same_answer(printed, task.secret["answer"])
+            return Trial(code, printed) if wrong else None
         verdict = grade(self._states.sandbox, start, task, code, TRIAL_LIMITS.seconds)
         wrong = not verdict.solved and verdict.why in ("", "exception")
         return Trial(code) if wrong else None
 
     def save(self) -> Saved:
+        """See `ToolEnv.save`."""
         return self._states.save()
 
     def load(self, state: Saved) -> None:
+        """See `ToolEnv.load`."""
         self._states.load(state)
 
     def free(self, state: Saved) -> None:
+        """See `ToolEnv.free`."""
         self._states.free(state)
 
     def close(self) -> None:
+        """End what runs for this environment; it can be closed twice."""
         self._states.close()
         super().close()
 

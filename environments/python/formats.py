@@ -1,11 +1,11 @@
 """Tasks from HumanEval, MBPP, GSM8K and our own JSON lines.
 
-What a task shows is what the original shows: HumanEval's prompt, as it is; MBPP's text with all of
-`test_list`, as in its paper (Austin et al. 2021, arXiv:2108.07732, section 2.1), so that the same
-assertions are visible (`run_tests`) and graded, as they are upstream; GSM8K's question. MBPP's
-`challenge_test_list`, which upstream does not grade by, is not used.
+A task shows what the original shows: HumanEval's prompt as it is; MBPP's text with all of
+`test_list`, as in its paper (Austin et al. 2021, arXiv:2108.07732, section 2.1), so the visible
+assertions (`run_tests`) are the graded ones, as upstream; GSM8K's question. MBPP's
+`challenge_test_list` is not used, since upstream does not grade by it.
 
-Our own format, an object a line: `prompt` and either `tests` (hidden: a list of assertions or
+Our own format has one object per line: `prompt` and either `tests` (hidden: a list of assertions or
 other code) or `answer` (a number or a text); and, all optional, `visible_tests`, `solution` (code
 that solves it, for `tests`; code that computes the answer, for `answer`), `files` (contents by
 path), `packages` (that the sandbox must have), `timeout` (seconds for all tests together), `id`,
@@ -20,37 +20,37 @@ from typing import Any, Literal
 from environments.errors import DataError
 from environments.python.records import Record, read_records
 from environments.python.values import gold_of
-from environments.records import distinct
+from environments.records import check_unique_ids
 from environments.types import Task
 
 BUNDLED = Path(__file__).parent / "data"
-"""Our own tasks: `train.jsonl` and `test.jsonl`."""
+"""The bundled tasks: `train.jsonl` and `test.jsonl`."""
 
 Format = Literal["humaneval", "mbpp", "gsm8k", "jsonl"]
 
 MBPP_SPLITS = {"prompt": 10, "test": 510, "validation": 600, "train": 974}
-"""The last `task_id` of each (its paper, section 2.1)."""
+"""The last `task_id` of each split (its paper, section 2.1)."""
 MBPP_SECONDS = 10.0
 LONGEST_TIMEOUT = 600.0
 
 
 def python_tasks(data: str | None, split: str | None, format: str | None) -> list[Task]:
-    """The tasks of the file `data`, or bundled ones (by default the train split).
+    """Return the tasks of the file `data`, or bundled ones (by default the train split).
 
     Raises:
-        DataError: naming the file and the record.
+        DataError: the message names the file and the record.
     """
     if data is None:
         path = BUNDLED / f"{split or 'train'}.jsonl"
         if not path.is_file():
             raise DataError(f"no split {split!r} of the bundled tasks; use train or test")
-        return distinct(path, [_own(record) for record in read_records(path)], "its id")
+        return check_unique_ids(path, [_own(record) for record in read_records(path)], "its id")
     path = Path(data)
     records = read_records(path)
     make = MAKERS.get(format or guess(records[0]))
     if make is None:
         raise DataError(f"no format {format!r}; use one of {', '.join(MAKERS)}")
-    tasks = distinct(path, [make(record) for record in records], "its id")
+    tasks = check_unique_ids(path, [make(record) for record in records], "its id")
     there = sorted({task.split for task in tasks})
     chosen = [task for task in tasks if split in (None, task.split)]
     if not chosen:
@@ -59,10 +59,10 @@ def python_tasks(data: str | None, split: str | None, format: str | None) -> lis
 
 
 def guess(record: Record) -> str:
-    """The format of a record, by its keys.
+    """Return the format of a record, by its keys.
 
     Raises:
-        DataError: they are no known format's.
+        DataError: the format is unknown.
     """
     keys = set(record.fields)
     if {"prompt", "entry_point", "test"} <= keys:
@@ -73,7 +73,7 @@ def guess(record: Record) -> str:
         return "gsm8k"
     if "prompt" in keys and keys & {"tests", "answer"}:
         return "jsonl"
-    raise DataError(f"{record.place}: of no known format; name it with the option `format`")
+    raise DataError(f"{record.place}: unknown format; name it with the option `format`")
 
 
 def _humaneval(record: Record) -> Task:
@@ -166,7 +166,7 @@ def _files(record: Record) -> dict[str, str]:
 
 
 def is_below(path: str) -> bool:
-    """Whether it is a relative path that does not lead out of its directory."""
+    """Return whether `path` is relative and stays below its directory."""
     parts = PurePosixPath(path).parts
     return bool(parts) and parts[0] != "/" and ".." not in parts and "\0" not in path
 
@@ -179,7 +179,7 @@ def _timeout(record: Record) -> float:
 
 
 def parsed(record: Record, code: str) -> None:
-    """Raises DataError: it is no Python."""
+    """Raise DataError if `code` is not Python."""
     try:
         ast.parse(code)
     except (SyntaxError, ValueError) as error:

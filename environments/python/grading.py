@@ -1,13 +1,13 @@
-"""What the judge is asked, and what it says.
+"""Grade answers by hidden tests, in the sandbox.
 
 Official semantics. HumanEval (Chen et al. 2021, arXiv:2107.03374): `check(entry_point)` runs
 without an exception within 3 s, the default of its `evaluate_functional_correctness`. MBPP (Austin
 et al. 2021, arXiv:2108.07732): every assertion of `test_list` holds. Its paper names no limit; the
-3 s of the harnesses in use is too near to the 2.5 s that its own solution 123 takes, so it is 10 s
-here. Limits are of wall clock, from the moment when the answer's interpreter is ready.
+3 s of common harnesses are too close to the 2.5 s that its own solution 123 takes, so it is 10 s
+here. Limits are wall-clock times, from the moment when the answer's interpreter is ready.
 
-Differences: after a test that fails the others are run too, to count them; and the answer runs in a
-process of its own (`inside.judge` says what a test cannot do for that).
+Differences: after a failed test the others still run, to count them; and the answer runs in a
+process of its own (`inside.grader` says what tests cannot do because of that).
 """
 
 import ast
@@ -17,14 +17,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from environments.python.installing import call
+from environments.python.bootstrap import call
 from environments.types import Task
 from sandbox.branching import BranchingSandbox
 from sandbox.errors import SandboxError, StateLost
 from sandbox.protocol import StepLimits
 
 SECONDS = 3.0
-"""Of a task that has no limit of its own."""
+"""Time limit of a task that has none of its own."""
 GRACE_SECONDS = 25.0
 """For the start of the answer's interpreter, which has its own limit, and for the tests' part."""
 MEMORY_BYTES = 256 << 20
@@ -32,8 +32,14 @@ MEMORY_BYTES = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """passed, tests: how many of how many.   solved: whether the answer is right as a whole.
-    why: "", "timeout", "died", "memory", "flood", or "exception" (the code does not run)."""
+    """The grade of an answer.
+
+    Attributes:
+        passed: number of tests passed.
+        tests: number of tests.
+        solved: whether the answer as a whole is right.
+        why: "", "timeout", "died", "memory", "flood", or "exception" (the code does not run).
+    """
 
     passed: int
     tests: int
@@ -41,12 +47,12 @@ class Verdict:
     why: str = ""
 
 
-def judge(
+def grade(
     sandbox: BranchingSandbox, leaf: str, task: Task, code: str, most_seconds: float = 1e9
 ) -> Verdict:
     """Run the hidden tests of `task` on `code`, beside the files of the node `leaf`.
 
-    most_seconds: less than this is as much as the task allows.
+    most_seconds: upper bound of the task's own time limit.
 
     Raises:
         StateLost: the files of `leaf` are gone.
@@ -54,23 +60,23 @@ def judge(
     spec = question(task, code)
     seconds = spec["seconds"] = min(most_seconds, spec["seconds"])
     limits = StepLimits(seconds + GRACE_SECONDS, memory_bytes=MEMORY_BYTES)
-    verdict = call("judge.verdict", repr(json.dumps(spec)))
-    result = sandbox.grade(leaf, verdict, limits, call("judge.prepare", ""))
+    verdict = call("grader.verdict", repr(json.dumps(spec)))
+    result = sandbox.grade(leaf, verdict, limits, call("grader.prepare", ""))
     if result.why == "lost":
         raise StateLost("the files of the state to be judged are lost")
     tests = number_of_tests(task)
     if result.why:
         return Verdict(0, tests, False, result.why)
     if result.exception is not None or result.value is None:
-        raise SandboxError(f"the judge failed: {(result.exception or '').strip()[-300:]}")
-    said = json.loads(ast.literal_eval(result.value))
-    passed = int(said["passed"])
-    solved = said["whole"] is True and passed == tests
-    return Verdict(passed if solved else min(passed, tests - 1), tests, solved, str(said["why"]))
+        raise SandboxError(f"the grader failed: {(result.exception or '').strip()[-300:]}")
+    reply = json.loads(ast.literal_eval(result.value))
+    passed = int(reply["passed"])
+    solved = reply["whole"] is True and passed == tests
+    return Verdict(passed if solved else min(passed, tests - 1), tests, solved, str(reply["why"]))
 
 
 def question(task: Task, code: str) -> dict[str, Any]:
-    """What `inside.judge.verdict` is given.
+    """Return what `inside.grader.verdict` is given.
 
     files: to be restored.   seconds: for the answer.   sources: the answer's code, in parts.
     before: run among the tests first.   names: what of the answer's the tests may call.
@@ -91,26 +97,26 @@ def question(task: Task, code: str) -> dict[str, Any]:
 
 
 def sources(stub: str, name: str, code: str) -> list[str]:
-    """An answer that defines the function stands after the stub; any other completes it."""
+    """Return the program of an answer; one that does not define the function completes the stub."""
     if not stub:
         return [code]
     return [stub, code] if name in defined(code) else [stub + code]
 
 
 def graded(task: Task) -> Sequence[str]:
-    """The tests that decide: the hidden ones; MBPP's are those that are shown."""
+    """Return the tests that decide: the hidden ones or, for MBPP, the visible ones."""
     found: Sequence[str] = task.secret.get("tests") or task.details.get("visible", ())
     return found
 
 
 def number_of_tests(task: Task) -> int:
-    """At least 1."""
+    """Return the number of tests, at least 1."""
     check = task.secret.get("check", "")
     return marked(check)[1] if check else max(1, len(graded(task)))
 
 
 def names_of(task: Task) -> list[str]:
-    """What the tests need of the answer's: it cannot replace anything else that they use."""
+    """Return the names that the tests take from the answer; it can replace no others."""
     if task.secret.get("check"):
         return [task.details["entry_point"]]
     texts = [*task.details.get("setup", ()), *graded(task)]
@@ -120,7 +126,7 @@ def names_of(task: Task) -> list[str]:
 
 
 def defined(code: str) -> set[str]:
-    """Names that `code` binds at its top level; none if it is no Python."""
+    """Return the names that `code` binds at its top level; none if it is not Python."""
     try:
         body = ast.parse(code).body
     except (SyntaxError, ValueError, RecursionError, MemoryError):

@@ -1,7 +1,7 @@
 """Plausible wrong versions of a program: what a careless student writes.
 
-The text is edited in one place each, not written anew from its tree: mistakes that are laid out in
-another manner would teach a student to tell right from wrong by the layout.
+Each mistake edits the text in one place. It is not generated from the syntax tree, because another
+layout would teach a student to tell right from wrong by the layout.
 """
 
 import ast
@@ -11,7 +11,7 @@ from itertools import chain, zip_longest
 from environments.types import Task
 
 Edit = tuple[int, int, str]
-"""From where to where, in bytes of the text, and what to put there."""
+"""Start and end in bytes of the text, and the replacement."""
 Maker = Callable[["Source"], Iterator[Edit]]
 
 COMPARISONS: dict[type[ast.cmpop], tuple[str, str]] = {
@@ -38,10 +38,14 @@ OTHER_NAMES = {
 
 
 class Source:
-    """A program's text, its tree, and where in the text a node is. Raises SyntaxError."""
+    """A program's text and tree, and the position of nodes in the text.
+
+    Raises:
+        SyntaxError: it is not Python.
+    """
 
     def __init__(self, text: str, before: str = "") -> None:
-        """before: what `text` is the completion of; no edit touches it."""
+        """Parse `text`, the completion of `before`, which no edit touches."""
         self.data = (before + text).encode()
         self.begin = len(before.encode())
         self.tree = ast.parse(self.data)
@@ -49,25 +53,26 @@ class Source:
         self._starts = [sum(lengths[:number]) for number in range(len(lengths) + 1)]
 
     def span(self, node: ast.expr | ast.stmt) -> tuple[int, int]:
+        """Return the start and end of `node` in the text."""
         assert node.end_lineno is not None and node.end_col_offset is not None
         start = self._starts[node.lineno - 1] + node.col_offset
         return start, self._starts[node.end_lineno - 1] + node.end_col_offset
 
     def between(self, left: ast.expr, right: ast.expr, old: str, new: str) -> Iterator[Edit]:
-        """The operator `old` that stands between two operands, instead `new`."""
+        """Replace the operator `old` between two operands by `new`."""
         start, end = self.span(left)[1], self.span(right)[0]
         place = self.data[start:end].find(old.encode())
         if place >= 0:
             yield start + place, start + place + len(old), new
 
     def after(self, edit: Edit) -> str:
-        """The completion or program, once edited."""
+        """Return the completion or program after an edit."""
         start, end, new = edit
         return (self.data[self.begin : start] + new.encode() + self.data[end:]).decode()
 
 
 def wrong_programs(code: str, task: Task) -> list[str]:
-    """`code` after one edit of each maker's, the makers taking turns; all are Python."""
+    """Return `code` after single edits, one of each maker in turn; all parse as Python."""
     try:
         source = Source(code, task.details.get("stub", ""))
     except SyntaxError:
@@ -89,7 +94,7 @@ def wrong_programs(code: str, task: Task) -> list[str]:
 
 
 def off_by_one(source: Source) -> Iterator[Edit]:
-    """A number is one more or less, or a range ends too early."""
+    """Change a number by one, or end a range too early."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Constant) and type(node.value) is int and node.value < 1000:
             start, end = source.span(node)
@@ -101,13 +106,13 @@ def off_by_one(source: Source) -> Iterator[Edit]:
 
 
 def _is_range(call: ast.Call) -> bool:
-    """Whether it is a range whose end is computed."""
+    """Return whether it is a range whose end is computed."""
     named = isinstance(call.func, ast.Name) and call.func.id == "range"
     return named and bool(call.args) and not isinstance(call.args[-1], ast.Constant)
 
 
 def other_operator(source: Source) -> Iterator[Edit]:
-    """A border that does or does not count; a sign; `and` for `or`."""
+    """Swap a comparison's border, a sign, or `and` and `or`."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
@@ -122,7 +127,7 @@ def other_operator(source: Source) -> Iterator[Edit]:
 
 
 def other_name(source: Source) -> Iterator[Edit]:
-    """Another variable of the same function, or the function's opposite."""
+    """Use another variable of the same function, or the opposite function."""
     for function in ast.walk(source.tree):
         if not isinstance(function, ast.FunctionDef):
             continue
@@ -146,7 +151,7 @@ def _opposites(source: Source) -> Iterator[Edit]:
 
 
 def missing_case(source: Source) -> Iterator[Edit]:
-    """A special case is not thought of, or a condition is forgotten."""
+    """Drop a special case or a condition."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.If) and not node.orelse:
             start, end = source.span(node)
@@ -160,7 +165,7 @@ def missing_case(source: Source) -> Iterator[Edit]:
 
 
 def lost_result(source: Source) -> Iterator[Edit]:
-    """`return` is forgotten, or stands one level too deep to be reached at the end."""
+    """Drop a `return`, or indent it one level too deep."""
     for node in ast.walk(source.tree):
         if isinstance(node, ast.Return) and node.value is not None:
             yield source.span(node)[0], source.span(node.value)[0], ""

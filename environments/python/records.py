@@ -1,4 +1,4 @@
-"""Read records of task data from a file; every fault names the file and the record's place."""
+"""Read records of task data from a file; every error names the file and the record."""
 
 import gzip
 import json
@@ -12,21 +12,21 @@ from environments.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """place: the file and the line, or the number in its list, for messages."""
+    """A record; `place` is its file and line, or number in the list, for messages."""
 
     place: str
     index: int
     fields: dict[str, Any]
 
     def text(self, name: str) -> str:
-        """A field that must hold text. Raises DataError."""
+        """Return a field that must hold text; raise DataError if it does not."""
         value = self._given(name)
         if not isinstance(value, str) or not value.strip():
             raise DataError(f"{self.place}: field {name!r} must be text, not {value!r:.80}")
         return value
 
     def texts(self, name: str, *, needed: bool = False) -> list[str]:
-        """A field that holds a list of texts; empty where it is missing. Raises DataError."""
+        """Return a field that holds texts, [] if missing; raise DataError if it holds others."""
         value = self._given(name) if needed else self.fields.get(name) or []
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise DataError(f"{self.place}: field {name!r} must be a list of texts")
@@ -35,7 +35,7 @@ class Record:
         return value
 
     def maybe(self, name: str) -> str:
-        """A field that may be missing, null or empty. Raises DataError: it is not text."""
+        """Return a text field, "" if missing or null; raise DataError if it is not text."""
         value = self.fields.get(name) or ""
         if not isinstance(value, str):
             raise DataError(f"{self.place}: field {name!r} must be text, not {value!r:.80}")
@@ -48,7 +48,7 @@ class Record:
 
 
 def read_records(path: Path) -> list[Record]:
-    """The objects of a JSON list, or of JSON lines; a name that ends in ".gz" is unpacked.
+    """Return the objects of a JSON list, or of JSON lines; a name that ends in ".gz" is unpacked.
 
     Raises:
         DataError: it cannot be read, or holds something else.

@@ -1,9 +1,9 @@
-"""What the agent reads of a cell: output, value and traceback, as a person would see them."""
+"""The observation of a cell: output, value and traceback, as a person would see them."""
 
 from sandbox.protocol import Result, StepLimits
 
 SHOWN_CHARS = 6000
-"""Of one observation; half from each end."""
+"""Maximum characters of one observation; half from each end."""
 
 WHY = {
     "timeout": "the interpreter was stopped after {seconds:g} s",
@@ -14,7 +14,7 @@ WHY = {
 
 
 def shown(text: str, missing: int = 0) -> str:
-    """`text`, cut in the middle; `missing` characters are not in it already."""
+    """Cut `text` in the middle; `missing` characters were left out of it before."""
     if len(text) <= SHOWN_CHARS:
         return text
     half = SHOWN_CHARS // 2
@@ -23,17 +23,17 @@ def shown(text: str, missing: int = 0) -> str:
 
 
 def cell_text(result: Result) -> str:
-    """Of code that ran to its end."""
+    """Return the text of code that ran to its end."""
     parts = [result.output.rstrip("\n"), result.value or "", (result.exception or "").rstrip("\n")]
     return shown("\n".join(filter(None, parts)), result.truncated) or "(no output)"
 
 
 def failure_text(result: Result, limits: StepLimits) -> str:
-    """Of code that did not. Its output is left out: how far it came is another every time."""
-    told = WHY[result.why].format(
+    """Return the text of code that was stopped, without its output, which varies by run."""
+    reason = WHY[result.why].format(
         seconds=limits.seconds,
         status=result.status or "killed",
         flood=limits.flood_bytes >> 20,
         memory=limits.memory_bytes >> 20,
     )
-    return f"error: {told}; its state is as before this call"
+    return f"error: {reason}; its state is as before this call"

@@ -1,11 +1,11 @@
 """SQL environments: the agent explores a read-only database and answers with one query.
 
-Reward is BIRD's execution accuracy (arXiv:2305.03111, section 4; its evaluator compares
-`set(predicted rows) == set(gold rows)`); `info["strict"]` of an answer is the stricter label: equal
-as multisets, and in order where the gold query orders its result.
+The reward is BIRD's execution accuracy (arXiv:2305.03111, section 4; its evaluator compares
+`set(predicted rows) == set(gold rows)`). `info["strict"]` of an answer is a stricter label: rows
+are equal as multisets, and in order if the gold query orders its result.
 
-Limitation: the restore law holds as far as the queries themselves are deterministic; those that
-ask for the clock, or come close to the time limit, are not.
+Limitation: the restore law holds only for deterministic queries. A query that reads the clock, or
+comes close to the time limit, may return something else the next time.
 """
 
 from collections.abc import Sequence
@@ -15,24 +15,24 @@ from typing import Any, Literal, get_args
 
 from environments.base import Outcome, ToolEnv
 from environments.errors import DataError
-from environments.sql import formats
 from environments.sql.gold import is_ordered, tables_of
-from environments.sql.mistakes import wrong_queries, wrong_tables
+from environments.sql.mistakes.wrong_queries import wrong_queries, wrong_tables
 from environments.sql.schema import Remembered, Schema
+from environments.sql.tasks import formats
 from environments.sql.text import result_text
-from environments.tools import GIVE_UP, NOTHING, Tool
+from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool
 from environments.types import Action, Task
 from sandbox import Comparison, QueryError, QueryWorker
 
 SHOWN_ROWS = 20
 SHOWN_CELL = 60
-"""Rows and characters of a cell that `run_sql` shows."""
+"""Rows, and characters per cell, that `run_sql` shows."""
 
 EMPTY_QUERY = "SELECT NULL WHERE 0"
 
 
 def text_argument(name: str, description: str) -> dict[str, Any]:
-    """The schema of a tool that takes one text."""
+    """Return the schema of a tool that takes one text."""
     return {
         "type": "object",
         "properties": {name: {"type": "string", "description": description}},
@@ -41,7 +41,7 @@ def text_argument(name: str, description: str) -> dict[str, Any]:
     }
 
 
-LIST_TABLES = Tool("list_tables", "List the tables of the database.", NOTHING)
+LIST_TABLES = Tool("list_tables", "List the tables of the database.", NO_ARGUMENTS)
 DESCRIBE_TABLE = Tool(
     "describe_table",
     "Show a table's columns, types, keys and some rows.",
@@ -72,7 +72,7 @@ KNOWN_INSTRUCTIONS = (
     "You answer a question about a SQLite database, whose tables are shown. Call answer with one "
     f"SELECT statement whose result is the answer: {RULES} To try a query first, call run_sql."
 )
-"""What there is, and what is told, with the schema in the prompt."""
+"""Tools and instructions if the schema is in the prompt."""
 
 
 class SqlEnv(ToolEnv):
@@ -116,13 +116,14 @@ class SqlEnv(ToolEnv):
         self._worker: QueryWorker | None = None
 
     def close(self) -> None:
+        """End what runs for this environment; it can be closed twice."""
         if self._worker is not None:
             self._worker.close()
         super().close()
 
     @property
     def worker(self) -> QueryWorker:
-        """One for the environment's life; it may read the data's folder, and starts when used."""
+        """The worker, which may read the data folder; started on first use."""
         if self._worker is None:
             folder = formats.data_folder(self.data)
             self._worker = QueryWorker(self.sandbox, folders=[folder])
@@ -135,8 +136,8 @@ class SqlEnv(ToolEnv):
     def _schema(self, task: Task) -> Schema:
         return Schema(self._remembered, task.details["database"])
 
-    def told(self, tasks: Sequence[Task]) -> Sequence[Task]:
-        """`tasks` with their schemas in the prompts, where they belong there."""
+    def with_schemas(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """Return `tasks` with schemas in their prompts, if that is where the agent reads them."""
         if not self._in_prompt:
             return tasks
         return [
@@ -145,6 +146,7 @@ class SqlEnv(ToolEnv):
         ]
 
     def act(self, action: Action) -> Outcome:
+        """See `ToolEnv.act`."""
         assert self.task is not None
         match action.tool:
             case "list_tables":
@@ -173,7 +175,7 @@ class SqlEnv(ToolEnv):
         return Outcome(result_text(found), info={"rows": found.total})
 
     def _answer(self, task: Task, sql: str) -> Outcome:
-        """The observation never tells of the gold query: the policy's text may be trained on."""
+        """Grade a query. The observation hides the gold query, since it may be trained on."""
         found = self._compare(task, sql)
         ordered = is_ordered(task.secret["sql"])
         info: dict[str, Any] = {"strict": found.list_equal if ordered else found.bag_equal}
@@ -187,6 +189,7 @@ class SqlEnv(ToolEnv):
         return Outcome("answer submitted", float(found.set_equal), terminated=True, info=info)
 
     def solution(self, task: Task) -> list[Action]:
+        """See `Demonstrable.solution`."""
         gold = task.secret["sql"]
         if self._in_prompt:
             return [call(ANSWER, sql=gold)]
@@ -198,6 +201,7 @@ class SqlEnv(ToolEnv):
         return steps
 
     def mistakes(self, task: Task, action: Action) -> list[Action]:
+        """See `Demonstrable.mistakes`."""
         if action.tool == DESCRIBE_TABLE.name:
             return self._wrong_tables(task, action.arguments["table"])
         if action.tool not in (RUN_SQL.name, ANSWER.name):
@@ -206,7 +210,7 @@ class SqlEnv(ToolEnv):
         return [
             Action(action.tool, {"sql": sql}, action.thought)
             for sql in wrong
-            if not self._compare(task, sql).set_equal  # right by chance: no mistake
+            if not self._compare(task, sql).set_equal  # right by chance: not a mistake
         ]
 
     def _compare(self, task: Task, sql: str) -> Comparison:
@@ -218,42 +222,45 @@ class SqlEnv(ToolEnv):
         return [look(name) for name in wrong_tables(table, known, needed)]
 
     def noop(self, task: Task) -> list[Action]:
+        """See `Demonstrable.noop`."""
         return [call(ANSWER, sql=EMPTY_QUERY)]
 
 
 class BirdEnv(SqlEnv):
-    """Tasks in BIRD's layout; our own bundled ones where there is no `data`."""
+    """Tasks in BIRD's layout; the bundled ones if `data` is None."""
 
     def load_tasks(self) -> Sequence[Task]:
-        return self.told(formats.bird_tasks(formats.data_folder(self.data), self.split))
+        """See `ToolEnv.load_tasks`."""
+        return self.with_schemas(formats.bird_tasks(formats.data_folder(self.data), self.split))
 
 
 class SpiderEnv(SqlEnv):
     """Tasks in Spider's layout."""
 
     def load_tasks(self) -> Sequence[Task]:
+        """See `ToolEnv.load_tasks`."""
         if self.data is None:
             raise DataError("spider has no bundled tasks: give its folder with --data DIR")
-        return self.told(formats.spider_tasks(formats.data_folder(self.data), self.split))
+        return self.with_schemas(formats.spider_tasks(formats.data_folder(self.data), self.split))
 
 
 def call(tool: Tool, thought: str = "", **arguments: str) -> Action:
-    """A step of a solution, or of a mistake."""
+    """Return a step of a solution or a mistake."""
     return Action(tool.name, arguments, thought)
 
 
 def look(table: str) -> Action:
-    """The step that describes a table."""
+    """Return the step that describes a table."""
     return call(DESCRIBE_TABLE, f"The table {table} may hold what I need.", table=table)
 
 
 def error_kind(error: QueryError) -> str:
-    """The word for `info["error"]`."""
+    """Return the word for `info["error"]`."""
     return "sql_error" if error.kind == "sql" else error.kind
 
 
 def _suspicion(found: Comparison) -> str:
-    """Why the gold query itself cannot be trusted; "" if nothing speaks against it."""
+    """Return why the gold query itself is suspect; "" if it is not."""
     if found.right_error is not None:
         return (
             f"the gold query fails ({error_kind(found.right_error)}): {found.right_error.message}"

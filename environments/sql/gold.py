@@ -1,4 +1,4 @@
-"""What can be read off a gold query without running it, by sqlglot."""
+"""Properties of a gold query that sqlglot finds without running it."""
 
 import re
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from sqlglot.errors import SqlglotError
 
 
 def parse(sql: str, dialect: str = "sqlite") -> exp.Expression | None:
-    """The query's tree; None where sqlglot cannot read it."""
+    """Return the query's tree; None if sqlglot cannot parse it."""
     try:
         found = sqlglot.parse_one(sql, read=dialect)
     except (SqlglotError, RecursionError):
@@ -20,7 +20,7 @@ def parse(sql: str, dialect: str = "sqlite") -> exp.Expression | None:
 
 @lru_cache(4096)  # a task is answered many times, and parsing takes longer than its query
 def is_ordered(sql: str, dialect: str = "sqlite") -> bool:
-    """Whether the whole result is ordered: an ORDER BY outside every parenthesis."""
+    """Return whether the whole result is ordered, by an ORDER BY outside all parentheses."""
     tree = parse(sql, dialect)
     if tree is not None:
         return tree.args.get("order") is not None
@@ -31,7 +31,7 @@ def is_ordered(sql: str, dialect: str = "sqlite") -> bool:
 
 
 def tables_of(sql: str, known: Iterable[str], dialect: str = "sqlite") -> list[str]:
-    """Those of the tables `known` that `sql` reads, as spelled there, in order of appearance."""
+    """Return the tables of `known` that `sql` reads, in their order of appearance."""
     by_name = {name.lower(): name for name in known}
     tree = parse(sql, dialect)
     if tree is not None:

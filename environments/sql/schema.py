@@ -19,7 +19,7 @@ DESCRIPTION = 120
 
 VALUES = ("value_description",)
 DESCRIBED = ("column_description", *VALUES)
-"""Fields of BIRD's descriptions: what a prompt holds, and what is told of one table."""
+"""Fields of BIRD's descriptions that a prompt shows, and that `describe` shows."""
 
 TABLES = (
     "SELECT name FROM sqlite_master"
@@ -31,12 +31,12 @@ class Queries(Protocol):
     """What runs a query: a `QueryWorker`, or an editor in whose state the query is run."""
 
     def query(self, database: str, sql: str, *, max_rows: int, max_cell: int) -> QueryResult:
-        """As `QueryWorker.query`."""
+        """Run a query, as `QueryWorker.query` does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """Asks a worker once for what nobody changes: the schema of a database that is only read."""
+    """Caches a worker's answers about the schema of a database that is only read."""
 
     worker: Queries
     known: dict[tuple[str, str, int], QueryResult] = field(default_factory=dict)
@@ -54,8 +54,16 @@ class Remembered:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What is told of a column. kind: its type, as declared.   required: "not null" or "".
-    target: the column that it refers to, "" for none.   note: its description."""
+    """A column, as the agent sees it.
+
+    Attributes:
+        name: its name.
+        kind: its declared type.
+        key: whether it belongs to the primary key.
+        required: "not null" or "".
+        target: the column that it references; "" for none.
+        note: its description.
+    """
 
     name: str
     kind: str
@@ -71,7 +79,7 @@ class Column:
 
     @property
     def short(self) -> str:
-        """In few words: a key's name and target tell enough."""
+        """The column in few words; a key needs only its name and target."""
         kind = "" if self.target else self.kind.lower()
         key = "primary key" if self.key else ""
         facts = " ".join(filter(None, [named(self.name), kind, key]))
@@ -86,7 +94,7 @@ class Schema:
     database: str
 
     def tables(self) -> list[str]:
-        """Names of tables and views, in the order of their making.
+        """Return the names of tables and views, in the order of their creation.
 
         Raises:
             SandboxError: the database cannot be read.
@@ -97,19 +105,19 @@ class Schema:
         return [str(row[0]) for row in found.rows]
 
     def find(self, table: str) -> str | None:
-        """`table` as the database spells it; None if there is no such table."""
+        """Return `table` as the database spells it; None if there is no such table."""
         wanted = table.strip().strip('"`[]').lower()
         return next((name for name in self.tables() if name.lower() == wanted), None)
 
     def columns(self) -> dict[str, list[str]]:
-        """Names of columns by lower-case name of table."""
+        """Return the names of columns by lower-case name of table."""
         return {
             table.lower(): [str(row[1]) for row in self._pragma("table_info", table)]
             for table in self.tables()
         }
 
     def describe(self, table: str) -> str:
-        """Columns with types, keys and descriptions, and some rows; `table` as `find` gives it.
+        """Describe columns, keys and some rows of `table`, spelled as `find` returns it.
 
         Raises:
             DataError: a file of descriptions is malformed.
@@ -123,7 +131,7 @@ class Schema:
         return "\n".join([*lines, self._samples(table)])
 
     def overview(self) -> str:
-        """One line a table: columns with types, keys and what their values mean, for a prompt.
+        """Describe each table on one line, with types, keys and meanings of values, for a prompt.
 
         Raises:
             DataError: a file of descriptions is malformed.
@@ -158,7 +166,7 @@ class Schema:
     def _samples(self, table: str) -> str:
         sql = f"SELECT * FROM {_quoted(table)} LIMIT {SAMPLE_ROWS}"
         found = self.worker.query(self.database, sql, max_rows=SAMPLE_ROWS, max_cell=SAMPLE_CELL)
-        if found.error is not None:  # a view may be slow or broken: what the data is, not our fault
+        if found.error is not None:  # a view may be slow or broken: the data's own fault
             return f"no sample rows: {found.error.message}"
         if not found.rows:
             return "the table is empty"
@@ -171,7 +179,7 @@ class Schema:
 
 
 def named(name: str) -> str:
-    """A name as a query spells it: quoted only where it must be."""
+    """Return a name as a query spells it, quoted only if necessary."""
     return name if name.isidentifier() else _quoted(name)
 
 
@@ -180,12 +188,15 @@ def _quoted(name: str) -> str:
 
 
 def descriptions(folder: Path, table: str, wanted: Sequence[str] = DESCRIBED) -> dict[str, str]:
-    """What BIRD's `database_description/<table>.csv` says, by lower-case name of column.
+    """Read BIRD's `database_description/<table>.csv`: descriptions by lower-case name of column.
 
-    wanted: the fields that are told.
+    Without a file there are no descriptions. Real files have byte order marks, Latin-1 bytes,
+    stray spaces and missing columns.
 
-    No file is no descriptions. Real files have byte order marks, Latin-1 bytes, stray spaces and
-    missing columns.
+    Args:
+        folder: the folder of the files.
+        table: name of the table, in any case.
+        wanted: the fields to include.
 
     Raises:
         DataError: the file is not CSV.
@@ -211,7 +222,7 @@ def descriptions(folder: Path, table: str, wanted: Sequence[str] = DESCRIBED) ->
 
 
 def _note(name: str, fields: dict[str, str], wanted: Sequence[str]) -> str:
-    """The fields on one line; nothing that only repeats the column's name."""
+    """Return the fields on one line, without what only repeats the column's name."""
     texts = [" ".join(fields.get(field, "").split()) for field in wanted]
     spoken = name.replace("_", " ")
     kept = [text for text in texts if text and text.lower() not in (name, spoken)]

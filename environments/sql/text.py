@@ -6,13 +6,13 @@ from sandbox import QueryResult
 
 MAX_LINE = 800
 MAX_TEXT = 4000
-"""Characters; of a line, and of all the lines of a table."""
+"""Maximum characters of a line, and of all lines of a table."""
 
 Cell = None | int | float | str
 
 
 def cell_text(value: Cell) -> str:
-    """One cell on one line; text that could be taken for NULL or for nothing is quoted."""
+    """Return a cell on one line; text that looks like NULL or like nothing is quoted."""
     if value is None:
         return "NULL"
     if isinstance(value, str):
@@ -23,7 +23,7 @@ def cell_text(value: Cell) -> str:
 
 
 def table_text(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> tuple[str, int]:
-    """Aligned lines, column names first, and how many rows they hold (bounded by MAX_TEXT)."""
+    """Return aligned lines, column names first, and their number of rows (see MAX_TEXT)."""
     grid = [[cell_text(name) for name in columns]]
     grid += [[cell_text(value) for value in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
@@ -41,7 +41,7 @@ def table_text(columns: Sequence[str], rows: Sequence[Sequence[Cell]]) -> tuple[
 
 
 def result_text(result: QueryResult) -> str:
-    """What `run_sql` shows of a result that is no error."""
+    """Return what `run_sql` shows of a result without an error."""
     table, shown = table_text(result.columns, result.rows)
     least = "at least " if result.more else ""
     rows = "row" if result.total == 1 else "rows"

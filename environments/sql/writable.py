@@ -1,19 +1,18 @@
 """Tasks that change a database: the agent edits its own copy, and its final state is graded.
 
-As in AgentBench's DB task (Liu et al. 2023, arXiv:2308.03688): after `submit` every table must hold
-what the gold statements leave on an untouched copy. `info["strict"]` of a submission is the
-stricter label: types, keys and indexes are equal too.
+As in AgentBench's DB task (Liu et al. 2023, arXiv:2308.03688), every table must hold after `submit`
+what the gold statements leave on an untouched copy. `info["strict"]` of a submission is a stricter
+label: types, keys and indexes are equal, too.
 
-Limitation: the restore law holds as far as the statements are deterministic; those that store the
-clock are not, and a task whose gold statements do cannot be graded.
+Limitation: the restore law holds only for deterministic statements. A task whose gold statements
+store the clock cannot be graded.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 from environments.base import Outcome, ToolEnv
-from environments.sql.edit_tasks import BUNDLED_EDITS, edit_tasks
-from environments.sql.editing import Editor, Layout, Ran, Trial, Unreadable
+from environments.sql.editor import Editor, Layout, StatementResult, Trial, Unreadable
 from environments.sql.env import (
     DESCRIBE_TABLE,
     LIST_TABLES,
@@ -24,12 +23,13 @@ from environments.sql.env import (
     look,
     text_argument,
 )
-from environments.sql.formats import BUNDLED, data_folder
 from environments.sql.gold import tables_of
-from environments.sql.mistakes import wrong_tables
+from environments.sql.mistakes.wrong_queries import wrong_tables
+from environments.sql.mistakes.wrong_writes import wrong_writes
+from environments.sql.tasks.edit_tasks import BUNDLED_EDITS, edit_tasks
+from environments.sql.tasks.formats import BUNDLED, data_folder
 from environments.sql.text import result_text
-from environments.sql.wrong_writes import wrong_writes
-from environments.tools import GIVE_UP, NOTHING, Tool
+from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool
 from environments.types import Action, Task
 
 RUN_SQL = Tool(
@@ -38,10 +38,10 @@ RUN_SQL = Tool(
     " index or view. Shows the first rows, or how many were changed.",
     text_argument("sql", "the statement"),
 )
-SUBMIT = Tool("submit", "Submit the database as it is now. This ends the task.", NOTHING)
+SUBMIT = Tool("submit", "Submit the database as it is now. This ends the task.", NO_ARGUMENTS)
 
 LASTING = ("denied", "sql", "too_big")
-"""Kinds of errors that come again; a busy machine brings the others."""
+"""Kinds of errors that recur; a busy machine may cause the others."""
 
 DIALECTS = {"sqlite": "SQLite", "postgres": "Postgres"}
 
@@ -90,21 +90,24 @@ class DatabaseEnv(ToolEnv):
 
     def _make_editor(self, db: str | None) -> Editor:
         if db is not None:
-            from environments.sql.postgres_editor import PostgresEditor
+            from environments.sql.postgres.editor import PostgresEditor
 
             return PostgresEditor(db)
-        from environments.sql.sqlite_editor import SqliteEditor
+        from environments.sql.sqlite.editor import SqliteEditor
 
         return SqliteEditor(self.sandbox, BUNDLED if self.data is None else data_folder(self.data))
 
     def load_tasks(self) -> Sequence[Task]:
+        """See `ToolEnv.load_tasks`."""
         folder = BUNDLED_EDITS if self.data is None else data_folder(self.data)
         return edit_tasks(folder, self.split, files=self._files)
 
     def begin(self, task: Task) -> None:
+        """See `ToolEnv.begin`."""
         self._editor.open(task.details["database"])
 
     def act(self, action: Action) -> Outcome:
+        """See `ToolEnv.act`."""
         assert self.task is not None
         match action.tool:
             case "list_tables":
@@ -136,7 +139,7 @@ class DatabaseEnv(ToolEnv):
         return Outcome(_seen(ran), info=info)
 
     def _submit(self, task: Task) -> Outcome:
-        """The observation never tells what is wrong: the policy's text may be trained on."""
+        """Grade the database. The observation hides what is wrong, since it may be trained on."""
         gold = self._gold(task)
         info: dict[str, Any] = {"strict": False}
         suspect = self._suspicion(task, gold)
@@ -155,7 +158,7 @@ class DatabaseEnv(ToolEnv):
         return self._trial(task, tuple(task.secret["statements"]))
 
     def _trial(self, task: Task, statements: tuple[str, ...]) -> Trial:
-        """What statements leave on an untouched copy; tried once, if it is not for want of time."""
+        """Return what statements leave on an untouched copy; cached unless they ran out of time."""
         key = task.details["database"], statements
         found = self._tried.get(key)
         if found is None:
@@ -165,7 +168,7 @@ class DatabaseEnv(ToolEnv):
         return found
 
     def _suspicion(self, task: Task, gold: Trial) -> str:
-        """Why the gold statements cannot be trusted; "" if nothing speaks against them."""
+        """Return why the gold statements are suspect; "" if they are not."""
         if gold.error is not None:
             return f"the gold statements fail ({error_kind(gold.error)}): {gold.error.message}"
         before = self._trial(task, ()).state
@@ -175,6 +178,7 @@ class DatabaseEnv(ToolEnv):
         return "the gold statements change nothing" if same else ""
 
     def solution(self, task: Task) -> list[Action]:
+        """See `Demonstrable.solution`."""
         steps = [call(LIST_TABLES, "Let me see which tables there are.")]
         steps += [look(table) for table in self._needed(task)]
         for sql in task.secret["statements"]:
@@ -182,7 +186,7 @@ class DatabaseEnv(ToolEnv):
         return [*steps, call(SUBMIT, "The database is as it should be.")]
 
     def _needed(self, task: Task) -> list[str]:
-        """The tables that the gold statements name."""
+        """Return the tables that the gold statements name."""
         known = list(self._layout(task))
         dialect = self._editor.dialect
         named = [tables_of(sql, known, dialect) for sql in task.secret["statements"]]
@@ -192,6 +196,7 @@ class DatabaseEnv(ToolEnv):
         return self._editor.fresh_layout(task.details["database"])
 
     def mistakes(self, task: Task, action: Action) -> list[Action]:
+        """See `Demonstrable.mistakes`."""
         if action.tool == DESCRIBE_TABLE.name:
             needed = {action.arguments["table"], *self._needed(task)}
             known = list(self._layout(task))
@@ -217,29 +222,34 @@ class DatabaseEnv(ToolEnv):
         return wrong
 
     def _differs(self, task: Task, statements: tuple[str, ...]) -> bool:
-        """Whether they leave another state than the gold ones: else they are no mistake."""
+        """Return whether they leave another state than the gold ones; else they are correct."""
         left, gold = self._trial(task, statements).state, self._gold(task).state
         return left is None or gold is None or left.content != gold.content
 
     def noop(self, task: Task) -> list[Action]:
+        """See `Demonstrable.noop`."""
         return [call(SUBMIT)]
 
     def save(self) -> Any:
+        """See `ToolEnv.save`."""
         return self._editor.save()
 
     def load(self, state: Any) -> None:
+        """See `ToolEnv.load`."""
         self._editor.back(state)
 
     def free(self, state: Any) -> None:
+        """See `ToolEnv.free`."""
         self._editor.free(state)
 
     def close(self) -> None:
+        """End what runs for this environment; it can be closed twice."""
         self._editor.close()
         super().close()
 
 
-def _seen(ran: Ran) -> str:
-    """What `run_sql` shows of a statement that is no error."""
+def _seen(ran: StatementResult) -> str:
+    """Return what `run_sql` shows of a statement that succeeded."""
     lines = [result_text(ran.result)] if ran.result.columns else []
     if ran.changed is not None:
         lines.append(f"{ran.changed} {'row' if ran.changed == 1 else 'rows'} changed")

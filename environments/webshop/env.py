@@ -1,15 +1,15 @@
 """The web shop: the agent reads a shopping instruction, searches, chooses options, and buys.
 
 WebShop of Yao et al. 2022 (arXiv:2207.01206). The pages, what can be clicked on them, and the
-reward are the original's; each file of this folder tells of its quirks. What differs:
+reward are the original's; each file of this folder documents its quirks. Differences:
 
-- An action that the page does not offer is told: a line "error: ..." before the page, which stays.
+- An action that the page does not offer is reported by a line "error: ..." before the same page.
   The original shows the page alone.
-- A task that `reset` is not given is drawn evenly; the original draws by the goals' weights.
+- `reset` without a task draws one uniformly; the original draws by the goals' weights.
 - `parse_text_action` cuts at the first bracket, so that every option can be clicked; the original
-  cuts at the last, and cannot click one whose value has a bracket.
+  cuts at the last, and cannot click an option whose value has a bracket.
 
-The observation is `text_rich` by default: a language model sees there what it can click.
+The observation is `text_rich` by default, because it shows a language model what it can click.
 """
 
 import re
@@ -22,15 +22,15 @@ from environments.errors import DataError
 from environments.tools import GIVE_UP, Tool
 from environments.types import Action, Step, Task
 from environments.webshop import tasks
-from environments.webshop.catalogue import Catalogue, load
-from environments.webshop.demonstrate import mistakes
+from environments.webshop.demonstration.gold_actions import purchase
+from environments.webshop.demonstration.mistakes import mistakes
+from environments.webshop.demonstration.recovery import next_step
 from environments.webshop.goals import Goal
-from environments.webshop.pages import Page, make_page
-from environments.webshop.parts import SEARCH
-from environments.webshop.resuming import next_step
-from environments.webshop.session import START, Session, click, search
-from environments.webshop.solving import purchase
-from environments.webshop.text import FORMS
+from environments.webshop.pages.pages import Page, make_page
+from environments.webshop.pages.parts import SEARCH
+from environments.webshop.pages.session import START, Session, click, search
+from environments.webshop.pages.text import FORMS
+from environments.webshop.shop.catalogue import Catalogue, load
 
 
 def _text_argument(name: str, description: str) -> dict[str, Any]:
@@ -58,7 +58,7 @@ _TEXT_ACTION = re.compile(r"\s*(search|click)\[(.+)\]\s*", re.DOTALL)
 
 
 def parse_text_action(text: str) -> Action:
-    """The call that `search[...]` or `click[...]` stands for; else a malformed one."""
+    """Parse `search[...]` or `click[...]`; other text becomes a malformed action."""
     found = _TEXT_ACTION.fullmatch(text)
     if found is None:
         return Action.malformed(text, "an action is search[words] or click[element]")
@@ -117,12 +117,13 @@ class WebShopEnv(ToolEnv):
 
     @property
     def shop(self) -> Catalogue:
-        """One for the process; opened on first use."""
+        """The shop, one per process; opened on first use."""
         if self._shop is None:
             self._shop = load(self.data)
         return self._shop
 
     def load_tasks(self) -> Sequence[Task]:
+        """See `ToolEnv.load_tasks`."""
         return tasks.choose(self.shop.goals(self._kind), self._kind, self.split, self._prompt)
 
     def _prompt(self, instruction: str) -> str:
@@ -139,7 +140,7 @@ class WebShopEnv(ToolEnv):
 
     @property
     def page(self) -> Page:
-        """What the shopper sees; made once, as it is asked for after one action and by the next."""
+        """The page that the shopper sees; cached, as two actions need it."""
         assert self.task is not None
         if self._page is None:
             self._page = self._make_page(self._session, self.task.details["instruction"])
@@ -151,26 +152,31 @@ class WebShopEnv(ToolEnv):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
+        """See `ToolEnv.reset`."""
         observation, info = super().reset(seed=seed, options=options)
         return observation, info | _available(self.page)
 
     def begin(self, task: Task) -> None:
+        """See `ToolEnv.begin`."""
         self._go(START)
 
     def save(self) -> Session:
+        """See `ToolEnv.save`."""
         return self._session
 
     def load(self, state: Session) -> None:
+        """See `ToolEnv.load`."""
         self._go(state)
 
     def act(self, action: Action) -> Outcome:
+        """See `ToolEnv.act`."""
         if action.tool == SEARCH_TOOL.name:
             self._go(search(self._session, action.arguments["query"], self.shop.search))
             return self._seen()
         return self._click(action.arguments["element"])
 
     def _click(self, element: str) -> Outcome:
-        """The original's "search" button does nothing but on the page for people."""
+        """Click; as in the original, the "Search" button works only on the page for people."""
         page = self.page
         part = page.clickables.get(element.lower())
         if part is None or element.lower() == SEARCH.lower():
@@ -188,10 +194,10 @@ class WebShopEnv(ToolEnv):
         return Outcome(self._form(page, self._session), info=_available(page))
 
     def _bought(self) -> Outcome:
-        """The parts of the reward are in `info`, as the original names them."""
+        """End the task; `info` holds the parts of the reward under the original's names."""
         assert self.task is not None
         session, goal = self._session, self._goal(self.task)
-        reward = self.shop.judge(session.asin, goal, dict(session.options))
+        reward = self.shop.grade(session.asin, goal, dict(session.options))
         self._go(replace(session, reward=reward.value))
         seen = self._seen()
         return replace(
@@ -206,13 +212,16 @@ class WebShopEnv(ToolEnv):
         return self.shop.goals(kind)[int(number)]
 
     def solution(self, task: Task) -> list[Action]:
+        """See `Demonstrable.solution`."""
         goal = self._goal(task)
         return purchase(self.shop.products[goal.asin], goal, self.shop.search)
 
     def mistakes(self, task: Task, action: Action) -> list[Action]:
+        """See `Demonstrable.mistakes`."""
         return mistakes(self.shop, self._goal(task), self.solution(task), action)
 
     def recover(self, task: Task, path: Sequence[Step]) -> Action:
+        """See `Demonstrable.recover`."""
         return next_step(self.shop, self._goal(task).asin, self.solution(task), path)
 
 

@@ -9,8 +9,8 @@ As in the original (`get_goals` and `SimServer` of princeton-nlp/WebShop), quirk
   from the state as the prices left it, in place of synthetic ones, not after them.
 - Whatever the seed of that state, the goals are then shuffled with seed 233.
 
-A shop of a million products has several million goals, so a goal is made when it is asked for: what
-is held is a number for each goal, and a few for each instruction.
+A shop of a million products has several million goals, so goals are made on demand: only a number
+per goal and a few per instruction are kept in memory.
 """
 
 from array import array
@@ -21,10 +21,10 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import overload
 
-from environments.webshop.listing import Instruction
-from environments.webshop.prices import cap_text, draw_cap
-from environments.webshop.products import Product
-from environments.webshop.store import Store
+from environments.webshop.shop.listings import Instruction
+from environments.webshop.shop.prices import cap_text, draw_cap
+from environments.webshop.shop.products import Product
+from environments.webshop.shop.store import Store
 
 _SHUFFLE_SEED = 233
 
@@ -33,14 +33,16 @@ _SHUFFLE_SEED = 233
 class Goal:
     """One instruction, and what the reward compares a purchase with.
 
-    asin: the product that the instruction was made from.
-    attributes: the attributes that it asks for; at least one.
-    options: a synthetic goal holds the value by option name; a human one holds values alone. The
-        original matches the two differently (`reward`), so the difference is kept.
-    price_upper: in dollars; 1,000,000 where the instruction names no price.
-    title, query, product_category, category: that product's.
-    weight: how often the original draws it: the mean of 1 / (goals that ask for the attribute) over
-        its attributes, or 1 for a human goal.
+    `title`, `query`, `product_category` and `category` are the product's.
+
+    Attributes:
+        asin: the product that the instruction was made from.
+        attributes: the attributes that it asks for; at least one.
+        options: in a synthetic goal, values by option name; in a human one, only values. The
+            original matches the two differently (`reward`), so the difference is kept.
+        price_upper: the price cap in dollars; 1,000,000 if the instruction names no price.
+        weight: how often the original draws it: the mean of 1 / (goals that ask for the attribute)
+            over its attributes, or 1 for a human goal.
     """
 
     asin: str
@@ -57,9 +59,13 @@ class Goal:
 
 
 class Goals(Sequence[Goal]):
-    """All goals of a kind, shuffled; made when asked for, so keep those that you need.
+    """All goals of a kind, shuffled. Indexing makes a new object each time.
 
-    prices: of the products, by position.   random: in the state in which the prices left it.
+    Args:
+        store: products and instructions.
+        human: whether to use the instructions written by people, not the synthetic ones.
+        prices: prices of the products, by position.
+        random: the generator that drew the prices.
     """
 
     def __init__(self, store: Store, human: bool, prices: Sequence[float], random: Random) -> None:
@@ -80,8 +86,8 @@ class Goals(Sequence[Goal]):
     def __len__(self) -> int:
         return len(self._order)
 
-    def numbers(self, keep: Callable[[str], bool]) -> Sequence[int]:
-        """The numbers of the goals whose product's asin `keep` says to keep, ascending.
+    def numbers(self, of_product: Callable[[str], bool]) -> Sequence[int]:
+        """Return the numbers of the goals whose product's asin `of_product` accepts, ascending.
 
         It is asked once for each instruction, not for each goal, and no goal is made.
         """
@@ -90,7 +96,7 @@ class Goals(Sequence[Goal]):
         for start, end, asin in zip(
             self._starts, ends, self._store.instructed(self._human), strict=True
         ):
-            if keep(asin):
+            if of_product(asin):
                 kept[start:end] = b"\1" * (end - start)
         return array("I", (index for index, number in enumerate(self._order) if kept[number]))
 
@@ -117,7 +123,7 @@ class Goals(Sequence[Goal]):
 
 
 def combination(options: Mapping[str, Sequence[str]], number: int) -> dict[str, str]:
-    """The values by name of one combination; names by alphabet, the last changes fastest."""
+    """Return one combination of values by name; in alphabetical order the last changes fastest."""
     chosen = {}
     for name in sorted(options, reverse=True):
         number, place = divmod(number, len(options[name]))
@@ -146,7 +152,7 @@ def _goal(
 
 
 def _wording(text: str, options: Mapping[str, str] | tuple[str, ...]) -> str:
-    """People wrote the options into theirs, and ended with a full stop, which a cap follows."""
+    """Add options to a synthetic instruction; a human one has them, and loses its full stop."""
     if isinstance(options, tuple):
         return text.strip(".")
     wanted = ", and ".join(f"{name}: {value}" for name, value in options.items())

@@ -1,6 +1,6 @@
-"""Goals as tasks, and which of them make a split.
+"""Goals as tasks, and the splits.
 
-Two kinds of split:
+There are two kinds of split:
 
 - "train", "dev", "test": by product, 80, 10 and 10 in a hundred, by a hash of its id. A synthetic
   instruction makes a goal for every combination of options, up to hundreds for one product, so a
@@ -9,8 +9,8 @@ Two kinds of split:
   order, the next 1,000, and the rest, as published (Yao et al. 2022, arXiv:2207.01206, section 5);
   for comparison with published figures. These share products.
 
-A task is made when it is asked for, as goals are. Its secret is the goal's number alone: what is
-wanted stands in the instruction and on the product's pages, and could not be told from a leak.
+Tasks are made on demand, as goals are. A task's secret is only the goal's number: what is wanted is
+in the instruction and on the product's pages anyway, so a leak of it could not be recognised.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,7 +35,7 @@ _HELD_OUT = {0: "test", 1: "dev"}
 
 
 def split_of(asin: str) -> str:
-    """The split that a product's goals are in: "train", "dev" or "test"."""
+    """Return the split of a product's goals: "train", "dev" or "test"."""
     return _HELD_OUT.get(int(sha256(asin.encode()).hexdigest(), 16) % 10, "train")
 
 
@@ -43,9 +43,12 @@ def split_of(asin: str) -> str:
 class Tasks(Sequence[Task]):
     """The tasks of some goals.
 
-    goals: all of the kind, in the original's order.   numbers: those that are in.
-    prompt: from an instruction to what the shopper reads first.
-    split: of all of these; "" where it is the product's.
+    Attributes:
+        goals: all goals of the kind, in the original's order.
+        numbers: the numbers of the goals that are tasks.
+        kind: "synthetic" or "human".
+        prompt: makes the first page from an instruction.
+        split: the split of all tasks; "" if each is in its product's split.
     """
 
     goals: Sequence[Goal]
@@ -78,7 +81,7 @@ class Tasks(Sequence[Task]):
 
 
 def choose(goals: Goals, kind: str, split: str | None, prompt: Callable[[str], str]) -> Tasks:
-    """The tasks of a split; of "train" where none is named.
+    """Return the tasks of a split ("train" by default).
 
     Raises:
         DataError: there is no such split, or nothing is in it.

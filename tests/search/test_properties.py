@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine.runs.codec import tree_to_dict
-from environments import NOTHING, Action, Outcome, Step, Task, Tool, ToolEnv
+from environments import NO_ARGUMENTS, Action, Outcome, Step, Task, Tool, ToolEnv
 from search import (
     ROOT,
     Beam,
@@ -34,7 +34,7 @@ class RandomWorld(ToolEnv):
     """What `go` brings depends on the seed and on all that was done on the path; it changes a list
     in place, as an environment that forgot to copy would. Watches its own snapshots."""
 
-    tools = (GO, Tool("give_up", "End.", NOTHING))
+    tools = (GO, Tool("give_up", "End.", NO_ARGUMENTS))
 
     def __init__(self, seed: int) -> None:
         super().__init__()

@@ -5,7 +5,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from environments.sql.editing import Editor
+from environments.sql.editor import Editor
 
 SHOP = """
 CREATE TABLE sale (id INTEGER PRIMARY KEY AUTOINCREMENT, who TEXT UNIQUE, n INTEGER CHECK (n < 99));

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from environments import NOTHING, Action, Outcome, Task, Tool, ToolEnv
+from environments import NO_ARGUMENTS, Action, Outcome, Task, Tool, ToolEnv
 from search import ROOT, Call, Proposal, Request, Usage
 
 GO = Tool(
@@ -24,7 +24,7 @@ class ArmsEnv(ToolEnv):
     ends the episode, instead of one that the depth limit cuts.
     """
 
-    tools = (GO, Tool("give_up", "End.", NOTHING))
+    tools = (GO, Tool("give_up", "End.", NO_ARGUMENTS))
     instructions = "Find the leaf."
     depth = 3
     width = 2

@@ -1,25 +1,25 @@
 """The answer's own process: runs its code and serves calls to what it defines.
 
-It is forked from the judge before that is told anything: no memory of it ever held a hidden test.
-From the first line of the answer on everything here may be the answer's; the judge believes
-nothing that comes from here but that it is data.
+It is forked from the grader before that receives the tests, so its memory never held a hidden test.
+Once the answer's first line has run, the answer may control everything here; the grader takes what
+comes from here as data only.
 """
 
-# No import here may take long: every answer's process waits for it.
+# No import here may take long: the process of every answer waits for it.
 from __future__ import annotations
 
 import _operator
 import marshal
 import posix
 
-from .wire import LENGTH_BYTES, decode, encode, packed
+from .value_codec import LENGTH_BYTES, decode, encode, packed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any, NoReturn
 
-    from .wire import Code
+    from .value_codec import Code
 
 _read, _write, _exit = posix.read, posix.write, posix._exit
 
@@ -42,14 +42,14 @@ MUTABLE = ("list", "dict", "set", "deque", "bytearray", "Counter", "OrderedDict"
 
 
 class Candidate:
-    """world: the globals of the answer's code."""
+    """Serves the grader; `world` is the globals of the answer's code."""
 
     def __init__(self) -> None:
         self.world: dict[str, Any] = {"__name__": "answer"}
         self._objects: list[Any] = []
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """The reply to a request of the judge's."""
+        """Return the reply to a request of the grader."""
         try:
             return self._answer(request)
         except BaseException as error:  # noqa: BLE001  (whatever the answer raised is its result)
@@ -76,7 +76,7 @@ class Candidate:
         return {"value": value, "changed": self._changed(request["args"], args)}
 
     def _changed(self, before: list[Code], args: list[Any]) -> dict[int, Code]:
-        """Arguments that the call changed in place, by position."""
+        """Return the arguments that the call changed in place, by position."""
         changed = {}
         for place, (code, value) in enumerate(zip(before, args, strict=True)):
             if isinstance(code, list) and code[0] in MUTABLE:
@@ -86,13 +86,13 @@ class Candidate:
         return changed
 
     def _number(self, value: Any) -> int:
-        """Of something that is no data."""
+        """Return the number of something that is not data."""
         self._objects.append(value)
         return len(self._objects) - 1
 
 
 def serve(requests: int, replies: int) -> NoReturn:
-    """Answer until the judge closes `requests`."""
+    """Answer requests until the grader closes `requests`."""
     candidate = Candidate()
     _send(replies, {"ready": True})
     while True:
@@ -101,7 +101,7 @@ def serve(requests: int, replies: int) -> NoReturn:
 
 
 def _as_json() -> Callable[[Any], str]:
-    """json.dumps; without the module, which takes longer to import than all else here."""
+    """Do json.dumps without the module, which takes longer to import than all else here."""
     try:
         from _json import encode_basestring_ascii, make_encoder
     except ImportError:

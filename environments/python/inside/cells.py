@@ -1,4 +1,4 @@
-"""What the tools do inside, besides running the agent's own code."""
+"""What the tools do inside the sandbox, besides running the agent's code."""
 
 import importlib.util
 import os
@@ -10,7 +10,7 @@ HOME = os.getcwd()
 
 
 def write_file(path: str, content: str) -> None:
-    """Raises OSError."""
+    """Write a file below the working directory; raise OSError if that fails."""
     full = os.path.join(HOME, path)
     os.makedirs(os.path.dirname(full), exist_ok=True)
     with open(full, "w", encoding="utf-8", newline="") as file:
@@ -18,21 +18,21 @@ def write_file(path: str, content: str) -> None:
 
 
 def prepare(files: dict[str, str], packages: list[str]) -> list[str]:
-    """Write a task's files; names of its packages that are not here."""
+    """Write a task's files; return those of its packages that are not installed."""
     for path, content in files.items():
         write_file(path, content)
     return [name for name in packages if importlib.util.find_spec(name) is None]
 
 
 def run_tests(tests: list[str], world: dict[str, Any]) -> None:
-    """Print what came of each test, run among the agent's own definitions."""
+    """Run each test among the agent's definitions, and print its result."""
     passed = 0
     for test in tests:
         try:
             exec(compile(test, "<test>", "exec", dont_inherit=True), world)
         except BaseException as error:  # noqa: BLE001  (whatever the agent's code raised)
-            told = traceback.format_exception_only(type(error), error)[-1].strip()
-            print(f"FAILED: {test}\n  {told}")
+            message = traceback.format_exception_only(type(error), error)[-1].strip()
+            print(f"FAILED: {test}\n  {message}")
         else:
             passed += 1
             print(f"passed: {test}")

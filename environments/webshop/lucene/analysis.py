@@ -21,7 +21,7 @@ _POSSESSIVES = tuple(mark + letter for mark in "'\u2019\uff07" for letter in "sS
 
 
 def terms(text: str) -> Iterator[str]:
-    """The terms of a text, in order, each as often as it stands there."""
+    """Yield the terms of a text, in order, each as often as it stands there."""
     for token in tokenize(text):
         term = token_term(token)
         if term is not None:
@@ -29,7 +29,7 @@ def terms(text: str) -> Iterator[str]:
 
 
 def token_term(token: str) -> str | None:
-    """The term that a token stands for; None for a stop word."""
+    """Return the term that a token stands for; None for a stop word."""
     word = _lower(_without_possessive(token))
     return None if word in STOP_WORDS else stem(word)
 

@@ -51,7 +51,7 @@ class Blocks:
             del column[:]
 
     def __iter__(self) -> Iterator[Block]:
-        """All that was flushed, block by block."""
+        """Yield all that was flushed, block by block."""
         self._file.seek(0)
         for length in self._lengths:
             data = np.frombuffer(self._file.read(3 * 4 * length), np.uint32)

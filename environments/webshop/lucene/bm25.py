@@ -19,7 +19,7 @@ _EXACT_LENGTHS = 24
 
 
 def inverse_norms(lengths: NDArray[np.int64]) -> NDArray[np.float32]:
-    """What a frequency is multiplied by: 1 / (k1 * (1 - b + b * length / mean length)).
+    """Return the factor of a frequency: 1 / (k1 * (1 - b + b * length / mean length)).
 
     Args:
         lengths: terms of each document, stop words apart; each 1 or more.
@@ -32,7 +32,7 @@ def inverse_norms(lengths: NDArray[np.int64]) -> NDArray[np.float32]:
 
 
 def rounded(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The lengths as they come back from one byte: SmallFloat.byte4ToInt(intToByte4(length))."""
+    """Return lengths after one byte: SmallFloat.byte4ToInt(intToByte4(length))."""
     above = np.maximum(lengths - _EXACT_LENGTHS, 0)
     _, bits = np.frexp(above.astype(np.float64))
     dropped = np.maximum(bits.astype(np.int64) - 4, 0)
@@ -50,7 +50,7 @@ def weight(documents: int, containing: int, times: int) -> np.float32:
 def impacts(
     weights: NDArray[np.float32], frequencies: NDArray[np.float32], inverse: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """What each posting adds to its document's score; one entry a posting, in all three.
+    """Return what each posting adds to its document's score; one entry per posting.
 
     weight * f / (f + norm), as Lucene writes it so that it grows with f and falls with norm.
     """

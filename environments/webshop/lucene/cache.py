@@ -1,15 +1,15 @@
-"""Indexes are kept on disk, by the content of what they index (`keeping`)."""
+"""Indexes are kept on disk, by the content of what they index (`built_files`)."""
 
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from environments.webshop.keeping import keep
 from environments.webshop.lucene import analysis
 from environments.webshop.lucene.index import Index
 from environments.webshop.lucene.postings import build
 from environments.webshop.lucene.storage import Damaged, read_arrays, write_arrays
+from environments.webshop.shop.built_files import build_once
 
 FORMAT = 1
 """Raised with every change of the arrays' names, kinds or meaning."""
@@ -20,27 +20,27 @@ def open_index(
     fingerprint: str,
     folder: Path | None = None,
 ) -> Index:
-    """The index of the documents, memory-mapped; built if it is not there or damaged.
+    """Return the index of the documents, memory-mapped; build it if missing or damaged.
 
     Args:
         documents: called only to build; (id, text) each.
         fingerprint: stands for the documents' content; another content has another one.
-        folder: where indexes are kept; see `keeping`.
+        folder: where indexes are kept; see `built_files`.
 
     Raises:
-        NotKept: the folder cannot be written, or its disk is full.
+        NotWritable: the folder cannot be written, or its disk is full.
     """
 
     def make(path: Path) -> None:
         _make(documents, path)
 
     name = f"{_key(fingerprint)}.index"
-    path = keep(name, make, folder)
+    path = build_once(name, make, folder)
     try:
         return Index(read_arrays(path))
     except Damaged:
         path.unlink(missing_ok=True)  # or a new one, just made: then it is made once more
-        return Index(read_arrays(keep(name, make, folder)))
+        return Index(read_arrays(build_once(name, make, folder)))
 
 
 def _key(fingerprint: str) -> str:

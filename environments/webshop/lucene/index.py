@@ -32,7 +32,7 @@ class Index:
         return len(self._ids)
 
     def search(self, query: str, count: int = 50) -> list[tuple[str, float]]:
-        """The `count` best documents that hold a term of the query: id and score, best first.
+        """Return ids and scores of the `count` best documents with a term of the query.
 
         Equal scores are in the order of ids. A term that stands twice in the query counts twice.
         """
@@ -44,7 +44,7 @@ class Index:
         return list(zip(ids, scores.tolist(), strict=True))
 
     def _weigh(self, wanted: Mapping[str, int]) -> tuple[list[slice], list[np.float32]]:
-        """Where the postings of each known term lie, and its weight."""
+        """Return where the postings of each known term lie, and its weight."""
         spans, weights = [], []
         for term, times in wanted.items():
             place = self._terms.find(encode(term))
@@ -57,7 +57,7 @@ class Index:
     def _score(
         self, spans: list[slice], weights: list[np.float32]
     ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """The documents that hold any of the terms, ascending, and the score of each."""
+        """Return the documents that hold any of the terms, ascending, and the score of each."""
         documents = np.concatenate([self._documents[span] for span in spans])
         frequencies = np.concatenate([self._frequencies[span] for span in spans])
         impacts = bm25.impacts(
@@ -73,7 +73,7 @@ class Index:
 def _best(
     documents: NDArray[np.intp], scores: NDArray[np.float32], count: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """The best of all, exactly: whoever has the score of the last one takes part in the sorting."""
+    """Return the best, exactly: all documents that tie with the last one are sorted, too."""
     if len(documents) > count:
         least = np.partition(scores, len(scores) - count)[len(scores) - count]
         documents, scores = documents[scores >= least], scores[scores >= least]

@@ -1,7 +1,7 @@
 """From documents to the arrays of an index, in one pass over them and in bounded memory.
 
 In memory stay the ids, the vocabulary and one block of postings (`blocks`). The blocks wait in a
-file until it is known how many postings each term has (`dealing`).
+file until it is known how many postings each term has (`invert`).
 """
 
 from collections import Counter
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from environments.webshop.lucene.analysis import token_term
 from environments.webshop.lucene.blocks import Blocks
 from environments.webshop.lucene.bm25 import inverse_norms
-from environments.webshop.lucene.dealing import deal
+from environments.webshop.lucene.invert import invert
 from environments.webshop.lucene.storage import Arrays
 from environments.webshop.lucene.strings import encode, pack
 from environments.webshop.lucene.tokens import tokenize
@@ -27,7 +27,7 @@ _STOP = -1
 class Memory:
     """What is held at most while an index is built.
 
-    postings: in a block; 12 bytes each, and about six times as much while it is dealt out.
+    postings: in a block; 12 bytes each, and about six times as much while it is inverted.
     tokens: known by their term; about 150 bytes each.
     """
 
@@ -36,20 +36,22 @@ class Memory:
 
 
 def build(documents: Iterable[tuple[str, str]], scratch: Path, memory: Memory = Memory()) -> Arrays:
-    """The arrays that `index.Index` reads; the largest are mapped to files in the folder `scratch`.
+    """Build the arrays that `index.Index` reads.
 
     Documents are numbered in the order of their ids, which is the order among equal scores. One
     without a term (no text, stop words only) counts for nothing, as in Lucene.
 
     Args:
         documents: (id, text) each.
+        scratch: a folder; the largest arrays are mapped to files in it.
+        memory: how much of the work stays in memory.
     """
     with (scratch / "blocks").open("w+b") as file:
         blocks = Blocks(file, memory.postings)
         ids, lengths, terms = _read(documents, blocks, _Vocabulary(memory.tokens))
         blocks.flush()
         id_order, term_order = _order(ids), _order(terms)
-        postings = deal(blocks, _ranks(id_order), _ranks(term_order), scratch)
+        postings = invert(blocks, _ranks(id_order), _ranks(term_order), scratch)
     id_bytes, id_ends = pack([ids[place] for place in id_order])
     term_bytes, term_ends = pack([terms[place] for place in term_order])
     return {

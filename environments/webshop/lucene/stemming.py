@@ -44,7 +44,7 @@ _STEP_4 = tuple(_SUFFIXES.split())
 
 
 def stem(word: str) -> str:
-    """The stem of a lower-case word. One of up to two characters (Java's: UTF-16 units) stays."""
+    """Return the stem of a lower-case word; words of up to two UTF-16 units stay."""
     if max(word, default="") <= "\uffff":
         return _stem(word)
     units = memoryview(word.encode("utf-16-le", "surrogatepass")).cast("H")
@@ -81,7 +81,7 @@ def _past_and_gerund(word: str) -> str:
 
 
 def _mend(rest: str) -> str:
-    """What is left of a past form or a gerund: hop(p), fil(e), conflat(e)."""
+    """Return what is left of a past form or a gerund: hop(p), fil(e), conflat(e)."""
     if rest.endswith(("at", "bl", "iz")):
         return rest + "e"
     if _ends_doubled(rest):
@@ -118,7 +118,7 @@ def _final(word: str) -> str:
 
 
 def _shape(word: str) -> str:
-    """v for a vowel, c for any other character; y is a vowel after a consonant."""
+    """Write v for a vowel and c for any other character; y is a vowel after a consonant."""
     shape = ""
     for letter in word:
         vowel = letter in "aeiou" or (letter == "y" and shape.endswith("c"))
@@ -127,7 +127,7 @@ def _shape(word: str) -> str:
 
 
 def _measure(word: str) -> int:
-    """How often a consonant follows a vowel: m in the paper."""
+    """Return how often a consonant follows a vowel: m in the paper."""
     return _shape(word).count("vc")
 
 

@@ -43,7 +43,7 @@ def write_arrays(file: BinaryIO, arrays: Arrays) -> None:
 
 
 def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
-    """The arrays of a file, read-only, mapped and not read.
+    """Return the arrays of a file, read-only, mapped and not read.
 
     Raises:
         FileNotFoundError: there is none.
@@ -62,7 +62,7 @@ def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
 
 
 def _listing(whole: NDArray[np.uint8], path: Path) -> tuple[dict[str, Any], int]:
-    """The table, and where the arrays end."""
+    """Return the table, and where the arrays end."""
     length, checksum, mark = _TAIL.unpack(whole[-_TAIL.size :].tobytes())
     end = len(whole) - _TAIL.size - length
     if mark != _MARK or end < 0:

@@ -13,7 +13,7 @@ def encode(text: str) -> bytes:
 
 
 def pack(texts: Sequence[bytes]) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-    """The bytes of all, and where each begins, with the end of the last."""
+    """Return all bytes, and where each string begins, with the end of the last."""
     ends = np.cumsum([0, *map(len, texts)], dtype=np.int64)
     return np.frombuffer(b"".join(texts), np.uint8), ends
 

@@ -53,7 +53,7 @@ _TOKEN = re.compile(
 
 
 def tokenize(text: str) -> list[str]:
-    """The tokens of the text, in order; their case is kept."""
+    """Return the tokens of the text, in order; their case is kept."""
     classes = classify(text)
     found = [text[match.start() : match.end()] for match in _TOKEN.finditer(classes)]
     if max(map(len, found), default=0) * 2 > LONGEST:  # a code point is two units at most

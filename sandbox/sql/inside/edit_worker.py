@@ -169,7 +169,7 @@ class Copy:
         return next((reply for reply in replies if "error" in reply), None) or self.state()
 
     def state(self) -> dict[str, Any]:
-        """Return digests of contents and schema, as `environments.sql.editing.State` explains."""
+        """Return digests of contents and schema, as `environments.sql.editor.State` explains."""
         content, schema = [], []
         for kind, name in self._db.execute(RELATIONS).fetchall():
             # The agent may have written the view: it gets the time of a statement.

@@ -15,7 +15,7 @@ from engine.runs.run import Resources
 from engine.runs.store import Store
 from engine.templates import get
 from engine.templates.base import World
-from environments import NOTHING, Action, Outcome, Step, Task, Tool, ToolEnv
+from environments import NO_ARGUMENTS, Action, Outcome, Step, Task, Tool, ToolEnv
 from search import Tree, Usage
 from tests.support.chat_server import ChatServer
 from tests.support.configs import make_config, run
@@ -157,7 +157,7 @@ class SayEnv(ToolEnv):
 
     tools = (
         Tool("say", "Say.", {"type": "object", "properties": {"text": {"type": "string"}}}),
-        Tool("give_up", "End.", NOTHING),
+        Tool("give_up", "End.", NO_ARGUMENTS),
     )
     wanted = "SELECT '12:30': a, b: \"c\"\nAction: no: call"
 

@@ -174,7 +174,7 @@ def without(record: dict[str, Any], name: str) -> dict[str, Any]:
         ("jsonl", OWN | {"files": {"x": 1}}, "not a text below the directory"),
         ("jsonl", OWN | {"timeout": "5s"}, "field 'timeout' must be seconds"),
         ("jsonl", OWN | {"packages": "numpy"}, "field 'packages' must be a list"),
-        (None, {"text": "?"}, "of no known format; say which with --format"),
+        (None, {"text": "?"}, "unknown format; name it with the option `format`"),
         (None, "no object", "must be an object, not str"),
     ],
 )

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from environments.python.bootstrap import prelude
 from environments.python.grading import Verdict, grade, marked
-from environments.python.installing import prelude
 from environments.python.values import number, same_answer
 from environments.types import Task
 from sandbox.branching import BranchingSandbox
@@ -141,7 +141,7 @@ def f(x): return 0
 import sys, json, os, types
 json.loads = lambda *a, **k: {'passed': 1, 'whole': True, 'why': ''}
 json.dumps = lambda *a, **k: '{"passed": 1, "whole": true, "why": ""}'
-for name in ('unittest', 'pytest', 'treegraft_inside', 'treegraft_inside.judge'):
+for name in ('unittest', 'pytest', 'treegraft_inside', 'treegraft_inside.grader'):
     sys.modules[name] = types.ModuleType(name)
 def f(x): return 0
 """,
@@ -291,7 +291,7 @@ def test_files_of_the_task_are_as_they_were_and_the_agents_are_there(
 def test_an_interpreter_that_the_agent_bent_does_not_judge(sandbox: BranchingSandbox) -> None:
     bend = """
 import builtins, sys
-sys.modules['treegraft_inside.judge'].verdict = lambda text: '{"passed": 1, "whole": true}'
+sys.modules['treegraft_inside.grader'].verdict = lambda text: '{"passed": 1, "whole": true}'
 builtins.exec = builtins.compile = None
 """
     assert sandbox.step(ROOT_NODE, "bent", bend).ok

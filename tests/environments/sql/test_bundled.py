@@ -16,7 +16,7 @@ import sqlglot
 from sqlglot import exp
 
 import tools.bundled.sql as bundled
-from environments.sql.formats import BUNDLED
+from environments.sql.tasks.formats import BUNDLED
 from tools.bundled.sql.build import HEADER, Source, db_id, write
 
 DATA = BUNDLED

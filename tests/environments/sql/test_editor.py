@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from environments.sql.sqlite_editor import SqliteEditor
+from environments.sql.sqlite.editor import SqliteEditor
 from sandbox import QueryLimits, SandboxError
 from tests.support.editors import SHOP, error, rows, write_shop
 

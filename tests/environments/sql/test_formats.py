@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from environments import DataError, make
-from environments.sql.formats import bird_tasks, spider_tasks
+from environments.sql.tasks.formats import bird_tasks, spider_tasks
 
 RECORD = {"db_id": "shop", "question": "How many?", "SQL": "SELECT count(*) FROM item"}
 

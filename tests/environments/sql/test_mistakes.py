@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from environments.sql.mistakes import wrong_queries
+from environments.sql.mistakes.wrong_queries import wrong_queries
 
 COLUMNS = {"rider": ["id", "name", "birth year"], "ride": ["id", "rider_id", "km"]}
 BUNDLED = Path(__file__).parents[3] / "environments" / "sql" / "data"

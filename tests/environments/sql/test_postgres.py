@@ -12,9 +12,10 @@ import psycopg
 import pytest
 
 from environments import Action, DataError, Task, ToolEnv, make
-from environments.sql import postgres_guard, postgres_server
-from environments.sql.editing import Unreadable
-from environments.sql.postgres_editor import PostgresEditor
+from environments.sql.editor import Unreadable
+from environments.sql.postgres import guard
+from environments.sql.postgres.editor import PostgresEditor
+from environments.sql.postgres.server import SETTINGS
 from sandbox import QueryLimits, SandboxError
 from sandbox.errors import StateLost
 from tests.support.editors import error, rows
@@ -169,9 +170,9 @@ def test_every_volatile_function_of_the_server_is_refused(server: PostgresServer
     with server.boss() as connection:
         names = {str(row[0]) for row in connection.execute(query)}
     assert len(names) > 100
-    for name in names - postgres_guard.TRANSACTIONAL:
+    for name in names - guard.TRANSACTIONAL:
         for sql in (f"SELECT {name}(1)", f'SELECT "{name}" (1)', f"SELECT {name.upper()}--\n(1)"):
-            assert postgres_guard.refusal(sql, names) is not None, sql
+            assert guard.refusal(sql, names) is not None, sql
 
 
 def test_comments_hide_no_statement() -> None:
@@ -180,8 +181,8 @@ def test_comments_hide_no_statement() -> None:
         "-- SELECT\rDROP DATABASE shop",
         "/* SELECT",
     ):
-        assert postgres_guard.refusal(sql, ()) is not None
-    assert postgres_guard.refusal("/* a /* b */ c */ -- d\n (SELECT 1)", ()) is None
+        assert guard.refusal(sql, ()) is not None
+    assert guard.refusal("/* a /* b */ c */ -- d\n (SELECT 1)", ()) is None
 
 
 def test_one_statement_may_not_fill_the_disk(server: PostgresServer) -> None:
@@ -343,7 +344,7 @@ def test_a_lost_connection_is_trouble_and_then_mended(
 def test_databases_are_dropped_and_the_dead_ones_swept(server: PostgresServer) -> None:
     before = server.databases()
     program = (
-        "import os\nfrom environments.sql.postgres_editor import PostgresEditor\n"
+        "import os\nfrom environments.sql.postgres.editor import PostgresEditor\n"
         f"editor = PostgresEditor({server.url!r})\n"
         "editor.open('shop')\neditor.trial('shop', ())\nos._exit(1)\n"
     )
@@ -393,7 +394,7 @@ def test_a_missing_driver_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setitem(sys.modules, "psycopg", None)
     with pytest.raises(DataError, match=r"pip install 'treegraft\[postgres\]'"):
         make("database", db="postgres://a@b/c")
-    assert postgres_server.SETTINGS["jit"] == "off"
+    assert SETTINGS["jit"] == "off"
 
 
 def test_a_template_that_is_in_use_is_said(server: PostgresServer) -> None:

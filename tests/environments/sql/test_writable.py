@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from environments import Action, DataError, Task, ToolEnv, make
-from environments.sql.edit_tasks import BUNDLED_EDITS, edit_tasks
-from environments.sql.formats import BUNDLED
-from environments.sql.wrong_writes import wrong_writes
+from environments.sql.mistakes.wrong_writes import wrong_writes
+from environments.sql.tasks.edit_tasks import BUNDLED_EDITS, edit_tasks
+from environments.sql.tasks.formats import BUNDLED
 from tests.support.editors import write_shop
 
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from environments.webshop.catalogue import BUNDLED
-from environments.webshop.catalogue import load as open_shop
-from environments.webshop.colours import colour_in
 from environments.webshop.goals import Goal
-from environments.webshop.matching import alike
-from environments.webshop.products import Product, make_product
-from environments.webshop.reward import judge
+from environments.webshop.reward.colours import colour_in
+from environments.webshop.reward.matching import alike
+from environments.webshop.reward.reward import grade
+from environments.webshop.shop.catalogue import BUNDLED
+from environments.webshop.shop.catalogue import load as open_shop
+from environments.webshop.shop.products import Product, make_product
 from environments.webshop.tasks import split_of
 from tools.bundled.webshop.__main__ import kinds, texts
 from tools.bundled.webshop.kind import Kind, phrase
@@ -72,7 +72,7 @@ def most(product: Product, goal: Goal) -> float:
     """No purchase of `product` earns more: it is at its cheapest, with every value chosen."""
     values = [value for offered in product.options.values() for value in offered]
     chosen = {str(number): value for number, value in enumerate(values)}
-    return judge(product, goal, product.prices[0], chosen, title_words).value
+    return grade(product, goal, product.prices[0], chosen, title_words).value
 
 
 def chosen_by(record: Mapping[str, Any]) -> dict[str, str]:
@@ -187,13 +187,13 @@ def test_what_is_asked_for_earns_all_and_less_does_not(
         product = products[record["asin"]]
         goal, right = goal_of(record, product), chosen_by(record)
         price = product.prices[-1]
-        assert judge(product, goal, price, right, title_words).value == 1.0
+        assert grade(product, goal, price, right, title_words).value == 1.0
         for name, value in right.items():
             fewer = {other: kept for other, kept in right.items() if other != name}
-            assert judge(product, goal, price, fewer, title_words).value < 1.0
+            assert grade(product, goal, price, fewer, title_words).value < 1.0
             for wrong in set(product.options[name]) - {value}:
                 other = right | {name: wrong}
-                assert judge(product, goal, price, other, title_words).value < 1.0
+                assert grade(product, goal, price, other, title_words).value < 1.0
 
 
 def test_no_rival_earns_all_and_some_nearly_do(
@@ -246,6 +246,6 @@ def test_oracle_earns_all_and_nothing_is_no_purchase(kind: str, every: int) -> N
         wanted = goal.options.values() if isinstance(goal.options, Mapping) else goal.options
         right = {name: value for name, values in offered for value in values if value in wanted}
         assert len(right) == len(wanted)
-        assert shop.judge(goal.asin, goal, right).value == 1.0
+        assert shop.grade(goal.asin, goal, right).value == 1.0
         assert goal.price_upper < 1000, "no price is asked for"
         assert f"price lower than {goal.price_upper:.2f} dollars" in goal.instruction

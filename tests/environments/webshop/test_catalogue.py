@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from environments.errors import DataError
-from environments.webshop.catalogue import BUNDLED, Catalogue, load
-from environments.webshop.keeping import NotKept, keep
+from environments.webshop.shop.built_files import NotWritable, build_once
+from environments.webshop.shop.catalogue import BUNDLED, Catalogue, load
 
 COLOURS = ("red", "blue", "green")
 
@@ -78,8 +78,8 @@ def test_search_finds_by_words(shop: Catalogue) -> None:
 def test_buying_what_is_asked_for(shop: Catalogue) -> None:
     for goal in shop.goals("synthetic"):
         assert isinstance(goal.options, dict)
-        assert shop.judge(goal.asin, goal, goal.options).value == 1.0
-        assert shop.judge(goal.asin, goal, {}).value == pytest.approx(2 / 3)
+        assert shop.grade(goal.asin, goal, goal.options).value == 1.0
+        assert shop.grade(goal.asin, goal, {}).value == pytest.approx(2 / 3)
     assert len(shop.goals("synthetic")) == 12
     assert len(shop.goals("human")) == 0
 
@@ -121,15 +121,15 @@ def test_a_malformed_record_leaves_nothing(data: Path, tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written(data: Path, tmp_path: Path) -> None:
     (tmp_path / "kept").write_text("a file")
-    with pytest.raises(NotKept, match="XDG_CACHE_HOME"):
+    with pytest.raises(NotWritable, match="XDG_CACHE_HOME"):
         load(data, folder=tmp_path / "kept")
 
 
 def test_what_a_killed_process_left_is_made_again(tmp_path: Path) -> None:
     (tmp_path / "it.making").write_text("half")
-    made = keep("it", Path.mkdir, tmp_path)
+    made = build_once("it", Path.mkdir, tmp_path)
     assert made.is_dir()
-    assert keep("it", Path.unlink, tmp_path) == made, "it is there, so nothing is made"
+    assert build_once("it", Path.unlink, tmp_path) == made, "it is there, so nothing is made"
 
 
 def titles(shop: Catalogue) -> list[str]:

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from environments import Action, DataError, make
+from environments.webshop.demonstration.gold_actions import purchase
 from environments.webshop.env import WebShopEnv, parse_text_action
-from environments.webshop.session import Session
-from environments.webshop.solving import purchase
+from environments.webshop.pages.session import Session
 from environments.webshop.tasks import BY_PRODUCT, PUBLISHED, split_of
 
 DATA = Path(os.environ.get("TREEGRAFT_DATA", Path(__file__).parents[3] / "../shared/data"))

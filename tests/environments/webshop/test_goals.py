@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments.webshop.catalogue import Catalogue, load
 from environments.webshop.goals import Goal, combination
-from environments.webshop.prices import NO_CAP, cap_text, draw_cap, draw_prices
+from environments.webshop.shop.catalogue import Catalogue, load
+from environments.webshop.shop.prices import NO_CAP, cap_text, draw_cap, draw_prices
 
 DATA = Path(os.environ.get("TREEGRAFT_DATA", Path(__file__).parents[3] / "../shared/data"))
 WEBSHOP = DATA / "webshop"

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from environments.types import Action, Step, Task
-from environments.webshop.catalogue import Catalogue, load
-from environments.webshop.demonstrate import mistakes
+from environments.webshop.demonstration.gold_actions import purchase
+from environments.webshop.demonstration.mistakes import mistakes
+from environments.webshop.demonstration.recovery import next_step
 from environments.webshop.env import WebShopEnv
 from environments.webshop.goals import Goal
-from environments.webshop.resuming import next_step
-from environments.webshop.solving import purchase
+from environments.webshop.shop.catalogue import Catalogue, load
 
 EVERY = 9
 """Of the bundled tasks, one in so many is tried."""

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments.webshop.lexicon import NOT_NOUNS, lexicon_nouns
-from environments.webshop.nouns import LEXICON, open_nouns, read_table, write_table
-from environments.webshop.words import words
+from environments.webshop.reward.noun_rules import NOT_NOUNS, lexicon_nouns
+from environments.webshop.reward.title_nouns import LEXICON, open_nouns, read_table, write_table
+from environments.webshop.reward.title_words import words
 
 TITLES = ("Wool Socks for Men", "Cotton Socks")
 

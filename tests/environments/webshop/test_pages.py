@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from environments.webshop.env import parse_text_action
-from environments.webshop.html import shop_page
-from environments.webshop.pages import Page, make_page
-from environments.webshop.parts import Part
-from environments.webshop.products import Product, Review
-from environments.webshop.session import START, Session, click, search
-from environments.webshop.text import plain, rich
+from environments.webshop.pages.html import shop_page
+from environments.webshop.pages.pages import Page, make_page
+from environments.webshop.pages.parts import Part
+from environments.webshop.pages.session import START, Session, click, search
+from environments.webshop.pages.text import plain, rich
+from environments.webshop.shop.products import Product, Review
 
 EPISODES = json.loads((Path(__file__).parents[2] / "golden" / "webshop_pages.json").read_text())[
     "episodes"

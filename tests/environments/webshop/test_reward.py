@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments.webshop.catalogue import Catalogue, load
-from environments.webshop.colours import colour_in, colour_of_pair
 from environments.webshop.goals import Goal
-from environments.webshop.lexicon import lexicon_nouns
-from environments.webshop.matching import alike
-from environments.webshop.nouns import Nouns
-from environments.webshop.products import Product
-from environments.webshop.reward import Kinship, Reward, judge
+from environments.webshop.reward.colours import colour_in, colour_of_pair
+from environments.webshop.reward.matching import alike
+from environments.webshop.reward.noun_rules import lexicon_nouns
+from environments.webshop.reward.reward import Kinship, Reward, grade
+from environments.webshop.reward.title_nouns import Nouns
+from environments.webshop.shop.catalogue import Catalogue, load
+from environments.webshop.shop.products import Product
 
 DATA = Path(os.environ.get("TREEGRAFT_DATA", Path(__file__).parents[3] / "../shared/data"))
 WEBSHOP = DATA / "webshop"
@@ -46,7 +46,7 @@ def cases() -> list[dict[str, Any]]:
 
 def judged(shop: Catalogue, case: Mapping[str, Any], nouns: Nouns) -> Reward:
     product, goal = shop.products[case["asin"]], shop.goals("synthetic")[case["goal_idx"]]
-    return judge(product, goal, shop.prices[case["asin"]], case["options"], nouns)
+    return grade(product, goal, shop.prices[case["asin"]], case["options"], nouns)
 
 
 @real
@@ -61,7 +61,7 @@ def test_rewards_and_parts_are_the_originals(
 
 @real
 def test_rewards_by_the_lexicon_alone(shop: Catalogue, cases: list[dict[str, Any]]) -> None:
-    """The figures that `lexicon` tells of."""
+    """The figures that `noun_rules` gives."""
     rewards = [judged(shop, case, lexicon_nouns) for case in cases]
     pairs = list(zip(rewards, cases, strict=True))
     assert sum(abs(got.value - case["reward"]) < 1e-9 for got, case in pairs) == 1489
@@ -76,7 +76,7 @@ def test_458_goals_cannot_be_met_in_full(shop: Catalogue, tagged: Nouns) -> None
     for goal in shop.goals("synthetic"):
         assert isinstance(goal.options, Mapping)
         product, price = shop.products[goal.asin], shop.prices[goal.asin]
-        reward = judge(product, goal, price, goal.options, tagged)
+        reward = grade(product, goal, price, goal.options, tagged)
         if reward.value < 1:
             missed.append(reward)
     assert len(missed) == 458
@@ -116,7 +116,7 @@ def reward_of(
     price: float = 20.0,
     options: Mapping[str, str] = NONE_CHOSEN,
 ) -> Reward:
-    return judge(product, goal, price, options, lexicon_nouns)
+    return grade(product, goal, price, options, lexicon_nouns)
 
 
 @pytest.mark.parametrize(
@@ -256,10 +256,10 @@ TEXTS = st.text("abc dé'›-", max_size=12)
 def test_a_reward_is_a_share(
     product: Product, goal: Goal, price: float, options: dict[str, str]
 ) -> None:
-    reward = judge(product, goal, price, options, lexicon_nouns)
+    reward = grade(product, goal, price, options, lexicon_nouns)
     assert 0 <= reward.value <= 1
     assert all(0 <= part <= 1 for part in reward.parts.values())
     shares = sum(reward.parts.get(f"w_{name}", 0) for name in ("att", "option", "price"))
     assert shares == pytest.approx(1)
-    dearer = judge(product, goal, price + 1000, options, lexicon_nouns)
+    dearer = grade(product, goal, price + 1000, options, lexicon_nouns)
     assert dearer.value <= reward.value

@@ -14,18 +14,18 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from environments.webshop.documents import documents, indexed_text
-from environments.webshop.keeping import NotKept, default_folder
 from environments.webshop.lucene.analysis import terms
 from environments.webshop.lucene.bm25 import rounded
 from environments.webshop.lucene.cache import open_index
 from environments.webshop.lucene.index import Index
 from environments.webshop.lucene.postings import Memory, build
 from environments.webshop.lucene.storage import Damaged, read_arrays
-from environments.webshop.products import Product, make_product
+from environments.webshop.shop.built_files import NotWritable, default_folder
+from environments.webshop.shop.documents import documents, indexed_text
+from environments.webshop.shop.products import Product, make_product
 
 DATA = Path(os.environ.get("TREEGRAFT_DATA", Path(__file__).parents[3] / "../shared/data"))
 FORK = multiprocessing.get_context("fork")
@@ -203,6 +203,7 @@ def test_an_index_is_mapped_and_cannot_be_written(tmp_path: Path) -> None:
         assert not array.flags.writeable
 
 
+@settings(deadline=None)
 @given(where=st.floats(0, 1, exclude_max=True), cut=st.booleans())
 def test_a_damaged_file_is_built_again(where: float, cut: bool) -> None:
     with TemporaryDirectory() as folder:
@@ -224,7 +225,7 @@ def test_a_build_that_fails_leaves_nothing(tmp_path: Path) -> None:
         yield SHOP[0]
         raise OSError("no such disk")
 
-    with pytest.raises(NotKept, match="no such disk"):
+    with pytest.raises(NotWritable, match="no such disk"):
         open_index(unreadable, "shop", tmp_path)
     assert [path.suffix for path in tmp_path.iterdir()] == [".lock"]
     assert len(open_index(Shelf(*SHOP), "shop", tmp_path)) == len(SHOP)
@@ -244,7 +245,7 @@ def die() -> Iterable[tuple[str, str]]:
     return SHOP
 
 
-def test_processes_at_once_build_once(tmp_path: Path) -> None:
+def test_processes_at_once_build_it_once(tmp_path: Path) -> None:
     processes = [FORK.Process(target=open_and_note, args=(tmp_path,)) for _ in range(4)]
     for process in processes:
         process.start()
@@ -270,7 +271,7 @@ def note(path: Path, text: str) -> None:
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(NotKept, match="XDG_CACHE_HOME to a folder that can be written"):
+    with pytest.raises(NotWritable, match="XDG_CACHE_HOME to a folder that can be written"):
         open_index(Shelf(*SHOP), "shop", tmp_path / "file" / "kept")
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments.webshop.pages import PRODUCTS_SHOWN, Page, make_page
-from environments.webshop.products import Product
-from environments.webshop.session import START, Session, click, search
+from environments.webshop.pages.pages import PRODUCTS_SHOWN, Page, make_page
+from environments.webshop.pages.session import START, Session, click, search
+from environments.webshop.shop.products import Product
 
 OPTIONS = {"size": ("small", "large"), "color": ("red", "buy now"), "none": ()}
 PRODUCTS = {

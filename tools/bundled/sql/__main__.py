@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from environments.sql.formats import BUNDLED
+from environments.sql.tasks.formats import BUNDLED
 from tools.bundled.sql import DATABASES
 from tools.bundled.sql.build import write
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from random import Random
 from typing import Any
 
-from environments.webshop.catalogue import BUNDLED
-from tools.bundled.webshop.asking import Wish, wishes
+from environments.webshop.shop.catalogue import BUNDLED
 from tools.bundled.webshop.combine import Item, rivals
+from tools.bundled.webshop.instructions import Wish, wishes
 from tools.bundled.webshop.kind import Kind, phrase
 from tools.bundled.webshop.wording import instruction, synthetic
 

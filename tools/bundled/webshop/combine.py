@@ -19,7 +19,7 @@ SPLITS = ("train",) * 7 + ("dev",) + ("test",) * 2
 RIVALS = len(SPLITS)
 OUT_OF_REACH = 45.0
 """Dollars that put a price above every cap that the original draws for the cheaper product: the
-highest of the four tens above it (`environments.webshop.prices`), and a rounded price."""
+highest of the four tens above it (`environments.webshop.shop.prices`), and a rounded price."""
 DEAR = 80.0
 """From this highest price on, a kind has rivals that are only too expensive."""
 _FAMILY = 3

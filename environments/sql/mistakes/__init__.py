@@ -1,0 +1,1 @@
+"""Plausible wrong queries and statements, for the demonstration teacher."""

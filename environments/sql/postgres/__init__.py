@@ -1,0 +1,1 @@
+"""Databases that the agent changes, on a Postgres server."""

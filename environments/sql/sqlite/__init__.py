@@ -1,0 +1,1 @@
+"""Databases that the agent changes, as SQLite copies in a sandbox."""

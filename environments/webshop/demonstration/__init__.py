@@ -1,0 +1,1 @@
+"""How the demonstration teacher shops: right, wrong, and back on track."""

@@ -1,0 +1,1 @@
+"""The shop's pages and how a shopper moves among them."""

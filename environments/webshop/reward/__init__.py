@@ -1,0 +1,1 @@
+"""What a purchase earns; see `reward`."""

@@ -1,0 +1,1 @@
+"""The shop's content: its files, products, prices and search; see `catalogue`."""
