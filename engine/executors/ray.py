@@ -108,9 +108,10 @@ class RayWorker:
         finally:
             self._outbox.put_nowait(())
 
-    async def deliver(self, message: Message) -> None:
-        """Give the worker a message of the driver."""
-        self._worker.receive(message)
+    async def deliver(self, messages: list[Message]) -> None:
+        """Give the worker messages of the driver."""
+        for message in messages:
+            self._worker.receive(message)
 
     async def collect(self) -> list[Message]:
         """Wait for messages to the driver, and return those there are."""
@@ -125,6 +126,7 @@ class ActorTransport:
 
     def __init__(self, actor: Any) -> None:
         self._actor = actor
+        self._outbox: list[Message] = []
 
     def start(self, receive: Callable[[Message], None], lost: Callable[[], None]) -> None:
         """See `Transport`."""
@@ -133,7 +135,13 @@ class ActorTransport:
 
     def send(self, message: Message) -> None:
         """See `Transport`; `_collect` notices that the actor is gone."""
-        self._actor.deliver.remote(message)
+        if not self._outbox:  # one call for all messages of this turn of the loop
+            asyncio.get_running_loop().call_soon(self._deliver)
+        self._outbox.append(message)
+
+    def _deliver(self) -> None:
+        self._actor.deliver.remote(self._outbox)
+        self._outbox = []
 
     async def close(self) -> None:
         """See `Transport`. The actor itself ends with the connection to the cluster."""
