@@ -28,9 +28,10 @@ from trainer.runtime.prepare import prepare_torch
 prepare_torch()
 
 from trainer.data.loss_weights import WeightedSequence  # noqa: E402
-from trainer.evaluation.evaluate import Evaluation, evaluate  # noqa: E402  # after prepare_torch
-from trainer.evaluation.measures.general import general  # noqa: E402
-from trainer.evaluation.reporting.format import share  # noqa: E402
+from trainer.evaluation.evaluate import evaluate  # noqa: E402  # after prepare_torch
+from trainer.evaluation.measures.general_chat import general_loss  # noqa: E402
+from trainer.evaluation.options import EvalOptions  # noqa: E402
+from trainer.evaluation.reporting.columns import share  # noqa: E402
 from trainer.training.options import SftOptions  # noqa: E402
 from trainer.training.output import claim  # noqa: E402
 from trainer.training.run import open_model, run  # noqa: E402
@@ -66,15 +67,15 @@ def halves(chat: Path, out: Path) -> tuple[Path, Path]:
 
 def measured(model: str, flags: argparse.Namespace, held_out: Path, out: Path) -> str:
     """One line of the table, without its name."""
-    options = {"schema": "prompt"} if flags.env in ("bird", "spider") else {}
-    wanted = Evaluation(
+    options = EvalOptions(
         env=flags.env, model=model, data=flags.data, split=flags.split, tasks=flags.tasks,
-        depth=flags.depth, max_tokens=128, options=options,
+        env_args={"schema": "prompt"} if flags.env in ("bird", "spider") else {},
+        depth=flags.depth, max_reply_tokens=128,
         samples=flags.samples, temperature=flags.temperature,
     )  # fmt: skip
-    report = evaluate(wanted, out)
+    report = evaluate(options, out)
     solved = share(report.pass_at["1"]) if flags.samples > 1 else str(report.solved)
-    chat = general(model, held_out).loss
+    chat = general_loss(model, held_out).loss
     down, up = chat.interval
     return f"{solved} | {chat.value:.3f} ({down:.3f} to {up:.3f})"
 

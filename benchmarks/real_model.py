@@ -46,7 +46,8 @@ from engine.runs.tasks import read_quarantine
 from engine.templates import get
 from engine.templates.base import Message, World
 from environments import Step, Tool, ToolEnv
-from trainer.evaluation.metrics import INVALID, paired, wilson
+from trainer.evaluation.measures.error_analysis import INVALID
+from trainer.evaluation.measures.statistics import solve_rate_change, wilson
 
 ARMS: dict[str, dict[str, Any]] = {
     "react": {"search": "react", "width": 1000},  # chains without end: the budget ends them
@@ -261,7 +262,7 @@ def against(mine: np.ndarray, base: np.ndarray) -> str:
     apart = mine - base
     whole = set(np.unique([mine, base])) <= {0.0, 1.0}  # one seed: Newcombe's interval
     before, after = ({str(i): bool(x) for i, x in enumerate(arm)} for arm in (base, mine))
-    pair = paired(before, after) if whole else None
+    pair = solve_rate_change(before, after) if whole else None
     low, high = pair[1:] if pair else interval(apart, np.ones(len(apart)))
     more, less = (apart > 0).sum(), (apart < 0).sum()
     return f"{100 * apart.mean():+.1f} ({100 * low:+.0f} to {100 * high:+.0f}); +{more} -{less}"

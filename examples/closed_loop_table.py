@@ -7,10 +7,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from trainer.evaluation.evaluate import read
-from trainer.evaluation.measures.statistics import estimate
-from trainer.evaluation.metrics import Report, changed
-from trainer.evaluation.reporting.format import share
+from trainer.evaluation.measures.statistics import estimate, mean_change
+from trainer.evaluation.metrics import read_report
+from trainer.evaluation.report import Report
+from trainer.evaluation.reporting.columns import share
 
 Solved = Mapping[str, float]
 """By task: whether it was solved, or the share of its answers that were right."""
@@ -41,12 +41,12 @@ def main(out: Path) -> None:
         for stage, folder in STAGES.items():
             where = [(out if stage == "before" else seed) / f"{folder}{ending}" for seed in seeds]
             if all(each.is_dir() for each in where):
-                runs[stage] = [of(read(each)) for each in where]
+                runs[stage] = [of(read_report(each)) for each in where]
         table = Table(f"held-out tasks solved: {what}", *(seed.name for seed in seeds), "all")
         for stage, found in runs.items():
             table.add_row(stage, *(mean([one]) for one in found), mean(found))
         Console().print(table)
-        change = changed(zip(runs["SFT"], runs["SFT + DPO"], strict=True))
+        change = mean_change(zip(runs["SFT"], runs["SFT + DPO"], strict=True))
         assert change is not None
         points, low, high = (100 * one for one in (change.value, *change.interval))
         print(f"DPO over SFT: {points:+.1f} points ({low:+.1f} to {high:+.1f})")

@@ -9,8 +9,8 @@ from rich.table import Table
 
 from engine.runs.stats import stats
 from engine.runs.store import Store
-from trainer.evaluation.evaluate import read
-from trainer.evaluation.metrics import paired
+from trainer.evaluation.measures.statistics import solve_rate_change
+from trainer.evaluation.metrics import read_report
 
 
 def main(out: Path) -> None:
@@ -21,7 +21,7 @@ def main(out: Path) -> None:
         for kind in ("sft", "dpo")
     }
     trained = json.loads((out / "sft.json").read_text("utf-8"))
-    before, after = read(out / "before"), read(out / "after")
+    before, after = read_report(out / "before"), read_report(out / "after")
     table = Table("", "before", "after", title="Treegraft's demo: held-out databases")
     table.add_row("trees", str(explored.trees), "")
     table.add_row("solved by the teacher", str(explored.solved), "")
@@ -31,7 +31,7 @@ def main(out: Path) -> None:
     table.add_row("solve rate (95 %)", str(before.solved), str(after.solved))
     table.add_row("valid-action rate", str(before.valid), str(after.valid))
     Console().print(table)
-    change = paired(before.outcomes, after.outcomes)
+    change = solve_rate_change(before.outcomes, after.outcomes)
     if change is None or change[1] <= 0:
         print(
             "At this size the change of the solve rate may still be chance (the 95 % interval of "

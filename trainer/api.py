@@ -15,7 +15,7 @@ from environments import ToolEnv
 from trainer.data.row_source import RowSource
 
 if TYPE_CHECKING:
-    from trainer.evaluation.metrics import Report
+    from trainer.evaluation.report import Report
     from trainer.training.options import TrainingOptions
     from trainer.training.run import TrainingSummary
 

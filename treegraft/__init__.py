@@ -15,12 +15,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from trainer.api import TrainedModel, dpo, evaluate, kto, sft
-
     from engine.api import Run, aexplore, explore
     from environments import Action, Outcome, Task, Tool, ToolEnv
     from search import Beam, BestFirst, Dfsdt, Mcts, React, Tree
-    from trainer.evaluation.metrics import Report
+    from trainer.api import TrainedModel, dpo, evaluate, kto, sft
+    from trainer.evaluation.report import Report
     from treegraft.errors import TreegraftError
 
 __all__ = [
@@ -52,7 +51,7 @@ _MODULES = {
     "environments": ("Action", "Outcome", "Task", "Tool", "ToolEnv"),
     "search": ("Beam", "BestFirst", "Dfsdt", "Mcts", "React", "Tree"),
     "trainer.api": ("TrainedModel", "dpo", "evaluate", "kto", "sft"),
-    "trainer.evaluation.metrics": ("Report",),
+    "trainer.evaluation.report": ("Report",),
     "treegraft.errors": ("TreegraftError",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

@@ -1,195 +1,120 @@
-"""Measure a student: the same engine as exploring, at width 1, on tasks that it was not shown.
+"""Measure a student: the engine's exploration with one chain per task, on held-out tasks.
 
-The model is in this process (`LocalChat`), or behind any OpenAI-compatible endpoint.
+The model is loaded into this process (`LocalChat`), or behind any OpenAI-compatible endpoint.
 """
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from engine.api import explore_config
 from engine.config import Config
 from engine.runs.build_executor import Resources
-from engine.runs.run import Selection, run
-from engine.runs.store import Store
+from engine.runs.explore import Progress
+from engine.runs.run import Selection
+from search import React, TaskBudget
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.batch_ask import Asked
-from trainer.evaluation.measures.general import general
-from trainer.evaluation.measures.harness import check_installed, harness
-from trainer.evaluation.measures.llm_judge import journal_of
-from trainer.evaluation.measures.references import Turn, turns
-from trainer.evaluation.measures.teacher_forcing import Forced, forced
-from trainer.evaluation.metrics import Report, measure
+from trainer.evaluation.measures.general_chat import general_loss
+from trainer.evaluation.measures.llm_judge import journal_path
+from trainer.evaluation.measures.lm_harness import check_installed, harness
+from trainer.evaluation.measures.references import Turn, reference_turns
+from trainer.evaluation.measures.teacher_forcing import TeacherForcing, teacher_forcing
+from trainer.evaluation.metrics import read_report
+from trainer.evaluation.options import EvalOptions
+from trainer.evaluation.report import Report
 
 if TYPE_CHECKING:
     from trainer.inference.local_chat import LocalChat
 
-REPORT = "report.json"
-
 SLOTS = 32
-"""Tasks at once for a model in this process: a token costs a CPU much the same for 8 rows as for
-32 (70 and 93 ms for SmolLM2-135M, bfloat16, 2 cores)."""
-
-_BESIDE = ("forced", "judged", "agreement", "general", "harness")
-"""Fields of a report that are not measured from a run's trees."""
+"""Tasks at once for a model in this process: on a CPU a token of 8 rows takes about as long as one
+of 32 rows (70 and 93 ms for SmolLM2-135M, bfloat16, 2 cores)."""
+ENDPOINT_CONCURRENCY = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Flags of `trainer eval`.
+def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) -> Report:
+    """Run the student on every task, and write the report into folder `out`.
 
-    model: a directory, a hub id or "smollm2", in this process; with base_url, the endpoint's name
-    of it.   depth: steps a task.   max_tokens: of a reply.   samples: chains a task, for pass@k.
-    concurrency: tasks at once; None for as many as the model in this process generates for, or 8
-    of an endpoint.   options: what the environment takes besides, by name.
-    reference: a run, or a file of rows, to be compared with turn by turn; fuzzy_weight: see
-    `measures.forced`.   general_data: held-out chat.   lm_eval: tasks of the harness;
-    lm_eval_limit: documents a task.
+    A run that was interrupted is resumed.
 
     Raises:
-        TrainerError: flags that do not go together.
+        TreegraftError: The options, the files or the endpoint cannot be used.
     """
-
-    env: str
-    model: str
-    data: str | None = None
-    split: str | None = None
-    limit: int | None = None
-    tasks: str = ""
-    base_url: str = ""
-    template: str = "react"
-    depth: int = 12
-    max_tokens: int = 256
-    temperature: float = 0.0
-    samples: int = 1
-    concurrency: int | None = None
-    seed: int = 0
-    sandbox: str = "auto"
-    options: Mapping[str, Any] = field(default_factory=dict)
-    reference: Path | None = None
-    fuzzy_weight: float = 1.0
-    general_data: Path | None = None
-    lm_eval: tuple[str, ...] = ()
-    lm_eval_limit: int | None = None
-
-    def __post_init__(self) -> None:
-        if self.samples > 1 and not self.temperature:
-            raise TrainerError(
-                "--samples draws chains that differ: give a --temperature above 0, such as 0.8"
-            )
-        if self.base_url and (self.general_data or self.lm_eval):
-            flag = "--general-data" if self.general_data else "--lm-eval"
-            raise TrainerError(f"{flag} needs a model in this process: leave out --base-url")
-        if self.general_data and not self.general_data.is_file():
-            raise TrainerError(f"--general-data {self.general_data}: no such file")
-        if self.lm_eval:
-            check_installed()
-
-
-def evaluate(wanted: Evaluation, out: Path) -> Report:
-    """Run the student on every task, and write the report into folder `out`. A run that was cut
-    off goes on where it stopped.
-
-    Raises:
-        TreegraftError: something that the user can mend.
-    """
-    config = _config(wanted)  # says what is wrong before a model is loaded
-    references = turns(wanted.reference, wanted.template) if wanted.reference else []
-    with _model(wanted) as chat:
+    config = _config(options)  # checked before a model is loaded
+    if options.lm_eval:
+        check_installed()
+    references = reference_turns(options.reference, options.template) if options.reference else []
+    with _model(options) as chat:
         if chat is not None:
             # The fingerprint of the weights: another model is another run.
             config = replace(config, teacher=chat.name, base_url=chat.base_url)
-        at_once = wanted.concurrency or (SLOTS if chat else 8)
-        run(
+        concurrency = options.concurrency or (SLOTS if chat else ENDPOINT_CONCURRENCY)
+        explore_config(
             config,
             out,
-            selection=Selection(wanted.tasks, wanted.limit),
-            means=Resources(chat=chat, concurrency=at_once),
+            selection=Selection(tasks=options.tasks, limit=options.limit),
+            resources=Resources(chat=chat, concurrency=concurrency),
+            progress=progress,
         )
-        report = read(out)
+        report = read_report(out)
         if references:
-            asked = Asked(journal_of(out), wanted.base_url, chat, at_once)
-            report.forced = _forced(wanted, asked, references, report)
-    if wanted.general_data:
-        report.general = general(wanted.model, wanted.general_data)
-    if wanted.lm_eval:
-        report.harness = harness(wanted.model, wanted.lm_eval, wanted.lm_eval_limit)
-    write(report, out)
+            asked = Asked(journal_path(out), options.base_url, chat, concurrency)
+            report.forced = _compare_with(references, options, asked, report)
+    if options.general_data:
+        report.general = general_loss(options.model, options.general_data)
+    if options.lm_eval:
+        report.harness = harness(options.model, options.lm_eval_tasks, options.lm_eval_limit)
+    report.keep(out)
     return report
 
 
-def read(folder: Path) -> Report:
-    """The report of a run, of `trainer eval` or `engine explore`: from its trees, and what was
-    measured besides from its `report.json`.
-
-    Raises:
-        UsageError: there is no run.
-        TrainerError: it holds no task yet, or the file is no report.
-    """
-    with Store.open(folder) as store:
-        report = measure(folder.resolve().name, store.trees(), store.failures())
-    if not report.outcomes:
-        raise TrainerError(f"{folder}: this run holds no task yet")
-    file = folder / REPORT
-    if file.is_file():
-        kept = _kept(file)
-        for name in _BESIDE:
-            setattr(report, name, getattr(kept, name))
-    return report
-
-
-def write(report: Report, folder: Path) -> None:
-    """Keep `report` with its run."""
-    (folder / REPORT).write_text(json.dumps(report.to_dict(), indent=2) + "\n", "utf-8")
-
-
-def _kept(file: Path) -> Report:
-    try:
-        return Report.from_dict(json.loads(file.read_text("utf-8")))
-    except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise TrainerError(f"{file} is not a report ({error}); delete it") from error
-
-
-def _forced(wanted: Evaluation, asked: Asked, references: list[Turn], report: Report) -> Forced:
-    """Raises TrainerError where no task that was measured has a reference."""
-    ours = [turn for turn in references if turn.task in report.outcomes]
-    if not ours:
-        raise TrainerError(f"--reference {wanted.reference}: holds none of the tasks measured")
-    without = len(report.outcomes.keys() - {turn.task for turn in ours})
-    return forced(asked, wanted.model, wanted.max_tokens, ours, wanted.fuzzy_weight, without)
-
-
-def _config(wanted: Evaluation) -> Config:
+def _config(options: EvalOptions) -> Config:
+    """Return the exploration that an evaluation is: independent chains from the start state."""
     return Config(
-        env=wanted.env,
-        data=wanted.data,
-        split=wanted.split,
-        sandbox=wanted.sandbox,
-        options=wanted.options,
-        teacher=wanted.model,
-        base_url=wanted.base_url,
-        template=wanted.template,
-        search="react",
-        width=wanted.samples,
-        solved=wanted.samples,  # no chain is left out because another one solved the task
-        depth=wanted.depth,
-        task_max_calls=None,
-        temperature=wanted.temperature,
-        reply_tokens=wanted.max_tokens,
-        seed=wanted.seed,
+        env=options.env,
+        data=options.data,
+        split=options.split,
+        sandbox=options.sandbox,
+        env_args=options.env_args,
+        teacher=options.model,
+        base_url=options.base_url,
+        template=options.template,
+        # Every chain is played, even after one has solved the task.
+        search=React(width=options.samples, max_solutions=options.samples, depth=options.depth),
+        budget=TaskBudget(calls=None),
+        temperature=options.temperature,
+        max_reply_tokens=options.max_reply_tokens,
+        seed=options.seed,
     )
 
 
 @contextmanager
-def _model(wanted: Evaluation) -> "Iterator[LocalChat | None]":
-    """The model in this process; None for an endpoint."""
-    if wanted.base_url:
+def _model(options: EvalOptions) -> "Iterator[LocalChat | None]":
+    """Load the model into this process; yield None for an endpoint."""
+    if options.base_url:
         yield None
         return
     from trainer.inference.local_chat import LocalChat
 
-    slots = min(wanted.concurrency or SLOTS, wanted.limit or SLOTS)
-    with closing(LocalChat(wanted.model, slots=slots)) as chat:
+    slots = min(options.concurrency or SLOTS, options.limit or SLOTS)
+    with closing(LocalChat(options.model, slots=slots)) as chat:
         yield chat
+
+
+def _compare_with(
+    references: list[Turn], options: EvalOptions, asked: Asked, report: Report
+) -> TeacherForcing:
+    """Ask the student at the turns of the references.
+
+    Raises:
+        TrainerError: No task that was measured has a reference.
+    """
+    measured = [turn for turn in references if turn.task in report.outcomes]
+    if not measured:
+        raise TrainerError(f"--reference {options.reference}: holds none of the tasks measured")
+    without = len(report.outcomes.keys() - {turn.task for turn in measured})
+    reply_tokens, weight = options.max_reply_tokens, options.fuzzy_weight
+    return teacher_forcing(asked, options.model, reply_tokens, measured, weight, without)

@@ -1,66 +1,48 @@
-"""What judges and people say of runs, added to the runs' reports."""
+"""Add the scores of judges and of people to the reports of runs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from engine.terminal import say
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.batch_ask import Asked
-from trainer.evaluation.measures.llm_judge import journal_of, judge, named
+from trainer.evaluation.measures.llm_judge import journal_path, judge
 from trainer.evaluation.measures.score_sheets import read_sheet, write_sheet
 from trainer.evaluation.measures.scores import agreements, summary
 from trainer.evaluation.measures.trajectories import trajectories
-from trainer.evaluation.metrics import Report
+from trainer.evaluation.options import JudgementOptions, parse_judge
+from trainer.evaluation.report import Report
 
 
-@dataclass(frozen=True, slots=True)
-class Opinions:
-    """judges: MODEL or MODEL@URL, each.   sheets: filled in by people, a person's each.
-    sheet: to be written, of all runs together.
+def add_judgements(options: JudgementOptions, runs: Sequence[tuple[Path, Report]]) -> None:
+    """Let every judge score every trajectory of `runs`, and add people's scores.
 
-    Raises:
-        TrainerError: a judge has no name, or two have the same.
-    """
-
-    judges: Sequence[str] = ()
-    sheets: Sequence[Path] = ()
-    sheet: Path | None = None
-
-    def __post_init__(self) -> None:
-        names = [named(spec)[0] for spec in self.judges] + [file.name for file in self.sheets]
-        if twice := sorted({name for name in names if names.count(name) > 1}):
-            raise TrainerError(f"--judge and --scores: two are called {twice[0]}; name them apart")
-
-    @property
-    def wanted(self) -> bool:
-        return bool(self.judges or self.sheets or self.sheet)
-
-
-def add(opinions: Opinions, runs: Sequence[tuple[Path, Report]]) -> None:
-    """Let every judge score every trajectory of `runs`, and take in what people scored.
+    Args:
+        options: Judges, filled-in sheets, and a sheet to write.
+        runs: Folder and report of each run; the reports are changed.
 
     Raises:
-        TrainerError, PolicyError, UsageError: something that the user can mend.
+        TrainerError: A sheet cannot be read or written, or holds no score of these runs.
+        PolicyError: A judge cannot be asked.
+        UsageError: A folder holds no run.
     """
-    people = {file: read_sheet(file) for file in opinions.sheets}
-    everything = []
-    known: set[str] = set()
+    sheets = {file: read_sheet(file) for file in options.scores}
+    of_all_runs = []
     for folder, report in runs:
-        shown = list(trajectories(folder))
-        everything += shown
-        for spec in opinions.judges:
-            model, url = named(spec)
-            say(f"{model} judges {len(shown)} trajectories of {report.name}")
-            asked = Asked(journal_of(folder), url)
-            report.judged[model] = judge(model, asked, shown)
-        for file, scores in people.items():
-            report.judged[file.name] = summary(shown, scores)
-        known |= {one.id for one in shown}
+        of_run = list(trajectories(folder))
+        of_all_runs += of_run
+        for spec in options.judges:
+            model, url = parse_judge(spec)
+            say(f"{model} judges {len(of_run)} trajectories of {report.name}")
+            asked = Asked(journal_path(folder), url)
+            report.judged[model] = judge(model, asked, of_run)
+        for file, scores in sheets.items():
+            report.judged[file.name] = summary(of_run, scores)
         report.agreement = agreements(report.judged)
-    for file, scores in people.items():
+    known = {one.id for one in of_all_runs}
+    for file, scores in sheets.items():
         if not known & scores.keys():
             raise TrainerError(f"--scores {file}: holds no score of a trajectory of these runs")
-    if opinions.sheet is not None:
-        number = write_sheet(opinions.sheet, everything)
-        say(f"{number} trajectories to score, 0 to 5: {opinions.sheet}")
+    if options.sheet is not None:
+        number = write_sheet(options.sheet, of_all_runs)
+        say(f"{number} trajectories to score, 0 to 5: {options.sheet}")

@@ -7,7 +7,7 @@ import pytest
 from environments import Action, Step, Task
 from search import Tree
 from search.tree import ROOT
-from trainer.evaluation.measures.error_analysis import KINDS, Mistakes, kinds, loops
+from trainer.evaluation.measures.error_analysis import KINDS, ErrorTally, kinds, loops
 from trainer.evaluation.measures.statistics import Rate
 
 
@@ -44,7 +44,7 @@ def test_every_kind_is_counted_with_an_example() -> None:
         tree("2", words, step("b", error="unknown_tool"), step("c", error="sql", cut="depth")),
         tree("3", step("b", error="bad_arguments"), step("c")),
     ]
-    counted = Mistakes()
+    counted = ErrorTally()
     for one in trees:
         counted.add(one)
     found = counted.summary()
@@ -58,7 +58,7 @@ def test_every_kind_is_counted_with_an_example() -> None:
 
 
 def test_a_task_counts_once_whatever_the_steps() -> None:
-    counted = Mistakes()
+    counted = ErrorTally()
     counted.add(tree("1", *map(step, "aaa")))
     assert Counter(kinds(tree("1", *map(step, "aaa")))) == {"repeated action": 2, "loop": 2}
     assert counted.summary()["loop"].steps == Rate(2, 3)

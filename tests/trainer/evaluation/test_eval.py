@@ -10,14 +10,16 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from engine.cli.options import env_options
 from engine.runs.run import run as explore
+from engine.runs.store import Store
 from tests.support.chat_server import ChatServer
 from tests.support.configs import make_config
 from tests.support.rows import GENERAL
 from tests.support.stored import answer, store, tree
 from trainer.errors import TrainerError
-from trainer.evaluation.evaluate import Evaluation, evaluate, read
+from trainer.evaluation.evaluate import evaluate
+from trainer.evaluation.metrics import read_report
+from trainer.evaluation.options import EvalOptions
 from treegraft.commands import trainer_app
 
 KEYPAD = ["--env", "examples.keypad:KeypadEnv", "--sandbox", "process", "--unsafe"]
@@ -50,12 +52,12 @@ def test_an_endpoint_is_measured_and_compared(tmp_path: Path) -> None:
     out = tmp_path / "after"
     with ChatServer(opener) as server:
         flags = [*KEYPAD, "--split", "test", "--base-url", server.base_url, "--model", "opener"]
-        done = run(*flags, "--out", str(out), "--json")
+        done = run(*flags, "--output", str(out), "--json")
         assert done.returncode == 0, done.stderr
         bad = lambda request: "nonsense"  # noqa: E731
         with ChatServer(bad) as other:
             flags[flags.index(server.base_url)] = other.base_url
-            before = run(*flags, "--depth", "3", "--out", str(tmp_path / "before"), "--json")
+            before = run(*flags, "--depth", "3", "--output", str(tmp_path / "before"), "--json")
     (report,) = json.loads(done.stdout)
     assert (report["solved"]["hits"], report["solved"]["total"]) == (1, 2)
     assert (report["valid"]["value"], report["steps_per_task"]) == (1.0, 5.0)
@@ -69,12 +71,12 @@ def test_an_endpoint_is_measured_and_compared(tmp_path: Path) -> None:
 
 
 def test_a_model_in_this_process_is_measured_and_resumed(tiny: Path, tmp_path: Path) -> None:
-    flags = [*KEYPAD, "--model", str(tiny), "--depth", "2", "--max-tokens", "4"]
-    first = run(*flags, "--out", str(tmp_path / "run"), "--limit", "1", "--json")
+    flags = [*KEYPAD, "--model", str(tiny), "--depth", "2", "--max-reply-tokens", "4"]
+    first = run(*flags, "--output", str(tmp_path / "run"), "--limit", "1", "--json")
     assert first.returncode == 0, first.stderr
     (report,) = json.loads(first.stdout)
     assert report["format_errors"]["hits"] == report["format_errors"]["total"] == 2
-    whole = run(*flags, "--out", str(tmp_path / "run"), "--json")
+    whole = run(*flags, "--output", str(tmp_path / "run"), "--json")
     assert json.loads(whole.stdout)[0]["solved"]["total"] == 4, whole.stderr
 
 
@@ -91,7 +93,7 @@ def test_all_figures_of_one_run_are_in_one_report(tmp_path: Path) -> None:
     out, page, sheet = tmp_path / "out", tmp_path / "report.html", tmp_path / "sheet.csv"
     with ChatServer(lucky) as server:
         flags = [*KEYPAD, "--split", "test", "--base-url", server.base_url, "--model", "student"]
-        flags += ["--samples", "2", "--temperature", "0.5", "--depth", "6", "--out", str(out)]
+        flags += ["--samples", "2", "--temperature", "0.5", "--depth", "6", "--output", str(out)]
         flags += ["--reference", str(tmp_path / "teacher"), "--judge", f"judge@{server.base_url}"]
         done = run(*flags, "--report", str(page), "--sheet", str(sheet), "--json")
         asked = len(server.requests)
@@ -123,52 +125,80 @@ def test_general_chat_is_measured_beside_the_tasks(tiny: Path, tmp_path: Path) -
     chat = tmp_path / "chat.json"
     chat.write_text(json.dumps(GENERAL), "utf-8")
     out = tmp_path / "run"
-    wanted = Evaluation(
-        "examples.keypad:KeypadEnv",
-        str(tiny),
+    options = EvalOptions(
+        env="examples.keypad:KeypadEnv",
+        model=str(tiny),
         limit=1,
         depth=1,
-        max_tokens=2,
+        max_reply_tokens=2,
         sandbox="process",
         general_data=chat,
     )
-    report = evaluate(wanted, out)
+    report = evaluate(options, out)
     assert report.general is not None
     assert report.general.conversations == len(GENERAL)
-    assert read(out).general is not None
+    assert read_report(out).general is not None
 
 
-def test_flags_that_do_not_go_together_are_refused_before_anything_is_asked() -> None:
-    with pytest.raises(TrainerError, match="--samples draws chains that differ"):
-        Evaluation("x", "y", samples=2)
-    with pytest.raises(TrainerError, match="--general-data needs a model in this process"):
-        Evaluation("x", "y", base_url="http://h", general_data=Path("z"))
-    with pytest.raises(TrainerError, match="--lm-eval needs a model in this process"):
-        Evaluation("x", "y", base_url="http://h", lm_eval=("z",))
-    with pytest.raises(TrainerError, match="nowhere.json: no such file"):
-        Evaluation("x", "y", general_data=Path("nowhere.json"))
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        ({"samples": 2}, "--samples needs a --temperature above 0"),
+        ({"base_url": "http://h", "general_data": Path("z")}, "--general-data needs a model in"),
+        ({"base_url": "http://h", "lm_eval": ("z",)}, "--lm-eval needs a model in this process"),
+        ({"general_data": Path("nowhere.json")}, "nowhere.json: no such file"),
+        ({"model": "", "reference": Path("x")}, "--reference asks a student: it needs --env and"),
+        ({"env": "", "lm_eval": ("z",)}, "--lm-eval asks a student: it needs --env and --model"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(
+    options: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(TrainerError, match=reason):
+        EvalOptions(**{"env": "x", "model": "y", **options})
 
 
 def test_what_asks_a_student_is_refused_without_one(tmp_path: Path) -> None:
     run_ = store(tmp_path / "run", [tree("1", answer("3"))])
-    for flag in ("--reference", "--general-data", "--lm-eval"):
-        done = CliRunner().invoke(trainer_app(), ["eval", "--compare", str(run_), flag, "x"])
-        assert isinstance(done.exception, TrainerError)
-        assert str(done.exception) == f"{flag} asks a student: it needs --env and --model"
+    done = CliRunner().invoke(trainer_app(), ["eval", "--compare", str(run_), "--lm_eval", "x"])
+    assert isinstance(done.exception, TrainerError)
+    assert "--lm-eval asks a student" in str(done.exception)
 
 
-def test_an_environments_own_options_are_those_that_were_given() -> None:
-    flags = {"partial": False, "goals": "human", "format_": "jsonl", "db": None, "limit": 3}
-    assert env_options(flags) == {"goals": "human", "format": "jsonl"}
-    assert env_options(flags | {"partial": True})["partial"] is True
+def test_tasks_of_lm_eval_are_listed_or_repeated() -> None:
+    options = EvalOptions(env="x", model="y", lm_eval=("a, b", "c"))
+    assert options.lm_eval_tasks == ["a", "b", "c"]
+
+
+def test_flags_of_version_0_1_mean_what_they_meant(tmp_path: Path) -> None:
+    """What the endpoint is asked, and the environment's options that the run keeps."""
+    flags = {
+        "0.1": "--max-tokens 7 --schema prompt --out",
+        "underscores": "--max_reply_tokens 7 --env_arg schema=prompt --out",
+        "now": "--max-reply-tokens 7 --env-arg schema=prompt --output",
+    }
+    command = "--env bird --split test --limit 1 --depth 1 --sandbox process --unsafe --model m"
+    requests = []
+    for name, words in flags.items():
+        out = tmp_path / name / "run"  # each with a journal of its own
+        with ChatServer(opener) as server:
+            ask = [*command.split(), "--base-url", server.base_url, *words.split(), str(out)]
+            done = CliRunner().invoke(trainer_app(), ["eval", *ask])
+            assert done.exit_code == 0, done.output
+            requests += server.requests
+        with Store.open(out) as run_:
+            assert run_.meta()["config"]["options"] == {"schema": "prompt"}
+    assert len(requests) == 3
+    assert requests[0] == requests[1] == requests[2]
+    assert requests[0]["max_tokens"] == 7
 
 
 def test_references_of_other_tasks_are_refused(tmp_path: Path) -> None:
     reference = store(tmp_path / "reference", [tree("other", answer("3"))])
     with ChatServer(opener) as server:
-        wanted = Evaluation(
-            "examples.keypad:KeypadEnv",
-            "student",
+        options = EvalOptions(
+            env="examples.keypad:KeypadEnv",
+            model="student",
             split="test",
             limit=1,
             base_url=server.base_url,
@@ -176,7 +206,7 @@ def test_references_of_other_tasks_are_refused(tmp_path: Path) -> None:
             reference=reference,
         )
         with pytest.raises(TrainerError, match="holds none of the tasks measured"):
-            evaluate(wanted, tmp_path / "run")
+            evaluate(options, tmp_path / "run")
 
 
 @pytest.mark.parametrize(
@@ -184,10 +214,10 @@ def test_references_of_other_tasks_are_refused(tmp_path: Path) -> None:
     [
         (["--compare", "x", "--report", "r.pdf"], "must end in .html or .md"),
         ([], "say what to measure"),
-        (["--env", "bird"], "--env needs --model and --out"),
+        (["--env", "bird"], "--env needs --model and --output"),
         (["--compare", "nowhere"], "no run in nowhere"),
-        ([*KEYPAD, "--model", "/none", "--out", "unused"], "/none: no such model directory"),
-        ([*KEYPAD, "--model", "x", "--out", "u", "--template", "x"], "unknown template 'x'"),
+        ([*KEYPAD, "--model", "/none", "--output", "unused"], "/none: no such model directory"),
+        ([*KEYPAD, "--model", "x", "--output", "u", "--template", "x"], "unknown template 'x'"),
     ],
 )
 def test_what_is_missing_is_one_line(flags: list[str], reason: str) -> None:
@@ -196,14 +226,16 @@ def test_what_is_missing_is_one_line(flags: list[str], reason: str) -> None:
     assert reason in done.stderr
 
 
-def test_help_does_not_wait_for_torch() -> None:
+@pytest.mark.parametrize("words", [[], ["eval"]], ids=["trainer", "trainer eval"])
+def test_help_does_not_wait_for_torch(words: list[str]) -> None:
     program = (
-        "import sys\nsys.argv = ['trainer', '--help']\nfrom treegraft.commands import trainer\n"
+        "import sys\nsys.argv = ['trainer', *sys.argv[1:], '--help']\n"
+        "from treegraft.commands import trainer\n"
         "try:\n    trainer()\nexcept SystemExit:\n    pass\n"
         "heavy = {'torch', 'transformers', 'trl', 'openai', 'gymnasium'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", program, *words], check=True, timeout=60)
 
 
 def test_the_students_package_missing_says_how_to_get_it() -> None:

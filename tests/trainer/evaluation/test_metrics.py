@@ -8,10 +8,17 @@ from rich.console import Console
 
 from environments import Action, Step, Task
 from search import Call, Tree, Usage
-from trainer.evaluation.measures.statistics import Estimate, estimate
-from trainer.evaluation.metrics import Rate, Report, changed, measure, paired, wilson
-from trainer.evaluation.reporting.sections import sections
-from trainer.evaluation.reporting.terminal import printable
+from trainer.evaluation.measures.statistics import (
+    Estimate,
+    Rate,
+    estimate,
+    mean_change,
+    solve_rate_change,
+    wilson,
+)
+from trainer.evaluation.metrics import measure
+from trainer.evaluation.report import Report
+from trainer.evaluation.reporting.comparison import Comparison
 
 
 def tree(id: str, *steps: Step, group: str = "shop", difficulty: str = "simple") -> Tree:
@@ -38,8 +45,7 @@ def answer(reward: float, **info: object) -> Step:
 def text(reports: list[Report]) -> str:
     """What the terminal shows of them."""
     console = Console(width=160, record=True, file=StringIO())
-    for part in printable(sections(reports)):
-        console.print(part)
+    console.print(Comparison(reports))
     return console.export_text()
 
 
@@ -121,19 +127,19 @@ def outcomes(both: int, gained: int, lost: int, neither: int) -> tuple[dict[str,
 def test_paired_difference_as_published() -> None:
     """Newcombe 1998, Statist. Med. 17:2635, table III, method 10: 36, 12, 2 and 0 of 50."""
     before, after = outcomes(36, 12, 2, 0)
-    assert paired(before, after) == pytest.approx((0.2, 0.0569, 0.3404), abs=1e-4)
+    assert solve_rate_change(before, after) == pytest.approx((0.2, 0.0569, 0.3404), abs=1e-4)
 
 
 def test_paired_difference_turns_with_the_order() -> None:
     before, after = outcomes(5, 9, 2, 14)
-    there, back = paired(before, after), paired(after, before)
+    there, back = solve_rate_change(before, after), solve_rate_change(after, before)
     assert there is not None
     assert back == pytest.approx((-there[0], -there[2], -there[1]))
 
 
 def test_other_tasks_are_not_paired() -> None:
-    assert paired({"1": True}, {"2": True}) is None
-    assert paired({}, {}) is None
+    assert solve_rate_change({"1": True}, {"2": True}) is None
+    assert solve_rate_change({}, {}) is None
 
 
 def test_runs_stand_side_by_side() -> None:
@@ -141,7 +147,9 @@ def test_runs_stand_side_by_side() -> None:
     after = measure("after", [tree(str(n), answer(float(n < 12))) for n in range(20)])
     shown = text([before, after])
     assert "60.0 % [39, 78] (12/20)" in shown
-    low, high = (round(100 * bound) for bound in paired(before.outcomes, after.outcomes)[1:])
+    change = solve_rate_change(before.outcomes, after.outcomes)
+    assert change is not None
+    low, high = (round(100 * bound) for bound in change[1:])
     assert f"+60.0 [{low:+d}, {high:+d}]" in shown
     assert low > 20
 
@@ -149,11 +157,11 @@ def test_runs_stand_side_by_side() -> None:
 def test_seeds_that_answer_the_same_questions_are_not_more_questions() -> None:
     before = {str(n): 0.0 for n in range(20)}
     after = {str(n): n % 4 / 4 for n in range(20)}
-    once, thrice = changed([(before, after)]), changed([(before, after)] * 3)
+    once, thrice = mean_change([(before, after)]), mean_change([(before, after)] * 3)
     assert once is not None and once == thrice
     assert once.value == pytest.approx(0.375)
     assert 0.2 < once.low < 0.3 and 0.45 < once.high < 0.55
-    assert changed([(before, after), (before, after | {"20": 1.0})]) is None
+    assert mean_change([(before, after), (before, after | {"20": 1.0})]) is None
 
 
 def test_what_one_chain_is_worth_is_compared_task_by_task() -> None:

@@ -25,14 +25,14 @@ from trainer.evaluation.measures.kagentbench import (
     tool,
     tool_use,
 )
-from trainer.evaluation.measures.references import Turn, turns
+from trainer.evaluation.measures.references import Turn, reference_turns
 from trainer.evaluation.measures.statistics import Estimate
-from trainer.evaluation.measures.teacher_forcing import compared, forced, overall
+from trainer.evaluation.measures.teacher_forcing import compare, overall, teacher_forcing
 
 
-def turn(*right: Action, **more: Any) -> Turn:
+def turn(*accepted: Action, **more: Any) -> Turn:
     given = {"before": None, "after_mistake": False, "last": False} | more
-    return Turn("1", [], [], get("react"), right, **given)
+    return Turn("1", [], [], get("react"), accepted, **given)
 
 
 LOOK = Action("look", {"table": "a b"}, "I look first.")
@@ -46,8 +46,8 @@ def test_the_reference_is_the_shortest_success_and_all_that_leads_to_one(tmp_pat
     chain(made, answer("9", reward=0.0), at=end - 1)
     chain(made, look("authors"), answer("9", reward=0.0))
     lost = tree("2", answer("9", reward=0.0))
-    found = turns(store(tmp_path / "run", [made, lost]), "react")
-    assert [[one.arguments for one in each.right] for each in found] == [
+    found = reference_turns(store(tmp_path / "run", [made, lost]), "react")
+    assert [[one.arguments for one in each.accepted] for each in found] == [
         [{"table": "loans"}],
         [{"table": "books"}, {"table": "all"}],
         [{"text": "3"}],
@@ -61,7 +61,7 @@ def test_the_reference_is_the_shortest_success_and_all_that_leads_to_one(tmp_pat
 
 def test_a_repeat_is_a_mistake(tmp_path: Path) -> None:
     made = tree("1", look("a"), look("a"), answer("3"))
-    found = turns(store(tmp_path / "run", [made]), "native")
+    found = reference_turns(store(tmp_path / "run", [made]), "native")
     assert [each.after_mistake for each in found] == [False, False, True]
     assert [tool["function"]["name"] for tool in found[0].tools] == ["look", "answer"]
 
@@ -73,10 +73,10 @@ def test_rows_bring_the_same_turns_as_their_run(tmp_path: Path, template: str) -
     chain(made, look("all", "All."), answer("3"), at=1)
     run = store(tmp_path / "run", [made])
     export([run], tmp_path / "rows.jsonl", ExportSettings("sft", templates=(template,)))
-    ours, theirs = turns(tmp_path / "rows.jsonl", "react"), turns(run, template)
+    ours, theirs = reference_turns(tmp_path / "rows.jsonl", "react"), reference_turns(run, template)
     for one, other in zip(ours, theirs, strict=True):
         assert (one.task, one.messages, one.tools) == ("db/1", other.messages, other.tools)
-        assert {action.key for action in one.right} == {action.key for action in other.right}
+        assert {action.key for action in one.accepted} == {action.key for action in other.accepted}
         assert (one.last, one.template.name) == (other.last, template)
     assert [one.after_mistake for one in ours] == [False, None, None]
 
@@ -85,18 +85,21 @@ def test_rows_bring_the_same_turns_as_their_run(tmp_path: Path, template: str) -
     ("row", "reason"),
     [
         ({"id": "1", "messages": []}, "line 1: its id must be RUN/TASK/LEAF"),
-        ({"id": "r/1/2", "messages": [{"role": "assistant", "content": "Hm."}]}, "reads a call"),
+        (
+            {"id": "r/1/2", "messages": [{"role": "assistant", "content": "Hm."}]},
+            "no template parses a tool call",
+        ),
         ({"id": "r/1/2", "reward": 0.5, "messages": []}, "holds no successful path"),
     ],
 )
 def test_rows_that_are_no_reference(tmp_path: Path, row: dict[str, Any], reason: str) -> None:
     with pytest.raises(TrainerError, match=reason):
-        turns(write(tmp_path / "rows.jsonl", [row]), "react")
+        reference_turns(write(tmp_path / "rows.jsonl", [row]), "react")
 
 
 def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no run in"):
-        turns(tmp_path, "react")
+        reference_turns(tmp_path, "react")
 
 
 def test_the_same_call_is_worth_all() -> None:
@@ -160,7 +163,7 @@ def test_parts_without_a_reference_leave_their_weight_to_the_others() -> None:
 
 def test_means_are_over_turns_and_say_what_is_left_out() -> None:
     asked = [turn(LOOK), turn(LOOK), turn(SAY, last=True)]
-    found = compared(asked, [LOOK, SAY, SAY], without=2)
+    found = compare(asked, [LOOK, SAY, SAY], without=2)
     assert found.tool is not None and found.tool.value == pytest.approx(2 / 3)
     assert found.planning is not None and found.planning.value == pytest.approx(0.5)
     assert found.arguments is not None and found.arguments.value == 1
@@ -173,7 +176,7 @@ def test_the_student_is_asked_with_the_references_prefix(
 ) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "none")
     made = tree("1", look("loans", "Loans?"), look("books"), answer("3"))
-    asked = turns(store(tmp_path / "run", [made]), "react")
+    asked = reference_turns(store(tmp_path / "run", [made]), "react")
 
     def student(request: dict[str, Any]) -> Any:
         said = sum(message["role"] == "assistant" for message in request["messages"])
@@ -184,8 +187,8 @@ def test_the_student_is_asked_with_the_references_prefix(
 
     with ChatServer(student) as server:
         whom = Asked(tmp_path / "journal.db", server.base_url)
-        first = forced(whom, "student", 64, asked, 1.0, 0)
-        again = forced(whom, "student", 64, asked[:2], 1.0, 0)
+        first = teacher_forcing(whom, "student", 64, asked, 1.0, 0)
+        again = teacher_forcing(whom, "student", 64, asked[:2], 1.0, 0)
     assert len(server.requests) == 3, "what was answered is not asked twice"
     assert server.requests[0]["temperature"] == 0
     assert server.requests[0]["stop"] == ["\nObservation:"]

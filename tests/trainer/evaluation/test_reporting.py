@@ -13,16 +13,16 @@ from environments import Action, Step, Task
 from search import Tree
 from search.tree import ROOT
 from trainer.errors import TrainerError
-from trainer.evaluation.measures.general import General
-from trainer.evaluation.measures.scores import Agreement, Judged
+from trainer.evaluation.measures.general_chat import GeneralLoss
+from trainer.evaluation.measures.scores import Agreement, JudgeScores
 from trainer.evaluation.measures.statistics import Estimate, Rate
-from trainer.evaluation.measures.teacher_forcing import Forced
-from trainer.evaluation.metrics import Report, measure
+from trainer.evaluation.measures.teacher_forcing import TeacherForcing
+from trainer.evaluation.metrics import measure
+from trainer.evaluation.report import Report
+from trainer.evaluation.reporting.comparison import Comparison
 from trainer.evaluation.reporting.document import Plot, line
-from trainer.evaluation.reporting.files import write_report
 from trainer.evaluation.reporting.plots import svg, text
 from trainer.evaluation.reporting.sections import sections
-from trainer.evaluation.reporting.terminal import printable
 
 HOSTILE = "```<script>alert(1)</script>|`[x](http://evil)\x1b[31m\u202e\n# [red]&"
 ONE = Estimate(0.5, 0.25, 0.75)
@@ -40,12 +40,12 @@ def tree(id: str, *rewards: float, group: str = "shop") -> Tree:
 def full(name: str, text: str) -> Report:
     """A report with everything in it, `text` wherever text can be."""
     report = measure(name, [tree(text, 1.0, 0.0, group=text), tree("2", 0.0, 0.0)])
-    report.forced = Forced(4, 2, 1, 1, 1.0, ONE, ONE, None, Estimate(1.5, 1, 2), ONE, ONE, None,
-                           ONE, None, 0.5, ["reflection", "profile"])  # fmt: skip
+    rates = (ONE, ONE, None, Estimate(1.5, 1, 2), ONE, ONE, None, ONE, None)
+    report.forced = TeacherForcing(4, 2, 1, 1, 1.0, *rates, 0.5, ["reflection", "profile"])
     scores = {str(n): 0 for n in range(6)} | {"4": 2}
-    report.judged = {text: Judged(Estimate(4, 3, 5), Rate(2, 2), Rate(0, 2), scores, 1)}
+    report.judged = {text: JudgeScores(Estimate(4, 3, 5), Rate(2, 2), Rate(0, 2), scores, 1)}
     report.agreement = {f"{text} and ann": Agreement(0.5, Rate(1, 2), Rate(2, 2))}
-    report.general = General(text, 3, {text: 1}, 40, Estimate(2, 1.5, 2.5), 7.39)
+    report.general = GeneralLoss(text, 3, {text: 1}, 40, Estimate(2, 1.5, 2.5), 7.39)
     report.harness = {text: {"acc": 0.25}}
     return report
 
@@ -69,7 +69,7 @@ class Parts(HTMLParser):
 
 
 def test_a_page_holds_every_section_and_needs_no_network(tmp_path: Path) -> None:
-    write_report(tmp_path / "r.html", [full("before", "a"), full("after", "b")])
+    Comparison([full("before", "a"), full("after", "b")]).save(tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text("utf-8")
     parts = Parts(page)
     titles = [section.title for section in sections([full("before", "a"), full("after", "b")])]
@@ -83,7 +83,7 @@ def test_a_page_holds_every_section_and_needs_no_network(tmp_path: Path) -> None
 
 
 def test_hostile_text_is_text_in_a_page(tmp_path: Path) -> None:
-    write_report(tmp_path / "r.html", [full(HOSTILE, HOSTILE)])
+    Comparison([full(HOSTILE, HOSTILE)]).save(tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text("utf-8")
     parts = Parts(page)
     assert "script" not in parts.tags
@@ -94,7 +94,7 @@ def test_hostile_text_is_text_in_a_page(tmp_path: Path) -> None:
 
 
 def test_hostile_text_is_text_in_markdown(tmp_path: Path) -> None:
-    write_report(tmp_path / "r.md", [full(HOSTILE, HOSTILE)])
+    Comparison([full(HOSTILE, HOSTILE)]).save(tmp_path / "r.md")
     written = (tmp_path / "r.md").read_text("utf-8")
     prose = re.sub(r"^```text\n.*?^```$", "", written, flags=re.DOTALL | re.MULTILINE)
     assert not re.search(r"(?<!\\)[<`]", prose)
@@ -110,8 +110,7 @@ def test_hostile_text_is_text_in_markdown(tmp_path: Path) -> None:
 
 def test_hostile_text_is_text_at_a_terminal() -> None:
     console = Console(width=300, record=True, file=StringIO(), color_system=None)
-    for part in printable(sections([full(HOSTILE, HOSTILE)])):
-        console.print(part)
+    console.print(Comparison([full(HOSTILE, HOSTILE)]))
     shown = console.export_text()
     assert "\x1b" not in shown
     assert "[red]" in shown
@@ -120,7 +119,7 @@ def test_hostile_text_is_text_at_a_terminal() -> None:
 def test_several_runs_stand_side_by_side_with_the_last_against_the_first(tmp_path: Path) -> None:
     before = measure("before", [tree(str(n), 0.0) for n in range(20)])
     after = measure("after", [tree(str(n), float(n < 12)) for n in range(20)])
-    write_report(tmp_path / "r.md", [before, after])
+    Comparison([before, after]).save(tmp_path / "r.md")
     written = (tmp_path / "r.md").read_text("utf-8").replace("\\", "")
     row = next(row for row in written.splitlines() if row.startswith("| solved |"))
     cells = "0.0 % [0, 16] (0/20) | 60.0 % [39, 78] (12/20)"
@@ -159,9 +158,21 @@ def test_a_plot_of_bars_and_of_a_curve() -> None:
 
 def test_the_name_says_the_form(tmp_path: Path) -> None:
     with pytest.raises(TrainerError, match=r"must end in \.html or \.md"):
-        write_report(tmp_path / "r.pdf", [full("a", "a")])
+        Comparison([full("a", "a")]).save(tmp_path / "r.pdf")
 
 
 def test_a_full_report_goes_to_json_and_back() -> None:
     report = full("run", "a")
     assert Report.from_dict(report.to_dict()) == report
+
+
+def test_a_report_is_readable_where_it_is_printed_and_in_a_notebook(tmp_path: Path) -> None:
+    report = full("run", "a")
+    assert repr(report.solved) == "50.0 % (1/2; 9 to 91)"
+    assert repr(report).startswith("run: solved 50.0 % (1/2; 9 to 91), valid actions ")
+    assert "\n" not in repr(report)
+    cell = Parts(report._repr_html_())
+    assert {"table", "svg"} <= set(cell.tags) and "html" not in cell.tags
+    report.save(tmp_path / "r.md")
+    assert (tmp_path / "r.md").read_text("utf-8").startswith("# Evaluation of run\n")
+    assert "50.0 %" in repr(Comparison([report, report]))

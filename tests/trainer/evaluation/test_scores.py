@@ -1,4 +1,4 @@
-"""Scores of 1 to 5: what they come to, and weighted kappa against tables worked out by hand."""
+"""Scores of 0 to 5: their summary, and weighted kappa against tables worked out by hand."""
 
 import pytest
 from hypothesis import given
@@ -8,9 +8,9 @@ from environments import Task
 from tests.support.stored import answer
 from trainer.evaluation.measures.scores import agreements, kappa, summary
 from trainer.evaluation.measures.statistics import Rate
-from trainer.evaluation.measures.trajectories import shown
+from trainer.evaluation.measures.trajectories import trajectory_text
 
-SHOWN = [shown(Task(id, "?"), (answer(text),)) for id, text in ("1a", "1b", "2c", "3d")]
+SHOWN = [trajectory_text(Task(id, "?"), (answer(text),)) for id, text in ("1a", "1b", "2c", "3d")]
 IDS = [one.id for one in SHOWN]
 PAIRS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=30)
 

@@ -1,4 +1,4 @@
-"""Where a run went wrong: by kind, in how many steps and tasks, and one task to look at."""
+"""Errors by kind: in how many steps and tasks, and an example task."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from trainer.evaluation.measures.statistics import Rate
 
 FORMAT_ERRORS = ("malformed",)
 INVALID = (*FORMAT_ERRORS, "unknown_tool", "bad_arguments")
-"""Kinds in `info["error"]` of steps that called no tool as its schema allows."""
+"""Values of `info["error"]` for steps that did not call a tool as its schema allows."""
 
 REPEATED, LOOP, GAVE_UP, CUT = "repeated action", "loop", "gave up", "out of steps"
 _ERRORS = {
@@ -18,17 +18,24 @@ _ERRORS = {
     "bad_arguments": "bad arguments",
 }
 KINDS = (*_ERRORS.values(), REPEATED, LOOP, GAVE_UP, CUT)
-"""Those that every report names, 0 or not; an environment's own errors come after them.
+"""Kinds that every report lists, even with count 0; an environment's own errors follow them.
 
-repeated action: the same call, or the same text that is none, was made before on the path.
-loop: the last p steps are the p steps before them, actions and observations, for some p.
-gave up: by the tool `give_up`.   out of steps: the path was cut at --depth.
+repeated action: the same call, or the same malformed reply, occurred earlier on the path.
+loop: for some p, the last p steps equal the p steps before them, in actions and observations.
+gave up: the tool `give_up` was called.
+out of steps: the path was cut at --depth.
 """
 
 
 @dataclass(frozen=True, slots=True)
-class Mistake:
-    """steps, tasks: those with it, of all.   example: the id of a task with it, "" if none."""
+class ErrorRate:
+    """How often one kind of error occurs.
+
+    Attributes:
+        steps: Steps with it, of all steps.
+        tasks: Tasks with it, of all tasks that have a tree.
+        example: Id of a task with it; "" if there is none.
+    """
 
     steps: Rate
     tasks: Rate
@@ -36,8 +43,8 @@ class Mistake:
 
 
 @dataclass(slots=True)
-class Mistakes:
-    """Counts them over trees, one in memory at a time."""
+class ErrorTally:
+    """Counts of errors over trees, which are added one at a time."""
 
     steps: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
     tasks: dict[str, int] = field(default_factory=dict)
@@ -46,6 +53,7 @@ class Mistakes:
     trees: int = 0
 
     def add(self, tree: Tree) -> None:
+        """Count the errors of a tree."""
         found = list(kinds(tree))
         self.nodes += len(tree.nodes)
         self.trees += 1
@@ -55,10 +63,10 @@ class Mistakes:
             self.tasks[kind] = self.tasks.get(kind, 0) + 1
             self.examples.setdefault(kind, tree.task.id)
 
-    def summary(self) -> dict[str, Mistake]:
-        """Of the tasks that have a tree."""
+    def summary(self) -> dict[str, ErrorRate]:
+        """Return the rates by kind."""
         return {
-            kind: Mistake(
+            kind: ErrorRate(
                 Rate(number, self.nodes),
                 Rate(self.tasks.get(kind, 0), self.trees),
                 self.examples.get(kind, ""),
@@ -68,7 +76,7 @@ class Mistakes:
 
 
 def kinds(tree: Tree) -> Iterator[str]:
-    """What is wrong with the steps of a tree; a step may be wrong in several ways."""
+    """Yield the kind of each error in a tree; one step may have several."""
     for node in tree.nodes:
         step, path = node.step, tree.path(node.id)
         if error := step.info.get("error"):
@@ -84,8 +92,9 @@ def kinds(tree: Tree) -> Iterator[str]:
 
 
 def loops(path: tuple[Step, ...]) -> bool:
-    """Whether the last steps are a second time round: the last p equal the p before them."""
-    seen = [(step.action.key, step.observation) for step in path]
+    """Return whether, for some p, the last p steps equal the p steps before them."""
+    states = [(step.action.key, step.observation) for step in path]
     return any(
-        seen[-period:] == seen[-2 * period : -period] for period in range(1, len(seen) // 2 + 1)
+        states[-period:] == states[-2 * period : -period]
+        for period in range(1, len(states) // 2 + 1)
     )

@@ -1,4 +1,4 @@
-"""pass@k: how likely one of k chains solves a task, from n >= k chains that were played."""
+"""pass@k: how likely at least one of k chains solves a task, from n >= k chains."""
 
 from collections.abc import Mapping
 from math import comb
@@ -8,38 +8,47 @@ from trainer.evaluation.measures.statistics import Estimate, estimate
 
 
 def pass_at(k: int, chains: int, solved: int) -> float:
-    """The unbiased estimate of pass@k of one task (Chen et al. 2021, arXiv:2107.03374, section
-    2.1): 1 less the share of the k-subsets of its chains in which none solved it.
+    """Return the unbiased estimate of pass@k for one task: Chen et al. 2021, section 2.1.
 
-    k: at least 1, at most `chains`.
+    It is 1 less the share of k-subsets of its chains in which no chain solved it
+    (arXiv:2107.03374).
+
+    Args:
+        k: From 1 to `chains`.
+        chains: Chains of the task.
+        solved: Chains that solved it.
     """
     return 1 - comb(chains - solved, k) / comb(chains, k)
 
 
 def chains(tree: Tree) -> tuple[int, int]:
-    """How many independent chains a tree is, and how many of them solved the task; (0, 0) for a
-    tree that branches elsewhere than in its start state."""
+    """Return the number of independent chains of a tree, and of those that solved the task.
+
+    (0, 0) if the tree branches below its start state.
+    """
     if any(len(tree.children(node.id)) > 1 for node in tree.nodes):
         return 0, 0
     return len(tree.children(ROOT)), len(tree.winners())
 
 
-def curve(played: Mapping[str, tuple[int, int]], failed: int = 0) -> dict[str, Estimate]:
-    """pass@1, pass@2, pass@4, ..., by k as text, with intervals by bootstrap over tasks.
+def curve(chains: Mapping[str, tuple[int, int]], failed: int = 0) -> dict[str, Estimate]:
+    """Return pass@1, pass@2, pass@4, ..., by k as text, with intervals by bootstrap over tasks.
 
-    Empty where tasks have different numbers of chains (a search that stops at a success draws no
-    sample), and where they have one each: that is the solve rate.
+    Empty if tasks differ in the number of chains (a search that stops at its first success is not
+    a sample of chains), and if each has one chain, since pass@1 is then the solve rate.
 
-    played: chains and successes of each task, by its id.   failed: tasks without a tree.
+    Args:
+        chains: Chains and solved chains of each task, by its id.
+        failed: Tasks without a tree.
     """
-    numbers = {number for number, _ in played.values()}
+    numbers = {number for number, _ in chains.values()}
     if len(numbers) != 1 or (most := numbers.pop()) < 2:
         return {}
-    solved = [won for _, won in played.values()] + [0] * failed
-    found = {}
+    solved_chains = [solved for _, solved in chains.values()] + [0] * failed
+    means = {}
     for power in range(most.bit_length()):
         k = 1 << power
-        mean = estimate(((pass_at(k, most, won), 1) for won in solved), share=True)
+        mean = estimate(((pass_at(k, most, solved), 1) for solved in solved_chains), share=True)
         assert mean is not None
-        found[str(k)] = mean
-    return found
+        means[str(k)] = mean
+    return means

@@ -1,10 +1,10 @@
-"""The turns of reference trajectories: what a student is asked, and what it should have said.
+"""The turns of reference trajectories: what a student is asked, and which replies are accepted.
 
-From a run, the reference of a task is its shortest successful path, in the student's own template;
-where the tree went on to a success in several ways from a state of that path, each of those actions
-is right there (KAgentBench has some four golden results a turn, and takes the best match). From
-rows, it is the shortest row of a task, in the template it was written in, and other rows of the
-task that begin alike add to what is right.
+From a run, the reference of a task is its shortest successful path, in the student's own template.
+If several actions lead from a state of that path to a success, each of them is accepted there
+(KAgentBench has some four golden results per turn, and takes the best match). From rows, the
+reference is the shortest row of a task, in the template it was written in; other rows of the task
+with the same beginning add accepted actions.
 """
 
 import json
@@ -28,30 +28,37 @@ from trainer.errors import RowError, TrainerError
 class Turn:
     """One assistant turn of a reference.
 
-    messages, tools: what comes before it, for the request.   template: reads the reply.
-    right: at least one action.   before: the action of the turn before, if any.
-    after_mistake: whether that one was a mistake (an error, or a repeat); None where it is not
-    known.   last: whether it ends the trajectory.
+    Attributes:
+        task: Id of the task.
+        messages: What comes before the turn, for the request.
+        tools: Tools of the request.
+        template: Parses the reply.
+        accepted: Correct actions, at least one.
+        before: Action of the turn before, if any.
+        after_mistake: Whether that action was a mistake (an error or a repeat); None if unknown.
+        last: Whether the turn ends the trajectory.
     """
 
     task: str
     messages: list[Message]
     tools: list[dict[str, Any]]
     template: Template
-    right: tuple[Action, ...]
+    accepted: tuple[Action, ...]
     before: Action | None
     after_mistake: bool | None
     last: bool
 
 
-def turns(source: Path, template: str) -> list[Turn]:
-    """The turns of the references in `source`: a run's folder, or a file of SFT rows.
+def reference_turns(source: Path, template: str) -> list[Turn]:
+    """Return the turns of the references in `source`.
 
-    template: the student's; rows in another are read in theirs.
+    Args:
+        source: A run's folder, or a file of SFT rows.
+        template: The student's; rows written in another one are read in that one.
 
     Raises:
-        TrainerError: there is no reference in it, or it cannot be read.
-        UsageError: the folder holds no run.
+        TrainerError: There is no reference in it, or it cannot be read.
+        UsageError: The folder holds no run.
     """
     from_run = source.is_dir() or source.suffix == ".db"
     found = list(_of_run(source, template) if from_run else _of_rows(source, template))
@@ -63,38 +70,38 @@ def turns(source: Path, template: str) -> list[Turn]:
 def _of_run(folder: Path, name: str) -> Iterator[Turn]:
     with Store.open(folder) as store:
         meta = store.meta()
-        told = meta["world"]
-        world = World(told["instructions"], tuple(Tool(*tool) for tool in told["tools"]))
-        kept = meta.get("template", "") if name == meta["config"]["template"] else ""
-        template = get_template(name, source=kept)
+        stored = meta["world"]
+        world = World(stored["instructions"], tuple(Tool(*tool) for tool in stored["tools"]))
+        source = meta.get("template", "") if name == meta["config"]["template"] else ""
+        template = get_template(name, source=source)
         for tree in store.trees():
             yield from _of_tree(tree, world, template)
 
 
 def _of_tree(tree: Tree, world: World, template: Template) -> Iterator[Turn]:
-    ways = [tree.lineage(leaf.id) for leaf in tree.winners()]
-    if not ways:
+    successes = [tree.lineage(leaf.id) for leaf in tree.winners()]
+    if not successes:
         return
-    leading = {node.id for way in ways for node in way}
-    best = min(ways, key=len)
+    leading_to_success = {node.id for nodes in successes for node in nodes}
+    best = min(successes, key=len)
     for number, node in enumerate(best):
         path = tree.path(node.parent)
-        right = [child for child in tree.children(node.parent) if child.id in leading]
+        children = tree.children(node.parent)
         yield Turn(
             tree.task.id,
             template.render(world, tree.task, path),
             template.tools(world),
             template,
-            tuple(child.step.action for child in right),
+            tuple(child.step.action for child in children if child.id in leading_to_success),
             path[-1].action if path else None,
-            bool(path) and _mistaken(best[:number]),
+            bool(path) and _is_mistake(best[:number]),
             node is best[-1],
         )
 
 
-def _mistaken(way: Sequence[Node]) -> bool:
-    """Whether the last step was an error, or a repeat of an earlier one."""
-    *earlier, last = (node.step for node in way)
+def _is_mistake(nodes: Sequence[Node]) -> bool:
+    """Return whether the last step was an error, or a repeat of an earlier one."""
+    *earlier, last = (node.step for node in nodes)
     repeated = any(last.action.key == step.action.key for step in earlier)
     return repeated or bool(last.info.get("error"))
 
@@ -114,7 +121,7 @@ def _of_rows(file: Path, name: str) -> Iterator[Turn]:
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """actions: of the assistant messages, by their index in `messages`."""
+    """A successful trajectory; `actions` are those of its assistant messages, by their index."""
 
     task: str
     messages: list[Message]
@@ -124,7 +131,7 @@ class _Row:
 
 
 def _row(value: dict[str, Any], name: str) -> _Row | None:
-    """None for a trajectory that did not succeed."""
+    """Return None for a trajectory that did not succeed."""
     if float(value.get("reward", 1.0)) < 1:
         return None
     parts = str(value.get("id") or "").split("/")
@@ -136,17 +143,20 @@ def _row(value: dict[str, Any], name: str) -> _Row | None:
 
 
 def _read(messages: Sequence[Message], name: str) -> tuple[Template, dict[int, Action]]:
-    """The template that reads most calls in `messages`, the student's first, and what it reads."""
-    said = {n: message for n, message in enumerate(messages) if message["role"] == "assistant"}
+    """Return the template that parses most calls in `messages`, and the parsed actions.
+
+    The student's template is tried first.
+    """
+    replies = {n: message for n, message in enumerate(messages) if message["role"] == "assistant"}
     best: tuple[Template, dict[int, Action]] | None = None
     for known in dict.fromkeys((name, *NAMES)):
         template = get_template(known)
-        actions = {n: template.parse(message) for n, message in said.items()}
+        actions = {n: template.parse(message) for n, message in replies.items()}
         calls = sum(bool(action.tool) for action in actions.values())
         if best is None or calls > sum(bool(action.tool) for action in best[1].values()):
             best = template, actions
     if best is None or not any(action.tool for action in best[1].values()):
-        raise RowError("no template reads a call in it")
+        raise RowError("no template parses a tool call in it")
     return best
 
 
@@ -154,19 +164,19 @@ def _of_task(rows: Sequence[_Row]) -> Iterator[Turn]:
     best = min(rows, key=lambda row: len(row.messages))
     before: Action | None = None
     for place, action in best.actions.items():
-        alike = [
+        same_beginning = [
             row.actions[place]
             for row in rows
             if place in row.actions and _same(row.messages[:place], best.messages[:place])
         ]
-        # A turn that is no call (a mistake on the way to success) is no reference.
-        if right := tuple(one for one in alike if one.tool):
+        # A reply without a call (a mistake on the way to success) is not a reference.
+        if accepted := tuple(action for action in same_beginning if action.tool):
             yield Turn(
                 best.task,
                 best.messages[:place],
                 best.tools,
                 best.template,
-                right,
+                accepted,
                 before,
                 None if before else False,
                 place == max(best.actions),

@@ -1,6 +1,6 @@
-"""Scores by people: a spreadsheet of trajectories to fill in, and what it came back as.
+"""Scores by people: a spreadsheet of trajectories to fill in, and the scores read back.
 
-A sheet is blind: a row tells no run, and the rows of all runs are shuffled together.
+A sheet is blind: its rows do not name their run, and the rows of all runs are shuffled together.
 """
 
 import csv
@@ -11,21 +11,24 @@ from random import Random
 
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.scores import SCORES
-from trainer.evaluation.measures.trajectories import Shown
+from trainer.evaluation.measures.trajectories import TrajectoryText
 
 COLUMNS = ("id", "task", "trajectory", "score", "remark")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What makes a spreadsheet take a cell for a formula, to be run where it is opened."""
+"""A spreadsheet takes a cell that begins so for a formula, and runs it when it is opened."""
 
 
-def write_sheet(file: Path, shown: Iterable[Shown]) -> int:
-    """Write a row for each of `shown` that differs from the others, with empty cells for a score
-    of 0 to 5 and a remark; how many. The same trajectories make the same sheet.
+def write_sheet(file: Path, trajectories: Iterable[TrajectoryText]) -> int:
+    """Write one row per different trajectory, and return their number.
+
+    Each row has empty cells for a score of 0 to 5 and a remark. The same trajectories make the same
+    sheet.
 
     Raises:
-        TrainerError: there is another file of that name (it may be filled in), or none can be.
+        TrainerError: A different file of that name exists (it may be filled in), or the file
+            cannot be written.
     """
-    rows = sorted({one.id: one for one in shown}.values(), key=lambda one: one.id)
+    rows = sorted({one.id: one for one in trajectories}.values(), key=lambda one: one.id)
     Random(" ".join(one.id for one in rows)).shuffle(rows)
     text = io.StringIO(newline="")
     sheet = csv.writer(text)
@@ -34,7 +37,7 @@ def write_sheet(file: Path, shown: Iterable[Shown]) -> int:
     data = text.getvalue().encode("utf-8", "replace")
     try:
         if file.exists() and file.read_bytes() != data:
-            raise TrainerError(f"--sheet {file}: there is another; it may hold scores: name a new")
+            raise TrainerError(f"--sheet {file}: this file may hold scores: use a new name")
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
     except OSError as error:
@@ -43,10 +46,10 @@ def write_sheet(file: Path, shown: Iterable[Shown]) -> int:
 
 
 def read_sheet(file: Path) -> dict[str, int]:
-    """The scores in a sheet, by trajectory; rows without one are left out.
+    """Return the scores in a sheet, by trajectory; rows without a score are left out.
 
     Raises:
-        TrainerError: the file cannot be read, or a score is none; with its row.
+        TrainerError: The file cannot be read, or a score is not a number from 0 to 5.
     """
     csv.field_size_limit(1 << 27)
     try:
@@ -55,21 +58,21 @@ def read_sheet(file: Path) -> dict[str, int]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TrainerError(f"--scores {file}: cannot be read: {error}") from error
     if rows and not {"id", "score"} <= rows[0].keys():
-        raise TrainerError(f"--scores {file}: no columns id and score; --sheet writes such a file")
+        raise TrainerError(f"--scores {file}: it has no columns id and score")
     scores = {}
     for number, row in enumerate(rows, 1):
-        if given := (row["score"] or "").strip():
-            scores[(row["id"] or "").strip()] = _score(file, number, given)
+        if text := (row["score"] or "").strip():
+            scores[(row["id"] or "").strip()] = _score(file, number, text)
     return scores
 
 
-def _score(file: Path, number: int, given: str) -> int:
+def _score(file: Path, number: int, text: str) -> int:
     try:
-        score = int(given.removesuffix(".0"))  # some spreadsheets write 4 as 4.0
+        score = int(text.removesuffix(".0"))  # some spreadsheets write 4 as 4.0
     except ValueError:
         score = -1
     if score not in SCORES:
-        raise TrainerError(f"--scores {file}: row {number}: {given!r} is no score from 0 to 5")
+        raise TrainerError(f"--scores {file}: row {number}: {text!r} is not a score (0 to 5)")
     return score
 
 

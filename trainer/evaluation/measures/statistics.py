@@ -12,30 +12,37 @@ _SAMPLES = 2000  # of a bootstrap
 _DRAWN = 1 << 20  # units drawn at once, to bound memory
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Rate:
-    """hits of total, and the 95 % Wilson score interval of the proportion."""
+    """A proportion, with its 95 % Wilson score interval.
+
+    Attributes:
+        hits: Number of cases that count.
+        total: Number of cases.
+    """
 
     hits: int
     total: int
 
     @property
     def value(self) -> float:
+        """The proportion; 0 of nothing."""
         return self.hits / self.total if self.total else 0.0
 
     @property
     def interval(self) -> tuple[float, float]:
+        """Low and high, in [0, 1]."""
         return wilson(self.hits, self.total)
 
-    def __str__(self) -> str:
-        """ "45.0 % (81/180; 38 to 52)"."""
+    def __repr__(self) -> str:
+        """Return text such as "45.0 % (81/180; 38 to 52)"."""
         low, high = (100 * bound for bound in self.interval)
         return f"{100 * self.value:.1f} % ({self.hits}/{self.total}; {low:.0f} to {high:.0f})"
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean, and its 95 % interval by bootstrap (see `estimate`)."""
+    """A mean, with its 95 % interval by bootstrap (see `estimate`)."""
 
     value: float
     low: float
@@ -43,6 +50,7 @@ class Estimate:
 
     @property
     def interval(self) -> tuple[float, float]:
+        """Low and high."""
         return self.low, self.high
 
 
@@ -50,14 +58,16 @@ Figure = Rate | Estimate
 
 
 def estimate(units: Iterable[tuple[float, float]], *, share: bool = False) -> Estimate | None:
-    """The mean of all that `units` hold, where a unit (a task, a conversation) is drawn whole:
-    what belongs to it is alike. None of nothing.
+    """Return the mean over all values in `units`, or None if there are none.
 
-    Percentile bootstrap (Efron & Tibshirani 1993, chapter 13), the same draws every time. Of units
-    that are all alike, and of a single one, its interval has no width: it knows no others. So the
-    interval of a share that is 0 or 1 throughout is Wilson's, of as many units.
+    The interval is a percentile bootstrap over units (Efron & Tibshirani 1993, chapter 13): a unit
+    (a task, a conversation) is drawn whole, since its values are alike. The draws are the same
+    every time. With one unit, or identical units, that interval has zero width; so a share that is
+    0 or 1 throughout gets Wilson's interval for as many units instead.
 
-    units: sum and count of each.   share: each value is in [0, 1].
+    Args:
+        units: Sum and count of the values of each unit.
+        share: Each value is in [0, 1].
     """
     table = np.array(list(units), dtype=float).reshape(-1, 2)
     sums, counts = table[:, 0], table[:, 1]
@@ -66,34 +76,36 @@ def estimate(units: Iterable[tuple[float, float]], *, share: bool = False) -> Es
     mean = float(sums.sum() / counts.sum())
     if share and mean in (0.0, 1.0):
         return Estimate(mean, *wilson(int(mean) * len(table), len(table)))
-    drawing, means = np.random.default_rng(0), []
+    random, means = np.random.default_rng(0), []
     rounds = max(1, min(_SAMPLES, _DRAWN // len(table)))
     for done in range(0, _SAMPLES, rounds):
-        drawn = drawing.integers(len(table), size=(min(rounds, _SAMPLES - done), len(table)))
+        drawn = random.integers(len(table), size=(min(rounds, _SAMPLES - done), len(table)))
         total = counts[drawn].sum(axis=1)
         means.append(sums[drawn].sum(axis=1)[total > 0] / total[total > 0])
     low, high = np.percentile(np.concatenate(means), (2.5, 97.5))
     return Estimate(mean, float(low), float(high))
 
 
-def changed(runs: Iterable[tuple[Mapping[str, float], Mapping[str, float]]]) -> Estimate | None:
-    """How much the mean over tasks rose from before to after, in pairs of runs of the same tasks;
-    None if the tasks differ. See `estimate`: a task is drawn with what came of it in every pair, so
-    that seeds which answer the same questions do not pass for more questions.
+def mean_change(runs: Iterable[tuple[Mapping[str, float], Mapping[str, float]]]) -> Estimate | None:
+    """Return how much the mean over tasks rose from before to after; None if the tasks differ.
 
-    runs: before and after of each pair; by id of the task what came of it, 0 to 1.
+    See `estimate` for the interval: a task is drawn with its results in every pair, so that several
+    seeds on the same tasks do not count as more tasks.
+
+    Args:
+        runs: Before and after of each pair of runs: by task id its result, 0 to 1.
     """
-    rose: dict[str, list[float]] = {}
+    rises: dict[str, list[float]] = {}
     for before, after in runs:
         if before.keys() != after.keys():
             return None
         for id, value in before.items():
-            rose.setdefault(id, []).append(after[id] - value)
-    return estimate((sum(each), len(each)) for each in rose.values())
+            rises.setdefault(id, []).append(after[id] - value)
+    return estimate((sum(each), len(each)) for each in rises.values())
 
 
 def wilson(hits: int, total: int) -> tuple[float, float]:
-    """The 95 % score interval of a proportion (Wilson 1927); (0, 1) of nothing."""
+    """Return the 95 % score interval of a proportion (Wilson 1927); (0, 1) if `total` is 0."""
     if not total:
         return 0.0, 1.0
     p, z2 = hits / total, _Z * _Z
@@ -102,11 +114,17 @@ def wilson(hits: int, total: int) -> tuple[float, float]:
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def paired(
+def solve_rate_change(
     before: Mapping[str, bool], after: Mapping[str, bool]
 ) -> tuple[float, float, float] | None:
-    """How much the solve rate rose, with its 95 % interval, on the same tasks; None if the tasks
-    differ. Score method for paired proportions (Newcombe 1998, Statist. Med. 17:2635, method 10).
+    """Return how much the solve rate rose, and the low and high end of its 95 % interval.
+
+    Score method for paired proportions (Newcombe 1998, Statist. Med. 17:2635, method 10). None if
+    the tasks differ.
+
+    Args:
+        before: Whether each task was solved, by id.
+        after: The same, later.
     """
     if before.keys() != after.keys() or not before:
         return None
@@ -124,7 +142,7 @@ def paired(
 
 
 def _phi(both: int, gained: int, lost: int, neither: int) -> float:
-    """How far two runs solve the same tasks, with Newcombe's correction for continuity."""
+    """Return how far two runs solve the same tasks, with Newcombe's continuity correction."""
     product = (both + gained) * (lost + neither) * (both + lost) * (gained + neither)
     if not product:
         return 0.0

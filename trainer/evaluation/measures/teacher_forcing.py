@@ -1,7 +1,9 @@
-"""The student under teacher forcing: asked at every turn of a reference, with all that came before
-in the reference, so that one wrong reply does not spoil the next. It needs no environment.
+"""The student under teacher forcing: its replies at every turn of a reference.
 
-Its parts are KAgentBench's (`kagent.py`). A part without a reference is left out, and the weights
+Each request holds all that came before in the reference, so that one wrong reply does not spoil the
+next. It needs no environment.
+
+The parts are KAgentBench's (`kagentbench`). A part without a reference is left out, and the weights
 of the others are scaled to a sum of 1.
 """
 
@@ -27,18 +29,27 @@ from trainer.evaluation.measures.statistics import Estimate, estimate
 
 
 @dataclass(frozen=True, slots=True)
-class Forced:
-    """Means over turns, with intervals by bootstrap over tasks; None where no turn counts.
+class TeacherForcing:
+    """Means over turns, with intervals by bootstrap over tasks; None if no turn counts.
 
-    turns, tasks: of the reference, among the tasks that were measured.   without: tasks measured
-    that have no reference.   unanswered: turns that could not be asked (over the context); they
-    count 0.
-    tool: exact match of the tool's name.   arguments: ROUGE-L of them, where the tool is right.
-    thought: ROUGE-L of it, where the reference has one.
-    match: EM(tool) + fuzzy_weight x fuzzy(description), in [0, 1 + fuzzy_weight]; the description
-    is thought and arguments as one text, and fuzzy its ROUGE-L.
-    planning, tool_use, reflection, conclusion, profile: in [0, 1], see `kagent.py`.
-    overall: their weighted mean over the parts that are there.   left_out: those that are not.
+    Attributes:
+        turns: Number of reference turns, for the tasks that were measured.
+        tasks: Number of tasks with a reference.
+        without: Number of measured tasks without a reference.
+        unanswered: Number of turns that could not be asked (over the context); they count 0.
+        fuzzy_weight: Weight in `match`.
+        tool: Exact match of the tool's name.
+        arguments: ROUGE-L of the arguments, if the tool is right.
+        thought: ROUGE-L of the thought, if the reference has one.
+        match: EM(tool) + fuzzy_weight x ROUGE-L(thought and arguments as one text), in
+            [0, 1 + fuzzy_weight].
+        planning: In [0, 1], like the next four; see `kagentbench`.
+        tool_use: Score of the call.
+        reflection: Score after a mistake.
+        conclusion: Score of the last call.
+        profile: Always None here: no tree has a character's profile.
+        overall: Weighted mean of those five that are not None.
+        left_out: Names of the others.
     """
 
     turns: int
@@ -59,43 +70,48 @@ class Forced:
     left_out: list[str]
 
 
-def forced(
+def teacher_forcing(
     asked: Asked,
     model: str,
     max_tokens: int,
     references: Sequence[Turn],
     fuzzy_weight: float,
     without: int,
-) -> Forced:
-    """Ask the student at each turn, for its likeliest reply, and compare.
+) -> TeacherForcing:
+    """Ask the student for its likeliest reply at each turn, and compare.
 
-    asked: the student.   max_tokens: of a reply.   references: at least one.
-    fuzzy_weight, without: see `Forced`.
+    Args:
+        asked: Where the student is asked.
+        model: The student's name there.
+        max_tokens: Maximum tokens per reply.
+        references: At least one turn.
+        fuzzy_weight: See `TeacherForcing`.
+        without: See `TeacherForcing`.
     """
     replies = ask(asked, [_request(turn, model, max_tokens) for turn in references])
-    said = [
+    actions = [
         turn.template.parse(reply.messages[0]) if isinstance(reply, ChatReply) else Action("", {})
         for turn, reply in zip(references, replies, strict=True)
     ]
     unanswered = sum(not isinstance(reply, ChatReply) for reply in replies)
-    return compared(references, said, fuzzy_weight, unanswered=unanswered, without=without)
+    return compare(references, actions, fuzzy_weight, unanswered=unanswered, without=without)
 
 
-def compared(
+def compare(
     references: Sequence[Turn],
-    said: Sequence[Action],
+    actions: Sequence[Action],
     fuzzy_weight: float = 1.0,
     *,
     unanswered: int = 0,
     without: int = 0,
-) -> Forced:
-    """What the student `said` at each turn is worth; see `Forced`."""
+) -> TeacherForcing:
+    """Score the student's action at each turn; see `TeacherForcing`."""
 
     def mean(
         figure: Callable[[Turn, Action], float | None], *, share: bool = True
     ) -> Estimate | None:
         by_task: dict[str, list[float]] = {}
-        for turn, action in zip(references, said, strict=True):
+        for turn, action in zip(references, actions, strict=True):
             if (value := figure(turn, action)) is not None:
                 by_task.setdefault(turn.task, []).append(value)
         return estimate(((sum(each), len(each)) for each in by_task.values()), share=share)
@@ -107,7 +123,7 @@ def compared(
         "conclusion": mean(conclusion),
         "profile": None,
     }
-    return Forced(
+    return TeacherForcing(
         turns=len(references),
         tasks=len({turn.task for turn in references}),
         without=without,
@@ -124,7 +140,7 @@ def compared(
 
 
 def overall(parts: dict[str, Estimate | None]) -> float:
-    """The weighted mean of the parts that are there, in [0, 1]; 0 of none."""
+    """Return the weighted mean of the parts that are not None, in [0, 1]; 0 if all are."""
     there = {name: part.value for name, part in parts.items() if part is not None}
     whole = sum(WEIGHTS[name] for name in there)
     return sum(WEIGHTS[name] * value for name, value in there.items()) / whole if there else 0.0

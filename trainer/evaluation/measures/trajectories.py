@@ -1,4 +1,4 @@
-"""Trajectories as text for whoever judges them, without the run, the reward and the solution."""
+"""Trajectories as text for judges, without the run, the reward and the solution."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -9,13 +9,19 @@ from pathlib import Path
 from engine.runs.store import Store
 from environments.types import Step, Task
 
-_LONGEST = 2000  # characters of an observation, and of a reply that is no call
+_LONGEST = 2000  # characters of an observation, and of a malformed reply
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """id: 16 hex digits, equal for equal text whatever the run: such trajectories are judged once.
-    task: its id.   prompt: what was asked.   text: the steps."""
+class TrajectoryText:
+    """A trajectory as people and judges see it.
+
+    Attributes:
+        id: 16 hex digits, equal for equal text in any run, so that it is judged once.
+        task: Id of the task.
+        prompt: The task's prompt.
+        text: The steps.
+    """
 
     id: str
     task: str
@@ -23,23 +29,23 @@ class Shown:
     text: str
 
 
-def trajectories(run: Path) -> Iterator[Shown]:
-    """Every ended path of a run, in order of task.
+def trajectories(run: Path) -> Iterator[TrajectoryText]:
+    """Yield every ended path of a run, in order of tasks.
 
     Raises:
-        UsageError: there is no run.
+        UsageError: There is no run.
     """
     with Store.open(run) as store:
         for tree in store.trees():
             for leaf in tree.leaves():
-                yield shown(tree.task, tree.path(leaf.id))
+                yield trajectory_text(tree.task, tree.path(leaf.id))
 
 
-def shown(task: Task, path: Sequence[Step]) -> Shown:
-    """A path of `task` as people and judges see it."""
+def trajectory_text(task: Task, path: Sequence[Step]) -> TrajectoryText:
+    """Return a path of `task` as text."""
     text = "\n\n".join(f"Step {number}\n{_step(step)}" for number, step in enumerate(path, 1))
-    told = json.dumps([task.id, task.prompt, text])
-    return Shown(sha256(told.encode()).hexdigest()[:16], task.id, task.prompt, text)
+    content = json.dumps([task.id, task.prompt, text])
+    return TrajectoryText(sha256(content.encode()).hexdigest()[:16], task.id, task.prompt, text)
 
 
 def _step(step: Step) -> str:

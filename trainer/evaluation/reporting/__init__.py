@@ -1,12 +1,11 @@
-"""Reports for people: the same sections for a terminal, for Markdown and for a page of HTML.
+"""Reports for people: the same sections at a terminal, in Markdown and in HTML.
 
-document.py  what a section is: notes, tables, plots
-sections.py  from reports to sections: solving.py (how many tasks, and how), quality.py (against
-             references, by judges), ability.py (general chat, lm-eval)
-side.py      reports side by side
-cells.py     figures in words
-plots.py     a plot as SVG, or as lines of text
-terminal.py, markdown.py, html.py  write sections; files.py: which of them a file's name asks for
+document.py    what a report consists of: sections with notes, tables and plots
+sections.py    from reports to sections
+columns.py     reports side by side, and figures as text
+plots.py       a plot as SVG, or as lines of text
+terminal.py, markdown.py, html.py   the formats
+comparison.py  reports side by side, to print, to show in a notebook and to save
 
-What a run holds was written by a model and may be hostile: each writer escapes every text.
+A run holds text that a model wrote, which may be hostile: each format escapes every text.
 """

@@ -1,4 +1,4 @@
-"""What a report is made of, whoever writes it."""
+"""What a report consists of, whatever format it is written in: sections, tables, plots."""
 
 import re
 from dataclasses import dataclass, field
@@ -10,15 +10,22 @@ _LONGEST = 400  # characters of a text
 
 
 def line(text: str) -> str:
-    """`text` as one line that a terminal and a page show as it is: without escape codes, marks of
-    direction and blanks that nobody sees; shortened."""
-    told = " ".join(_CONTROL.sub(" ", text.encode("utf-8", "replace").decode()).split())
-    return told if len(told) <= _LONGEST else f"{told[: _LONGEST - 1]}…"
+    """Return `text` as one line, shortened, that terminals and pages show as it is.
+
+    Escape codes, direction marks and invisible blanks are removed.
+    """
+    cleaned = " ".join(_CONTROL.sub(" ", text.encode("utf-8", "replace").decode()).split())
+    return cleaned if len(cleaned) <= _LONGEST else f"{cleaned[: _LONGEST - 1]}…"
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """head: of the columns, the first of which names the rows.   rows: as many texts each."""
+    """A table of texts.
+
+    Attributes:
+        head: Titles of the columns; the first column names the rows.
+        rows: As many texts each as `head` has.
+    """
 
     head: tuple[str, ...]
     rows: list[tuple[str, ...]]
@@ -28,8 +35,11 @@ class Table:
 class Plot:
     """Figures between 0 and 1, with their intervals.
 
-    series: the names of what is compared.   points: a name, and a figure for each of `series`,
-    None where it has none.   curve: the points are in an order worth a line (k, depth).
+    Attributes:
+        title: Its title.
+        series: Names of what is compared.
+        points: A name, and a figure for each of `series`; None if there is none.
+        curve: Draw a line; the points have an order (k, depth).
     """
 
     title: str
@@ -40,7 +50,14 @@ class Plot:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """notes: what a reader must know of the figures, a sentence each."""
+    """A part of a report.
+
+    Attributes:
+        title: Its title.
+        notes: Sentences about how to read the figures.
+        tables: Its tables.
+        plots: Its plots.
+    """
 
     title: str
     notes: list[str] = field(default_factory=list)

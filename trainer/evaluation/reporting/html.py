@@ -1,4 +1,4 @@
-"""Sections as one page of HTML that needs nothing else: no script, no network."""
+"""Sections as HTML without scripts; a page loads nothing."""
 
 from collections.abc import Iterable
 
@@ -14,11 +14,11 @@ figure { margin: 1em 0; overflow-x: auto }
 p { color: #555 }"""
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
-"""What the page may load: nothing. Should a text get past the escaping, it runs nothing."""
+"""The page may load nothing, so that even a text that got past the escaping would run nothing."""
 
 
 def html(title: str, sections: Iterable[Section]) -> str:
-    """The page."""
+    """Return a whole page."""
     parts = [
         "<!DOCTYPE html>",
         '<html lang="en">',
@@ -27,10 +27,15 @@ def html(title: str, sections: Iterable[Section]) -> str:
         f"<title>{escaped(title)}</title>",
         f"<style>\n{_STYLE}\n</style></head>",
         f"<body>\n<h1>{escaped(title)}</h1>",
-        *map(_section, sections),
+        html_sections(sections),
         "</body>\n</html>\n",
     ]
     return "\n".join(parts)
+
+
+def html_sections(sections: Iterable[Section]) -> str:
+    """Return the sections alone, to be put into a page."""
+    return "\n".join(map(_section, sections))
 
 
 def _section(section: Section) -> str:

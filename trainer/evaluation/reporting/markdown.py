@@ -1,4 +1,4 @@
-"""Sections as Markdown, plots as lines of text."""
+"""Sections as Markdown; plots become lines of text."""
 
 import re
 from collections.abc import Iterable
@@ -10,12 +10,12 @@ _ACTIVE = re.compile(r"([\\`*_{}\[\]<>#!|~&$:@])")
 
 
 def markdown(title: str, sections: Iterable[Section]) -> str:
-    """The document."""
+    """Return a whole document."""
     parts = [f"# {_escaped(title)}"]
     for section in sections:
         parts.append(f"## {_escaped(section.title)}")
         parts += map(_table, section.tables)
-        # No label closes the fence: a bar follows each of them in its line.
+        # No label can close the fence: a bar follows it in the same line.
         parts += [f"```text\n{text(plot)}\n```" for plot in section.plots]
         parts += map(_escaped, section.notes)
     return "\n\n".join(parts) + "\n"
@@ -29,5 +29,5 @@ def _table(table: Table) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text that renders as itself: no markup, no HTML, no link."""
+    """Return `text` without active markup, HTML or links: it renders as itself."""
     return _ACTIVE.sub(r"\\\1", line(text))

@@ -4,35 +4,35 @@ from collections.abc import Iterator
 from html import escape
 
 from trainer.evaluation.measures.statistics import Figure
+from trainer.evaluation.reporting.columns import share
 from trainer.evaluation.reporting.document import Plot, line
-from trainer.evaluation.reporting.format import share
 
 _COLOURS = ("#3b6ea5", "#c8702a", "#4b8f4b", "#8d5fa8", "#7a7a7a", "#b33f3f")
-_LEFT, _WIDTH, _TOP = 220, 420, 34  # pixels: the names' column, the scale, the head
+_LEFT, _WIDTH, _TOP = 220, 420, 34  # pixels: column of names, scale, head
 _BAR, _GAP = 14, 10
-_HIGH = 200  # of a curve
-_CELLS = 20  # characters of a bar of text
+_HIGH = 200  # pixels of a curve
+_CELLS = 20  # characters of a text bar
 
 
 def svg(plot: Plot) -> str:
-    """One `<svg>` element, all text escaped."""
+    """Return one `<svg>` element; all text is escaped."""
     curve = plot.curve and len(plot.points) > 1
-    drawn = _Drawing(*(_curve(plot) if curve else _bars(plot)))
-    width, height = _LEFT + _WIDTH + 30, drawn.height + 24 * len(plot.series)
+    drawn, bottom = _curve(plot) if curve else _bars(plot)
+    width, height = _LEFT + _WIDTH + 30, bottom + 24 * len(plot.series)
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}" role="img" font-family="sans-serif" font-size="12">',
         f"<title>{escaped(plot.title)}</title>",
         _words(_LEFT, 16, plot.title, weight="bold"),
-        *drawn.parts,
-        *_legend(plot, drawn.height),
+        *drawn,
+        *_legend(plot, bottom),
         "</svg>",
     ]
     return "\n".join(parts)
 
 
 def text(plot: Plot) -> str:
-    """A line for each figure: name, bar, value."""
+    """Return one line per figure: name, bar, value."""
     named = [
         (f"{name} | {series}" if len(plot.series) > 1 else name, figure)
         for name, figures in plot.points
@@ -44,15 +44,8 @@ def text(plot: Plot) -> str:
     )
 
 
-class _Drawing:
-    """parts: elements.   height: in pixels, without the legend."""
-
-    def __init__(self, parts: list[str], height: int) -> None:
-        self.parts, self.height = parts, height
-
-
 def _bars(plot: Plot) -> tuple[list[str], int]:
-    """A group of horizontal bars for each point."""
+    """Return a group of horizontal bars per point, and the height without the legend."""
     parts, y = [], _TOP
     high = len(plot.points) * (len(plot.series) * _BAR + _GAP)
     for tick in range(0, 101, 25):
@@ -72,7 +65,7 @@ def _bars(plot: Plot) -> tuple[list[str], int]:
 def _one_bar(figure: Figure | None, y: float, number: int) -> Iterator[str]:
     if figure is None:
         return
-    low, value, high = (_LEFT + _WIDTH * _inside(at) for at in _places(figure))
+    low, value, high = (_LEFT + _WIDTH * share for share in _shares(figure))
     yield (
         f'<rect x="{_LEFT}" y="{y}" width="{value - _LEFT:.1f}" height="{_BAR - 3}" '
         f'fill="{_colour(number)}"><title>{escaped(share(figure))}</title></rect>'
@@ -83,7 +76,7 @@ def _one_bar(figure: Figure | None, y: float, number: int) -> Iterator[str]:
 
 
 def _curve(plot: Plot) -> tuple[list[str], int]:
-    """A line for each series over the points, at equal distances."""
+    """Return a line per series over equally spaced points, and the height without the legend."""
     parts = []
     bottom = _TOP + _HIGH
     for tick in range(0, 101, 25):
@@ -106,9 +99,9 @@ def _one_curve(
     for x, figure in zip(places, figures, strict=True):
         if figure is None:
             continue
-        # Aside by a little, so that the intervals of several series can be told apart.
+        # Shifted a little, so that the intervals of several series stay apart.
         x += 5 * number
-        low, value, high = (bottom - _HIGH * _inside(at) for at in _places(figure))
+        low, value, high = (bottom - _HIGH * share for share in _shares(figure))
         dots.append(f"{x:.1f},{value:.1f}")
         yield _line(x, low, x, high, colour)
         yield (
@@ -140,17 +133,15 @@ def _line(x1: float, y1: float, x2: float, y2: float, colour: str) -> str:
 
 
 def _bar(figure: Figure | None) -> str:
-    full = round(_CELLS * _inside(figure.value)) if figure else 0
+    full = round(_CELLS * _shares(figure)[1]) if figure else 0
     return "█" * full + "·" * (_CELLS - full)
 
 
-def _places(figure: Figure) -> tuple[float, float, float]:
+def _shares(figure: Figure) -> tuple[float, float, float]:
+    """Return low, value and high, each between 0 and 1."""
     low, high = figure.interval
-    return low, figure.value, high
-
-
-def _inside(value: float) -> float:
-    return min(max(value, 0.0), 1.0)
+    low, value, high = (min(max(share, 0.0), 1.0) for share in (low, figure.value, high))
+    return low, value, high
 
 
 def _colour(number: int) -> str:
@@ -158,10 +149,10 @@ def _colour(number: int) -> str:
 
 
 def _short(name: str, longest: int = 32) -> str:
-    told = line(name)
-    return told if len(told) <= longest else f"{told[: longest - 1]}…"
+    name = line(name)
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
 def escaped(text: str) -> str:
-    """`text` as `line` shows it, for HTML and SVG."""
+    """Return `text` for HTML and SVG, as one line."""
     return escape(line(text))

@@ -1,4 +1,4 @@
-"""Sections as tables for a person at a terminal."""
+"""Sections as tables for a terminal."""
 
 from collections.abc import Iterable, Iterator
 
@@ -10,8 +10,8 @@ from trainer.evaluation.reporting import document
 from trainer.evaluation.reporting.document import Section, line
 
 
-def printable(sections: Iterable[Section]) -> Iterator[RenderableType]:
-    """For `rich`: the tables of each section, and its notes below them."""
+def tables_and_notes(sections: Iterable[Section]) -> Iterator[RenderableType]:
+    """Yield, for rich, the tables of each section and its notes below them."""
     for section in sections:
         for number, table in enumerate(section.tables):
             yield _table(table, "" if number else section.title)
@@ -29,5 +29,5 @@ def _table(table: document.Table, title: str) -> Table:
 
 
 def _text(cell: str) -> Text:
-    """Text and no markup: a cell may hold "[link=...]" of a model's."""
+    """Return plain text without markup: a model may have written "[link=...]" into a cell."""
     return Text(line(cell))

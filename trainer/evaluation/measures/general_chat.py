@@ -1,9 +1,9 @@
-"""General ability: how well a model in this process still foretells general chat, held out.
+"""General ability: the loss of a model in this process on held-out general chat.
 
-The loss is on what the assistant says and its stop tokens, by the masks that training has
-(`trainer.data.mask`): the same figure before and after training says what was forgotten.
+The loss is on the assistant's messages and their stop tokens, by the masks used in training
+(`trainer.data.mask`): comparing it before and after training shows what was forgotten.
 
-Limitation: one conversation at a time; what is over the context is left out, not cut.
+Limitation: one conversation at a time; one that exceeds the context is left out, not cut.
 """
 
 from collections.abc import Sequence
@@ -26,14 +26,21 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 CONTEXT = 4096
-"""Tokens of a conversation, at most; less for a model with a shorter context."""
+"""Maximum tokens per conversation; less for a model with a shorter context."""
 
 
 @dataclass(frozen=True, slots=True)
-class General:
-    """file: its name.   conversations: that count.   left_out: those that do not, by reason.
-    tokens: that the loss sees.   loss: nats a token, with its interval by bootstrap over
-    conversations.   perplexity: exp(loss)."""
+class GeneralLoss:
+    """Loss on held-out chat.
+
+    Attributes:
+        file: Name of the file of conversations.
+        conversations: Number of conversations that were used.
+        left_out: Number of conversations that were not, by reason.
+        tokens: Number of tokens that the loss is on.
+        loss: Nats per token, with its interval by bootstrap over conversations.
+        perplexity: exp(loss).
+    """
 
     file: str
     conversations: int
@@ -43,28 +50,41 @@ class General:
     perplexity: float
 
 
-def general(model: str, file: Path) -> General:
-    """The loss of `model` on the conversations of `file`.
+def general_loss(model: str, file: Path) -> GeneralLoss:
+    """Return the loss of `model` on the conversations of `file`, computed in float32.
 
-    model: as `trainer.runtime.loading.load` takes it; computed in float32.
+    Args:
+        model: A directory, a hub id or "smollm2".
+        file: Conversations, as `trainer.data.chat_data.read_chats` reads them.
 
     Raises:
-        TrainerError: the file holds nothing that this model can be asked about.
+        TrainerError: The file holds no conversation that this model can take.
     """
     import torch
 
     rows = read_chats(file)
-    say(f"the loss on {len(rows)} conversations of {file}, one at a time")
+    say(f"computing the loss on {len(rows)} conversations of {file}")
     loaded, tokenizer = load(model, torch.float32)
     torch.nn.Module.to(loaded, hardware.device())
     longest = min(CONTEXT, getattr(loaded.config, "max_position_embeddings", CONTEXT))
-    return measured(loaded, ChatTemplate(tokenizer), rows, longest, file.name)
+    return loss_on(loaded, ChatTemplate(tokenizer), rows, longest, file.name)
 
 
-def measured(
+def loss_on(
     model: "PreTrainedModel", renderer: ChatTemplate, rows: Sequence[Row], longest: int, name: str
-) -> General:
-    """longest: tokens of a conversation, at most.   name: of the file.   Raises: as `general`."""
+) -> GeneralLoss:
+    """Return the loss of a loaded model.
+
+    Args:
+        model: On the device where it is to run.
+        renderer: The model's chat template.
+        rows: The conversations.
+        longest: Maximum tokens per conversation.
+        name: Name of the file they came from.
+
+    Raises:
+        TrainerError: No conversation can be used.
+    """
     options = PrepareOptions(lenient=True)
     left_out: dict[str, int] = {}
     units = []
@@ -80,18 +100,18 @@ def measured(
         reasons = ", ".join(left_out) or "it is empty"
         raise TrainerError(f"--general_data {name}: no conversation can be used: {reasons}")
     tokens = sum(count for _, count in units)
-    return General(name, len(units), left_out, tokens, loss, exp(min(loss.value, 700.0)))
+    return GeneralLoss(name, len(units), left_out, tokens, loss, exp(min(loss.value, 700.0)))
 
 
 def nats(model: "PreTrainedModel", sequence: WeightedSequence) -> float:
-    """The sum of -log p over the trained tokens of a sequence."""
+    """Return the sum of -log p over the trained tokens of a sequence."""
     import torch
 
     ids = torch.tensor([sequence.ids], device=model.device)
-    # Position i foretells token i + 1; nothing foretells the first.
+    # Position i predicts token i + 1; nothing predicts the first token.
     at = [place for place, weight in enumerate(sequence.weights[1:]) if weight]
     with torch.inference_mode():
         keep: torch.Tensor = torch.tensor(at, device=model.device)
         logits = model(input_ids=ids, use_cache=False, logits_to_keep=keep).logits[0].float()
-        told = logits.log_softmax(-1).gather(-1, ids[0, keep + 1][:, None])
-    return -float(told.double().sum())
+        log_probs = logits.log_softmax(-1).gather(-1, ids[0, keep + 1][:, None])
+    return -float(log_probs.double().sum())

@@ -13,7 +13,7 @@ from tests.support.rows import GENERAL
 from trainer.data.chat_data import read_chats
 from trainer.data.mask import label
 from trainer.errors import TrainerError
-from trainer.evaluation.measures.general import general, measured
+from trainer.evaluation.measures.general_chat import general_loss, loss_on
 from trainer.runtime.loading import load
 from trainer.tokens.chat_template import ChatTemplate
 
@@ -34,7 +34,7 @@ def test_the_loss_is_that_of_what_the_assistant_says(tiny: Path, chat: Path) -> 
             out = model(torch.tensor([one.ids]), labels=torch.tensor([one.labels]))
         nats += float(out.loss) * one.trained
         tokens += one.trained
-    found = general(str(tiny), chat)
+    found = general_loss(str(tiny), chat)
     assert (found.file, found.conversations, found.tokens) == ("chat.json", len(GENERAL), tokens)
     assert found.loss.value == pytest.approx(nats / tokens, abs=1e-5)
     assert found.loss.value > log(1000), "it knows nothing"
@@ -46,18 +46,17 @@ def test_what_is_over_the_context_is_left_out_and_counted(tiny: Path, chat: Path
     model, tokenizer = load(str(tiny), torch.float32)
     rows, renderer = read_chats(chat), ChatTemplate(tokenizer)
     lengths = sorted(len(label(renderer, row.messages)[0].ids) for row in rows)
-    found = measured(model, renderer, rows, lengths[-1] - 1, "chat")
+    found = loss_on(model, renderer, rows, lengths[-1] - 1, "chat")
     assert found.conversations == len(rows) - 1
     assert found.left_out == {f"over the context of {lengths[-1] - 1}": 1}
     with pytest.raises(TrainerError, match="no conversation can be used: over the context of 1"):
-        measured(model, renderer, rows, 1, "chat")
+        loss_on(model, renderer, rows, 1, "chat")
 
 
 def test_without_lm_eval_there_is_one_line() -> None:
     """In a process that sees no site-packages at all, so not this package either."""
-    program = (
-        "from trainer.evaluation.measures.harness import harness\nharness('smollm2', ['hellaswag'])"
-    )
+    module = "trainer.evaluation.measures.lm_harness"
+    program = f"from {module} import harness\nharness('smollm2', ['hellaswag'])"
     done = subprocess.run(
         [sys.executable, "-S", "-c", program],
         capture_output=True,

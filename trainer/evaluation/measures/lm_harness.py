@@ -1,4 +1,4 @@
-"""General ability by the tasks of EleutherAI's lm-evaluation-harness, where it is installed."""
+"""General ability by the tasks of EleutherAI's lm-evaluation-harness, if it is installed."""
 
 from collections.abc import Mapping, Sequence
 from importlib import import_module
@@ -11,7 +11,11 @@ from trainer.runtime.embedded_model import resolve
 
 
 def check_installed() -> None:
-    """Raises TrainerError unless there is an `lm_eval` to import."""
+    """Check that `lm_eval` is installed.
+
+    Raises:
+        TrainerError: It is not.
+    """
     if find_spec("lm_eval") is None:
         raise TrainerError("--lm-eval needs EleutherAI's harness: pip install lm_eval")
 
@@ -19,13 +23,16 @@ def check_installed() -> None:
 def harness(
     model: str, tasks: Sequence[str], limit: int | None = None
 ) -> dict[str, dict[str, float]]:
-    """The figures of each task by metric ("acc", "acc_stderr"), as the harness names them.
+    """Return the figures of each task by metric ("acc", "acc_stderr"), as the harness names them.
 
-    model: a directory, a hub id or "smollm2".   limit: documents a task, at most.
+    Args:
+        model: A directory, a hub id or "smollm2".
+        tasks: Their names in the harness.
+        limit: Maximum documents per task.
 
     Raises:
-        TrainerError: the harness is not installed, or does not know a task or cannot load it; in
-            its own words.
+        TrainerError: The harness is not installed, does not know a task, or cannot load it; with
+            the harness's message.
     """
     check_installed()
     simple_evaluate = import_module("lm_eval").simple_evaluate
@@ -46,7 +53,7 @@ def harness(
 
 
 def _figures(values: Mapping[str, Any]) -> dict[str, float]:
-    """Numbers only; "acc,none" is the metric acc without a filter."""
+    """Keep numbers only; "acc,none" is the metric acc without a filter."""
     return {
         name.removesuffix(",none"): float(value)
         for name, value in values.items()

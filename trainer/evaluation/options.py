@@ -1,0 +1,143 @@
+"""Options of `trainer eval`: their fields are its flags. Importing them does not import torch."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from trainer.errors import TrainerError
+
+_REFERENCES, _GENERAL = {"panel": "Against references"}, {"panel": "General ability"}
+_JUDGES, _REPORT = {"panel": "Judges"}, {"panel": "Comparison and report"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalOptions:
+    """What to measure a student on, and how.
+
+    Attributes:
+        env: A registered environment, or module:Class.
+        model: A directory, a hub id or smollm2; with --base-url, the endpoint's name for it.
+        base_url: An OpenAI-compatible endpoint to ask, instead of loading the model.
+        data: Folder, or file, of the task data.
+        split: Which split: train, dev, test.
+        env_args: The environment's own options, by name.
+        tasks: Task ids, comma-separated; or @FILE with one id per line.
+        limit: Maximum number of tasks.
+        sandbox: What confines the agent: auto, docker, bubblewrap, ...
+        template: Prompt template: native, react, ...
+        depth: Maximum steps per task.
+        max_reply_tokens: Maximum tokens per reply.
+        temperature: Sampling temperature; 0 takes the likeliest token.
+        samples: Independent attempts per task, for pass@k; needs --temperature.
+        concurrency: Tasks at once.
+        seed: Random seed of sampling.
+        reference: An explored run, or a file of SFT rows: the student is asked at each turn of its
+            successful paths, and its replies are compared.
+        fuzzy_weight: W in match = EM(tool) + W x ROUGE-L(thought and arguments).
+        general_data: Held-out chat to report the loss on: Alpaca, ShareGPT or messages.
+        lm_eval: Tasks of lm-eval, comma-separated, if that is installed; repeatable.
+        lm_eval_limit: Maximum documents per task of lm-eval.
+
+    Raises:
+        TrainerError: Options contradict each other.
+    """
+
+    env: str = ""
+    model: str = ""
+    base_url: str = ""
+    data: str | None = field(default=None, metadata={"default": "the bundled tasks"})
+    split: str | None = None
+    env_args: Mapping[str, Any] = field(default_factory=dict, metadata={"hidden": True})
+    tasks: str = ""
+    limit: int | None = field(default=None, metadata={"min": 1})
+    sandbox: str = "auto"
+    template: str = "react"
+    depth: int = field(default=12, metadata={"min": 1})
+    max_reply_tokens: int = field(default=256, metadata={"min": 1})
+    temperature: float = field(default=0.0, metadata={"min": 0})
+    samples: int = field(default=1, metadata={"min": 1})
+    concurrency: int | None = field(
+        default=None, metadata={"min": 1, "default": "32; with --base-url 8"}
+    )
+    seed: int = 0
+    reference: Path | None = field(default=None, metadata=_REFERENCES)
+    fuzzy_weight: float = field(default=1.0, metadata={"min": 0, **_REFERENCES})
+    general_data: Path | None = field(default=None, metadata=_GENERAL)
+    lm_eval: tuple[str, ...] = field(default=(), metadata=_GENERAL)
+    lm_eval_limit: int | None = field(default=None, metadata={"min": 1, **_GENERAL})
+
+    def __post_init__(self) -> None:
+        if not (self.env and self.model):
+            for name in ("reference", "general_data", "lm_eval"):
+                if getattr(self, name):
+                    flag = name.replace("_", "-")
+                    raise TrainerError(f"--{flag} asks a student: it needs --env and --model")
+        if self.samples > 1 and not self.temperature:
+            raise TrainerError("--samples needs a --temperature above 0, such as 0.8")
+        if self.base_url and (self.general_data or self.lm_eval):
+            flag = "--general-data" if self.general_data else "--lm-eval"
+            raise TrainerError(f"{flag} needs a model in this process: leave out --base-url")
+        if self.general_data and not self.general_data.is_file():
+            raise TrainerError(f"--general-data {self.general_data}: no such file")
+
+    @property
+    def lm_eval_tasks(self) -> list[str]:
+        """The names in `lm_eval`, one by one."""
+        names = ",".join(self.lm_eval).split(",")
+        return [name.strip() for name in names if name.strip()]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgementOptions:
+    """Whose scores of trajectories to add to the reports.
+
+    Attributes:
+        judges: MODEL or MODEL@URL that scores each trajectory, 0 to 5; repeatable.
+        sheet: Write a CSV file for people to score: blind, of all runs, shuffled.
+        scores: A sheet that a person has filled in; repeatable.
+
+    Raises:
+        TrainerError: A judge has no name, or two have the same one.
+    """
+
+    judges: tuple[str, ...] = field(default=(), metadata={"flag": "judge", **_JUDGES})
+    sheet: Path | None = field(default=None, metadata=_JUDGES)
+    scores: tuple[Path, ...] = field(default=(), metadata=_JUDGES)
+
+    def __post_init__(self) -> None:
+        names = [parse_judge(spec)[0] for spec in self.judges] + [file.name for file in self.scores]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise TrainerError(f"--judge and --scores: two are called {twice[0]}; rename one")
+
+    @property
+    def requested(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.judges or self.scores or self.sheet)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareOptions:
+    """Which earlier runs to show beside the new one, and which files to write.
+
+    Attributes:
+        compare: An earlier run to show beside the others; repeatable. Differences are the last
+            run less the first.
+        report: Write FILE.html or FILE.md too; repeatable.
+    """
+
+    compare: tuple[Path, ...] = field(default=(), metadata=_REPORT)
+    report: tuple[Path, ...] = field(default=(), metadata=_REPORT)
+
+
+def parse_judge(spec: str) -> tuple[str, str]:
+    """Split MODEL or MODEL@URL into model and base URL ("" for the environment's).
+
+    Raises:
+        TrainerError: `spec` names no model.
+    """
+    found = re.fullmatch(r"(?P<model>.+?)(?:@(?P<url>https?://.+))?", spec)
+    if found is None or spec.startswith("@"):
+        raise TrainerError(f"--judge {spec}: name a model, as MODEL or MODEL@http://HOST/v1")
+    return found["model"], found["url"] or ""

@@ -1,0 +1,73 @@
+"""Reports side by side, as people read them: at a terminal, in a notebook, in a file."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console, ConsoleOptions, RenderableType
+
+from trainer.errors import TrainerError
+from trainer.evaluation.report import Report
+from trainer.evaluation.reporting.document import Section
+from trainer.evaluation.reporting.html import html, html_sections
+from trainer.evaluation.reporting.markdown import markdown
+from trainer.evaluation.reporting.sections import sections
+from trainer.evaluation.reporting.terminal import tables_and_notes
+
+_WRITERS = {".html": html, ".md": markdown}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison:
+    """Reports side by side; differences are the last less the first.
+
+    Attributes:
+        reports: At least one.
+    """
+
+    reports: Sequence[Report]
+
+    @property
+    def sections(self) -> list[Section]:
+        """What there is to say of the reports."""
+        return sections(self.reports)
+
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
+        yield from tables_and_notes(self.sections)
+
+    def __repr__(self) -> str:
+        console = Console(file=StringIO())
+        with console.capture() as captured:
+            console.print(self)
+        return captured.get()
+
+    def _repr_html_(self) -> str:
+        return html_sections(self.sections)
+
+    def save(self, file: Path | str) -> None:
+        """Write a page (`.html`) or Markdown (`.md`), in place of an earlier one.
+
+        Raises:
+            TrainerError: The file cannot be written, or has another ending.
+        """
+        file = Path(file)
+        check_name(file)
+        title = f"Evaluation of {', '.join(report.name for report in self.reports)}"
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(_WRITERS[file.suffix](title, self.sections), "utf-8")
+        except OSError as error:
+            raise TrainerError(f"--report {file}: {error.strerror}") from error
+
+
+def check_name(file: Path) -> None:
+    """Check that a report can be written to a file of this name.
+
+    Raises:
+        TrainerError: It ends in neither .html nor .md.
+    """
+    if file.suffix not in _WRITERS:
+        raise TrainerError(f"--report {file}: the name must end in .html or .md")
