@@ -6,6 +6,7 @@ from math import isinf, isnan
 from typing import Any
 
 from engine.errors import UsageError
+from engine.panels import SANDBOX, TASKS, TEACHER
 from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.policies.student_endpoint import StudentEndpoint
 from engine.policies.student_first import THRESHOLD
@@ -30,10 +31,6 @@ RENAMED = {
     "task_max_usd": "task_budget_usd",
 }
 """Names in the configs of version 0.1, and what they are called now."""
-
-TASKS, TEACHER, SEARCH, BUDGET = "Tasks", "Teacher", "Search", "Budget"
-SANDBOX, WORKERS, OUTPUT = "Sandbox", "Workers", "Output"
-"""Groups of flags in `--help`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

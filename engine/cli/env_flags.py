@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from engine.config import TASKS
+from engine.panels import TASKS
 
 _OLD = {"old": True}
 

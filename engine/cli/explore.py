@@ -10,7 +10,8 @@ import typer
 from engine.api import Run, explore_config
 from engine.cli.env_flags import EnvFlags
 from engine.cli.flags import command, optional
-from engine.config import OUTPUT, SANDBOX, SEARCH, Config, search_of
+from engine.config import Config, search_of
+from engine.panels import OUTPUT, SANDBOX, SEARCH
 from engine.runs.build_executor import Resources, RunBudget
 from engine.runs.progress import Bar
 from engine.runs.run import Selection

@@ -9,10 +9,11 @@ from engine.chat.base import Chat
 from engine.chat.budget import Budget
 from engine.chat.open import ChatSpec, ChatStack, EndpointSpec
 from engine.chat.prices import needed_price, price_of, read_prices
-from engine.config import BUDGET, OUTPUT, WORKERS, Config, one_of
+from engine.config import Config, one_of
 from engine.errors import UsageError
 from engine.executors.base import Executor
 from engine.executors.local import Local
+from engine.panels import BUDGET, OUTPUT, WORKERS
 from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.runs.store import FILE, Store
 from search.usage import Usage

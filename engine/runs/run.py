@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 
 import environments
 from engine.chat.prices import estimate, price_of, read_prices
-from engine.config import TASKS, Config
+from engine.config import Config
+from engine.panels import TASKS
 from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.policies.demonstration import require_solutions
 from engine.policies.probe import probe

@@ -10,10 +10,11 @@ import pytest
 from engine.config import Config
 from engine.executors.local import Local
 from engine.runs.explore import explore
-from engine.runs.run import Resources, run
+from engine.runs.run import Resources
 from engine.runs.store import Store
 from environments import GIVE_UP, Action, Outcome, Task, Tool, ToolEnv
 from tests.support.chat_server import ChatServer
+from tests.support.configs import run
 from tests.support.fakes import ArmsEnv
 
 ROOT = Path(__file__).parents[2]
@@ -61,7 +62,7 @@ def answer(request: dict) -> dict:
 def test_a_model_explores_a_world_without_solutions(tmp_path):
     with ChatServer(answer) as server:
         config = Config(env=KIND, teacher="t", base_url=server.base_url)
-        found = run(config, tmp_path / "r", means=Resources(concurrency=1))
+        found = run(config, tmp_path / "r", resources=Resources(concurrency=1))
     assert (found.solved, found.failed) == (2, 0)
     with Store.open(tmp_path / "r") as store:
         assert [tree.nodes[0].step.reward for tree in store.trees()] == [1.0, 1.0]

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from engine.runs.run import run as explore
 from engine.runs.store import Store
 from tests.support.chat_server import ChatServer
 from tests.support.configs import make_config
+from tests.support.configs import run as explore
 from tests.support.rows import GENERAL
 from tests.support.stored import answer, store, tree
 from trainer.errors import TrainerError
@@ -187,7 +187,7 @@ def test_flags_of_version_0_1_mean_what_they_meant(tmp_path: Path) -> None:
             assert done.exit_code == 0, done.output
             requests += server.requests
         with Store.open(out) as run_:
-            assert run_.meta()["config"]["options"] == {"schema": "prompt"}
+            assert run_.meta()["config"]["env_args"] == {"schema": "prompt"}
     assert len(requests) == 3
     assert requests[0] == requests[1] == requests[2]
     assert requests[0]["max_tokens"] == 7
