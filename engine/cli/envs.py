@@ -18,7 +18,9 @@ def envs(
 
     found = {each: options_of(each) for each in ([name] if name else ENTRY_POINTS)}
     if json_:
-        options_by_env = {each: [asdict(option) for option in options] for each, options in found.items()}
+        options_by_env = {
+            each: [asdict(option) for option in options] for each, options in found.items()
+        }
         print(json.dumps(options_by_env, default=str))
         return
     for each, options in found.items():
