@@ -21,7 +21,7 @@ from trainer.tree_packing.supported import refusal
 
 Collator = Callable[[list[dict[str, Any]]], dict[str, Any]]
 Mode = Literal["auto", "on", "off"]
-OFF = "--tree_packing off"
+OFF = "--tree-packing off"
 WORTH = 1.05
 """Tokens in rows for one that is computed, from which on `auto` packs."""
 
@@ -71,7 +71,7 @@ class Packing:
 
 
 def checked(mode: str) -> Mode:
-    """The value of --tree_packing.
+    """The value of --tree-packing.
 
     Raises:
         TrainerError: there is no such one.
@@ -80,7 +80,7 @@ def checked(mode: str) -> Mode:
         if mode == known:
             found: Mode = known
             return found
-    raise TrainerError(f"--tree_packing {mode}: use auto, on or off")
+    raise TrainerError(f"--tree-packing {mode}: use auto, on or off")
 
 
 def declined(mode: Mode, model: PreTrainedModel, longest: int) -> str:
@@ -97,7 +97,7 @@ def declined(mode: Mode, model: PreTrainedModel, longest: int) -> str:
     if not reason:
         return ""
     if mode == "on":
-        raise TrainerError(f"--tree_packing on: the model cannot be packed: {reason}")
+        raise TrainerError(f"--tree-packing on: the model cannot be packed: {reason}")
     return f"the model cannot be packed: {reason}"
 
 

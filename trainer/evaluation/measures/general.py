@@ -78,7 +78,7 @@ def measured(
     loss = estimate(units)
     if loss is None:
         reasons = ", ".join(left_out) or "it is empty"
-        raise TrainerError(f"--general_data {name}: no conversation can be used: {reasons}")
+        raise TrainerError(f"--general-data {name}: no conversation can be used: {reasons}")
     tokens = sum(count for _, count in units)
     return General(name, len(units), left_out, tokens, loss, exp(min(loss.value, 700.0)))
 
