@@ -23,7 +23,7 @@ from trainer.tree_packing.attention_segments import Segment, by_segments, possib
 ATTENTION = "treegraft_tree"
 """The name under which transformers knows `attention`."""
 
-OFF = ": use --tree_packing off"
+OFF = ": use --tree-packing off"
 """End of the errors that only a forward without packing avoids."""
 
 

@@ -21,7 +21,7 @@ from trainer.tree_packing.supported import refusal
 
 Collator = Callable[[list[dict[str, Any]]], dict[str, Any]]
 Mode = Literal["auto", "on", "off"]
-OFF = "--tree_packing off"
+OFF = "--tree-packing off"
 WORTH = 1.05
 """`auto` packs from this ratio on: tokens in rows per computed token."""
 
@@ -75,7 +75,7 @@ class Packing:
 
 
 def checked(mode: str) -> Mode:
-    """Return the value of --tree_packing.
+    """Return the value of --tree-packing.
 
     Raises:
         TrainerError: It is not auto, on or off.
@@ -84,14 +84,14 @@ def checked(mode: str) -> Mode:
         if mode == known:
             found: Mode = known
             return found
-    raise TrainerError(f"--tree_packing {mode}: use auto, on or off")
+    raise TrainerError(f"--tree-packing {mode}: use auto, on or off")
 
 
 def declined(mode: Mode, model: PreTrainedModel, longest: int) -> str:
     """Return why rows that share prefixes are not packed; "" if they are.
 
     Args:
-        mode: The value of --tree_packing.
+        mode: The value of --tree-packing.
         model: The model to train.
         longest: Tokens of the longest row.
 
@@ -104,7 +104,7 @@ def declined(mode: Mode, model: PreTrainedModel, longest: int) -> str:
     if not reason:
         return ""
     if mode == "on":
-        raise TrainerError(f"--tree_packing on: the model cannot be packed: {reason}")
+        raise TrainerError(f"--tree-packing on: the model cannot be packed: {reason}")
     return f"the model cannot be packed: {reason}"
 
 
@@ -139,7 +139,7 @@ def plan(
     """Decide how to pack `rows`.
 
     Args:
-        mode: The value of --tree_packing.
+        mode: The value of --tree-packing.
         model: The model to train.
         rows: Token ids.
         budget: Maximum distinct tokens per group (a batch's memory).

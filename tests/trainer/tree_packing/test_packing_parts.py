@@ -181,7 +181,7 @@ def test_auto_packs_only_what_is_shared(rows: list[list[int]], step: int, reason
     found = plan("auto", model(), rows, budget=99, step=step)
     assert (found.packed, found.reason, found.flags) == (False, reason, {})
     assert plan("on", model(), rows, budget=99, step=step).packed
-    assert plan("off", model(), PATHS, budget=99, step=8).reason == "--tree_packing off"
+    assert plan("off", model(), PATHS, budget=99, step=8).reason == "--tree-packing off"
 
 
 def test_groups_have_every_column_and_are_collated_as_rows() -> None:
