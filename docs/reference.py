@@ -30,6 +30,8 @@ def _sections(name: str, command: object) -> list[str]:
         if not isinstance(parameter, (typer.core.TyperOption, typer.core.TyperArgument)):
             continue
         flags = ", ".join(f"`{flag}`" for flag in (*parameter.opts, *parameter.secondary_opts))
+        if getattr(parameter, "hidden", False):
+            continue
         shown = parameter.show_default
         default = shown if isinstance(shown, str) else parameter.default
         default = "required" if parameter.required else default

@@ -22,7 +22,8 @@ def commands(name: str, command: click.Command) -> dict[str, set[str]]:
         for child in command.list_commands(None):
             found |= commands(f"{name} {child}", command.get_command(None, child))
         return found
-    flags = {flag for p in command.params for flag in (*p.opts, *p.secondary_opts)}
+    shown = [p for p in command.params if not getattr(p, "hidden", False)]
+    flags = {flag for p in shown for flag in (*p.opts, *p.secondary_opts)}
     return {name: {flag for flag in flags if flag.startswith("-")} | {"--help"}}
 
 

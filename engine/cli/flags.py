@@ -114,7 +114,8 @@ def parameters_of(cls: type) -> list[inspect.Parameter]:
 def optional(name: str, classes: Sequence[type], panel: str) -> type:
     """Return a dataclass with the fields of all `classes`, None by default.
 
-    For a command that chooses one of the classes by another flag: what is None was not given.
+    For a command that chooses one of the classes by another flag: what is None was not given. A
+    field that not every class with a `name` has says in its help text which ones have it.
     """
     declared: dict[str, tuple[str, Any, Any]] = {}
     texts: dict[str, str] = {}
@@ -128,9 +129,24 @@ def optional(name: str, classes: Sequence[type], panel: str) -> type:
             declared.setdefault(each.name, (each.name, hints[each.name] | None, made))
             texts.setdefault(each.name, text)
     made_class = make_dataclass(name, declared.values(), frozen=True, kw_only=True)
-    lines = [f"    {field_name}: {text}" for field_name, text in texts.items()]
+    takers = {
+        field_name: [
+            cls.name for cls in classes if hasattr(cls, "name") and field_name in _names(cls)
+        ]
+        for field_name in texts
+    }
+    named = sum(hasattr(cls, "name") for cls in classes)
+    lines = [
+        f"    {field_name}: {text}"
+        + (f" For {', '.join(takers[field_name])}." if len(takers[field_name]) < named else "")
+        for field_name, text in texts.items()
+    ]
     made_class.__doc__ = "\n".join([name, "", "Attributes:", *lines])
     return made_class
+
+
+def _names(cls: type) -> set[str]:
+    return {each.name for each in flag_fields(cls)}
 
 
 def flag_fields(cls: type) -> list[Field[Any]]:
