@@ -6,7 +6,13 @@ PYTEST := $(BIN)/python -m pytest -q
 SANDBOXES := tests/attacks tests/sandbox
 TRAINING := tests/trainer/training tests/trainer/tree_packing tests/trainer/data/test_mixture.py
 
-.PHONY: demo test sandboxes training check lint types bench docs clean
+QUICK := $(addprefix tests/,test_docs.py search/test_dfsdt.py search/test_episode.py search/test_golden.py \
+    engine/chat/test_budget.py engine/export/test_rows.py engine/runs/test_explore.py \
+    engine/templates/test_templates.py engine/view/test_view_data.py environments/sql/test_env.py \
+    environments/webshop/test_env.py trainer/data/test_mask.py trainer/evaluation/test_metrics.py \
+    trainer/tokens treegraft/test_api.py)
+
+.PHONY: demo test quick sandboxes training check lint types bench docs clean
 
 demo: $(STAMP)  ## the whole loop, no key: explore, export, train, evaluate
 	bash examples/demo.sh
@@ -17,6 +23,12 @@ test: lint  ## every check and test
 	$(MAKE) --jobs=2 --output-sync sandboxes training
 	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder \
 	    $(addprefix --ignore=,$(SANDBOXES) $(TRAINING))
+
+quick: $(STAMP)  ## the inner loop, about a minute: lint, and one fast file of each part
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/lint-imports
+	$(PYTEST) -n 2 --dist loadfile $(QUICK)
 
 sandboxes: $(STAMP)
 	$(PYTEST) $(SANDBOXES)

@@ -1,17 +1,17 @@
-"""What masks and general data are worth to a student: one training a cell, and held-out figures.
+"""What masks and general data do for a student: one training per cell, and held-out figures.
 
     python benchmarks/ablations.py --rows sft.jsonl --chat chat.json --out runs/ablations
 
 Cells: `mask` (loss on what the agent wrote), `no-mask` (loss on every token of the same sequences,
-as a trainer without masks has it), `general` (masked, with half of the chat mixed in). Each is
-measured on held-out tasks, and by its loss on the half of the chat that none was trained on.
+as in a trainer without masks), `general` (masked, with half of the chat mixed in). Each is
+measured on held-out tasks, and by its loss on the half of the chat not used in training.
 
-Which successes are worth learning from (r = 1, or r > 2/3) is asked by two calls, each with rows of
-another `engine export --min-reward`, and `--cells mask`.
+To find which successes are worth learning from (r = 1, or r > 2/3), call it twice, each time with
+rows of another `engine export --min-reward`, and `--cells mask`.
 
 Without --rows, --chat and --out nothing is measured.
 
-Limitation: one seed a call; the intervals say what one run may, not what another seed would bring.
+Limitation: one seed per call; the intervals do not cover the variation between seeds.
 """
 
 import argparse
@@ -41,13 +41,13 @@ CELLS = ("mask", "no-mask", "general")
 
 
 def unmasked(sequence: WeightedSequence) -> WeightedSequence:
-    """The same tokens, all of them trained but the first, which nothing foretells."""
+    """Return the same tokens, all trained but the first, which nothing predicts."""
     weights = [0.0] + [1.0] * (len(sequence.ids) - 1)
     return WeightedSequence(sequence.ids, weights, sum(weights))
 
 
 def train(cell: str, options: SftOptions) -> float:
-    """Train one cell into `options.output_dir`; seconds that it took."""
+    """Train one cell into `options.output_dir`, and return the seconds it took."""
     output = claim(options, "sft")
     student = open_model(options)
     sources: Sources = gather(options, student)
@@ -57,7 +57,7 @@ def train(cell: str, options: SftOptions) -> float:
 
 
 def halves(chat: Path, out: Path) -> tuple[Path, Path]:
-    """The conversations of even and of odd numbers, at most 200 each: to train on, to measure."""
+    """Write the conversations of even and odd index, at most 200 each: to train on, to measure."""
     found = json.loads(chat.read_text("utf-8"))
     files = out / "chat-train.json", out / "chat-held-out.json"
     for start, file in enumerate(files):
@@ -66,7 +66,7 @@ def halves(chat: Path, out: Path) -> tuple[Path, Path]:
 
 
 def measured(model: str, flags: argparse.Namespace, held_out: Path, out: Path) -> str:
-    """One line of the table, without its name."""
+    """Measure a model, and return its row of the table without the name."""
     options = EvalOptions(
         env=flags.env, model=model, data=flags.data, split=flags.split, tasks=flags.tasks,
         env_args={"schema": "prompt"} if flags.env in ("bird", "spider") else {},
@@ -104,8 +104,8 @@ def lines(flags: argparse.Namespace) -> Iterator[str]:
             agent_ratio=0.8 if cell == "general" else None,
         )
         seconds = train(cell, options)
-        told = measured(str(flags.out / cell), flags, held_out, flags.out / f"{cell}-eval")
-        yield f"| {cell} | {told} | {seconds:.0f} |"
+        cells = measured(str(flags.out / cell), flags, held_out, flags.out / f"{cell}-eval")
+        yield f"| {cell} | {cells} | {seconds:.0f} |"
 
 
 def main() -> None:

@@ -3,25 +3,26 @@
     python benchmarks/tree_packing.py [--quick] [--rounds 3] [--rows 16] [--paths 8] [--env bird]
 
 One model (the embedded student) is trained on the same rows by every contender, in turn, in one
-run: forward and backward over all rows. (The optimizer's step, the same for all, is left out: 0.4 s
-here, however many rows there are.) Tokens per second are tokens in rows, however few of them are
-computed; ratios are of processor seconds (threads that wait sleep), which a machine that others use
-changes less than the clock. The contenders:
+run: forward and backward over all rows. (The optimizer's step is left out: it is the same for all,
+0.4 s here, however many rows there are.) Tokens per second count tokens in rows, however few of
+them are computed. Ratios are of processor seconds, during which waiting threads sleep: other users
+of the machine change them less than the clock. The contenders:
 
 one by one      a row is a batch: no padding, no mask
-padding         rows of like length in batches of 4, by TRL's collator
+padding         rows of similar length in batches of 4, by TRL's collator
 TRL packing     best-fit decreasing into 1,024 tokens (on a CPU its mask makes longer ones slower),
                 padding-free, by TRL's own functions
-tree packing    ours, as `--tree_packing on` has it, tries of at most 4,096 distinct tokens
+tree packing    ours, as with `--tree_packing on`, tries of at most 4,096 distinct tokens
 
-All four have our head, which scores labelled positions only (TRL's scores every position on a CPU):
-what is measured is packing. The rows: a sweep of random tokens, 160 a row, of which 1, 2, 4 or 8
-rows begin with the same 140; and rows of trees that the demonstration teacher explores on bundled
-tasks, several successful paths each. Of the random tokens a fifth is labelled, as of the others.
+All four use our head, which scores labelled positions only (TRL's scores every position on a CPU):
+the benchmark measures packing. The rows are: a sweep of random tokens, 160 per row, where groups of
+1, 2, 4 or 8 rows share their first 140; and rows of trees that the demonstration teacher explores
+on bundled tasks, with several successful paths each. A fifth of the random tokens is labelled, as
+in the explored rows.
 
-The ideal is tokens in rows divided by the distinct tokens of the tries as they are cut. Exit status
-1: less than 90 % of it against TRL's packing or padding, or slower than TRL's packing where nothing
-is shared.
+The ideal is tokens in rows divided by the distinct tokens of the tries after cutting. Exit status
+1: less than 90 % of the ideal against TRL's packing or padding, or slower than TRL's packing if
+nothing is shared.
 """
 
 import argparse
@@ -70,8 +71,16 @@ Row = dict[str, list[int]]
 
 @dataclass(frozen=True)
 class Contender:
-    """forward, attention: what is put into the model.   batches: of all rows.
-    seconds, busy: of the clock, and of processors, each round."""
+    """A way to batch the rows.
+
+    Attributes:
+        name: Its name.
+        forward: The model's forward for it.
+        attention: The model's attention for it.
+        batches: Of all rows.
+        seconds: By the clock, per round.
+        busy: Processor seconds, per round.
+    """
 
     name: str
     forward: Callable[..., Any]
@@ -137,7 +146,7 @@ class Bench:
         ]
 
     def step(self, contender: Contender) -> float:
-        """The gradients of all rows, added up. Returns the loss."""
+        """Add up the gradients of all rows, and return the loss."""
         self.model.forward = contender.forward
         self.model.set_attn_implementation(contender.attention)
         labelled = sum(int((batch["labels"][:, 1:] != IGNORE).sum()) for batch in contender.batches)
@@ -150,12 +159,12 @@ class Bench:
             total += float(loss.detach())
         contender.seconds.append(time.perf_counter() - start)
         contender.busy.append(time.process_time() - busy)
-        self.model.zero_grad(set_to_none=False)  # as where gradients are accumulated
+        self.model.zero_grad(set_to_none=False)  # as with accumulated gradients
         return total
 
 
 def measure(bench: Bench, case: Case, rounds: int) -> bool:
-    """Print a case's table. Returns whether its goal was met."""
+    """Print a case's table, and return whether its goal was met."""
     contenders = bench.contenders(case)
     losses = {c.name: 0.0 for c in contenders}
     for turn in range(rounds):
@@ -172,14 +181,14 @@ def measure(bench: Bench, case: Case, rounds: int) -> bool:
         ratio = speed["tree packing"] / speed[contender.name]
         print(
             f"  {contender.name:14}{clock:5.0f} tokens/s by the clock, "
-            f"{speed[contender.name]:5.0f} a processor second "
+            f"{speed[contender.name]:5.0f} per processor second "
             f"({min(contender.busy):.1f} to {max(contender.busy):.1f} s), "
             f"loss {losses[contender.name]:.4f}; tree packing {ratio:5.2f} x"
         )
-    return _judged(ideal, speed)
+    return _goal_met(ideal, speed)
 
 
-def _judged(ideal: float, speed: dict[str, float]) -> bool:
+def _goal_met(ideal: float, speed: dict[str, float]) -> bool:
     goal = GOAL * ideal if ideal > 1 else 1.0
     worst = min(speed["tree packing"] / speed[rival] for rival in RIVALS)
     if ideal == 1:
@@ -190,7 +199,7 @@ def _judged(ideal: float, speed: dict[str, float]) -> bool:
 
 
 def made_up(paths: int, vocabulary: int, rows: int) -> Case:
-    """Rows of which every `paths` begin alike; a fifth is labelled."""
+    """Return rows, in groups of `paths` with a common prefix; a fifth is labelled."""
     chance = torch.Generator().manual_seed(paths)
 
     def some(count: int) -> list[int]:
@@ -207,7 +216,7 @@ def made_up(paths: int, vocabulary: int, rows: int) -> Case:
 
 
 def explored(env: str, tokenizer: PreTrainedTokenizerBase, most: int) -> Case:
-    """Rows of trees of bundled tasks, up to `most` tokens; several successful paths a task."""
+    """Return rows of explored bundled tasks, up to `most` tokens; several successful paths each."""
     with tempfile.TemporaryDirectory() as folder:
         run, file = f"{folder}/run", f"{folder}/rows.jsonl"
         explore = ["explore", "--env", env, "--split", "train", "--limit", "12", "--out", run]
@@ -243,7 +252,7 @@ def main() -> None:
     disable_progress_bar()
     bench = Bench(options.bf16)
     for contender in bench.contenders(made_up(1, len(bench.tokenizer), rows=1)):
-        bench.step(contender)  # the first time, which is slower, is not measured
+        bench.step(contender)  # warm up: the first step is slower
     print(
         f"Machine: {os.cpu_count()} cores, kernel {platform.release()}, {options.threads} threads"
     )

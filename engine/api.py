@@ -7,11 +7,12 @@
 `treegraft` exports these names. The commands call them too.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import fields
+from functools import wraps
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 from engine.config import Config, config_of
 from engine.export.export import ExportSettings, export_rows
@@ -27,6 +28,9 @@ from search import Search, Tree
 if TYPE_CHECKING:
     import datasets
     import networkx
+
+
+P = ParamSpec("P")
 
 
 class ExploredTree(Tree):
@@ -142,7 +146,7 @@ class Run(Mapping[str, ExploredTree]):
 _SHOWN = ("trees", "solved", "nodes", "calls", "prompt_tokens", "completion_tokens", "usd")
 
 
-def explore(
+async def aexplore(
     env: str | type[ToolEnv],
     *,
     out: Path | str,
@@ -158,8 +162,7 @@ def explore(
 ) -> Run:
     """Search tasks of an environment and return the run; call it again to resume.
 
-    Works in a script and inside a running event loop (a notebook). `aexplore` is its asynchronous
-    twin.
+    `explore` is the same for scripts and notebooks, without `await`.
 
     Args:
         env: A registered name, `module:Class`, or a class of your own.
@@ -179,38 +182,6 @@ def explore(
     Raises:
         TreegraftError: Something you can fix; the message says what to do.
     """
-    return wait(
-        lambda: aexplore(
-            env,
-            out=out,
-            teacher=teacher,
-            search=search,
-            tasks=tasks,
-            limit=limit,
-            max_usd=max_usd,
-            max_calls=max_calls,
-            max_tokens=max_tokens,
-            progress=progress,
-            **options,
-        )
-    )
-
-
-async def aexplore(
-    env: str | type[ToolEnv],
-    *,
-    out: Path | str,
-    teacher: str = "demonstration",
-    search: str | Search = "dfsdt",
-    tasks: Sequence[str] = (),
-    limit: int | None = None,
-    max_usd: float | None = None,
-    max_calls: int | None = None,
-    max_tokens: int | None = None,
-    progress: Progress | None = None,
-    **options: Any,
-) -> Run:
-    """Search tasks of an environment and return the run; see `explore`."""
     name = env if isinstance(env, str) else f"{env.__module__}:{env.__qualname__}"
     own = {each.name for each in fields(Resources)}
     resources = Resources(**{key: options.pop(key) for key in own & options.keys()})
@@ -225,6 +196,20 @@ async def aexplore(
         progress=progress or Silent(),
     )
     return Run(out, summary)
+
+
+def _blocking(function: Callable[P, Coroutine[Any, Any, Run]]) -> Callable[P, Run]:
+    """Return `function` as one that waits, also inside a running event loop (a notebook)."""
+
+    @wraps(function)
+    def waiting(*args: P.args, **kwargs: P.kwargs) -> Run:
+        return wait(lambda: function(*args, **kwargs))
+
+    waiting.__name__ = waiting.__qualname__ = function.__name__.removeprefix("a")
+    return waiting
+
+
+explore = _blocking(aexplore)
 
 
 def explore_config(

@@ -1,1 +1,1 @@
-"""Learn from rows and measure the result: the `trainer` command."""
+"""Train a student on rows, and measure it in environments: the `trainer` command."""

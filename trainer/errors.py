@@ -1,4 +1,4 @@
-"""What goes wrong in training and measuring. The commands print these as one line."""
+"""Errors of training and measuring. The commands print them as one line."""
 
 from treegraft.errors import TreegraftError
 
@@ -8,7 +8,7 @@ class TrainerError(TreegraftError):
 
 
 class TemplateRefused(TrainerError):
-    """The chat template does not show the model what the rows hold, so no mask could be right."""
+    """The chat template does not show the model what the rows hold, so no mask can be exact."""
 
 
 class RowError(TrainerError):

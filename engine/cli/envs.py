@@ -18,8 +18,10 @@ def envs(
 
     found = {each: options_of(each) for each in ([name] if name else ENTRY_POINTS)}
     if json_:
-        told = {each: [asdict(option) for option in options] for each, options in found.items()}
-        print(json.dumps(told, default=str))
+        options_by_env = {
+            each: [asdict(option) for option in options] for each, options in found.items()
+        }
+        print(json.dumps(options_by_env, default=str))
         return
     for each, options in found.items():
         print(each)

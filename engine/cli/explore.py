@@ -75,7 +75,7 @@ def _explore(
 ) -> None:
     """Search tasks and keep every state visited.
 
-    Examples:
+    For example:
 
     engine explore --env bird --split train --limit 20 --output runs/a
 

@@ -1,5 +1,7 @@
-"""A student acts first, and its teacher only where it must: SwiftSage (Lin et al. 2023,
-arXiv:2305.17390, section 3), as a policy over two policies, so that every search can use it.
+"""A student acts first, and its teacher only where it must.
+
+This is SwiftSage (Lin et al. 2023, arXiv:2305.17390, section 3) as a policy over two policies, so
+that every search can use it.
 
 The teacher acts in a state where
 

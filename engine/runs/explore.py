@@ -47,16 +47,16 @@ class Silent:
     """Shows nothing."""
 
     def note(self, text: str) -> None:
-        pass
+        """Ignore a remark."""
 
     def begin(self, total: int, done: int) -> None:
-        pass
+        """Ignore the numbers of tasks."""
 
     def tree(self, tree: Tree) -> None:
-        pass
+        """Ignore a tree."""
 
     def failure(self, task: Task, error: Exception) -> None:
-        pass
+        """Ignore a failure."""
 
 
 @dataclass(slots=True)

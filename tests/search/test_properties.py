@@ -137,9 +137,9 @@ async def play(
     }[name]
     if name != "react":
         options["siblings"] = siblings
-    return await search_with(
-        search, world, TASK, mind, judge=mind, **vars(bounds), **options
-    ), world
+    everything = {"judge": mind, **vars(bounds), **options}
+    tree = await search_with(search, world, world.tasks[0], policy or mind, **everything)
+    return tree, world
 
 
 @settings(deadline=None, max_examples=300)

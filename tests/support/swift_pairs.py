@@ -75,9 +75,9 @@ class Pair:
         return make_config(**{**given, **how})
 
     def explore(
-        self, bounds: RunBudget = NO_BUDGET, means: Resources = LOCAL, **how: Any
+        self, budget: RunBudget = NO_BUDGET, resources: Resources = LOCAL, **how: Any
     ) -> Summary:
-        return run(self.config(**how), self.folder / "run", budget=bounds, resources=means)
+        return run(self.config(**how), self.folder / "run", budget=budget, resources=resources)
 
     @property
     def tree(self) -> Tree:

@@ -1,11 +1,11 @@
-"""Which tokens the loss sees: exactly those that the student will itself have to emit.
+"""Which tokens the loss sees: exactly those that the student will have to emit.
 
-For every assistant turn there is a pair: the context, as the chat template renders it for
-generation, and the completion, up to and with the stop token. A pair is a path of token ids, of
-which only the completion counts. Where a turn's context goes on from where an earlier turn ended,
-the two share one sequence; where it does not (a template that drops earlier thinking, text that
-is tokenised differently inside its context), the turn gets a sequence of its own. So the mask is
-exact for any template that passes the checks, whatever it does to earlier turns.
+Every assistant message becomes a turn: the context, as the chat template renders it for generation,
+and the completion, up to and including the stop token. Only the completion is trained. Where a
+turn's context continues from the end of an earlier turn, the two share one sequence; where it does
+not (a template that drops earlier thinking, text that is tokenised differently inside its context),
+the turn gets a sequence of its own. So the mask is exact for any template that passes the checks,
+whatever it does to earlier turns.
 
 The sequences of a conversation, of all trajectories of a tree, or of both halves of a pair are
 paths of one trie: `trainer.tokens.trie`.
@@ -29,9 +29,12 @@ IGNORE = -100
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Token ids: what the student meets before an assistant turn, and what it must then emit.
+    """An assistant's turn.
 
-    trained: whether it must; a message may say that it is context only (`is_trained`).
+    Attributes:
+        context: Token ids before the turn.
+        completion: Token ids that the student must then emit.
+        trained: Whether the loss sees them; a message may be context only (`is_trained`).
     """
 
     context: list[int]
@@ -41,7 +44,12 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """A sequence to train on. ids: token ids.   labels: as many; IGNORE where not trained."""
+    """A sequence to train on.
+
+    Attributes:
+        ids: Token ids.
+        labels: The id of each token that is trained, else IGNORE.
+    """
 
     ids: list[int]
     labels: list[int]
@@ -53,13 +61,15 @@ class Labelled:
 
     @property
     def weights(self) -> list[float]:
-        """1 for each trained token, 0 for the others: what `trainer.tokens.trie.pack` takes."""
+        """1 for each trained token, 0 for the others."""
         return [float(label != IGNORE) for label in self.labels]
 
 
 def is_trained(message: Message) -> bool:
-    """Whether an assistant message counts in the loss: all but those of `"weight": 0`, which is how
-    OpenAI's fine-tuning marks them. (None: what `datasets` fills in where others have one.)"""
+    """Return whether the loss sees an assistant message: unless it has `"weight": 0`.
+
+    OpenAI's fine-tuning uses the same key. `datasets` fills in None where other messages have it.
+    """
     return message.get("weight") != 0
 
 
@@ -69,14 +79,20 @@ def label(
     tools: Sequence[dict[str, Any]] = (),
     first: int = 0,
 ) -> list[Labelled]:
-    """The sequences of a conversation; every assistant turn is trained in exactly one of them, but
-    for those of weight 0 (`is_trained`), which in none is.
+    """Return the sequences of a conversation.
 
-    first: assistant messages before this index are context only (the prompt of a pair).
+    Every assistant turn is trained in exactly one of them; turns of weight 0 (`is_trained`) in
+    none.
+
+    Args:
+        renderer: The chat template.
+        messages: The conversation.
+        tools: Tool definitions.
+        first: Assistant messages before this index are context only (the prompt of a pair).
 
     Raises:
-        TemplateRefused: the template cannot show this kind of conversation to any model.
-        RowError: this conversation cannot be used.
+        TemplateRefused: The template cannot show this kind of conversation to any model.
+        RowError: This conversation cannot be used.
     """
     return merge(turns(renderer, messages, tools, first))
 
@@ -87,7 +103,7 @@ def turns(
     tools: Sequence[dict[str, Any]] = (),
     first: int = 0,
 ) -> list[Turn]:
-    """The pairs of a conversation, one an assistant message. Parameters, raises: as `label`."""
+    """Return the turns of a conversation, one per assistant message; see `label`."""
     _check_tools(renderer, messages, tools)
     replies = [n for n, m in enumerate(messages) if m["role"] == "assistant" and n >= first]
     if not replies:
@@ -100,21 +116,21 @@ def turns(
     _check_contexts(renderer, messages, replies, contexts)
     for number, context, completion in zip(replies, contexts, completions, strict=True):
         _check_reply(renderer, messages[number], context, completion)
-    pairs = renderer.encoder.encode_after(contexts, completions)
-    for (_, ids), completion in zip(pairs, completions, strict=True):
+    encoded = renderer.encoder.encode_after(contexts, completions)
+    for (_, ids), completion in zip(encoded, completions, strict=True):
         renderer.encoder.check_writable(ids, completion)
     trained = [is_trained(messages[number]) for number in replies]
-    return [Turn(*pair, counts) for pair, counts in zip(pairs, trained, strict=True)]
+    return [Turn(*ids, trains) for ids, trains in zip(encoded, trained, strict=True)]
 
 
-def merge(pairs: Iterable[Turn]) -> list[Labelled]:
-    """As few sequences as hold every pair that is trained, each completion labelled once."""
+def merge(turns: Iterable[Turn]) -> list[Labelled]:
+    """Return as few sequences as hold every trained turn, each completion labelled once."""
     paths: list[Labelled] = []
-    for turn in pairs:
+    for turn in turns:
         if not turn.trained:
             continue
-        done = [path for path in paths if turn.context[: len(path.ids)] == path.ids]
-        path = max(done, key=lambda path: len(path.ids), default=None)
+        prefixes = [path for path in paths if turn.context[: len(path.ids)] == path.ids]
+        path = max(prefixes, key=lambda path: len(path.ids), default=None)
         if path is None:
             path = Labelled([], [])
             paths.append(path)
@@ -125,10 +141,10 @@ def merge(pairs: Iterable[Turn]) -> list[Labelled]:
 
 
 def _completion(renderer: ChatTemplate, context: str, closed: str, called: bool) -> str:
-    """What follows `context`, up to and with the stop token.
+    """Return what follows `context`, up to and including the stop token.
 
     What comes after the stop token (a line break in ChatML, an end of text in Phi 3) is written by
-    the template, never by the model: it belongs to the next context, or to nobody.
+    the template, never by the model; it belongs to the next context, if there is one.
     """
     stop, tail = renderer.stop, _written(renderer, context, closed)
     tokens = list(renderer.control.finditer(tail))
@@ -136,8 +152,8 @@ def _completion(renderer: ChatTemplate, context: str, closed: str, called: bool)
     end = next((token for token in ends if token[0] == stop), ends[-1] if ends else None)
     if any(token[0] == stop and (end is None or token.end() < end.end()) for token in tokens):
         raise TemplateRefused(
-            f"the chat template writes on after the stop token {stop!r} within a turn, "
-            "where a model has stopped"
+            f"the chat template continues a turn after the stop token {stop!r}, where a model has "
+            "stopped"
         )
     if end:
         return tail[: end.end()]
@@ -147,12 +163,12 @@ def _completion(renderer: ChatTemplate, context: str, closed: str, called: bool)
 
 
 def _written(renderer: ChatTemplate, context: str, closed: str) -> str:
-    """What the template writes of a turn after its generation prompt.
+    """Return what the template writes of a turn after its generation prompt.
 
-    Some templates write earlier messages otherwise once the turn is there (Mistral: the system
-    text stands with the last user message only). There the turn is what follows the prompt's last
-    control token and what comes after that, if as many of each control token come before it as in
-    the context: no turn lies between. No message can hold one, since theirs are marked.
+    Some templates rewrite earlier messages once the turn is there (Mistral puts the system text
+    into the last user message only). Then the turn starts after the last occurrence of the prompt's
+    header, if the same control tokens precede it as in the context: so no turn lies between.
+    Messages cannot hold control tokens, since theirs are replaced.
     """
     if closed.startswith(context):
         return closed[len(context) :]
@@ -163,12 +179,12 @@ def _written(renderer: ChatTemplate, context: str, closed: str) -> str:
             return closed[start:]
     raise TemplateRefused(
         "the chat template's generation prompt is not how it begins an assistant's turn "
-        f"(it ends with {context[-40:]!r}), so what the model meets is not what it would learn"
+        f"(it ends with {context[-40:]!r}), so the mask would not be what the model sees"
     )
 
 
 def _trailing(text: str, tokens: Sequence[re.Match[str]]) -> list[re.Match[str]]:
-    """Those of `tokens` after which `text` holds nothing but tokens and blanks."""
+    """Return those of `tokens` after which `text` holds nothing but tokens and blanks."""
     found: list[re.Match[str]] = []
     end = len(text)
     for token in reversed(tokens):
@@ -196,19 +212,21 @@ def _check_contexts(
     replies: Sequence[int],
     contexts: Sequence[str],
 ) -> None:
-    """What others said is shown in each context. Earlier assistant messages may be shortened in
-    it (thinking): that is exact here."""
+    """Require that each context holds the messages of user, system and tools.
+
+    Earlier assistant messages may be shortened (thinking dropped): the mask stays exact.
+    """
     before, shown = "", 0
     for number, context in zip(replies, contexts, strict=True):
         start = shown if context.startswith(before) else 0
-        said = [m for m in messages[start:number] if m["role"] != "assistant"]
-        _check_shown(renderer.plain(context), said)
+        others = [m for m in messages[start:number] if m["role"] != "assistant"]
+        _check_shown(renderer.plain(context), others)
         before, shown = context, number
 
 
 def _check_reply(renderer: ChatTemplate, message: Message, context: str, completion: str) -> None:
     if any(text not in completion for text in _texts(message)):
-        # A generation prompt may open what the message itself opens ("<think>").
+        # The generation prompt may already hold the beginning of the message ("<think>").
         _check_shown(renderer.plain(renderer.header(context) + completion), [message])
 
 
@@ -223,8 +241,10 @@ def _check_shown(rendered: str, messages: Iterable[Message]) -> None:
 
 
 def unshown(rendered: str, message: Message) -> str:
-    """A text of `message` (its content, its calls, their arguments) that `rendered` does not hold;
-    "" if there is none. Blanks and escapes aside."""
+    """Return a text of `message` that `rendered` does not hold, or "".
+
+    Texts are its content, its calls and their arguments; blanks and escapes are ignored.
+    """
     texts = (text for text in _texts(message) if text not in rendered)
     return next((text for text in texts if not _shown_somehow(rendered, text)), "")
 
@@ -243,12 +263,12 @@ def _texts(message: Message) -> Iterable[str]:
         yield from _leaves(_arguments(call["function"].get("arguments")))
 
 
-def _arguments(given: Any) -> Any:
-    return json.loads(given) if isinstance(given, str) and given else given
+def _arguments(value: Any) -> Any:
+    return json.loads(value) if isinstance(value, str) and value else value
 
 
 def _leaves(value: Any) -> Iterable[str]:
-    """The texts in a JSON value, names included."""
+    """Yield the texts in a JSON value, names included."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

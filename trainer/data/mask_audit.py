@@ -1,12 +1,12 @@
-"""Whether a mask is right, judged from outside: by what the template renders and the ids decode to.
+"""Prove masks from outside: by what the template renders and what the token ids decode to.
 
-Proved of every conversation of a file, without a look at how the mask was made:
-- each assistant message is trained exactly once, but for those of weight 0, and nothing else is: no
+For every conversation of a file, without looking at how the mask was made:
+- each assistant message is trained exactly once, except those of weight 0, and nothing else is: no
   token of system, user or tool text, no header;
-- what is trained decodes to what the template writes of that message, up to and with a stop token,
-  and holds its text, calls and arguments;
-- what comes before it is what the template renders for generation, control token for control
-  token; so a text that spells one is still text.
+- what is trained decodes to what the template writes of that message, up to and including a stop
+  token, and holds its text, calls and arguments;
+- what precedes it is what the template renders for generation, control token for control token; so
+  text that spells a control token is still text.
 """
 
 from collections import Counter
@@ -14,21 +14,27 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from unicodedata import normalize
 
 from engine.templates.base import Message
 from trainer.data.mask import IGNORE, Labelled, is_trained, label, unshown
 from trainer.data.row_source import conversation, read_objects, tools_of
 from trainer.errors import RowError, TemplateRefused, TrainerError
 from trainer.tokens.chat_template import ChatTemplate
-from trainer.tokens.encoder import squeeze
+from trainer.tokens.encoder import loose
 from trainer.tokens.trie import pack
 
 
 @dataclass(frozen=True, slots=True)
 class Conversation:
-    """Part of a row. line: in the file, from 1.   column: messages, chosen or rejected.
-    first: assistant messages before this index are context only."""
+    """A row, or one half of a pair.
+
+    Attributes:
+        line: Its line in the file, from 1.
+        column: messages, chosen or rejected.
+        messages: The conversation.
+        tools: Tool definitions.
+        first: Assistant messages before this index are context only.
+    """
 
     line: int
     column: str
@@ -39,7 +45,12 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Trained tokens of a sequence, up to a stop token. before: all that come before them."""
+    """Trained tokens of a sequence, up to a stop token.
+
+    Attributes:
+        before: All token ids before them.
+        trained: Their ids.
+    """
 
     before: list[int]
     trained: list[int]
@@ -47,8 +58,17 @@ class Span:
 
 @dataclass(slots=True)
 class Audit:
-    """turns: assistant messages that are trained.   tokens: in all sequences.   distinct: of them,
-    if those of a row share their prefixes.   dropped: conversations that cannot be used, by reason.
+    """What was checked, and what is wrong.
+
+    Attributes:
+        conversations: Conversations read; a pair has two.
+        turns: Assistant messages that are trained.
+        sequences: Sequences.
+        tokens: Tokens in all sequences.
+        distinct: The same, with the common prefixes of a row counted once.
+        trained: Tokens that the loss sees.
+        dropped: Conversations that cannot be used, by reason.
+        violations: What is wrong, one text per fault.
     """
 
     conversations: int = 0
@@ -62,10 +82,10 @@ class Audit:
 
 
 def read_conversations(file: Path) -> Iterator[list[Conversation]]:
-    """The rows of a JSON-lines file as `engine export` writes it, for SFT or DPO.
+    """Yield the rows of a JSON-lines file, as `engine export` writes it for SFT or DPO.
 
     Raises:
-        TrainerError: the file is missing, or a line is no row; with the line's number.
+        TrainerError: The file is missing, or a line is not such a row; names the line.
     """
     for line, value in read_objects(file):
         try:
@@ -78,11 +98,11 @@ def audit(renderer: ChatTemplate, rows: Iterable[list[Conversation]]) -> Audit:
     """Label every conversation and prove the mask.
 
     Raises:
-        TemplateRefused: naming the line.
+        TemplateRefused: The chat template refuses a row; names the line.
     """
     found = Audit()
     for row in rows:
-        made: list[Labelled] = []
+        labelled: list[Labelled] = []
         for one in row:
             found.conversations += 1
             sequences = label_or_reason(renderer, one)
@@ -92,17 +112,21 @@ def audit(renderer: ChatTemplate, rows: Iterable[list[Conversation]]) -> Audit:
             wrong = violations(renderer, one, sequences)
             found.turns += len(_replies(one))
             found.violations += [f"line {one.line}, {one.column}{text}" for text in wrong]
-            made += sequences
-        found.sequences += len(made)
-        found.trained += sum(sequence.trained for sequence in made)
-        trie = pack([sequence.ids for sequence in made])
+            labelled += sequences
+        found.sequences += len(labelled)
+        found.trained += sum(sequence.trained for sequence in labelled)
+        trie = pack([sequence.ids for sequence in labelled])
         found.tokens += trie.tokens
         found.distinct += trie.distinct
     return found
 
 
 def label_or_reason(renderer: ChatTemplate, one: Conversation) -> list[Labelled] | str:
-    """The sequences of a conversation, or why it cannot be used. Raises: as `audit`."""
+    """Return the sequences of a conversation, or why it cannot be used.
+
+    Raises:
+        TemplateRefused: The chat template refuses it; names the line.
+    """
     try:
         return label(renderer, one.messages, one.tools, one.first)
     except RowError as error:
@@ -114,7 +138,7 @@ def label_or_reason(renderer: ChatTemplate, one: Conversation) -> list[Labelled]
 def violations(
     renderer: ChatTemplate, conversation: Conversation, sequences: Sequence[Labelled]
 ) -> list[str]:
-    """What is wrong with the mask of a conversation, in words; nothing if it is exact."""
+    """Return what is wrong with the mask of a conversation; nothing if it is exact."""
     if not all(_well_formed(sequence) for sequence in sequences):
         return [": a label is neither IGNORE nor its token"]
     left = [span for sequence in sequences for span in spans(renderer, sequence)]
@@ -129,12 +153,12 @@ def violations(
                 "the template renders for generation"
             )
     decode = renderer.tokenizer.decode
-    wrong += [f": trained, but no assistant message: {decode(s.trained)!r}" for s in left]
+    wrong += [f": trained, but not an assistant message: {decode(s.trained)!r}" for s in left]
     return wrong
 
 
 def spans(renderer: ChatTemplate, sequence: Labelled) -> Iterator[Span]:
-    """The runs of trained tokens; one that goes on after a stop token is cut there."""
+    """Yield the runs of trained tokens; a run that continues after a stop token is cut there."""
     stops = {renderer.control_ids.get(renderer.stop), renderer.tokenizer.eos_token_id}
     start = None
     for end, (id, seen) in enumerate(zip(sequence.ids, sequence.labels, strict=True), 1):
@@ -147,18 +171,18 @@ def spans(renderer: ChatTemplate, sequence: Labelled) -> Iterator[Span]:
 
 
 def _is_turn(renderer: ChatTemplate, whole: Conversation, number: int, span: Span) -> bool:
-    """Whether `span` is the message at index `number`, in its context."""
+    """Return whether `span` is the message at index `number`, in its context."""
     messages, tools = whole.messages, whole.tools
     context = renderer.render(messages[:number], tools, generation=True)
-    if not _says(renderer, span.before, context):
+    if not _decodes_to(renderer, span.before, context):
         return False
     closed = renderer.render(messages[: number + 1], tools, generation=False)
     written, header = renderer.plain(closed), renderer.plain(renderer.header(context))
     if closed.startswith(context):
         written = renderer.plain(closed[len(context) :])
-    elif header:  # earlier messages are written otherwise now
+    elif header:  # the template rewrote earlier messages
         written = renderer.plain(closed.rpartition(renderer.header(context))[2])
-        if _control(renderer, [*span.before, *span.trained]) > len(
+        if _count_control(renderer, [*span.before, *span.trained]) > len(
             renderer.control.findall(closed)
         ):
             return False  # it holds more than one turn
@@ -166,39 +190,39 @@ def _is_turn(renderer: ChatTemplate, whole: Conversation, number: int, span: Spa
     stops = renderer.control.fullmatch(str(renderer.tokenizer.decode(span.trained[-1:])))
     return (
         bool(stops)
-        and _ends_well(renderer, _loose(written), _loose(trained))
+        and _same_turn(renderer, loose(written), loose(trained))
         and not unshown(header + trained, messages[number])
     )
 
 
-def _says(renderer: ChatTemplate, ids: list[int], rendered: str) -> bool:
-    """Whether `ids` are `rendered`: with as many control tokens, and as text; or, where that holds
-    what the vocabulary cannot write, as the tokenizer has it."""
-    if _control(renderer, ids) != len(renderer.control.findall(rendered)):
+def _decodes_to(renderer: ChatTemplate, ids: list[int], rendered: str) -> bool:
+    """Return whether `ids` are `rendered`: as many control tokens, and the same text.
+
+    Where the text holds what the vocabulary cannot write, the tokenizer's own ids count.
+    """
+    if _count_control(renderer, ids) != len(renderer.control.findall(rendered)):
         return False
     text, plain = str(renderer.tokenizer.decode(ids)), renderer.plain(rendered)
-    return text == plain or _loose(text) == _loose(plain) or ids == renderer.encode(rendered)
+    return text == plain or loose(text) == loose(plain) or ids == renderer.encode(rendered)
 
 
-def _control(renderer: ChatTemplate, ids: list[int]) -> int:
+def _count_control(renderer: ChatTemplate, ids: list[int]) -> int:
     known = set(renderer.control_ids.values())
     return sum(id in known for id in ids)
 
 
-def _ends_well(renderer: ChatTemplate, written: str, trained: str) -> bool:
-    """Whether `trained` is `written`, but for control tokens after the stop token; or for a stop
-    token that the template does not write."""
+def _same_turn(renderer: ChatTemplate, written: str, trained: str) -> bool:
+    """Return whether `trained` is `written`, apart from its end.
+
+    The template may write control tokens after the stop token, or no stop token at all.
+    """
     if written.startswith(trained):
         return not renderer.control.sub("", written[len(trained) :])
     return trained.startswith(written) and bool(renderer.control.fullmatch(trained[len(written) :]))
 
 
-def _loose(text: str) -> str:
-    return squeeze(normalize("NFKC", text))
-
-
 def _replies(whole: Conversation) -> list[int]:
-    """The messages that are to be trained."""
+    """Return the indexes of the messages that are to be trained."""
     return [
         number
         for number, message in enumerate(whole.messages)
@@ -220,5 +244,5 @@ def _conversations(line: int, value: dict[str, Any]) -> Iterator[Conversation]:
         return
     prompt = conversation(value, "prompt")
     for column in ("chosen", "rejected"):
-        said = conversation(value, column)
-        yield Conversation(line, column, [*prompt, *said], tools, len(prompt))
+        completion = conversation(value, column)
+        yield Conversation(line, column, [*prompt, *completion], tools, len(prompt))

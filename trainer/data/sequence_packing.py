@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from datasets import Dataset, disable_progress_bars  # type: ignore[import-untyped]
+from datasets import Dataset, disable_progress_bars
 from trl.data_utils import pack_dataset
 
 from trainer.data.loss_weights import WeightedSequence, columns

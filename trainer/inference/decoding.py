@@ -1,8 +1,11 @@
 """Generate for many requests at once, in one thread: continuous batching over slots.
 
-Each token is one forward over all rows at work; rows join when a slot is free and leave when they
-end. A new row starts from the slot that shares the longest prefix with it: a conversation's next
-turn finds its own earlier turns, another task of the same world the system message.
+Each token is one forward over all active rows; rows join when a slot is free and leave when they
+end. A new row starts from the slot that shares the longest prefix with it: the next turn of a
+conversation finds its own earlier turns, another task of the same environment the system message.
+
+transformers' own continuous batching is made for paged attention on GPUs; this runs on a CPU, with
+a seed per choice, log-probabilities and reuse of prefixes.
 """
 
 import threading
@@ -17,15 +20,23 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trainer.inference.kv_cache import SlotCache
 from trainer.tokens.trie import shared
 
-_SPARE = 8  # tokens of an earlier sequence that may be lost to take over its slot in place
-_PARTIAL = "\N{REPLACEMENT CHARACTER}"  # what a part of a character is decoded to
-_COLDEST = 1e-5  # of temperatures that draw: logits divided by less overflow, and draw the same
+_SPARE = 8  # cached tokens that a slot may lose when another sequence takes it over
+_PARTIAL = "\N{REPLACEMENT CHARACTER}"  # part of a character decodes to it
+_COLDEST = 1e-5  # lower temperatures are greedy: dividing logits by less would overflow
 
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """temperature: 0 takes the likeliest token.   stop: text at which a reply ends, not in it.
-    logprobs: say of each token how likely it was."""
+    """How to draw a reply.
+
+    Attributes:
+        max_tokens: Maximum tokens.
+        temperature: 0 takes the likeliest token.
+        top_p: Mass of the nucleus.
+        seed: Random seed.
+        stop: Texts at which the reply ends; they are not part of it.
+        logprobs: Return the log-probability of each token.
+    """
 
     max_tokens: int
     temperature: float = 0.0
@@ -37,8 +48,12 @@ class Sampling:
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """text: "" where the token is a part of a character that a later one completes.
-    logprob: natural, at temperature 1 over the whole vocabulary, however it was drawn."""
+    """A token of a reply.
+
+    Attributes:
+        text: "" if the token is part of a character that a later one completes.
+        logprob: Natural log-probability at temperature 1 over the whole vocabulary.
+    """
 
     text: str
     logprob: float
@@ -46,9 +61,16 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Generated:
-    """text: without the stop token and string.   finish: "stop" or "length".
-    prompt, completion: tokens.   cached: those of the prompt that were not computed again.
-    tokens: of `text`, which theirs make up; () where they were not asked for."""
+    """A reply.
+
+    Attributes:
+        text: The reply without the stop token and the stop text.
+        finish: "stop" or "length".
+        prompt: Tokens of the prompt.
+        completion: Tokens of the reply.
+        cached: Tokens of the prompt that did not have to be computed.
+        tokens: The tokens of `text`; () if log-probabilities were not requested.
+    """
 
     text: str
     finish: str
@@ -59,7 +81,7 @@ class Generated:
 
     @property
     def logprob(self) -> float | None:
-        """The mean of the tokens'; None where there are none."""
+        """Mean log-probability of the tokens; None without tokens."""
         if not self.tokens:
             return None
         return sum(token.logprob for token in self.tokens) / len(self.tokens)
@@ -67,7 +89,7 @@ class Generated:
 
 @dataclass(slots=True)
 class _Job:
-    """scored: of each token, its log-probability and where the text with it ends."""
+    """A request; `scored` holds each token's log-probability and where the text ends with it."""
 
     prompt: list[int]
     sampling: Sampling
@@ -80,7 +102,7 @@ class _Job:
 
 @dataclass(slots=True)
 class _Slot:
-    """held: token ids whose keys and values are here.   used: when last, for eviction."""
+    """A row of the cache: `held` token ids have keys and values here; `used` is for eviction."""
 
     held: list[int] = field(default_factory=list)
     job: _Job | None = None
@@ -88,10 +110,11 @@ class _Slot:
 
 
 class Decoder:
-    """Owns `model`; nothing else may call it until `close`.
+    """Generates with a model that nothing else may call until `close`.
 
-    stop: token ids that end a reply.   slots: rows at once.   context: most tokens a row.
-    broken: an error has ended its thread; what is submitted is refused.
+    Attributes:
+        context: Maximum tokens per row.
+        broken: An error has ended the thread; new requests are refused.
     """
 
     def __init__(
@@ -103,6 +126,15 @@ class Decoder:
         slots: int,
         context: int,
     ) -> None:
+        """Start the thread.
+
+        Args:
+            model: The model.
+            tokenizer: Its tokenizer.
+            stop: Token ids that end a reply.
+            slots: Rows at once.
+            context: Maximum tokens per row.
+        """
         self.context = context
         self.broken = False
         self._model, self._tokenizer, self._stop = model, tokenizer, frozenset(stop)
@@ -116,7 +148,7 @@ class Decoder:
         self._thread.start()
 
     def submit(self, prompt: list[int], sampling: Sampling) -> "Future[Generated]":
-        """Generate after `prompt` (at least 1 token, fewer than `context`)."""
+        """Generate a reply to `prompt` (at least 1 token, fewer than `context`)."""
         if self._closed:
             raise RuntimeError("the decoder is closed")
         future: Future[Generated] = Future()
@@ -124,7 +156,7 @@ class Decoder:
         return future
 
     def close(self) -> None:
-        """Finish what was submitted, and end the thread. A second time does nothing."""
+        """Finish what was submitted, and end the thread. Calling it again does nothing."""
         if not self._closed:
             self._closed = True
             self._queue.put(None)
@@ -140,7 +172,7 @@ class Decoder:
                     if self._busy:
                         self._step()
         except BaseException as error:
-            # Nobody else would wake those who wait; the error is a defect, or memory ran out.
+            # Wake those who wait; the error is a defect, or memory ran out.
             self._closed = self.broken = True
             while not self._queue.empty():
                 self._receive()
@@ -154,7 +186,7 @@ class Decoder:
         return [slot for slot in self._slots if slot.job is not None]
 
     def _receive(self) -> bool:
-        """Take in what was submitted, waiting where there is nothing else to do; False to end."""
+        """Take in new requests, waiting if there is nothing else to do; return False to end."""
         wait = not (self._waiting or self._busy or self._closed)
         while True:
             try:
@@ -187,7 +219,7 @@ class Decoder:
         self._take(slot, logits[0])
 
     def _place(self, job: _Job) -> _Slot:
-        """A free slot that holds as much as any of the beginning of the prompt, and no more."""
+        """Return a free slot, prepared to hold the longest cached beginning of the prompt."""
         # At least one token must be computed, for the logits of the next.
         prompt = job.prompt[:-1]
         best = max(self._slots, key=lambda slot: shared(slot.held, prompt))
@@ -201,9 +233,9 @@ class Decoder:
         return slot
 
     def _step(self) -> None:
-        """One more token for every row at work."""
+        """Generate one more token for every active row."""
         rows = self._slots[: max(n for n, slot in enumerate(self._slots) if slot.job) + 1]
-        # A row without a job writes where nobody reads.
+        # Idle rows write to a position that is never read.
         at = [len(slot.held) if slot.job else -1 for slot in rows]
         last = [[slot.job.ids[-1] if slot.job else 0] for slot in rows]
         visible = max(len(slot.held) for slot in rows if slot.job) + 1
@@ -216,10 +248,10 @@ class Decoder:
     def _forward(
         self, first: int, ids: list[list[int]], positions: torch.Tensor, visible: int
     ) -> torch.Tensor:
-        """Logits of the last token of each row, (rows, vocabulary), on CPU in fp32."""
+        """Return logits of each row's last token, (rows, vocabulary), on the CPU in float32."""
         device = self._model.device
         positions = positions.to(device)
-        mask = self._cache.aim(first, positions, visible)
+        mask = self._cache.plan_forward(first, positions, visible)
         out = self._model(
             input_ids=torch.tensor(ids, device=device),
             attention_mask=mask,
@@ -231,7 +263,7 @@ class Decoder:
         return torch.as_tensor(out.logits[:, -1]).float().cpu()
 
     def _take(self, slot: _Slot, logits: torch.Tensor) -> None:
-        """Add the next token of `slot`'s row, and end the row where it ends."""
+        """Add the next token to the row in `slot`, and finish the row if it ends."""
         job = slot.job
         assert job is not None
         token = choose(logits, job.sampling, job.generator)
@@ -255,7 +287,7 @@ class Decoder:
 
 
 def _tokens(text: str, scored: list[tuple[float, int]]) -> tuple[Token, ...]:
-    """The tokens that `text` is made of: those of a stop string after it are not."""
+    """Return the tokens of `text`, without those of a stop text after it."""
     tokens = []
     start = 0
     for number, (logprob, end) in enumerate(scored, 1):
@@ -268,20 +300,23 @@ def _tokens(text: str, scored: list[tuple[float, int]]) -> tuple[Token, ...]:
 
 
 def choose(logits: torch.Tensor, sampling: Sampling, generator: torch.Generator | None) -> int:
-    """The next token: the likeliest, or drawn from the nucleus (Holtzman et al. 2019).
+    """Return the next token: the likeliest, or one drawn from the nucleus (Holtzman et al. 2019).
 
-    logits: (vocabulary,).   generator: None takes the likeliest.
+    One uniform number and the cumulative probabilities decide: torch.multinomial would draw a
+    number for each token of the vocabulary (1.06 against 0.10 ms for 49,152 tokens).
 
-    Drawn by one uniform number and the sums of the chances: torch.multinomial draws a number for
-    each token of the vocabulary (1.06 against 0.10 ms of 49,152 tokens).
+    Args:
+        logits: (vocabulary,).
+        sampling: Temperature and nucleus.
+        generator: None takes the likeliest.
     """
     if generator is None:
         return int(logits.argmax())
-    chances = (logits / sampling.temperature).softmax(-1)
+    probabilities = (logits / sampling.temperature).softmax(-1)
     if sampling.top_p < 1:
-        ordered, order = chances.sort(descending=True)
+        ordered, order = probabilities.sort(descending=True)
         ordered[ordered.cumsum(-1) - ordered > sampling.top_p] = 0
-        chances = torch.zeros_like(chances).scatter(-1, order, ordered)
-    sums = chances.double().cumsum(-1)
+        probabilities = torch.zeros_like(probabilities).scatter(-1, order, ordered)
+    sums = probabilities.double().cumsum(-1)
     drawn = torch.rand(1, generator=generator, dtype=sums.dtype) * sums[-1]
     return min(int(torch.searchsorted(sums, drawn, right=True)), len(sums) - 1)

@@ -1,8 +1,9 @@
-"""The keys and values of many sequences, each in a slot of its own, for batches that change at
-every token: rows join and leave without a copy, and a finished row is the next one's prefix.
+"""A KV cache with a slot per sequence, for batches that change at every token.
+
+Rows join and leave without a copy, and a finished row can be the next one's prefix.
 
 Limits: full causal attention only (Llama, Qwen 2 and 3, SmolLM, ...); memory is the number of
-slots times the longest sequence yet.
+slots times the longest sequence so far.
 """
 
 from typing import Any
@@ -20,12 +21,12 @@ _GROWTH = 512  # positions
 
 
 class SlotCache(Cache):
-    """Keys and values, a layer: two tensors of (slots, heads, positions, head size), which grow.
+    """Keys and values: per layer two growing tensors of (slots, heads, positions, head size).
 
-    They are float32 where attention in bfloat16 is slow, whatever the model's type is.
+    They are float32 if attention in bfloat16 is slow here, whatever the model's type is.
 
-    Call `aim` before each forward of the model. The last position of each slot is for rows that
-    have nothing to say and must write somewhere.
+    Call `plan_forward` before each forward of the model. Idle rows write to the last position of
+    their slot, which is never read.
     """
 
     def __init__(self, slots: int) -> None:
@@ -35,16 +36,20 @@ class SlotCache(Cache):
         self._widened = not hardware.fast_bf16_attention(hardware.device())
         self._first, self._positions, self._visible = 0, torch.zeros(0, 0, dtype=torch.long), 0
 
-    def aim(self, first: int, positions: torch.Tensor, visible: int) -> torch.Tensor:
-        """The next forward is of slots first, first + 1, ...
+    def plan_forward(self, first: int, positions: torch.Tensor, visible: int) -> torch.Tensor:
+        """Prepare a forward over slots first, first + 1, ...
 
-        positions: (rows, tokens), where in its slot each token goes; -1 in idle rows.
-        visible: positions from 0 that the longest of these rows holds after the forward.
-        Returns the attention mask, (rows, 1, tokens, visible): True where a token may look.
+        Args:
+            first: The first slot.
+            positions: (rows, tokens), the position of each token in its slot; -1 in idle rows.
+            visible: Positions that the longest of these rows holds after the forward.
+
+        Returns:
+            The attention mask, (rows, 1, tokens, visible): True where a token may attend.
         """
         self._first, self._positions, self._visible = first, positions, visible
         where = torch.arange(visible, device=positions.device)
-        # An idle row looks at position 0: a row that sees nothing would be NaN.
+        # An idle row attends to position 0: attention to nothing would be NaN.
         return (where <= positions.clamp(min=0)[:, None, :, None]).contiguous()
 
     def update(
@@ -55,7 +60,7 @@ class SlotCache(Cache):
         *args: Any,
         **kwargs: Any,
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """Keep a layer's new keys and values, (rows, heads, tokens, head size); see `Cache`."""
+        """Store a layer's new keys and values, (rows, heads, tokens, head size); see `Cache`."""
         if self._widened:
             key_states, value_states = key_states.float(), value_states.float()
         if layer_idx == len(self._kept):
@@ -70,19 +75,19 @@ class SlotCache(Cache):
         return keys[rows, :, : self._visible], values[rows, :, : self._visible]
 
     def _grown(self, kept: torch.Tensor) -> torch.Tensor:
-        """`kept` with room for what is visible and the idle rows' position."""
+        """Return `kept` with room for the visible positions and the one of idle rows."""
         missing = self._visible + 1 - kept.shape[2]
         if missing <= 0:
             return kept
-        # Zeros, not garbage: what is masked is still multiplied, and 0 x NaN is NaN.
+        # Zeros, not garbage: masked positions are still multiplied, and 0 x NaN is NaN.
         return functional.pad(kept, (0, 0, 0, -(-missing // _GROWTH) * _GROWTH))
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        """0: positions are always given."""
+        """Return 0: positions are always passed to the model."""
         return 0
 
     def copy(self, source: int, to: int, length: int) -> None:
-        """Give slot `to` the first `length` positions of slot `source`."""
+        """Copy the first `length` positions of slot `source` to slot `to`."""
         for kept in self._kept:
             for tensor in kept:
                 tensor[to, :, :length] = tensor[source, :, :length]
@@ -97,9 +102,11 @@ def attention(
     scaling: float | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """Grouped-query attention without repeating the keys: transformers' own repeats them whenever
-    there is a mask, which at one token a row is most of the work on CPU (3.1 ms against 0.84 ms a
-    layer, 16 rows of 1,000 tokens)."""
+    """Compute grouped-query attention without repeating the keys.
+
+    transformers' own repeats them if there is a mask, which is most of the work on a CPU for one
+    token per row (3.1 against 0.84 ms per layer, 16 rows of 1,000 tokens).
+    """
     seen = functional.scaled_dot_product_attention(
         query.to(key.dtype), key, value, attn_mask=attention_mask, scale=scaling, enable_gqa=True
     )
@@ -107,7 +114,7 @@ def attention(
 
 
 def unsupported(config: PreTrainedConfig, context: int) -> str:
-    """Why a model cannot be run with slots; "" if it can."""
+    """Return why a model cannot be run with this cache; "" if it can."""
     window = getattr(config, "sliding_window", None)
     plain = "sliding_attention" if window else "full_attention"
     kinds = set(getattr(config, "layer_types", None) or [plain])

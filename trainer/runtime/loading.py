@@ -1,4 +1,4 @@
-"""Load models and tokenizers quietly, and say in one line what cannot be loaded."""
+"""Load models and tokenizers without progress bars, with one-line errors."""
 
 from typing import TYPE_CHECKING
 
@@ -13,12 +13,15 @@ if TYPE_CHECKING:
 def load(
     name_or_path: str, dtype: "torch.dtype", attention: str = "sdpa"
 ) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
-    """A causal model on the CPU and its tokenizer.
+    """Return a causal model, on the CPU, and its tokenizer.
 
-    name_or_path: a directory, a hub id, or "smollm2".   attention: its implementation.
+    Args:
+        name_or_path: Directory, hub id or smollm2.
+        dtype: Storage type of the weights.
+        attention: transformers' name of the attention implementation.
 
     Raises:
-        TrainerError: there is no such model, or it cannot be had.
+        TrainerError: There is no such model, or it cannot be downloaded.
     """
     from transformers import AutoModelForCausalLM, AutoTokenizer
     from transformers.utils import logging

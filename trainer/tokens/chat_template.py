@@ -1,9 +1,9 @@
-"""From messages to text: the one renderer that training and the student in this process share.
+"""From messages to text: the renderer that training and in-process inference share.
 
-A chat template is a program of the model's maker. What is asked of it here is what a server asks:
-the context of a turn, rendered for generation; and the same messages with the turn in them. What a
-template does to other messages on the way (drops thinking, merges, trims, adds a date) is its own
-business, since nothing here is put together from parts of different renderings.
+A chat template is a program by the model's maker. It is called here as a server calls it: for the
+context of a turn, rendered for generation, and for the same messages with the turn. Whatever else
+a template does to messages (drops thinking, merges, trims, adds a date) does no harm, since no text
+here is put together from parts of different renderings.
 """
 
 import json
@@ -22,10 +22,17 @@ if TYPE_CHECKING:
 
 
 class ChatTemplate:
-    """A tokenizer's chat template, with text kept apart from control tokens.
+    """A tokenizer's chat template, which keeps text apart from control tokens.
+
+    Attributes:
+        tokenizer: The tokenizer.
+        encoder: Encodes rendered text.
+        control: Matches any control token; see `Encoder`.
+        control_ids: Ids of the control tokens.
+        plain: Puts control tokens of messages back into rendered text; see `Encoder.plain`.
 
     Raises:
-        TemplateRefused: the tokenizer has no chat template.
+        TemplateRefused: The tokenizer has no chat template.
     """
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase") -> None:
@@ -47,12 +54,15 @@ class ChatTemplate:
         *,
         generation: bool,
     ) -> str:
-        """The conversation as the template writes it, control tokens of the messages marked.
+        """Return the conversation as the template writes it, control tokens of messages marked.
 
-        generation: end with the header of the assistant's next turn.
+        Args:
+            messages: The conversation.
+            tools: Tool definitions.
+            generation: Whether to end with the header of the assistant's next turn.
 
         Raises:
-            TemplateRefused: with the template's own words ("roles must alternate").
+            TemplateRefused: The template raised an error, such as "roles must alternate".
         """
         return self.prefixes(messages, [len(messages)], tools, generation=generation)[0]
 
@@ -64,16 +74,16 @@ class ChatTemplate:
         *,
         generation: bool,
     ) -> list[str]:
-        """`messages[:length]` for each of `lengths`, rendered by itself. Raises: as `render`."""
+        """Return `messages[:length]` for each of `lengths`, each rendered as by `render`."""
         as_text = any(m.get("tool_calls") for m in messages) and self._wants_argument_text
         return self._apply(messages, lengths, tools, generation=generation, as_text=as_text)
 
     def encode(self, rendered: str) -> list[int]:
-        """Token ids of what `render` wrote. Raises: as `Encoder.encode`."""
+        """Return the token ids of what `render` wrote; raise as `Encoder.encode`."""
         return self.encoder.encode([rendered])[0]
 
     def header(self, context: str) -> str:
-        """The last control token of a context and what comes after it; "" where there is none."""
+        """Return the last control token of a context and what follows it; "" without one."""
         last = list(self.control.finditer(context))[-1:]
         return context[last[0].start() :] if last else ""
 
@@ -81,29 +91,32 @@ class ChatTemplate:
     def stop(self) -> str:
         """The control token that ends an assistant's turn ("" where the template writes none).
 
-        Some templates write more when a conversation is over (Phi 3 an end of text): the stop
-        token is the last one that also stands there when the conversation goes on.
+        Some templates write more when a conversation is over (Phi 3 an end of text), so the stop
+        token is the last one that is also there when the conversation continues.
 
         Raises:
-            TemplateRefused: the turn ends with text that is no control token of the tokenizer.
+            TemplateRefused: The turn ends with text that is not a control token.
         """
         end = self.render(_ANSWERED, generation=False).rpartition("probe answer")[2]
         found = list(self.control.finditer(end))
         if not found and end.strip():
             raise TemplateRefused(
-                f"the chat template ends a turn with {end.strip()!r}, which is no control token of "
-                "this tokenizer: add it as a special token"
+                f"the chat template ends a turn with {end.strip()!r}, which is not a control token "
+                "of this tokenizer: add it as a special token"
             )
-        going_on = self.render([*_ANSWERED, _PROBE[0]], generation=False)
-        after = going_on.rpartition("probe answer")[2]
+        continued = self.render([*_ANSWERED, _PROBE[0]], generation=False)
+        after = continued.rpartition("probe answer")[2]
         lasting = [token for token in found if after.startswith(end[: token.end()])]
         return (lasting or found)[-1][0] if found else ""
 
     def ending(self, called: bool) -> str:
-        """The stop token of a turn for which the template writes none: the role that comes next
-        where that is one token (GLM), else the tokenizer's end of text; "" if there is neither.
+        """Return the stop token of a turn for which the template writes none.
 
-        called: the turn is a tool call, not an answer.
+        That is the role that comes next, where it is one token (GLM), else the tokenizer's end of
+        text, else "".
+
+        Args:
+            called: Whether the turn is a tool call, not an answer.
         """
         try:
             closed = self.render(
@@ -118,7 +131,7 @@ class ChatTemplate:
 
     @cached_property
     def lost_tools(self) -> str:
-        """What the template drops of native tool calling: words for an error, "" if nothing."""
+        """What the template drops of native tool calling, for an error message; "" if nothing."""
         try:
             asked = self.render(_PROBE[:1], _PROBE_TOOLS, generation=True)
             called = self.render(_PROBE[:2], _PROBE_TOOLS, generation=False)
@@ -140,7 +153,7 @@ class ChatTemplate:
 
     @cached_property
     def _wants_argument_text(self) -> bool:
-        """Whether a call's arguments are to be given as JSON text (DeepSeek), not as an object."""
+        """Whether the template takes a call's arguments as JSON text (DeepSeek), not an object."""
         try:
             called = self._apply(_PROBE, [2], _PROBE_TOOLS, generation=False, as_text=False)[0]
         except TemplateRefused:
@@ -173,12 +186,14 @@ class ChatTemplate:
 
 
 def load_chat_template(name_or_path: str) -> ChatTemplate:
-    """The renderer of a model, of which only the tokenizer is loaded.
+    """Return a model's chat template; only its tokenizer is loaded.
 
-    name_or_path: a directory, a hub id, or "smollm2".
+    Args:
+        name_or_path: Directory, hub id or smollm2.
 
     Raises:
-        TrainerError: there is no such tokenizer, or it cannot be had, or has no chat template.
+        TrainerError: There is no such tokenizer, it cannot be downloaded, or it has no chat
+            template.
     """
     from transformers import AutoTokenizer
 
@@ -191,8 +206,7 @@ def load_chat_template(name_or_path: str) -> ChatTemplate:
 
 
 def _plain(message: Message, as_text: bool) -> Message:
-    """`message` as templates expect it: no None; arguments as an object (the wire has JSON), or
-    as JSON."""
+    """Return `message` as templates expect it: without None, call arguments as objects or text."""
     plain = {key: value for key, value in message.items() if value is not None}
     plain.setdefault("content", "")
     if calls := plain.pop("tool_calls", None):
@@ -211,9 +225,9 @@ def _plain(message: Message, as_text: bool) -> Message:
 
 
 def _arguments(function: dict[str, Any], as_text: bool) -> Any:
-    given = function.get("arguments") or {}
+    arguments = function.get("arguments") or {}
     try:
-        value = json.loads(given) if isinstance(given, str) else given
+        value = json.loads(arguments) if isinstance(arguments, str) else arguments
     except ValueError as error:
         raise RowError(f"the arguments of a tool call are not JSON ({error})") from error
     return json.dumps(value, ensure_ascii=False) if as_text else value

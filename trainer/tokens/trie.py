@@ -1,11 +1,11 @@
-"""The token trie: rows of token ids that begin alike share what they share, each token once.
+"""The token trie: sequences with a common prefix share its tokens, each stored once.
 
-Rows are the sequences of a conversation, of all trajectories of a tree, of both halves of a pair.
-The trie is kept packed, in the order of a depth-first walk, which is how it is trained on: one
-sequence in which token i attends to token j where `j <= i < ends[j]` (its ancestors and itself),
-at position `depths[i]`, and is foretold from `parents[i]`. What is computed once for a packed
-token is what every row that holds it would compute (Tree Training, arXiv 2511.00413; for pairs,
-arXiv 2410.20305).
+Rows are the sequences of a conversation, of all trajectories of a tree, or of both halves of a
+pair. The trie is packed in depth-first order, which is how it is trained on: one sequence in which
+token i attends to token j where `j <= i < ends[j]` (its ancestors and itself), has the position
+`depths[i]`, and is predicted from `parents[i]`. So each packed token is computed once, with the
+values that every row that holds it would compute (Tree Training, arXiv:2511.00413; for pairs,
+arXiv:2410.20305).
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,15 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Trie:
-    """n nodes, depth first; children in the order of their token ids.
+    """n nodes in depth-first order; children in the order of their token ids.
 
-    ids: (n,) token ids.
-    depths: (n,) how many tokens come before in a row; the position of the token.
-    parents: (n,) index of the node before; -1 of a first token.
-    ends: (n,) index after the node's subtree.
-    weights: (n,) loss weight, summed over the rows; 0 where no row trains the token.
-    rows: for each row, in the order given, the index of each of its tokens.
+    Attributes:
+        ids: (n,) Token ids.
+        depths: (n,) Number of tokens before this one in a row: its position.
+        parents: (n,) Index of the node before; -1 for a first token.
+        ends: (n,) Index after the node's subtree.
+        weights: (n,) Loss weight, summed over the rows; 0 where no row trains the token.
+        rows: For each row, the index of each of its tokens.
     """
 
     ids: Ints
@@ -38,41 +39,42 @@ class Trie:
 
     @property
     def tokens(self) -> int:
-        """In all rows together."""
+        """Number of tokens in all rows together."""
         return sum(map(len, self.rows))
 
     @property
     def distinct(self) -> int:
-        """Nodes."""
+        """Number of nodes."""
         return len(self.ids)
 
     @property
     def ratio(self) -> float:
-        """Tokens in rows for one node: how many times faster packing could be, at best."""
+        """Tokens of rows per node: the largest possible speed-up of packing."""
         return self.tokens / self.distinct if self.distinct else 1.0
 
 
 def pack(rows: Sequence[Sequence[int]], weights: Sequence[Sequence[float]] | None = None) -> Trie:
-    """The trie of `rows`, of token ids.
+    """Return the trie of `rows`.
 
-    weights: as long as the rows; how much the loss of foretelling each token counts, from 0 up.
-    None: 0 everywhere. A row given twice counts twice.
+    Args:
+        rows: Token ids. A row that occurs twice counts twice.
+        weights: Loss weight of predicting each token of each row, at least 0; 0 if None.
 
     Raises:
-        ValueError: weights are not as long as their row, or a row's first token has one: nothing
-            comes before it from which it could be foretold.
+        ValueError: Weights are not as long as their row; or a first token has a weight, although
+            nothing precedes it from which it could be predicted.
     """
     arrays = [np.asarray(row, dtype=np.int64) for row in rows]
-    # Big-endian bytes sort as the rows do, at the speed of memcmp.
+    # Big-endian bytes sort in the order of the rows, at the speed of memcmp.
     keys = [array.astype(">u8").tobytes() for array in arrays]
     ids, depths, parents, ends = (np.empty(sum(map(len, arrays)), np.int64) for _ in range(4))
     placed: list[Ints] = [np.empty(0, np.int64)] * len(arrays)
-    before = path = np.empty(0, np.int64)  # the row before, and where its tokens are
+    before = path = np.empty(0, np.int64)  # the row before, and the indexes of its tokens
     size = 0
     for number in sorted(range(len(arrays)), key=keys.__getitem__):
         row = arrays[number]
         common = shared(before, row)
-        ends[path[common:]] = size  # no later row goes on from these
+        ends[path[common:]] = size  # no later row continues from these
         new = np.arange(size, size + len(row) - common)
         path = np.concatenate((path[:common], new))
         ids[new], depths[new] = row[common:], np.arange(common, len(row))
@@ -84,7 +86,7 @@ def pack(rows: Sequence[Sequence[int]], weights: Sequence[Sequence[float]] | Non
 
 
 def shared(one: Sequence[int] | Ints, other: Sequence[int] | Ints) -> int:
-    """How many ids both begin with."""
+    """Return the length of the common prefix."""
     length = min(len(one), len(other))
     differs = np.asarray(one[:length]) != np.asarray(other[:length])
     return int(differs.argmax()) if differs.any() else length
@@ -95,10 +97,10 @@ def _summed(
 ) -> NDArray[np.float64]:
     total = np.zeros(size)
     for path, row in zip(placed, weights or [], strict=weights is not None):
-        given = np.asarray(row, dtype=np.float64)
-        if given.shape != path.shape:
-            raise ValueError(f"{len(given)} weights for a row of {len(path)} tokens")
-        if len(given) and given[0]:
+        values = np.asarray(row, dtype=np.float64)
+        if values.shape != path.shape:
+            raise ValueError(f"{len(values)} weights for a row of {len(path)} tokens")
+        if len(values) and values[0]:
             raise ValueError("a row's first token has a weight, and nothing before it")
-        total[path] += given
+        total[path] += values
     return total

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from datasets import Dataset  # type: ignore[import-untyped]
+from datasets import Dataset
 from torch.utils.data import DataLoader
 from trl.models.utils import prepare_deepspeed
 

@@ -1,9 +1,10 @@
-"""Attention within a packed trie: a token looks at its ancestors and at itself, nowhere else.
+"""Attention within a packed trie: a token attends to its ancestors and to itself, nowhere else.
 
-How transformers comes to it, and what it may not be asked for; how it is done is told in `segments`
-(on a CPU), in `flex` (on a GPU) and in `runs` (anywhere).
+On a CPU the trie is computed segment by segment (`attention_segments`). Everywhere else (a GPU,
+dropout, values of another size than keys) transformers' own `sdpa` gets the trie as an n x n mask.
 
-Limit: full causal attention only; `support` keeps other models out.
+Limits: full causal attention only; `supported` keeps other models out. The mask has never been run
+on a GPU by us, and grows with the square of a trie's tokens (4,096 tokens: 16 MiB).
 """
 
 import functools
@@ -11,52 +12,56 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.nn.attention.flex_attention import BlockMask
 from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
 from trainer.errors import TrainerError
 from trainer.tokens.trie import Trie
-from trainer.tree_packing import flex
-from trainer.tree_packing.attention_runs import Run, by_runs, runs
 from trainer.tree_packing.attention_segments import Segment, by_segments, possible, segments
 
 ATTENTION = "treegraft_tree"
 """The name under which transformers knows `attention`."""
 
-OFF = ": use --tree_packing off"
-"""How the errors end that only another forward mends."""
+OFF = ": use --tree-packing off"
+"""End of the errors that only a forward without packing avoids."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tree:
-    """A packed trie as attention needs it; made when the first layer asks, for all layers."""
+    """A packed trie as attention needs it, computed once for all layers.
+
+    Attributes:
+        trie: The trie.
+        device: Where the model runs.
+    """
 
     trie: Trie
     device: torch.device
 
     @functools.cached_property
     def segments(self) -> tuple[Segment, ...]:
+        """The trie's segments."""
         return segments(self.trie)
 
     @functools.cached_property
-    def blocks(self) -> BlockMask:
-        return flex.blocks(self.trie, self.device)
-
-    @functools.cached_property
-    def runs(self) -> tuple[Run, ...]:
-        return runs(self.trie.parents, self.device)
+    def mask(self) -> torch.Tensor:
+        """(1, 1, n, n): True where a token may attend."""
+        tokens = torch.arange(self.trie.distinct, device=self.device)
+        ends = torch.from_numpy(self.trie.ends).to(self.device)
+        return ((tokens <= tokens[:, None]) & (tokens[:, None] < ends))[None, None]
 
     @functools.cached_property
     def longest(self) -> int:
-        """Tokens of the longest row: how far a token looks, at most."""
+        """Tokens of the longest row: how far back a token attends at most."""
         return int(self.trie.depths.max()) + 1
 
 
-def marker(device: torch.device) -> torch.Tensor:
-    """Stands where a model expects its mask, beside `tree`. Of four dimensions: transformers hands
-    such a mask on as it is."""
+def placeholder_mask(device: torch.device) -> torch.Tensor:
+    """Return a mask for models that expect one, beside `tree`.
+
+    It has four dimensions, since transformers passes such a mask on unchanged.
+    """
     return torch.zeros(1, 1, 1, 1, device=device)
 
 
@@ -67,45 +72,50 @@ def attention(
     value: torch.Tensor,
     attention_mask: torch.Tensor | None,
     tree: Tree | None = None,
-    **given: Any,
-) -> tuple[torch.Tensor, None]:
-    """transformers' own `sdpa`; or, where the forward was given a `tree`, attention within it.
+    **arguments: Any,
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Attend within `tree`; without one, as transformers' own `sdpa`.
 
-    query, key, value: (1, heads, n, size), fewer heads of keys and values where they are shared.
-    Returns (1, n, heads, size).
+    Args:
+        module: The model's attention layer.
+        query: (1, heads, n, size).
+        key: As `query`, or with fewer heads if these are shared.
+        value: As `key`.
+        attention_mask: The model's mask; ignored if there is a tree.
+        tree: The packed trie.
+        arguments: What else transformers passes to an attention.
+
+    Returns:
+        (1, n, heads, size), and no weights.
 
     Raises:
-        TrainerError: the model asks for attention of another kind, or has lost the tree.
+        TrainerError: The model needs another kind of attention, or its layers lost the tree.
     """
     if tree is None:
-        _check_found(query, attention_mask)
-        return sdpa_attention_forward(module, query, key, value, attention_mask, **given)
-    _check_plain(given, tree.longest)
-    scale, dropout = given.get("scaling"), given.get("dropout", 0.0)
+        _check_not_lost(query, attention_mask)
+        return sdpa_attention_forward(module, query, key, value, attention_mask, **arguments)
+    _check_full_attention(arguments, tree.longest)
     heads = query, key, value
-    if possible(heads, dropout):
-        seen = by_segments(heads, tree.segments, scale)
-    elif flex.possible(heads, dropout):
-        seen = flex.by_flex(heads, tree.blocks, scale)
-    else:
-        seen = by_runs(heads, tree.runs, scale, dropout)
-    return seen.transpose(1, 2).contiguous(), None
+    if possible(heads, arguments.get("dropout", 0.0)):
+        out = by_segments(heads, tree.segments, arguments.get("scaling"))
+        return out.transpose(1, 2).contiguous(), None
+    return sdpa_attention_forward(module, query, key, value, tree.mask, **arguments)
 
 
-def _check_found(query: torch.Tensor, attention_mask: torch.Tensor | None) -> None:
-    """A `marker` without its tree: the model's layers do not hand on what they do not know."""
-    marked = attention_mask is not None and attention_mask.shape == (1, 1, 1, 1)
-    if marked and query.shape[2] > 1:
+def _check_not_lost(query: torch.Tensor, attention_mask: torch.Tensor | None) -> None:
+    """Refuse a `placeholder_mask` without its tree: the layers do not pass on unknown arguments."""
+    placeholder = attention_mask is not None and attention_mask.shape == (1, 1, 1, 1)
+    if placeholder and query.shape[2] > 1:
         raise TrainerError(f"the model's layers lose the packed trie{OFF}")
 
 
-def _check_plain(given: dict[str, Any], longest: int) -> None:
-    """What else an attention may be given changes what is seen, and is not done here."""
-    window = given.get("sliding_window")
+def _check_full_attention(arguments: dict[str, Any], longest: int) -> None:
+    """Refuse arguments that change what is computed and are not supported here."""
+    window = arguments.get("sliding_window")
     if window is not None and window < longest:
         raise TrainerError(f"the model's attention has a window of {window} tokens{OFF}")
     for name in ("softcap", "position_bias", "s_aux", "cache"):
-        if given.get(name) is not None:
+        if arguments.get(name) is not None:
             raise TrainerError(f"the model's attention has a {name}{OFF}")
 
 

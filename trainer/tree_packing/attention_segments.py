@@ -1,13 +1,13 @@
-"""Attention within a packed trie, segment by segment: on a CPU, each shared key read once.
+"""Attention within a packed trie, segment by segment: on a CPU, each shared key is read once.
 
-A segment is a stretch of the trie without a branch: a node of its radix tree. Its tokens look at
-themselves, causally; and all tokens beneath it, which follow it in depth-first order, look at the
-whole of it, in one call of torch's fused kernel, however many rows they belong to. What a token so
-finds in each of its segments is joined by the logarithms of the sums of exponentials, as
-FlashAttention (arXiv 2205.14135, section 3.1) joins blocks of keys; and as there, the kernel's
-backward, given the joined output and logarithm, returns each part of the gradients by itself.
+A segment is a stretch of the trie without a branch: a node of its radix tree. Its tokens attend to
+themselves, causally. All tokens beneath it follow it in depth-first order, and attend to the whole
+segment in one call of torch's fused kernel, however many rows they belong to. The results of a
+token's segments are joined by their log-sum-exp, as FlashAttention joins blocks of keys
+(arXiv 2205.14135, section 3.1); as there, the kernel's backward, given the joined output and
+log-sum-exp, returns the gradients of each part separately.
 
-torch's kernel for CPUs returns these logarithms, and has a backward, only by its operators' own
+torch's CPU kernel returns its log-sum-exp, and has a backward, only under the operators' internal
 names, which torch may change; `scaled_dot_product_attention` hides them.
 """
 
@@ -19,24 +19,31 @@ from torch.autograd.function import once_differentiable
 
 from trainer.runtime.hardware import fast_bf16_attention
 from trainer.tokens.trie import Trie
-from trainer.tree_packing.attention_runs import Heads, computed_in
 
 _NAME = "_scaled_dot_product_flash_attention_for_cpu"
 _KERNEL: Any = getattr(torch.ops.aten, _NAME, None)
 _BACKWARD: Any = getattr(torch.ops.aten, f"{_NAME}_backward", None)
 
+Heads = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
+"""Queries, keys and values, each (1, heads, n, size); keys and values may have fewer heads, which
+are then shared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """own: its packed tokens.   beneath: the tokens that follow them in some row; None where
-    none do."""
+    """A stretch of a trie without a branch.
+
+    Attributes:
+        own: Its tokens in the packed trie.
+        beneath: All tokens below it, in any row; None if there are none.
+    """
 
     own: slice
     beneath: slice | None
 
 
 def segments(trie: Trie) -> tuple[Segment, ...]:
-    """Of a trie, in its order."""
+    """Return the segments of a trie, in depth-first order."""
     made: list[Segment] = []
     start, count = 0, trie.distinct
     for end in range(1, count + 1):
@@ -49,14 +56,16 @@ def segments(trie: Trie) -> tuple[Segment, ...]:
     return tuple(made)
 
 
-def branching(tree: tuple[Segment, ...]) -> list[tuple[slice, slice]]:
-    """Of the segments beneath which there is something: own and beneath."""
+def _inner(tree: tuple[Segment, ...]) -> list[tuple[slice, slice]]:
+    """Return `own` and `beneath` of the segments that have tokens below them."""
     return [(one.own, one.beneath) for one in tree if one.beneath]
 
 
 def possible(heads: Heads, dropout: float) -> bool:
-    """Whether `by_segments` can be used: on a CPU, for heads of one size, without dropout, by a
-    torch that has the kernel."""
+    """Return whether `by_segments` can be used.
+
+    It runs on a CPU, for heads of one size, without dropout, if this torch has the kernel.
+    """
     if _KERNEL is None or _BACKWARD is None:
         return False
     sizes = {part.shape[-1] for part in heads}
@@ -66,7 +75,11 @@ def possible(heads: Heads, dropout: float) -> bool:
 def by_segments(
     heads: Heads, tree: tuple[Segment, ...], scale: float | None = None
 ) -> torch.Tensor:
-    """Returns (1, heads, n, size), of the values' type."""
+    """Attend within the trie whose segments are `tree`.
+
+    Returns:
+        (1, heads, n, size), of the values' type.
+    """
     out: torch.Tensor = _BySegments.apply(*heads, tree, scale)  # type: ignore[no-untyped-call]
     return out
 
@@ -81,71 +94,75 @@ class _BySegments(torch.autograd.Function):
         tree: tuple[Segment, ...],
         scale: float | None,
     ) -> torch.Tensor:
-        kind = _kind(query)
-        queries, keys, values = (part.to(kind) for part in (query, key, value))
+        dtype = _compute_dtype(query)
+        queries, keys, values = (part.to(dtype) for part in (query, key, value))
 
-        def found(looking: slice, at: slice, causal: bool) -> tuple[torch.Tensor, torch.Tensor]:
-            parts = queries[:, :, looking], keys[:, :, at], values[:, :, at]
+        def attend(rows: slice, to: slice, causal: bool) -> tuple[torch.Tensor, torch.Tensor]:
+            parts = queries[:, :, rows], keys[:, :, to], values[:, :, to]
             part, logsumexp = _KERNEL(*parts, 0.0, causal, scale=scale)
             return part, logsumexp
 
         _, heads, count, size = query.shape
-        out = query.new_empty((1, count, heads, size), dtype=_wide(query)).transpose(1, 2)
+        out = query.new_empty((1, count, heads, size), dtype=_sum_dtype(query)).transpose(1, 2)
         logsumexp = out.new_empty((1, count, heads)).transpose(1, 2)
         for one in tree:  # each token is in one segment
-            out[:, :, one.own], logsumexp[:, :, one.own] = found(one.own, one.own, True)
-        for own, beneath in branching(tree):
-            known = out[:, :, beneath], logsumexp[:, :, beneath]
-            _join(*known, *found(beneath, own, False))
-        out = out.to(value.dtype)  # autocast leaves turned queries and keys longer
+            out[:, :, one.own], logsumexp[:, :, one.own] = attend(one.own, one.own, True)
+        for own, beneath in _inner(tree):
+            joined = out[:, :, beneath], logsumexp[:, :, beneath]
+            _join(*joined, *attend(beneath, own, False))
+        # Under autocast rotary embeddings make queries and keys float32; values stay shorter.
+        out = out.to(value.dtype)
         ctx.save_for_backward(query, key, value, out, logsumexp)
-        ctx.tree, ctx.scale, ctx.kind = tree, scale, kind
+        ctx.tree, ctx.scale, ctx.dtype = tree, scale, dtype
         return out
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, *above: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+    def backward(ctx: Any, *out_grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         *saved, logsumexp = ctx.saved_tensors
-        queries, keys, values, outs, aboves = (part.to(ctx.kind) for part in (*saved, *above))
+        queries, keys, values, outs, out_grads = (
+            part.to(ctx.dtype) for part in (*saved, *out_grad)
+        )
 
-        def found(looking: slice, at: slice, causal: bool) -> Heads:
-            around = aboves[:, :, looking], queries[:, :, looking], keys[:, :, at]
-            after = values[:, :, at], outs[:, :, looking], logsumexp[:, :, looking]
-            parts: Heads = _BACKWARD(*around, *after, 0.0, causal, scale=ctx.scale)
+        def gradients(rows: slice, to: slice, causal: bool) -> Heads:
+            inputs = out_grads[:, :, rows], queries[:, :, rows], keys[:, :, to]
+            outputs = values[:, :, to], outs[:, :, rows], logsumexp[:, :, rows]
+            parts: Heads = _BACKWARD(*inputs, *outputs, 0.0, causal, scale=ctx.scale)
             return parts
 
-        sums = [torch.empty_like(part, dtype=_wide(part)) for part in saved[:3]]
+        sums = [torch.empty_like(part, dtype=_sum_dtype(part)) for part in saved[:3]]
         for one in ctx.tree:
-            for total, part in zip(sums, found(one.own, one.own, True), strict=True):
+            for total, part in zip(sums, gradients(one.own, one.own, True), strict=True):
                 total[:, :, one.own] = part
-        for own, beneath in branching(ctx.tree):
-            where, parts = (beneath, own, own), found(beneath, own, False)
-            for total, at, part in zip(sums, where, parts, strict=True):
+        for own, beneath in _inner(ctx.tree):
+            places, parts = (beneath, own, own), gradients(beneath, own, False)
+            for total, at, part in zip(sums, places, parts, strict=True):
                 total[:, :, at] += part
         grads = (total.to(part.dtype) for total, part in zip(sums, saved, strict=False))
         return *grads, None, None
 
 
 def _join(
-    known: torch.Tensor, sums: torch.Tensor, more: torch.Tensor, more_sums: torch.Tensor
+    out: torch.Tensor, logsumexp: torch.Tensor, more: torch.Tensor, more_logsumexp: torch.Tensor
 ) -> None:
-    """Add to what tokens have found what they find in another segment: `known` and `sums` change.
+    """Add attention to another segment to `out` and `logsumexp`, in place.
 
-    known, more: (1, heads, tokens, size).   sums, more_sums: (1, heads, tokens), logarithms.
+    out, more: (1, heads, tokens, size). The others: (1, heads, tokens).
     """
-    joined = torch.logaddexp(sums, more_sums)
-    known *= (sums - joined).exp_()[..., None]
-    known += more * (more_sums - joined).exp_()[..., None]
-    sums.copy_(joined)
+    joined = torch.logaddexp(logsumexp, more_logsumexp)
+    out *= (logsumexp - joined).exp_()[..., None]
+    out += more * (more_logsumexp - joined).exp_()[..., None]
+    logsumexp.copy_(joined)
 
 
-def _wide(part: torch.Tensor) -> torch.dtype:
-    """What is summed up in: float32, or float64 for such."""
+def _sum_dtype(part: torch.Tensor) -> torch.dtype:
+    """Return the type to sum in: float32, or float64 for float64."""
     return torch.promote_types(part.dtype, torch.float32)
 
 
-def _kind(query: torch.Tensor) -> torch.dtype:
-    """What to compute in: what fused attention would, where this machine is fast in it."""
-    if not fast_bf16_attention(query.device.type):
-        return _wide(query)
-    return computed_in(query)
+def _compute_dtype(query: torch.Tensor) -> torch.dtype:
+    """Return the type that torch's attention would compute in, if this machine is fast in it."""
+    device = query.device.type
+    if not fast_bf16_attention(device):
+        return _sum_dtype(query)
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else query.dtype

@@ -1,9 +1,9 @@
-"""Whether a training is packed, and the batches that its trainer gets then.
+"""Whether to pack a training, and the batches that its trainer gets.
 
-A packed training is given groups of rows in place of rows: one group is one batch and one trie.
-The rows of a step stay about as many as the flags say, so that learning rate and schedule mean the
-same packed or not; the batches that a step takes follow from that. What changes is which rows meet
-in a step: those that share go together, at most half of a step's rows at once.
+A packed training gets groups of rows instead of rows: one group is one batch and one trie. A step
+keeps about as many rows as the flags say, so that learning rate and schedule mean the same packed
+or not; the number of batches per step follows from that. What changes is which rows share a step:
+rows with a common prefix go together, at most half of a step's rows in one group.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,16 +21,20 @@ from trainer.tree_packing.supported import refusal
 
 Collator = Callable[[list[dict[str, Any]]], dict[str, Any]]
 Mode = Literal["auto", "on", "off"]
-OFF = "--tree_packing off"
+OFF = "--tree-packing off"
 WORTH = 1.05
-"""Tokens in rows for one that is computed, from which on `auto` packs."""
+"""`auto` packs from this ratio on: tokens in rows per computed token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Packing:
-    """groups: numbers of rows that are packed together.
-    ratio: tokens in rows for one that is computed.
-    accumulation: groups of a step.   reason: why rows are not packed, "" where they are.
+    """How to pack the rows of a training.
+
+    Attributes:
+        groups: Indices of the rows that are packed together.
+        ratio: Tokens in rows per computed token.
+        accumulation: Groups per step.
+        reason: Why rows are not packed; "" if they are.
     """
 
     groups: Groups
@@ -45,14 +49,14 @@ class Packing:
 
     @property
     def summary(self) -> str:
-        """For the user."""
+        """One line for the user."""
         if not self.packed:
             return f"tree packing is off: {self.reason}"
-        return f"tree packing: {self.ratio:.2f} tokens of rows for one that is computed"
+        return f"tree packing: {self.ratio:.2f} tokens of rows per computed token"
 
     @property
     def flags(self) -> dict[str, Any]:
-        """TRL's flags that packing sets: to it, a group is one row."""
+        """TRL's flags that packing sets; for TRL, a group is one row."""
         if not self.packed:
             return {}
         return {
@@ -61,7 +65,7 @@ class Packing:
         }
 
     def grouped(self, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """`rows` as the trainer gets them: columns of values, packed columns of lists of values."""
+        """Return `rows` as the trainer gets them: if packed, each column holds a list per group."""
         if not self.packed:
             return [dict(row) for row in rows]
         return [
@@ -71,22 +75,25 @@ class Packing:
 
 
 def checked(mode: str) -> Mode:
-    """The value of --tree_packing.
+    """Return the value of --tree-packing.
 
     Raises:
-        TrainerError: there is no such one.
+        TrainerError: It is not auto, on or off.
     """
     for known in get_args(Mode):
         if mode == known:
             found: Mode = known
             return found
-    raise TrainerError(f"--tree_packing {mode}: use auto, on or off")
+    raise TrainerError(f"--tree-packing {mode}: use auto, on or off")
 
 
 def declined(mode: Mode, model: PreTrainedModel, longest: int) -> str:
-    """Why batches whose rows do share prefixes (a pair's halves) are not packed; "" if they are.
+    """Return why rows that share prefixes are not packed; "" if they are.
 
-    longest: tokens of the longest row.
+    Args:
+        mode: The value of --tree-packing.
+        model: The model to train.
+        longest: Tokens of the longest row.
 
     Raises:
         TrainerError: `mode` is on and the model cannot be packed.
@@ -97,17 +104,22 @@ def declined(mode: Mode, model: PreTrainedModel, longest: int) -> str:
     if not reason:
         return ""
     if mode == "on":
-        raise TrainerError(f"--tree_packing on: the model cannot be packed: {reason}")
+        raise TrainerError(f"--tree-packing on: the model cannot be packed: {reason}")
     return f"the model cannot be packed: {reason}"
 
 
 def alike(tree_packing: str, model: PreTrainedModel, longest: int) -> bool:
-    """Whether to pack batches as they are, whose rows begin alike; it says why not.
+    """Return whether to pack the batches as they are, as those of preference pairs.
 
-    tree_packing: the flag.   longest: tokens of the longest row.
+    If not, the user is told why.
+
+    Args:
+        tree_packing: The flag.
+        model: The model to train.
+        longest: Tokens of the longest row.
 
     Raises:
-        TrainerError: as `checked` and `declined`.
+        TrainerError: The flag has no such value, or is on and the model cannot be packed.
     """
     mode = checked(tree_packing)
     reason = declined(mode, model, longest)
@@ -124,17 +136,21 @@ def plan(
     budget: int,
     step: int,
 ) -> Packing:
-    """How to pack `rows`, of token ids.
+    """Decide how to pack `rows`.
 
-    budget: distinct tokens of a group, at most (a batch's memory).
-    step: rows that a process gives to a step: its batch times its accumulation.
+    Args:
+        mode: The value of --tree-packing.
+        model: The model to train.
+        rows: Token ids.
+        budget: Maximum distinct tokens per group (a batch's memory).
+        step: Rows per step of one process: its batch size times its accumulation.
 
     Raises:
         TrainerError: `mode` is on and the model cannot be packed.
     """
     if mode == "off":
         return Packing([], reason=OFF)
-    # Half of a step's rows; of several processes each needs a group of its own.
+    # At most half of a step's rows; with several processes each needs a group of its own.
     most = step // 2 if distributed.world_size() == 1 else step
     groups = split(rows, budget, most=max(most, 1))
     ratio = sum(map(len, rows)) / distinct(rows, groups)
@@ -146,7 +162,7 @@ def plan(
 
 
 def attach(packing: Packing, trainer: Trainer) -> None:
-    """Make a trainer of TRL's take the groups of `packing`: its collator and its model."""
+    """Make a TRL trainer take the groups of `packing`: change its collator and its model."""
     if not packing.packed:
         return
     model: Any = trainer.model
@@ -156,7 +172,7 @@ def attach(packing: Packing, trainer: Trainer) -> None:
 
 
 def _collate(collate: Collator, examples: list[dict[str, Any]]) -> dict[str, Any]:
-    """Groups by a collator of rows; rows, as of a held-out set, pass as they are."""
+    """Collate the rows of groups; plain rows, as of a held-out set, are collated as they are."""
     return collate([row for example in examples for row in _rows(example)])
 
 

@@ -1,13 +1,13 @@
 """A model's forward over rows that begin alike, each shared token computed once.
 
-The seam is the call that every trainer of TRL makes for its loss: `model(input_ids,
-attention_mask, labels, fused_lm_head=True)`, which returns a log-probability for each position of
-each row. Below it the rows become one trie; above it nothing changes. So loss, collator, number of
-items, reference model and metrics stay TRL's (SFT's and DPO's alike) or ours, and none knows of it.
-The head, too, scores each labelled token once, however many rows share it.
+It replaces the call that every TRL trainer makes for its loss: `model(input_ids, attention_mask,
+labels, fused_lm_head=True)`, which returns a log-probability for each position of each row. Below
+that call the rows become one trie; above it nothing changes. So TRL's losses, collators, token
+counts, reference model and metrics, and ours, work unchanged. The head, too, scores each labelled
+token once, however many rows share it.
 
-A batch of anything else (one row, generation, a cache, embeddings, router logits) takes the
-model's own way.
+Any other call (one row, generation, a cache, embeddings, router logits) runs the model's own
+forward.
 """
 
 import functools
@@ -24,7 +24,7 @@ from trl.trainer.utils import FusedCausalLMOutput
 
 from trainer.data.mask import IGNORE
 from trainer.tokens.trie import Trie, pack
-from trainer.tree_packing.attention import ATTENTION, Tree, marker
+from trainer.tree_packing.attention import ATTENTION, Tree, placeholder_mask
 
 _KNOWN = {"input_ids", "attention_mask", "labels", "use_cache", "return_dict"}
 _SCORES = ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1")
@@ -32,11 +32,13 @@ _SCORES = ("log_probs", "entropy", "log_sum_sq_probs", "mean_logits", "is_top1")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scored:
-    """What is to be foretold in a batch of rows, each thing once.
+    """The predictions to score in a batch of rows, each once.
 
-    where: (rows, positions - 1), True where the token that comes next is labelled.
-    sources: (m,) packed tokens that foretell.   targets: (m,) token ids that they foretell.
-    each: as many as `where` holds, in its order: which of the m it is.
+    Attributes:
+        where: (rows, positions - 1), True where the next token is labelled.
+        sources: (m,) packed tokens that predict.
+        targets: (m,) token ids that they predict.
+        each: For each True in `where`, in its order, which of the m it is.
     """
 
     where: torch.Tensor
@@ -46,11 +48,12 @@ class Scored:
 
 
 def install(model: PreTrainedModel | PeftModel) -> None:
-    """Pack what `model` is given from now on; `support.refusal` says whether it can be.
+    """Make `model` pack its batches from now on; check `supported.refusal` before.
 
-    model: a trainer's, or its reference; already patched by TRL
-    (`trl.trainer.utils.add_fused_lm_head`, which its trainers call) and by all else that replaces
-    its forward, such as `head.score_labelled_only`.
+    Args:
+        model: A trainer's model, or its reference. TRL must have patched it already
+            (`trl.trainer.utils.add_fused_lm_head`, which its trainers call), and so must all else
+            that replaces its forward, such as `lm_head.score_labelled_only`.
     """
     base: Any = model.get_base_model() if isinstance(model, PeftModel) else model
     base.set_attn_implementation(ATTENTION)
@@ -66,30 +69,30 @@ def install(model: PreTrainedModel | PeftModel) -> None:
 
 
 def packed_inputs(trie: Trie, device: torch.device) -> dict[str, Any]:
-    """What the backbone is given for a trie: one sequence, in which depth is the position."""
+    """Return the backbone's inputs for a trie: one sequence, whose positions are depths."""
     return {
         "input_ids": torch.from_numpy(trie.ids)[None].to(device),
         "position_ids": torch.from_numpy(trie.depths)[None].to(device),
-        "attention_mask": marker(device),
+        "attention_mask": placeholder_mask(device),
         "tree": Tree(trie, device),
     }
 
 
-def _packable(given: dict[str, Any]) -> bool:
-    names = {name for name, value in given.items() if value is not None}
+def _packable(inputs: dict[str, Any]) -> bool:
+    names = {name for name, value in inputs.items() if value is not None}
     return (
         {"input_ids", "labels"} <= names <= _KNOWN
-        and len(given["input_ids"]) > 1
-        and bool((given["labels"][:, 1:] != IGNORE).any())
+        and len(inputs["input_ids"]) > 1
+        and bool((inputs["labels"][:, 1:] != IGNORE).any())
     )
 
 
 def _packed(
-    model: PreTrainedModel, ordinary: Callable[..., Any], given: dict[str, Any]
+    model: PreTrainedModel, ordinary: Callable[..., Any], inputs: dict[str, Any]
 ) -> FusedCausalLMOutput:
-    ids, labels = given["input_ids"], given["labels"]
-    shown = given.get("attention_mask")
-    shown = torch.ones_like(ids, dtype=torch.bool) if shown is None else shown.bool()
+    ids, labels = inputs["input_ids"], inputs["labels"]
+    mask = inputs.get("attention_mask")
+    shown = torch.ones_like(ids, dtype=torch.bool) if mask is None else mask.bool()
     trie = pack([row[kept].tolist() for row, kept in zip(ids.cpu(), shown.cpu(), strict=True)])
     index = torch.zeros_like(ids).masked_scatter(
         shown, torch.cat([torch.from_numpy(row) for row in trie.rows]).to(ids.device)
@@ -106,7 +109,7 @@ def _packed(
 
 
 def _scored(index: torch.Tensor, labels: torch.Tensor) -> Scored:
-    """index: (rows, positions), the packed token of each.   labels: as many."""
+    """Collect the predictions; `index`, (rows, positions), is the packed token of each position."""
     where = labels[:, 1:] != IGNORE
     # A pair's two halves may label the same token; a token may have two children.
     pairs = torch.stack((index[:, :-1][where], labels[:, 1:][where]))
@@ -116,10 +119,10 @@ def _scored(index: torch.Tensor, labels: torch.Tensor) -> Scored:
 
 @contextmanager
 def _narrowed(backbone: torch.nn.Module, kept: torch.Tensor) -> Iterator[None]:
-    """Within it, the backbone returns the hidden states of `kept` only: (1, kept, hidden)."""
+    """Make the backbone return the hidden states of `kept` only: (1, kept, hidden)."""
 
     def narrow(
-        module: torch.nn.Module, given: Any, out: BaseModelOutputWithPast
+        module: torch.nn.Module, inputs: Any, out: BaseModelOutputWithPast
     ) -> BaseModelOutputWithPast:
         assert out.last_hidden_state is not None
         out.last_hidden_state = out.last_hidden_state[:, kept]
@@ -133,7 +136,7 @@ def _narrowed(backbone: torch.nn.Module, kept: torch.Tensor) -> Iterator[None]:
 
 
 def _spread(out: FusedCausalLMOutput, scored: Scored) -> FusedCausalLMOutput:
-    """The scores of `out`, (1, m), as the rows have them: (rows, positions - 1), 0 unlabelled."""
+    """Spread the scores of `out`, (1, m), over the rows: (rows, positions - 1), 0 if unlabelled."""
     for name in _SCORES:
         once = getattr(out, name)
         if once is not None:

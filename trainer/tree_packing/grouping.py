@@ -1,9 +1,9 @@
 """Which rows are packed together: tries within a budget of tokens, cut where least is shared.
 
-Sorted, rows stand in the order of their trie's walk, and a cut before a row costs the tokens that
-it shares with the row before: those are computed twice. Of all ways to cut the order into groups
-that fit, the best is found (a shortest path over the rows), fewer groups being better among equals;
-where nothing is lost, small tries so share a group.
+Sorting puts rows in the order of their trie's walk. A cut before a row costs the tokens that it
+shares with the row before, since those are computed twice. Of all ways to cut the order into groups
+that fit, the cheapest is found (a shortest path over the rows). Among equals, fewer groups win, so
+small tries share a group if nothing is lost.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,12 @@ Groups = list[list[int]]
 
 
 def split(rows: Sequence[Sequence[int]], budget: int, most: int) -> Groups:
-    """Numbers of rows, grouped; every row is in exactly one group.
+    """Return the indices of rows in groups; every row is in exactly one group.
 
-    rows: token ids.   budget: distinct tokens of a group, at most; a row over it is alone.
-    most: rows of a group, from 1.
+    Args:
+        rows: Token ids.
+        budget: Maximum distinct tokens per group; a longer row is a group by itself.
+        most: Maximum rows per group, at least 1.
     """
     order = sorted(range(len(rows)), key=lambda number: tuple(rows[number]))
     common = [0, *(shared(rows[one], rows[other]) for one, other in pairwise(order))]
@@ -33,21 +35,25 @@ def split(rows: Sequence[Sequence[int]], budget: int, most: int) -> Groups:
 
 
 def distinct(rows: Sequence[Sequence[int]], groups: Groups) -> int:
-    """Tokens that are computed, packed so."""
+    """Return the number of tokens that are computed with these groups."""
     return sum(pack([rows[number] for number in group]).distinct for group in groups)
 
 
 def _cuts(lengths: list[int], common: list[int], budget: int, most: int) -> list[int]:
-    """For each number of rows from the start, where the last group of their best grouping begins.
+    """Return, for each number of first rows, where the last group of their best grouping begins.
 
-    common: tokens that a row shares with the one before.
+    Args:
+        lengths: Tokens of each row, in sorted order.
+        common: Tokens that each row shares with the row before.
+        budget: See `split`.
+        most: See `split`.
     """
     best: list[tuple[int, int]] = [(0, 0)]  # tokens computed twice, groups
     cuts = [0]
     for end in range(1, len(lengths) + 1):
         tokens, found = 0, None
         for start in range(end - 1, max(end - most, 0) - 1, -1):
-            # The group's first row is whole; the row after it leaves out what the two share.
+            # The group's first row counts whole; the next one without what the two share.
             tokens += lengths[start] - (common[start + 1] if start + 1 < end else 0)
             if tokens > budget and start < end - 1:
                 break

@@ -1,10 +1,10 @@
-"""Which models can be packed: those in which a token meets its ancestors by attention alone.
+"""Which models can be packed: those in which tokens affect each other by full attention alone.
 
-Two checks. The config says whether every layer attends to all that came before; and a trial of a
-few tokens, packed and not, says whether the hidden states are the same, whatever the model is made
-of (recurrent states, convolutions, biases by distance, layers that lose the trie).
+There are two checks. The config must say that every layer attends to all earlier tokens. Then a
+trial runs a few tokens packed and unpacked, and compares the hidden states, whatever the model is
+made of (recurrent states, convolutions, biases by distance, layers that lose the trie).
 
-Limit: under ZeRO-3 the weights lie in pieces before training begins, so that there is no trial.
+Limit: under ZeRO-3 the weights are partitioned before training, so there is no trial.
 """
 
 import torch
@@ -17,13 +17,18 @@ from trainer.tree_packing.attention import ATTENTION, OFF
 from trainer.tree_packing.forward import packed_inputs
 
 _ROWS = [[5, 6, 7, 8, 9, 10], [5, 6, 7, 11, 12], [13, 6, 7]]
-_EXACT, _ROUNDED = 1e-3, 5e-2  # relative; float32, and shorter; a model that leaks is beyond .1
+_EXACT, _ROUNDED = (
+    1e-3,
+    5e-2,
+)  # relative: float32, other types; a model that leaks is off by more than 0.1
 
 
 def refusal(model: PreTrainedModel, longest: int) -> str:
-    """Why `model` cannot be packed; "" if it can. longest: tokens of the longest row.
+    """Return why `model` cannot be packed; "" if it can. The model is left as it was.
 
-    It leaves the model as it was.
+    Args:
+        model: The model to train.
+        longest: Tokens of the longest row.
     """
     config = model.config.get_text_config()
     if not (model._can_set_attn_implementation() and model._supports_sdpa):
@@ -35,7 +40,7 @@ def refusal(model: PreTrainedModel, longest: int) -> str:
     if (chunk := getattr(config, "attention_chunk_size", None)) and chunk < longest:
         return f"it attends in chunks of {chunk} tokens"
     if getattr(config, "output_router_logits", False):
-        return "the balance of its experts is counted over the tokens of the rows"
+        return "its experts are balanced over the tokens of all rows"
     return unsupported(config, longest) or _failed_trial(model)
 
 
@@ -49,7 +54,7 @@ def _failed_trial(model: PreTrainedModel) -> str:
         off = _difference(model)
     except TrainerError as error:
         return str(error).removesuffix(OFF)
-    except (TypeError, ValueError, RuntimeError) as error:  # in code of the model's, unknown to us
+    except (TypeError, ValueError, RuntimeError) as error:  # from the model's own code
         return f"its forward does not take a packed trie ({error})"
     finally:
         model.set_attn_implementation(before)
@@ -60,14 +65,14 @@ def _failed_trial(model: PreTrainedModel) -> str:
 
 @torch.no_grad()
 def _difference(model: PreTrainedModel) -> float:
-    """Between the hidden states of the rows by themselves and packed; relative, the largest."""
+    """Return the largest relative difference of the hidden states, packed and unpacked."""
     backbone, device = model.base_model, model.device
     trie = pack(_ROWS)
     packed = backbone(**packed_inputs(trie, device), use_cache=False).last_hidden_state[0]
     worst = 0.0
     for ids, path in zip(_ROWS, trie.rows, strict=True):
-        given = torch.tensor([ids], device=device)
-        alone = backbone(input_ids=given, use_cache=False).last_hidden_state[0]
+        inputs = torch.tensor([ids], device=device)
+        alone = backbone(input_ids=inputs, use_cache=False).last_hidden_state[0]
         off = (packed[torch.from_numpy(path).to(device)] - alone).norm() / alone.norm()
         worst = max(worst, float(off))
     return worst

@@ -185,7 +185,7 @@ async def test_only_a_server_that_speaks_and_tells_no_log_probabilities_is_refus
     with ChatServer(lambda _: {"choices": [choice], "usage": {}}) as server:
         asked = probe(StudentEndpoint("s", server.base_url), -0.1)
         if text:
-            with pytest.raises(UsageError, match="tells no log-probabilities"):
+            with pytest.raises(UsageError, match="returns no log-probabilities"):
                 await asked
         else:
             await asked

@@ -15,7 +15,8 @@ from engine.runs.store import Store
 from engine.templates import get
 from engine.templates.base import World
 from environments import Step
-from search import Usage
+from search import Request, Usage
+from search.policy import Child
 from tests.support.chat_server import ChatServer, status
 from tests.support.configs import make_config, run
 from tests.support.fakes import ArmsEnv, go
@@ -109,7 +110,7 @@ def test_an_unreadable_reply_is_an_observation_and_is_counted(tmp_path):
     assert summary.unsolved == 1
     assert {node.step.info["error"] for node in tree.nodes} == {"malformed"}
     assert tree.nodes[0].step.observation.startswith("error: no tool was called")
-    assert tree.repeats > 0  # the same words again are a repeat
+    assert tree.duplicates > 0  # the same words again are a repeat
 
 
 def test_a_refusal_fails_the_task_with_the_servers_words(tmp_path):
@@ -155,7 +156,8 @@ async def test_lessons_and_what_was_tried_end_the_last_message():
     teacher = Teacher(Keeps(), get("native"), World("", env.tools), "t", {})
     path, tried = [Step(go(0), "at")], [Step(go(1), "no")]
     for lessons, then in (((), ()), (("L1", "L2"), ()), (("L1", "L2"), tried)):
-        await teacher.propose(env.tasks[0], path, tried=then, count=1, attempt=0, lessons=lessons)
+        children = [Child(step) for step in then]
+        await teacher.propose(Request(env.tasks[0], path, children, differ=True, lessons=lessons))
     plain, told, both = asked
     assert told[:-1] == plain and both[:-1] == plain
     assert told[-1] == {"role": "user", "content": f"{LESSONS}\n- L1\n- L2"}

@@ -153,7 +153,7 @@ def test_the_command_shows_a_row_and_proves_the_file(
 ) -> None:
     lone = {"messages": talk("\ud83d?", "x")}
     file = write(tmp_path, {"messages": MESSAGES}, {"messages": talk("A?", "B.")}, lone)
-    flags = ["mask", "--dataset", file, "--model_name_or_path", "smollm2"]
+    flags = ["mask", "--dataset", file, "--model", "smollm2"]
     assert run(*flags, "--row", 2) == 0
     out = capsys.readouterr().out
     assert f"assistant\n{OPEN}B.<|im_end|>{CLOSE}\n" in out
@@ -185,7 +185,7 @@ def test_a_template_that_never_renders_the_same_is_a_violation(
     )
     model = wear(tokenizer, tmp_path, source)
     file = write(tmp_path, {"messages": talk("A?", "B.")})
-    assert run("mask", "--dataset", file, "--model_name_or_path", model) == 1
+    assert run("mask", "--dataset", file, "--model", model) == 1
     assert "WRONG: line 1, messages[2]" in capsys.readouterr().out
 
 
@@ -194,7 +194,7 @@ def test_a_template_that_cannot_show_the_rows_is_bad_input(
 ) -> None:
     messages = [*talk("A?"), calls("SELECT 1"), result("1"), *talk("", "One.")[2:]]
     file = write(tmp_path, {"messages": messages, "tools": TOOLS})
-    assert run("mask", "--dataset", file, "--model_name_or_path", "smollm2") == 2
+    assert run("mask", "--dataset", file, "--model", "smollm2") == 2
     assert "error: line 1: the model's chat template does not support" in capsys.readouterr().err
 
 
@@ -207,7 +207,7 @@ def test_bad_files(
 ) -> None:
     file = tmp_path / "rows.jsonl"
     file.write_text(line)
-    assert run("mask", "--dataset", file, "--model_name_or_path", "smollm2") == 2
+    assert run("mask", "--dataset", file, "--model", "smollm2") == 2
     assert reason in capsys.readouterr().err
 
 

@@ -95,7 +95,7 @@ def test_a_stop_token_that_the_tokenizer_does_not_know_is_refused() -> None:
 
 def test_a_template_that_writes_on_after_the_stop_token_is_refused() -> None:
     renderer = with_template(CHATML.replace("{{ m.content }}", "{{ m.content }}<|im_end|>\nP.S."))
-    with pytest.raises(TemplateRefused, match="writes on after the stop token"):
+    with pytest.raises(TemplateRefused, match="continues a turn after the stop token"):
         label(renderer, dialogue(["one", "two"]))
 
 

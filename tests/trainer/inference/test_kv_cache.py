@@ -12,7 +12,7 @@ def test_attention_answers_in_the_models_type_whatever_the_slots_keep() -> None:
     query = torch.randn(2, 4, 3, 8).bfloat16()
     new = torch.randn(2, 2, 3, 8).bfloat16()
     slots = SlotCache(2)
-    mask = slots.aim(0, torch.arange(3).expand(2, 3), visible=3)
+    mask = slots.plan_forward(0, torch.arange(3).expand(2, 3), visible=3)
     keys, values = slots.update(new, new, layer_idx=0)
     fast = hardware.fast_bf16_attention(hardware.device())
     assert keys.dtype == values.dtype == (torch.bfloat16 if fast else torch.float32)

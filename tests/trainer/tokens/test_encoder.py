@@ -42,12 +42,12 @@ def test_what_a_message_holds_is_text(encoder: Encoder) -> None:
 
 
 def test_the_memory_is_bounded(tokenizer: PreTrainedTokenizerBase) -> None:
-    forgetful = Encoder(tokenizer, remembered=100)
+    forgetful = Encoder(tokenizer, capacity=100)
     (before,) = forgetful.encode(["one"])
     for number in range(40):
         forgetful.encode([f"{number} two three"])
     assert forgetful.encode(["one"]) == [before]
-    assert len(forgetful._known) < 20 + len(forgetful.control_ids)
+    assert len(forgetful._cache) < 20 + len(forgetful.control_ids)
 
 
 def made(prepend: str, **flags: bool) -> Encoder:

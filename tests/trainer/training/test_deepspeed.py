@@ -209,7 +209,7 @@ def test_what_all_processes_fail_of_is_said_once(runs: Runs) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("{", "is no JSON"),
+        ("{", "is not JSON"),
         ("[]", r'needs "zero_optimization": \{"stage"'),
         ('{"zero_optimization": {"stage": 4}}', r'needs "zero_optimization": \{"stage"'),
     ],

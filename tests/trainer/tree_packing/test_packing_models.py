@@ -129,7 +129,7 @@ def test_a_model_that_cannot_be_packed_is_trained_unpacked_or_refused() -> None:
     found = plan("auto", model, ROWS, budget=99, step=8)
     assert not found.packed
     assert found.reason.startswith("the model cannot be packed: its layers are sliding_attention")
-    with pytest.raises(TrainerError, match="--tree_packing on: the model cannot be packed"):
+    with pytest.raises(TrainerError, match="--tree-packing on: the model cannot be packed"):
         plan("on", model, ROWS, budget=99, step=8)
 
 
@@ -137,7 +137,7 @@ def test_a_window_is_found_out_even_if_nobody_asked() -> None:
     model = build("mistral", sliding_window=4)
     add_fused_lm_head(model)
     install(model)
-    with pytest.raises(TrainerError, match="window of 4 tokens: use --tree_packing off"):
+    with pytest.raises(TrainerError, match="window of 4 tokens: use --tree-packing off"):
         log_probs(model)
 
 

@@ -11,8 +11,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from trainer.tokens.trie import Trie, pack
 from trainer.tree_packing.attention import Tree, attention
-from trainer.tree_packing.attention_runs import Heads, by_runs, runs
-from trainer.tree_packing.attention_segments import by_segments, possible, segments
+from trainer.tree_packing.attention_segments import Heads, by_segments, possible, segments
 from trainer.tree_packing.batches import Packing, attach, plan
 from trainer.tree_packing.grouping import distinct, split
 
@@ -35,23 +34,31 @@ def masked(heads: Heads, trie: Trie, shared: int) -> torch.Tensor:
     return functional.scaled_dot_product_attention(heads[0], *repeated, attn_mask=seen, scale=0.3)
 
 
-@pytest.mark.parametrize("way", ["segments", "runs"])
 @settings(deadline=None)
 @given(rows=ROWS, shared=st.sampled_from([1, 2]))
-def test_attention_is_to_ancestors(way: str, rows: list[list[int]], shared: int) -> None:
+def test_attention_is_to_ancestors(rows: list[list[int]], shared: int) -> None:
     """Against the (n, n) mask, with its gradients."""
     trie = pack(rows)
     heads = spread(trie, shared)
     expected = masked(heads, trie, shared)
-    if way == "segments":
-        mine = by_segments(heads, segments(trie), 0.3)
-    else:
-        mine = by_runs(heads, runs(trie.parents), 0.3)
+    mine = by_segments(heads, segments(trie), 0.3)
     torch.testing.assert_close(mine, expected)
     above = torch.randn_like(mine)
     grads = (torch.autograd.grad(out, heads, above) for out in (mine, expected))
     for one, other in zip(*grads, strict=True):
         torch.testing.assert_close(one, other)
+
+
+@settings(deadline=None)
+@given(rows=ROWS)
+def test_the_mask_of_a_trie_shows_each_token_its_row(rows: list[list[int]]) -> None:
+    """Against the rows themselves: every token sees what its row holds up to it, and no more."""
+    trie = pack(rows)
+    seen = torch.zeros(trie.distinct, trie.distinct, dtype=torch.bool)
+    for path in trie.rows:
+        for length in range(1, len(path) + 1):
+            seen[path[length - 1], path[:length]] = True
+    assert torch.equal(Tree(trie, torch.device("cpu")).mask[0, 0], seen)
 
 
 def test_autocast_is_followed() -> None:
@@ -69,7 +76,7 @@ def test_autocast_is_followed() -> None:
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.5])
-def test_dropout_takes_the_runs(dropout: float) -> None:
+def test_dropout_takes_the_mask(dropout: float) -> None:
     trie = pack([[1, 2, 3], [1, 2, 4, 5], [6]])
     heads = spread(trie, shared=1)
     assert possible(heads, dropout) == (dropout == 0.0)
@@ -77,9 +84,22 @@ def test_dropout_takes_the_runs(dropout: float) -> None:
     torch.manual_seed(0)
     mine, _ = attention(torch.nn.Module(), *heads, None, tree, dropout=dropout, scaling=0.3)
     torch.manual_seed(0)
-    expected = by_runs(heads, tree.runs, 0.3, dropout)
+    expected = functional.scaled_dot_product_attention(
+        *heads, attn_mask=tree.mask, dropout_p=dropout, scale=0.3
+    )
     torch.testing.assert_close(mine, expected.transpose(1, 2))
-    assert set(vars(tree)) & {"segments"} == (set() if dropout else {"segments"})
+    assert ("segments" in vars(tree)) == (dropout == 0.0)
+
+
+def test_values_of_another_size_take_the_mask() -> None:
+    """As in DeepSeek's latent attention, whose values are shorter than its keys."""
+    trie = pack([[1, 2, 3], [1, 2, 4, 5], [6]])
+    query, key, value = spread(trie, shared=1)
+    value = value[..., :3]
+    assert not possible((query, key, value), 0.0)
+    tree = Tree(trie, torch.device("cpu"))
+    mine, _ = attention(torch.nn.Module(), query, key, value, None, tree, scaling=0.3)
+    torch.testing.assert_close(mine, masked((query, key, value), trie, 1).transpose(1, 2))
 
 
 def test_a_segment_ends_where_rows_part() -> None:
@@ -92,17 +112,6 @@ def test_a_segment_ends_where_rows_part() -> None:
         (slice(4, 6), None),
         (slice(6, 7), None),
         (slice(7, 8), None),
-    ]
-
-
-def test_there_is_one_run_for_each_row_that_adds_something() -> None:
-    trie = pack([[1, 2, 3, 4], [1, 2, 3, 5, 6], [1, 2, 3], [1, 2, 7], [8]])
-    found = [(run.start, run.end, run.ancestors) for run in runs(trie.parents)]
-    assert found == [
-        (0, 4, ()),
-        (4, 6, ((0, 3),)),
-        (6, 7, ((0, 2),)),
-        (7, 8, ()),
     ]
 
 
@@ -172,7 +181,7 @@ def test_auto_packs_only_what_is_shared(rows: list[list[int]], step: int, reason
     found = plan("auto", model(), rows, budget=99, step=step)
     assert (found.packed, found.reason, found.flags) == (False, reason, {})
     assert plan("on", model(), rows, budget=99, step=step).packed
-    assert plan("off", model(), PATHS, budget=99, step=8).reason == "--tree_packing off"
+    assert plan("off", model(), PATHS, budget=99, step=8).reason == "--tree-packing off"
 
 
 def test_groups_have_every_column_and_are_collated_as_rows() -> None:

@@ -98,7 +98,7 @@ def loss_on(
     loss = estimate(units)
     if loss is None:
         reasons = ", ".join(left_out) or "it is empty"
-        raise TrainerError(f"--general_data {name}: no conversation can be used: {reasons}")
+        raise TrainerError(f"--general-data {name}: no conversation can be used: {reasons}")
     tokens = sum(count for _, count in units)
     return GeneralLoss(name, len(units), left_out, tokens, loss, exp(min(loss.value, 700.0)))
 
