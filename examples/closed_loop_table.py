@@ -1,4 +1,4 @@
-"""Prints what `examples/closed_loop.sh` came to: python examples/closed_loop_table.py FOLDER"""
+"""Print the results of `examples/closed_loop.sh`: python examples/closed_loop_table.py FOLDER"""
 
 import sys
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from trainer.evaluation.report import Report
 from trainer.evaluation.reporting.columns import share
 
 Solved = Mapping[str, float]
-"""By task: whether it was solved, or the share of its answers that were right."""
+"""Per task: whether it was solved, or the share of its answers that were right."""
 STAGES = {"before": "base", "SFT": "after-sft", "SFT + DPO": "after-dpo"}
 
 
@@ -26,7 +26,7 @@ def shares(report: Report) -> Solved:
 
 
 def mean(runs: list[Solved]) -> str:
-    """Over tasks and seeds; a task is drawn with all its seeds."""
+    """Return the mean over tasks and seeds; the bootstrap draws a task with all its seeds."""
     of_task = {task: [run[task] for run in runs] for task in runs[0]}
     return share(estimate(((sum(each), len(each)) for each in of_task.values()), share=True))
 
@@ -34,8 +34,8 @@ def mean(runs: list[Solved]) -> str:
 def main(out: Path) -> None:
     seeds = sorted(folder for folder in out.glob("seed-*") if (folder / "after-dpo").is_dir())
     for what, ending, of in (
-        ("the likeliest answer", "", outcomes),
-        ("answers at the temperature of exploring", "-sampled", shares),
+        ("greedy answers", "", outcomes),
+        ("answers sampled at the temperature of the exploration", "-sampled", shares),
     ):
         runs: dict[str, list[Solved]] = {}
         for stage, folder in STAGES.items():
@@ -50,7 +50,7 @@ def main(out: Path) -> None:
         assert change is not None
         points, low, high = (100 * one for one in (change.value, *change.interval))
         print(f"DPO over SFT: {points:+.1f} points ({low:+.1f} to {high:+.1f})")
-    print("Intervals are of 95 %, by bootstrap over tasks, each drawn with all its seeds.")
+    print("95 % intervals, by bootstrap over tasks; each task is drawn with all its seeds.")
 
 
 if __name__ == "__main__":

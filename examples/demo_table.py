@@ -1,4 +1,4 @@
-"""Prints what `examples/demo.sh` came to: python examples/demo_table.py runs/demo"""
+"""Print the results of `examples/demo.sh`: python examples/demo_table.py runs/demo"""
 
 import json
 import sys
@@ -35,8 +35,8 @@ def main(out: Path) -> None:
     if change is None or change[1] <= 0:
         print(
             "At this size the change of the solve rate may still be chance (the 95 % interval of "
-            "the paired difference holds 0). What it would take: more rows, longer ones too, and "
-            "more epochs; a larger student; more held-out tasks."
+            "the paired difference contains 0). To be sure, use more rows and epochs, a larger "
+            "student, or more held-out tasks."
         )
 
 

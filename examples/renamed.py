@@ -1,7 +1,7 @@
 """Copy training tasks in BIRD's layout under other names, so that a student learns to read schemas.
 
     python examples/renamed.py TARGET [--data DIR] [--copies 3] [--seed 0] [--only-copies]
-    engine explore --env bird --data TARGET --split train --schema prompt --out runs/renamed
+    engine explore --env bird --data TARGET --split train --env-arg schema=prompt --output RUN
 
 A student that is trained on few databases memorises their tables, and names them on every other
 database, too. So each database is copied under other names: every table becomes another thing,
