@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import Any, ClassVar, Literal, get_args, get_type_hints
+from typing import Any, ClassVar, get_args, get_type_hints
 
 from environments.base import ToolEnv
 from environments.types import Task
@@ -12,10 +12,6 @@ from search.episode import Episode, open_episode
 from search.policy import Judge, Policy
 from search.tree import Tree
 from treegraft.errors import UsageError
-
-Siblings = Literal["diverse", "sample"]
-"""How the children of a state are drawn: "diverse" asks again for each child, and shows the policy
-what was tried and what came of it; "sample" draws all at once, independently, in one request."""
 
 NO_BOUND = TaskBudget(calls=None)
 

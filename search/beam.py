@@ -6,9 +6,9 @@ arXiv:2305.10601, algorithm 1).
 
 from dataclasses import dataclass, field
 
-from search.base import Search, Siblings
+from search.base import Search
 from search.episode import Episode
-from search.expand import expand
+from search.expand import Siblings, expand
 from search.judging import values
 from search.tree import ROOT, Node
 

@@ -7,9 +7,9 @@ arXiv:2407.01476, section 3).
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
-from search.base import Search, Siblings
+from search.base import Search
 from search.episode import Episode
-from search.expand import expand
+from search.expand import Siblings, expand
 from search.judging import values
 from search.tree import ROOT
 

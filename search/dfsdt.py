@@ -3,9 +3,9 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from search.base import Search, Siblings
+from search.base import Search
 from search.episode import Episode
-from search.expand import State, draw, take
+from search.expand import Siblings, State, draw, take
 from search.judging import ranked
 from search.tree import ROOT
 from treegraft.errors import UsageError

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from environments.base import Snapshot, ToolEnv
 from environments.types import Action, Step, Task
@@ -21,10 +21,27 @@ from search.budget import TaskBudget
 from search.policy import BudgetSpent, Child, Judge, Judgement, Policy, Request
 from search.tree import ROOT, Call, Kind, Node, Tree
 
-if TYPE_CHECKING:
-    from search.base import Search
-
 T = TypeVar("T")
+
+
+class Bounds(Protocol):
+    """What an episode reads of a search's options; see `search.base.Search`."""
+
+    @property
+    def width(self) -> int:
+        """Children per state."""
+
+    @property
+    def depth(self) -> int:
+        """Steps per path."""
+
+    @property
+    def max_solutions(self) -> int:
+        """Successful paths after which the search stops."""
+
+    @property
+    def retries(self) -> int:
+        """Extra requests per state after duplicates."""
 
 
 async def in_thread(call: Callable[..., T], *args: Any) -> T:
@@ -72,7 +89,7 @@ class Episode:
         env: ToolEnv,
         tree: Tree,
         policy: Policy,
-        search: "Search",
+        search: Bounds,
         budget: TaskBudget,
         judge: Judge | None,
     ) -> None:
@@ -258,7 +275,7 @@ async def open_episode(
     env: ToolEnv,
     task: Task,
     policy: Policy,
-    search: "Search",
+    search: Bounds,
     budget: TaskBudget,
     judge: Judge | None,
 ) -> AsyncIterator[Episode]:

@@ -2,13 +2,14 @@
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Literal
 
 from search.episode import Draw, Episode
 from search.tree import Node
 
-if TYPE_CHECKING:
-    from search.base import Siblings
+Siblings = Literal["diverse", "sample"]
+"""How the children of a state are drawn: "diverse" asks again for each child, and shows the policy
+what was tried and what came of it; "sample" draws all at once, independently, in one request."""
 
 
 @dataclass(slots=True)
@@ -37,7 +38,7 @@ class State:
         return self.no_progress > retries
 
 
-async def draw(episode: Episode, state: State, siblings: "Siblings") -> None:
+async def draw(episode: Episode, state: State, siblings: Siblings) -> None:
     """Ask once for the children `state` still lacks; drop and count duplicates of a sibling."""
     lacking = episode.search.width - len(state.seen)
     draws = (
@@ -65,7 +66,7 @@ async def take(episode: Episode, state: State) -> Node:
     return await episode.take(state.id, each, last=last)
 
 
-async def expand(episode: Episode, at: int, siblings: "Siblings") -> list[Node]:
+async def expand(episode: Episode, at: int, siblings: Siblings) -> list[Node]:
     """Play up to `width` different actions in `at` and close it.
 
     There are fewer where the policy repeats itself, the budget ends or enough paths are solved.

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from math import inf, log, sqrt
 from typing import Literal
 
-from search.base import Search, Siblings
+from search.base import Search
 from search.episode import Episode
-from search.expand import expand
+from search.expand import Siblings, expand
 from search.judging import reflect, values
 from search.tree import ROOT, Node
 
