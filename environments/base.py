@@ -57,7 +57,6 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         sandbox: what confines the agent's code and queries ("auto", "docker", "process", ...).
 
     Attributes:
-        tools: the tools that the agent may call.
         instructions: the rules of this world, shown to every policy before any task.
         sandboxed: whether the agent's code or queries run in the sandbox.
         instant: whether `step`, `snapshot`, `restore` and `release` take a few milliseconds at
@@ -130,11 +129,7 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         return Snapshot(self.task, self._over, self.save())
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Return to a saved state of this task or of another.
-
-        Raises:
-            sandbox.StateLost: the state is gone; the search then replays the path.
-        """
+        """Return to a saved state of any task; on `StateLost` the search replays the path."""
         if self.task is not snapshot.task:
             self.task = snapshot.task
             self.begin(snapshot.task)

@@ -42,11 +42,7 @@ class Demonstrable:
 
 
 def gold_actions(world: Demonstrable, task: Task) -> list[Action]:
-    """Return `world.solution(task)`.
-
-    Raises:
-        NoSolution: there is none.
-    """
+    """Return `world.solution(task)`; raise `NoSolution` if there is none."""
     actions = world.solution(task)
     if actions is None:
         name = type(world).__name__

@@ -20,9 +20,7 @@ class EnvOption:
     """One keyword argument of an environment's `__init__`.
 
     Attributes:
-        name: the keyword.
         type: the annotation in words, such as "int" or "tools | prompt".
-        default: the default value; `inspect.Parameter.empty` if the option is required.
         help: the parameter's text in the docstring's `Args:` section, on one line; "" if missing.
         annotation: what `convert` converts text to.
     """
@@ -34,11 +32,7 @@ class EnvOption:
     annotation: Any = field(repr=False, compare=False)
 
     def convert(self, text: str) -> Any:
-        """Return the value that `text` stands for.
-
-        Raises:
-            ValueError: it stands for none.
-        """
+        """Return the value that `text` stands for; raise `ValueError` if it stands for none."""
         return _convert(self.annotation, text)
 
 

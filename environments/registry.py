@@ -40,7 +40,6 @@ def make(name: str, **options: Any) -> ToolEnv:
     """Make the environment `name`: a registered short name, or `module:Class` of the user's own.
 
     Args:
-        name: see `ENTRY_POINTS`.
         options: `data`, `split` and `sandbox`, as `ToolEnv` takes them, and the environment's own
             (see `options_of`). None stands for the default.
 

@@ -22,8 +22,6 @@ class Tool:
     """A function that the policy may call.
 
     Attributes:
-        name: the name that calls use.
-        description: what it does, for the policy.
         parameters: a JSON Schema (draft 2020-12) of type "object", as in OpenAI's `tools`.
     """
 

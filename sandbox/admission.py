@@ -47,9 +47,6 @@ class Admission:
     def admit(self, memory_bytes: int, seconds: float) -> Slot:
         """Reserve memory, after everybody who came earlier.
 
-        Args:
-            memory_bytes: how much.
-            seconds: how long to wait.
 
         Raises:
             SandboxError: it can never fit, or did not within `seconds`.
@@ -81,9 +78,6 @@ class Admission:
 def admit(memory_bytes: int, seconds: float) -> Slot:
     """Reserve memory of this machine; block until there is enough.
 
-    Args:
-        memory_bytes: how much.
-        seconds: how long to wait.
 
     Raises:
         SandboxError: it can never fit, or did not within `seconds`.
@@ -116,9 +110,6 @@ def available_bytes() -> int:
 def cgroup_bytes(membership: str | None = None, root: Path = CGROUP_ROOT) -> int:
     """Return the smallest memory limit of this process's cgroup and its ancestors.
 
-    Args:
-        membership: the text of /proc/self/cgroup.
-        root: where the hierarchies are mounted.
 
     Returns:
         Bytes; a huge number where there is no limit.

@@ -40,7 +40,6 @@ class _Record:
     """What it takes to make a node again.
 
     Attributes:
-        parent: its name; None for the root.
         codes: code that ran in it, each with its limits and a digest of its result.
         unforkable: see `Result.unforkable`.
         name: the supervisor's name of the living node; "" while there is none.
@@ -69,10 +68,7 @@ class BranchingSandbox:
         """Prepare a sandbox; it starts at its first use.
 
         Args:
-            backend: what confines it.
-            quota: what it may use in all.
             prelude: code of ours that the root interpreter runs first.
-            read_only: paths that may be read inside; see `inside`.
         """
         self._supervisor = Connection(backend, quota or Quota(), tuple(read_only))
         self._prelude = prelude
@@ -227,11 +223,7 @@ class BranchingSandbox:
         return record.name
 
     def _again(self, node: str) -> str:
-        """Make a second process in the state of `node`, without children and not registered.
-
-        Raises:
-            _Diverged: its results differ.
-        """
+        """Make a second process in the state of `node`, without children and not registered."""
         record = self._records[node]
         assert record.parent is not None
         name = ""

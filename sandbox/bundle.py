@@ -21,7 +21,6 @@ def bundle(package: str, *modules: ModuleType) -> str:
     """Return code that installs `modules` there, as modules of a package called `package`.
 
     Args:
-        package: their package's name there; they import each other relatively.
         modules: they need the standard library only; each comes after those that it imports.
     """
     sources = {

@@ -47,11 +47,9 @@ class Report:
     """Result of a self-check.
 
     Attributes:
-        name: of the backend.
         unavailable: why it could not be tried at all; "" if it was.
         broken: promises that were not kept; () for a backend that may be used.
         files: how nodes share files, "overlay" or "copy".
-        python: version inside.
         start_ms: milliseconds of one start.
         step_ms: of a step in place.
         branch_ms: of a fork with a step.
@@ -81,12 +79,7 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The backend to use.
-
-    Attributes:
-        backend: the backend.
-        why: reason for the choice, in one line for the user.
-    """
+    """The backend to use, and the reason for the choice, in one line for the user."""
 
     backend: Backend
     why: str
@@ -189,12 +182,7 @@ def _promises(sandbox: BranchingSandbox, bait: "Bait") -> Iterator[tuple[str, bo
 
 @dataclass(frozen=True, slots=True)
 class Bait:
-    """Something on the host that nothing inside may reach.
-
-    Attributes:
-        path: of a file.
-        port: that listens on loopback.
-    """
+    """Something on the host that nothing inside may reach: a file, and a port on loopback."""
 
     path: str
     port: int

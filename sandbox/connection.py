@@ -81,11 +81,7 @@ class Connection:
             raise
 
     def ask(self, request: dict[str, Any], seconds: float) -> dict[str, Any]:
-        """Return the reply to `request`.
-
-        Raises:
-            SandboxError: the supervisor is gone, silent for `seconds`, or refuses.
-        """
+        """Return the reply; raise `SandboxError` if none comes within `seconds`, or a refusal."""
         return self._exchange(request, seconds, "ended")
 
     def close(self) -> None:

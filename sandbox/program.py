@@ -20,11 +20,9 @@ class Program:
     """A Python program that needs the standard library only.
 
     Attributes:
-        name: for people.
         arguments: what follows the interpreter on the command line: options, script, arguments.
         read_only: what it may read, its own source included; at the same path inside as outside,
             except where `inside` says otherwise.
-        quota: what it may use.
         branches: whether it is the supervisor, which should be pid 1, needs a writable place for
             the nodes' files, and if possible the right to mount.
     """
@@ -96,7 +94,6 @@ class Backend(Protocol):
     """A way to confine a program; `sandbox.backends.BACKENDS` lists the implementations.
 
     Attributes:
-        name: as `--sandbox` takes it.
         mounts: whether a program that branches may make a user namespace inside, and mount there.
         families: address families that agent code may use for sockets; the network that exists
             inside decides what they reach.
@@ -115,8 +112,4 @@ class Backend(Protocol):
         """
 
     def start(self, program: Program) -> Channel:
-        """Start `program`.
-
-        Raises:
-            sandbox.SandboxError: it cannot be started; the message says what to do.
-        """
+        """Start `program`, or raise `SandboxError` with a message that says what to do."""

@@ -142,7 +142,6 @@ class Sandbox(Protocol):
         Args:
             leaf: the node whose files are graded.
             code: the grader.
-            limits: as for a step; each of the two codes has the whole time.
             prepare: code that runs there first. Processes that it forks live on, and know nothing
                 of `code`, which is sent afterwards.
         """

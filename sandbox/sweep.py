@@ -28,8 +28,6 @@ class Swept:
     """What a sweep removed.
 
     Attributes:
-        containers: their names.
-        folders: their paths.
         trouble: why not everything could be looked at or removed, in one line; "" if all was well.
             A machine without Docker is not trouble.
     """
@@ -52,11 +50,7 @@ def sweep() -> Swept:
 
 
 def orphaned_containers() -> list[str]:
-    """Return the names of the containers whose owner is gone.
-
-    Raises:
-        SandboxError: the daemon does not answer.
-    """
+    """Return the names of containers whose owner is gone; raise `SandboxError` if Docker fails."""
     try:
         if not daemon.socket_path().is_socket():
             return []

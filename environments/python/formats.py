@@ -59,11 +59,7 @@ def python_tasks(data: str | None, split: str | None, format: str | None) -> lis
 
 
 def guess(record: Record) -> str:
-    """Return the format of a record, by its keys.
-
-    Raises:
-        DataError: the format is unknown.
-    """
+    """Return the format of a record, by its keys; raise `DataError` if it is unknown."""
     keys = set(record.fields)
     if {"prompt", "entry_point", "test"} <= keys:
         return "humaneval"

@@ -35,8 +35,6 @@ class Verdict:
     """The grade of an answer.
 
     Attributes:
-        passed: number of tests passed.
-        tests: number of tests.
         solved: whether the answer as a whole is right.
         why: "", "timeout", "died", "memory", "flood", or "exception" (the code does not run).
     """

@@ -30,12 +30,7 @@ class Saved:
 
 
 class InterpreterNodes:
-    """The agent's current state, and the earlier ones that are kept.
-
-    Args:
-        kind: kind of the sandbox, or "auto".
-        limits: limits of one tool call.
-    """
+    """The agent's current state and the kept earlier ones; `limits` hold per tool call."""
 
     def __init__(self, kind: str, limits: StepLimits = LIMITS) -> None:
         self._kind, self._limits = kind, limits

@@ -38,11 +38,7 @@ OTHER_NAMES = {
 
 
 class Source:
-    """A program's text and tree, and the position of nodes in the text.
-
-    Raises:
-        SyntaxError: it is not Python.
-    """
+    """A program's text, tree and node positions; raises `SyntaxError` if it is not Python."""
 
     def __init__(self, text: str, before: str = "") -> None:
         """Parse `text`, the completion of `before`, which no edit touches."""

@@ -74,11 +74,7 @@ class Editor(Protocol):
         """Describe columns, keys and some rows of a table, named as in `layout`."""
 
     def state(self) -> State:
-        """Return the digests of this state.
-
-        Raises:
-            Unreadable: the agent left a state that cannot be read within the limits.
-        """
+        """Return the digests; raise `Unreadable` if they cannot be computed within the limits."""
 
     def fresh_layout(self, database: str) -> Layout:
         """Return the tables and views of an untouched database, without leaving this state."""
@@ -90,11 +86,7 @@ class Editor(Protocol):
         """Return a mark of this state."""
 
     def back(self, mark: Any) -> None:
-        """Return to the state of a mark.
-
-        Raises:
-            sandbox.StateLost: it is gone.
-        """
+        """Return to the state of a mark; raise `sandbox.StateLost` if it is gone."""
 
     def free(self, mark: Any) -> None:
         """Drop a mark."""

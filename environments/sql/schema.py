@@ -57,12 +57,9 @@ class Column:
     """A column, as the agent sees it.
 
     Attributes:
-        name: its name.
-        kind: its declared type.
         key: whether it belongs to the primary key.
         required: "not null" or "".
         target: the column that it references; "" for none.
-        note: its description.
     """
 
     name: str
@@ -194,7 +191,6 @@ def descriptions(folder: Path, table: str, wanted: Sequence[str] = DESCRIBED) ->
     stray spaces and missing columns.
 
     Args:
-        folder: the folder of the files.
         table: name of the table, in any case.
         wanted: the fields to include.
 

@@ -36,8 +36,6 @@ class Goal:
     `title`, `query`, `product_category` and `category` are the product's.
 
     Attributes:
-        asin: the product that the instruction was made from.
-        attributes: the attributes that it asks for; at least one.
         options: in a synthetic goal, values by option name; in a human one, only values. The
             original matches the two differently (`reward`), so the difference is kept.
         price_upper: the price cap in dollars; 1,000,000 if the instruction names no price.
@@ -62,10 +60,8 @@ class Goals(Sequence[Goal]):
     """All goals of a kind, shuffled. Indexing makes a new object each time.
 
     Args:
-        store: products and instructions.
         human: whether to use the instructions written by people, not the synthetic ones.
         prices: prices of the products, by position.
-        random: the generator that drew the prices.
     """
 
     def __init__(self, store: Store, human: bool, prices: Sequence[float], random: Random) -> None:

@@ -44,7 +44,6 @@ class Tasks(Sequence[Task]):
     """The tasks of some goals.
 
     Attributes:
-        goals: all goals of the kind, in the original's order.
         numbers: the numbers of the goals that are tasks.
         kind: "synthetic" or "human".
         prompt: makes the first page from an instruction.
@@ -81,11 +80,7 @@ class Tasks(Sequence[Task]):
 
 
 def choose(goals: Goals, kind: str, split: str | None, prompt: Callable[[str], str]) -> Tasks:
-    """Return the tasks of a split ("train" by default).
-
-    Raises:
-        DataError: there is no such split, or nothing is in it.
-    """
+    """Return the tasks of a split, by default "train"; raise `DataError` if it has none."""
     split = split or DEFAULT_SPLIT
     if split in PUBLISHED:
         numbers: Sequence[int] = range(len(goals))[PUBLISHED[split]]

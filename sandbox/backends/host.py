@@ -16,11 +16,7 @@ PATH = f"{os.path.dirname(INTERPRETER)}:/usr/local/bin:/usr/bin:/bin"
 
 
 def environment(home: str) -> dict[str, str]:
-    """Return the complete environment: nothing of ours reaches agent code.
-
-    Args:
-        home: the nodes' directory, or "" for a program that has none.
-    """
+    """Return the complete environment: nothing of ours reaches agent code."""
     if not home:
         return {}
     return ENVIRONMENT | {"PATH": PATH, "HOME": f"{home}/work", "TMPDIR": f"{home}/tmp"}

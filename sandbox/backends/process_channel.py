@@ -40,10 +40,6 @@ class PipeChannel:
         """Start `argv` in its own process group.
 
         Args:
-            argv: the command line.
-            environment: all of it.
-            home: see `Channel`.
-            own_namespace: see `Channel`.
             scratch: a folder to make, with "node" in it, and to remove in the end.
 
         Raises:
@@ -88,12 +84,7 @@ class PipeChannel:
             rest = rest[self._child.stdin.write(rest) :]
 
     def receive(self, seconds: float, max_bytes: int) -> bytes:
-        """Return the next line, without its newline.
-
-        Raises:
-            TimeoutError: none came within `seconds`.
-            EOFError: the child is gone, or the line is longer than `max_bytes`.
-        """
+        """Return the next line; see `Channel.receive`."""
         assert self._child.stdout is not None
         deadline = time.monotonic() + seconds
         waiting = select.poll()

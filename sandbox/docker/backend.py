@@ -212,11 +212,7 @@ def bind(source: Path, target: str) -> Any:
 
 
 def require_readable(path: Path) -> None:
-    """Refuse a path that the unprivileged user inside could not open.
-
-    Raises:
-        SandboxError: it does not exist, or its mode keeps others out.
-    """
+    """Raise `SandboxError` for a path that the unprivileged user inside could not open."""
     try:
         mode = path.stat().st_mode
     except OSError as error:

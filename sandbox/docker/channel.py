@@ -123,12 +123,6 @@ class DockerChannel:
     ) -> None:
         """Attach to a container that has been made and not yet started.
 
-        Args:
-            container: its name.
-            home: see `Channel`.
-            seconds: to wait for the daemon.
-            door: where the program may connect.
-
         Raises:
             OSError, http.client.HTTPException: there is no such container, or the daemon is gone.
         """
@@ -164,12 +158,7 @@ class DockerChannel:
                     rest = rest[self._line.send(rest) :]
 
     def receive(self, seconds: float, max_bytes: int) -> bytes:
-        """Return the next line, without its newline.
-
-        Raises:
-            TimeoutError: none came within `seconds`.
-            EOFError: the program is gone, or the line is longer than `max_bytes`.
-        """
+        """Return the next line; see `Channel.receive`."""
         deadline = time.monotonic() + seconds
         while (line := self._lines.line()) is None:
             if len(self._lines) > max_bytes:
@@ -235,12 +224,7 @@ class DockerChannel:
         self._stream.close()
 
     def _wait(self, events: int, deadline: float) -> int:
-        """Return which of `events` the connection is ready for.
-
-        Raises:
-            TimeoutError: none, by `deadline`.
-            BrokenPipeError: the container, or the daemon in between, is gone.
-        """
+        """Return which of `events` the connection is ready for."""
         if self._line.fileno() < 0:
             raise BrokenPipeError("the container was removed")
         waiting = select.poll()

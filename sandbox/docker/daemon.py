@@ -52,11 +52,7 @@ def address() -> str:
 
 
 def socket_path() -> Path:
-    """Return the path of the daemon's socket.
-
-    Raises:
-        SandboxError: the daemon is not on this machine.
-    """
+    """Return the path of the daemon's socket; raise `SandboxError` if it is on another machine."""
     scheme, separator, path = address().partition("://")
     if not separator or scheme not in ("unix", "http+unix"):
         raise SandboxError(f"Docker at {address()} is not on this machine; unset DOCKER_HOST")
@@ -95,8 +91,6 @@ def connected(seconds: float = 60.0) -> Iterator["DockerClient"]:
 
     A client is not shared: between threads or forked processes it mixes up replies.
 
-    Args:
-        seconds: to wait for each answer.
 
     Raises:
         SandboxError: no daemon, or it refuses what is done with the client.
@@ -130,9 +124,6 @@ def unavailable() -> str:
 def remove_container(container: str, seconds: float) -> str:
     """Remove a container, running or not; one that is gone or about to go is fine.
 
-    Args:
-        container: its name or id.
-        seconds: to wait for each of the daemon's answers.
 
     Returns:
         Why nobody knows whether it is gone, in one line; "" if it is.

@@ -60,10 +60,8 @@ class Interpreter:
     """The real interpreter, also where a virtual environment is used.
 
     Attributes:
-        executable: its path.
         prefix: `sys.base_prefix`.
         library: folder of the standard library.
-        site: where it looks for packages.
         version: `sys.version`.
     """
 
@@ -91,11 +89,7 @@ def interpreter() -> Interpreter:
 
 
 def identity(packages: Iterable[str]) -> str:
-    """Return text that differs when the file system would.
-
-    Raises:
-        SandboxError: one of the packages is not installed here.
-    """
+    """Return text that differs when the file system would; errors as for `distributions`."""
     found = interpreter()
     versions = [f"{d.metadata['Name']}=={d.version}" for d in distributions(packages)]
     return json.dumps([LAYOUT, str(found.executable), found.version, os.uname().machine, versions])
@@ -205,11 +199,7 @@ def package_files(
 
 
 def needed_by(programs: Iterable[Path]) -> set[Path]:
-    """Return the shared libraries that programs and libraries need, the loader included.
-
-    Raises:
-        SandboxError: there is no `ldd`.
-    """
+    """Return the shared libraries that programs need; raise `SandboxError` if `ldd` is missing."""
     command = ["ldd", *sorted(map(str, programs))]
     try:
         # It fails for scripts, but still lists the libraries of all others.

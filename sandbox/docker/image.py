@@ -66,7 +66,6 @@ def ensure(
     """Return the tag of an image with these packages; build it if it does not exist.
 
     Args:
-        client: of the daemon.
         packages: as for `pip install`; in an offline image, name or name==version.
         offline: False takes the registry, True this machine's Python. None takes whichever image
             exists; else the registry; else, if none answers, this machine's Python.
@@ -135,11 +134,7 @@ def online_tag(packages: list[str]) -> str:
 
 
 def offline_tag(packages: list[str]) -> str:
-    """Return the tag of the image from this machine's Python.
-
-    Raises:
-        SandboxError: one of the packages is not installed here.
-    """
+    """Return the tag of the image from this machine's Python; errors as for `identity`."""
     return tag_of(host_python.identity(packages))
 
 

@@ -21,9 +21,6 @@ class ProgramSocket:
     """The listening end.
 
     Making one does nothing yet: so if `open` is interrupted, the caller has an object to close.
-
-    Attributes:
-        folder: to be bound to INSIDE, once it is open.
     """
 
     def __init__(self) -> None:
@@ -32,11 +29,7 @@ class ProgramSocket:
         self.folder = self._place / "door"
 
     def open(self) -> bool:
-        """Let the program connect.
-
-        Returns:
-            False if there cannot be a socket here; the attached streams serve as well.
-        """
+        """Let the program connect; return False if it cannot: then the streams serve as well."""
         try:
             make_scratch(self._place, "door")
             self.folder.chmod(0o755)

@@ -57,12 +57,7 @@ class QueryLimits:
 
 @dataclass(frozen=True, slots=True)
 class QueryError:
-    """Why a query failed.
-
-    Attributes:
-        kind: "sql", "denied", "timeout", "memory", "too_big" or "died".
-        message: for the agent.
-    """
+    """Why a query failed."""
 
     kind: str
     message: str
@@ -73,12 +68,9 @@ class QueryResult:
     """The result of a query.
 
     Attributes:
-        columns: their names.
         rows: the first ones; cells are NULL (None), numbers, or text that may be cut ("...").
         total: how many rows there are, counted up to a bound.
         more: whether there are more than `total`.
-        seconds: inside the worker.
-        error: None if the query ran.
     """
 
     columns: tuple[str, ...] = ()
@@ -94,13 +86,7 @@ class Comparison:
     """Whether two queries return the same rows; all False if either failed.
 
     Attributes:
-        set_equal: equal as sets.
-        bag_equal: equal as multisets.
-        list_equal: equal, order included.
         left_rows: how many; None if that side failed or did not run.
-        right_rows: as `left_rows`.
-        left_error: why that side failed.
-        right_error: as `left_error`.
     """
 
     set_equal: bool = False
@@ -127,8 +113,6 @@ class QueryWorker:
         """Prepare a worker.
 
         Args:
-            sandbox: kind of sandbox, as for `--sandbox`.
-            limits: of each query.
             folders: what the worker may read. The folder of a database outside them is added at its
                 first query, which costs a new process.
         """
@@ -153,9 +137,6 @@ class QueryWorker:
         """Run one statement.
 
         Args:
-            database: path of a SQLite file.
-            sql: the statement.
-            max_rows: rows to return at most.
             max_cell: characters of a cell at most.
 
         Raises:

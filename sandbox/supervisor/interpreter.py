@@ -35,12 +35,7 @@ class Interpreter:
     """A namespace for code, and the link to the supervisor."""
 
     def __init__(self, end: socket.socket, home: str) -> None:
-        """Start with an empty namespace.
-
-        Args:
-            end: our end of the link.
-            home: the directory whose files are the node's.
-        """
+        """Start with an empty namespace; `home` is the directory whose files are the node's."""
         self._link = Link(end, MAX_CODE)
         self._home = home
         self._place = os.path.join(home, "work")

@@ -57,7 +57,6 @@ class Job:
 
     Attributes:
         texts: code; each is sent when the one before has ended.
-        limits: as `sandbox.protocol.StepLimits`.
         output: what it wrote so far.
         reading: the pipe's end that its output comes from.
     """
@@ -65,13 +64,7 @@ class Job:
     def __init__(
         self, texts: Sequence[str], limits: Mapping[str, Any], grade: bool = False
     ) -> None:
-        """Make the pipe.
-
-        Args:
-            texts: see above.
-            limits: see above.
-            grade: whether it is a grader, which imports nothing from the node's files.
-        """
+        """Make the pipe."""
         self.texts, self.limits = texts, limits
         self.output = Output(limits["output_bytes"])
         self.reading, self._writing = os.pipe2(os.O_CLOEXEC)
@@ -114,8 +107,6 @@ class Run:
     """The outcome of a node's code, and how long each part took.
 
     Attributes:
-        why: see `sandbox.protocol.Result`.
-        reply: what the node sent.
         status: of a dead node, as waitpid tells it.
         seconds: by part.
     """

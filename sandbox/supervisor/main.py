@@ -48,7 +48,6 @@ class Supervisor:
         """Start the root interpreter.
 
         Args:
-            host: where requests come from.
             settings: see `sandbox.connection`.
 
         Raises:

@@ -27,9 +27,8 @@ ANSWER_SECONDS = 5.0
 class Lost(Exception):
     """A node is gone, or does not answer.
 
-    Attributes:
-        name: of the node.
-        hung: whether it ran out of time; a replay would hang again.
+    name: of the node.
+    hung: whether it ran out of time; a replay would hang again.
     """
 
     def __init__(self, name: str, hung: bool = False) -> None:
@@ -47,8 +46,6 @@ class Node:
 
     Attributes:
         name: as the host calls it.
-        link: the socket to it.
-        pid: its process.
         kept: its files; None if they were not saved, or are in use.
         parent: the node that it was forked from, if that lives.
         unforkable: why a fork of it would not be faithful.
@@ -81,9 +78,6 @@ class Nodes:
         """Start without nodes.
 
         Args:
-            processes: those below us.
-            files: how nodes get their files.
-            monitor: waits for running nodes.
             shared: folders that nodes can write besides their own, emptied after every step.
         """
         self.processes, self.files, self._shared = processes, files, shared
@@ -107,7 +101,6 @@ class Nodes:
     def show(self, node: Node, *, resume: bool = False, look: bool = False) -> list[str]:
         """Make `home` hold the node's files.
 
-        Args:
             node: whose files.
             resume: whether the node itself goes on with them.
             look: whether we only read them, and no node runs before the next call.
@@ -151,8 +144,6 @@ class Nodes:
         """Return a running child of `parent`, which is stopped again; not registered yet.
 
         Args:
-            parent: the node to fork.
-            name: of the child.
             job: what the child is to run, for `run`. A short job waits for the child, which begins
                 with it while we look after its parent.
 
@@ -312,13 +303,7 @@ class Nodes:
             self.files.release(node.kept)
 
     def evict(self, most_nodes: int, most_bytes: int, spare: set[str]) -> list[str]:
-        """Drop the least recently used nodes until the bounds are kept; return their names.
-
-        Args:
-            most_nodes: nodes to keep at most.
-            most_bytes: bytes to keep at most.
-            spare: names of nodes that stay.
-        """
+        """Drop the least recently used nodes not in `spare` until in bounds; return the dropped."""
         gone: list[str] = []
         by_age = sorted(self.by_name.values(), key=lambda node: node.used)
         for node in by_age:

@@ -28,8 +28,6 @@ class RunMonitor:
         """Prepare to watch.
 
         Args:
-            processes: those below us.
-            controls: descriptors whose hang-up means that the engine is gone.
             ends_at: when, by the monotonic clock, everything ends, also a step under way.
             most_pids: processes that a step may have at once, where the kernel does not count them.
         """
@@ -40,9 +38,6 @@ class RunMonitor:
         """Return the node's reply.
 
         Args:
-            pid: of the node.
-            link: the socket to it.
-            job: what it runs.
             idle: processes that have no part in the run.
 
         Raises:

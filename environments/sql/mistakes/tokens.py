@@ -33,8 +33,6 @@ class Query:
     """A query as tokens.
 
     Attributes:
-        sql: the text.
-        tokens: its tokens.
         clauses: for each token, the keyword of the innermost clause around it.
         columns: names of columns by lower-case name of table, for the tables that the query names.
     """
@@ -119,15 +117,7 @@ def _clauses(tokens: Sequence[Token]) -> list[TokenType | None]:
 
 
 def names_replaced(sql: str, names: Mapping[str, str]) -> str:
-    """Return `sql` with other names of tables and columns; texts and functions stay.
-
-    Args:
-        sql: a query.
-        names: new names by lower-case old ones.
-
-    Raises:
-        SqlglotError: sqlglot cannot read it.
-    """
+    """Return `sql` with other names of tables and columns (`names`: new by lower-case old ones)."""
     tokens = sqlglot.tokenize(sql, read="sqlite")
     parts, done = [], 0
     for index, token in enumerate(tokens):

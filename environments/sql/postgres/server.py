@@ -41,11 +41,7 @@ _numbers = itertools.count(1)
 
 
 def driver() -> Any:
-    """Return the psycopg module.
-
-    Raises:
-        DataError: it is not installed.
-    """
+    """Return the psycopg module; raise `DataError` if it is not installed."""
     try:
         import psycopg
     except ImportError as error:

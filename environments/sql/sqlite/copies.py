@@ -58,9 +58,7 @@ class Copies:
     """One sandbox, started when it is first needed, and again after `close`.
 
     Args:
-        kind: of the sandbox, or "auto".
         folder: where the databases are; the first one outside of it needs another sandbox.
-        limits: of each statement.
     """
 
     def __init__(self, kind: str, folder: Path, limits: QueryLimits) -> None:
@@ -79,12 +77,7 @@ class Copies:
         return Node(f"copy-{next(self._names)}", node.database, self._era, node.history[:writes])
 
     def untouched(self, database: str) -> Node:
-        """Return the node that every copy of `database` descends from.
-
-        Raises:
-            DataError: the file is too large.
-            SandboxError: it cannot be read.
-        """
+        """Return the node that copies descend from; raise `DataError` if the file is too large."""
         found = self._untouched.get(database)
         if found is None:
             path = Path(database).resolve()

@@ -37,9 +37,7 @@ class SqliteEditor:
     """An `Editor` over SQLite files.
 
     Args:
-        sandbox: a kind of sandbox, or "auto".
         folder: where the databases are; others need a sandbox of their own.
-        limits: of each statement.
     """
 
     dialect = "sqlite"
@@ -162,12 +160,7 @@ class SqliteEditor:
             self._copies.drop(node)
 
     def _act(self, request: Request, seconds: float) -> dict[str, Any]:
-        """Return the reply to a request in the current state.
-
-        Raises:
-            Dead: the node is gone; the next call makes it anew.
-            StateLost: it came out another.
-        """
+        """Return the reply to a request in the current state."""
         try:
             return self._try(request, seconds)
         except StateLost:  # the sandbox lost the node before; from its statements it can be made
@@ -194,11 +187,7 @@ class SqliteEditor:
         self._at = Mark(self._here.node, self._here.writes + 1)
 
     def _revive(self) -> None:
-        """Make the node that this stands in anew, up to this state.
-
-        Raises:
-            StateLost: it came out another.
-        """
+        """Make the node that this stands in anew; raise `StateLost` if it came out another."""
         untouched, writes = self._copies.untouched(self._here.node.database), self._here.writes
         anew = self._copies.fork(self._here.node, writes)
         try:

@@ -26,8 +26,6 @@ def edit_tasks(folder: Path, split: str | None, *, files: bool) -> list[Task]:
     """Read `<split>.json`, with the databases where BIRD has them.
 
     Args:
-        folder: the folder of the tasks.
-        split: the split to read; None for the default.
         files: whether a task's database is a SQLite file in the folder; else it is the server's
             database named by `db_id`.
 

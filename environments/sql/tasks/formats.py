@@ -26,11 +26,7 @@ SPIDER_SPLITS = {
 
 
 def data_folder(data: str | None) -> Path:
-    """Return the folder of the tasks; that of the bundled ones if `data` is None.
-
-    Raises:
-        DataError: no such folder.
-    """
+    """Return the folder of the tasks, by default ours; raise `DataError` if it is missing."""
     folder = BUNDLED if data is None else Path(data).resolve()
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder of task data")

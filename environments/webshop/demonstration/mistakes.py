@@ -37,9 +37,6 @@ def mistakes(shop: Shop, goal: Goal, script: Sequence[Action], action: Action) -
     """Return wrong versions of `action`, likely first, with the same wording.
 
     Args:
-        shop: the shop.
-        goal: the goal of the task.
-        script: the solution of the task.
         action: a step of it, or the way back from a wrong product, which a shopper in a hurry buys
             instead.
     """

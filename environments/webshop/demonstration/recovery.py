@@ -31,10 +31,7 @@ def next_step(shop: Shop, asin: str, script: Sequence[Action], path: Sequence[St
     """Return the right action after `path`, which is not over.
 
     Args:
-        shop: the shop.
-        asin: the right product.
         script: how it is bought: a search, further pages, the product, its options, the purchase.
-        path: the steps so far.
     """
     session, clicked = _walk(shop, path)
     steps = {action.arguments.get("element", ""): action for action in script}

@@ -25,7 +25,6 @@ def open_index(
     Args:
         documents: called only to build; (id, text) each.
         fingerprint: stands for the documents' content; another content has another one.
-        folder: where indexes are kept; see `built_files`.
 
     Raises:
         NotWritable: the folder cannot be written, or its disk is full.

@@ -13,11 +13,7 @@ from environments.webshop.lucene.strings import Strings, encode
 
 
 class Index:
-    """Read-only; safe to use from several threads. `cache.open_index` makes one.
-
-    Args:
-        arrays: what `postings.build` made, in memory or mapped.
-    """
+    """Read-only; safe to use from several threads. `cache.open_index` makes one."""
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         self._ids = Strings(arrays["ids"], arrays["id_ends"])

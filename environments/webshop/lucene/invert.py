@@ -28,13 +28,9 @@ def invert(
     """Sort postings by term, and renumber documents and terms.
 
     Args:
-        blocks: the postings in the order of documents.
         id_ranks: the new number of each document.
         term_ranks: the new number of each term.
         scratch: a folder; the postings are mapped to files in it.
-
-    Raises:
-        OSError: the disk is full.
     """
     counts, most = _count(blocks, len(term_ranks))
     starts = np.zeros(len(counts) + 1, np.int64)
@@ -63,12 +59,7 @@ def _count(blocks: Blocks, terms: int) -> tuple[NDArray[np.int64], int]:
 def _places(
     terms: NDArray[np.int64], free: NDArray[np.int64]
 ) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
-    """Return the postings sorted by term, and the place of each.
-
-    Args:
-        terms: the term of each posting.
-        free: the first free place of each term; moved on here.
-    """
+    """Return the postings sorted by term, and the place of each; `free` places of terms move on."""
     order = np.argsort(terms, kind="stable")
     present, firsts, counts = np.unique(terms[order], return_index=True, return_counts=True)
     places = np.arange(len(order)) + np.repeat(free[present] - firsts, counts)

@@ -42,9 +42,7 @@ def build(documents: Iterable[tuple[str, str]], scratch: Path, memory: Memory = 
     without a term (no text, stop words only) counts for nothing, as in Lucene.
 
     Args:
-        documents: (id, text) each.
         scratch: a folder; the largest arrays are mapped to files in it.
-        memory: how much of the work stays in memory.
     """
     with (scratch / "blocks").open("w+b") as file:
         blocks = Blocks(file, memory.postings)

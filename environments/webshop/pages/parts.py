@@ -20,7 +20,6 @@ class Part:
             "picture" has an address as its text; "hidden" is in the text observations, but not on
             the page for people; the others ("heading", "instruction", "title", "price", "name",
             "text") are text.
-        text: the words.
         name: for an option, what it chooses ("size").
     """
 

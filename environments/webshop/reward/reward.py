@@ -62,7 +62,6 @@ class Reward:
         attributes: number of the requested attributes that the product has.
         options: number of the requested options that were chosen.
         price_ok: whether the price is under the cap.
-        goal: what was asked for.
     """
 
     kinship: Kinship
@@ -107,11 +106,7 @@ def grade(
     """Return the reward of buying `product` with `options` (values by name) for `goal`.
 
     Args:
-        product: the product bought.
-        goal: what was asked for.
         price: the product's price in dollars (`Catalogue.prices`).
-        options: the chosen values by option name.
-        nouns: returns the nouns of a title.
     """
     return Reward(
         kinship=kinship(product, goal, nouns),

@@ -48,8 +48,6 @@ def open_nouns(
 
     Args:
         titles: returns the titles; called only to make a table.
-        fingerprint: identifies the titles.
-        folder: where tables are kept; see `built_files`.
     """
     made = sorted((folder or default_folder()).glob(f"{fingerprint}-{MODEL}-*.nouns"))
     installed = model_version()

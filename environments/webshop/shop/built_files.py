@@ -28,8 +28,6 @@ def build_once(name: str, make: Callable[[Path], object], folder: Path | None = 
 
     Args:
         name: identifies the content that the file is made from.
-        make: writes the file to the given path.
-        folder: by default `default_folder()`.
 
     Raises:
         NotWritable: the folder cannot be written.

@@ -125,7 +125,6 @@ def load(
 
     Args:
         data: a folder with the original's files, or the product file of one; None for our own shop.
-        seed: seed of the prices and price caps.
         count: how many records to take, from the first; the original's `num_products`.
         folder: where files that are built from the data are cached; by default
             `built_files.default_folder()`.

@@ -12,21 +12,13 @@ from environments.errors import DataError
 
 
 def elements(path: Path) -> Iterator[Any]:
-    """Yield the elements of the JSON list in `path`.
-
-    Raises:
-        DataError: the file cannot be read, or is not such a list; names the file and the place.
-    """
+    """Yield the elements of the JSON list in `path`; a `DataError` names the file and the place."""
     with _opened(path, b"[") as file:
         yield from _checked(path, ijson.items(file, "item", use_float=True))
 
 
 def members(path: Path) -> Iterator[tuple[str, Any]]:
-    """Yield the names and values of the JSON object in `path`.
-
-    Raises:
-        DataError: as for `elements`.
-    """
+    """Yield the names and values of the JSON object in `path`; errors as for `elements`."""
     with _opened(path, b"{") as file:
         yield from _checked(path, ijson.kvitems(file, "", use_float=True))
 

@@ -29,8 +29,6 @@ class Instruction:
 
     Attributes:
         human: whether a person wrote it; else it was made from a template.
-        text: the instruction.
-        attributes: the attributes that it asks for.
         options: the values that a human one names; those of a synthetic one are combined (`goals`).
         goals: how many goals it makes: one, or one per combination of the product's options, which
             is 0 if an option has no values.

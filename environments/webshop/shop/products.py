@@ -54,7 +54,6 @@ class Product:
         bullets: the "features" page; the search index holds only the first.
         category: one of the five departments ("fashion", ...).
         query: the search that found it when the data was made; lower case, stripped.
-        product_category: its path of categories, separated by " › ".
         attributes: mined short properties ("machine washable"); not shown by default.
         options: values by option name, in the order of the file; a name may have no values.
         option_images: addresses by option value, where the data has them.
@@ -109,11 +108,7 @@ def make_product(record: Mapping[str, Any], attributes: tuple[str, ...] = NO_ATT
 
 
 def read_prices(pricing: str | None) -> tuple[float, ...]:
-    """Return the dollars of "$19.99 - $1,027.5": one price, or the first two.
-
-    Raises:
-        ValueError: no price can be read in it.
-    """
+    """Return the dollars of "$19.99 - $1,027.5", at most two; raise `ValueError` if none."""
     if not pricing:
         return (DEFAULT_PRICE,)
     found = tuple(float(re.sub(r"[^\d.]", "", part)) for part in pricing.split("$")[1:])

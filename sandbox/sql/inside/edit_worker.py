@@ -240,11 +240,7 @@ def load(path: str, limits: str) -> str:
 
 
 def perform(requests: str) -> str:
-    """Call methods of the copy; return the last reply as JSON.
-
-    Args:
-        requests: a JSON list of [method of `Copy`, arguments...].
-    """
+    """Call methods of `Copy`, a JSON list of [method, arguments...]; return the last reply."""
     reply: Any = None
     for name, *arguments in json.loads(requests):
         reply = getattr(copy, name)(*arguments)

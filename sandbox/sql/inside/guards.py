@@ -39,13 +39,7 @@ def read_only_uri(path: str) -> str:
 
 
 def set_limits(db: sqlite3.Connection, limits: dict[str, Any], trigger_depth: int) -> None:
-    """Apply SQLite's own limits to a connection.
-
-    Args:
-        db: the connection.
-        limits: as in `sandbox.QueryLimits`.
-        trigger_depth: how deep triggers may nest.
-    """
+    """Apply SQLite's own limits to a connection; `limits` as in `sandbox.QueryLimits`."""
     db.execute("PRAGMA temp_store=MEMORY")
     for limit, value in (
         (sqlite3.SQLITE_LIMIT_LENGTH, limits["cell_bytes"]),
@@ -63,27 +57,14 @@ def set_limits(db: sqlite3.Connection, limits: dict[str, Any], trigger_depth: in
 def may_read(
     code: int, first: str | None, second: str | None, refused: Collection[str] = REFUSED_FUNCTIONS
 ) -> bool:
-    """Return whether an authorizer may allow this as part of reading.
-
-    Args:
-        code: SQLite's action code.
-        first: its first argument.
-        second: its second argument.
-        refused: names of functions, in lower case.
-    """
+    """Return whether an authorizer may allow this (its code and arguments) as part of reading."""
     if code == sqlite3.SQLITE_FUNCTION:
         return (second or "").lower() not in refused
     return code in READS or (code == sqlite3.SQLITE_PRAGMA and (first or "").lower() in PRAGMAS)
 
 
 def describe(error: BaseException, seconds: float, noun: str) -> tuple[str, str]:
-    """Return the kind of an error (see `sandbox.QueryError`) and its message.
-
-    Args:
-        error: what SQLite or Python raised.
-        seconds: the time limit that applied.
-        noun: what was run, "query" or "statement".
-    """
+    """Return kind (see `sandbox.QueryError`) and message of an error; `noun` names what ran."""
     message = str(error)[:500]
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
     kind = ERROR_KINDS.get(code & 0xFF, "sql")
@@ -102,12 +83,7 @@ def overtime(seconds: float, noun: str = "query") -> str:
 
 
 def show(value: Any, width: int) -> Any:
-    """Return a cell as it is sent: numbers and NULL unchanged, the rest as text.
-
-    Args:
-        value: as SQLite returns it.
-        width: characters at most; "..." marks a cut.
-    """
+    """Return a cell as it is sent: numbers and NULL unchanged, the rest as text cut to `width`."""
     if isinstance(value, bytes):
         text = f"x'{value[: width // 2].hex()}'"
         return text if len(value) <= width // 2 else text[:-1] + "...'"

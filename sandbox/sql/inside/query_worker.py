@@ -51,13 +51,7 @@ def authorize(code: int, first: str | None, second: str | None, *_: str | None) 
 
 
 def connect(path: str, limits: dict[str, Any], on_error: str) -> sqlite3.Connection:
-    """Open a guarded connection.
-
-    Args:
-        path: of the database.
-        limits: as in `sandbox.QueryLimits`.
-        on_error: the codec error handler for text that is not UTF-8.
-    """
+    """Open a guarded connection; `on_error` names the codec error handler for broken UTF-8."""
     try:
         db = sqlite3.connect(read_only_uri(path), uri=True, isolation_level=None)
         db.execute("PRAGMA schema_version")  # the first read: is it a database at all?
@@ -73,11 +67,7 @@ def connect(path: str, limits: dict[str, Any], on_error: str) -> sqlite3.Connect
 
 @contextlib.contextmanager
 def running(path: str, sql: str, limits: dict[str, Any], on_error: str) -> Iterator[sqlite3.Cursor]:
-    """Yield a cursor over `sql`, under the deadline.
-
-    Raises:
-        QueryFailed: the query ended in any way but by itself.
-    """
+    """Yield a cursor over `sql`, under the deadline; raise `QueryFailed` if it is cut short."""
     seconds = float(limits["seconds"])
     deadline = time.monotonic() + seconds
     signal.setitimer(signal.ITIMER_REAL, seconds + KERNEL_GRACE)

@@ -17,7 +17,6 @@ class Files(Protocol):
     """How a node gets the files of its parent.
 
     Attributes:
-        name: "overlay" or "copy".
         held: bytes saved.
     """
 

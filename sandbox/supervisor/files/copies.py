@@ -40,7 +40,6 @@ class Entry:
     """A file, directory, symbolic link or FIFO.
 
     Attributes:
-        mode: as in stat.
         modified: time in nanoseconds.
         target: of a link.
         blob: contents of a file.
@@ -69,9 +68,6 @@ class Copies:
         """Start without saved files.
 
         Args:
-            home: what nodes see.
-            most_bytes: of one node.
-            most_files: of one node.
             in_memory: whether home is in memory; then everything has to be.
         """
         self._home, self._most_bytes, self._most_files = home, most_bytes, most_files

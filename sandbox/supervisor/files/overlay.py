@@ -67,16 +67,7 @@ class Overlay:
     name = "overlay"
 
     def __init__(self, home: str, layer_bytes: int, layer_files: int) -> None:
-        """Mount the first layer.
-
-        Args:
-            home: what nodes see.
-            layer_bytes: what a node may add.
-            layer_files: what a node may add.
-
-        Raises:
-            OSError: mounting is not allowed here.
-        """
+        """Mount the first layer, with limits of one node; raise `OSError` if that is refused."""
         self._home = home
         self._options = f"size={layer_bytes},nr_inodes={layer_files},mode=755"
         self._users: dict[str, int] = {}

@@ -132,7 +132,6 @@ def remove(path: str, aside: str) -> None:
     Directories are moved up before they are emptied, so that no depth is too deep.
 
     Args:
-        path: a file or folder.
         aside: an existing directory on the same file system, for our use.
     """
     if not stat.S_ISDIR(os.lstat(path).st_mode):

@@ -100,12 +100,7 @@ def limit(limits: Mapping[str, int]) -> None:
 
 
 def become_node(limits: Mapping[str, int], families: Sequence[str]) -> None:
-    """Give up what the root interpreter, and so every node, may not do.
-
-    Args:
-        limits: see `limit`.
-        families: address families that sockets may have ("AF_UNIX", ...).
-    """
+    """Give up what the root interpreter, and so every node, may not do."""
     os.setsid()
     with contextlib.suppress(OSError):  # Landlock refuses it; nothing depends on it alone
         _write("/proc/self/oom_score_adj", str(OOM_SCORE))

@@ -28,7 +28,6 @@ class Process(NamedTuple):
 
     Attributes:
         state: one letter, as in proc(5).
-        threads: how many it has.
         faults: pages that it touched or copied itself.
         resident: bytes.
     """
