@@ -1,8 +1,9 @@
-"""What the commands share: the --json flag, what they say to a person, and how they end."""
+"""What the commands share: the --json flag, messages to a person, and how they end."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -13,26 +14,27 @@ from treegraft.errors import TreegraftError
 Unsafe = Annotated[
     bool, typer.Option(help="Allow --sandbox process, which confines nothing.", show_default=False)
 ]
+RunFolder = Annotated[Path, typer.Argument(help="A run's folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on standard output.")]
 
 
 def say(text: str) -> None:
-    """A line for the person at the terminal; standard output is for results."""
+    """Print a line for the person at the terminal; standard output is for results."""
     print(text, file=sys.stderr)
 
 
 @contextmanager
 def results_only() -> Iterator[None]:
-    """Around work whose libraries print on standard output (DeepSpeed logs there)."""
+    """Keep what libraries print (DeepSpeed logs there) out of standard output."""
     with redirect_stdout(sys.stderr):
         yield
 
 
 def confirmed(sandbox: str, unsafe: bool) -> str:
-    """The sandbox to use.
+    """Return `sandbox`.
 
     Raises:
-        SandboxError: one that confines nothing, without the user's own word for it.
+        SandboxError: It confines nothing, and the user did not allow that with --unsafe.
     """
     if sandbox == "process" and not unsafe:
         raise SandboxError(
@@ -44,7 +46,7 @@ def confirmed(sandbox: str, unsafe: bool) -> str:
 
 @contextmanager
 def resumable() -> Iterator[None]:
-    """Around work that the same command goes on with after Ctrl-C."""
+    """Exit with code 130 at Ctrl-C during work that the same command continues later."""
     try:
         yield
     except KeyboardInterrupt:
@@ -53,7 +55,7 @@ def resumable() -> Iterator[None]:
 
 
 def guarded(application: Any) -> int:
-    """Run a typer application; what a user can mend is one line and exit code 2."""
+    """Run a typer application; an error that the user can fix is one line and exit code 2."""
     try:
         application()
     except TreegraftError as error:

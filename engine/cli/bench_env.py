@@ -1,53 +1,29 @@
 """The command `engine bench-env`."""
 
 import json
+from typing import Annotated
 
-from engine.cli.options import (
-    Data,
-    Db,
-    Env,
-    Format,
-    Goals,
-    Limit,
-    Observation,
-    Partial,
-    Sandbox,
-    Schema,
-    Split,
-    env_options,
-)
+import typer
+
+from engine.bench_env import OPERATIONS, measure
+from engine.cli.env_flags import EnvChoice
+from engine.cli.flags import command
 from engine.terminal import Json, Unsafe, confirmed, say
 
 
-def bench_env(
-    env: Env,
-    data: Data = None,
-    split: Split = None,
-    limit: Limit = 20,
-    sandbox: Sandbox = "auto",
+def _bench_env(
+    choice: EnvChoice,
+    limit: Annotated[int | None, typer.Option(min=1, help="Most tasks to play.")] = 20,
     unsafe: Unsafe = False,
-    db: Db = None,
-    format_: Format = None,
-    partial: Partial = False,
-    goals: Goals = None,
-    observation: Observation = None,
-    schema: Schema = None,
     json_: Json = False,
 ) -> None:
     """Time what a search asks of an environment: steps, snapshots, branches."""
-    options = {**env_options(locals()), "sandbox": confirmed(sandbox, unsafe)}
     from rich.console import Console
     from rich.table import Table
 
-    import environments
-    from engine.bench_env import OPERATIONS, measure
-    from engine.runs.tasks import select
-
-    world = environments.make(env, data=data, split=split, **options)
-    try:
-        costs = measure(world, select(world.tasks, limit=limit)).to_dict()
-    finally:
-        world.close()
+    confirmed(choice.sandbox, unsafe)
+    with choice.open(limit) as (world, tasks):
+        costs = measure(world, tasks).to_dict()
     if json_:
         print(json.dumps(costs))
         return
@@ -61,3 +37,6 @@ def bench_env(
         f"the solutions of {costs['tasks']} tasks; branch: back to a snapshot, and a step; replay: "
         f"there by a reset and all steps, as where a snapshot is lost{lost}"
     )
+
+
+bench_env = command(_bench_env)

@@ -1,9 +1,14 @@
-"""Flags for an environment's own options: `--env-arg key=value`."""
+"""Flags that name an environment and set its own options: `--env-arg key=value`."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from engine.panels import TASKS
+from engine.panels import SANDBOX, TASKS
+
+if TYPE_CHECKING:
+    from environments import Task, ToolEnv
 
 _OLD = {"old": True}
 
@@ -48,3 +53,35 @@ class EnvFlags:
             if f.metadata.get("old") and (value := getattr(self, f.name))
         ]
         return parse_options(env, [*old, *self.env_arg])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvChoice(EnvFlags):
+    """An environment and its task data, for commands that play its solutions.
+
+    Attributes:
+        env: A registered environment (bird, spider, database, python, webshop), or `module:Class`.
+        data: Folder or file of the task data.
+        split: Which split: train, dev, test.
+        sandbox: What confines the agent: auto, docker, bubblewrap, landlock, process.
+    """
+
+    env: str = field(metadata={"panel": TASKS})
+    data: str | None = field(
+        default=None, metadata={"panel": TASKS, "default": "the bundled tasks"}
+    )
+    split: str | None = field(default=None, metadata={"panel": TASKS, "default": "all"})
+    sandbox: str = field(default="auto", metadata={"panel": SANDBOX})
+
+    @contextmanager
+    def open(self, limit: int | None) -> "Iterator[tuple[ToolEnv, list[Task]]]":
+        """Make the environment, give it with at most `limit` of its tasks, and close it."""
+        import environments
+        from engine.runs.tasks import select
+
+        options = {"data": self.data, "split": self.split, "sandbox": self.sandbox}
+        world = environments.make(self.env, **options, **self.options(self.env))
+        try:
+            yield world, select(world.tasks, limit=limit)
+        finally:
+            world.close()

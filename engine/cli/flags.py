@@ -9,6 +9,7 @@ needs stands in the field's metadata:
     min, max: bounds of a number.
     default: text shown in place of the default.
     hidden: not a flag at all; the Python API sets it.
+    comma: several values in one text, a,b,c.
     old: a flag of an earlier version, accepted but not listed.
     type: its type on the command line, where the field takes more than a flag can say.
 """
@@ -106,7 +107,7 @@ def parameters_of(cls: type) -> list[inspect.Parameter]:
     hints = get_type_hints(cls)
     texts = help_texts(cls)
     return [
-        _parameter(each, each.metadata.get("type", hints[each.name]), texts)
+        _parameter(each, _command_line_type(each, hints[each.name]), texts)
         for each in flag_fields(cls)
     ]
 
@@ -176,6 +177,10 @@ def parameter_name(option_field: Field[Any]) -> str:
     return flag_name(option_field).removeprefix("--").replace("-", "_")
 
 
+def _command_line_type(option_field: Field[Any], hint: Any) -> Any:
+    return str if "comma" in option_field.metadata else option_field.metadata.get("type", hint)
+
+
 def _parameter(option_field: Field[Any], hint: Any, texts: Mapping[str, str]) -> inspect.Parameter:
     default = _default(option_field)
     declared, extra = _typer_type(hint)
@@ -211,6 +216,8 @@ def _default(option_field: Field[Any]) -> Any:
 
 def _shown(default: Any, declared: Any) -> Any:
     """Return a field's default as typer takes it."""
+    if declared is str and isinstance(default, tuple):
+        return ",".join(default)
     if get_origin(declared) is list and default is not inspect.Parameter.empty:
         return list(default)
     if isinstance(default, Mapping):
@@ -241,6 +248,8 @@ def _plain(hint: Any) -> Any:
 def _value(given: Any, option_field: Field[Any]) -> Any:
     """Return a flag's value as the dataclass takes it."""
     default = _default(option_field)
+    if "comma" in option_field.metadata:
+        return tuple(part.strip() for part in given.split(",") if part.strip())
     if isinstance(default, tuple) and given is not None:
         return tuple(given)
     if isinstance(default, Mapping):

@@ -6,11 +6,10 @@ from typing import Annotated
 
 import typer
 
-from engine.cli.options import Run
-from engine.terminal import Json
+from engine.terminal import Json, RunFolder
 
 
-def stats(run: Run, json_: Json = False) -> None:
+def stats(run: RunFolder, json_: Json = False) -> None:
     """Print statistics of a run: solve rate, failures, calls, tokens, dollars, tree shapes."""
     from rich.console import Console
     from rich.table import Table
@@ -31,7 +30,7 @@ def stats(run: Run, json_: Json = False) -> None:
 
 
 def show(
-    run: Run,
+    run: RunFolder,
     task: Annotated[str, typer.Option(help="Id of a task.", show_default="all tasks")] = "",
     graphml: Annotated[Path | None, typer.Option(help="Write the tree as GraphML.")] = None,
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object per tree.")] = False,

@@ -5,7 +5,6 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from engine.cli.options import Data, Split
 from engine.terminal import say
 
 shop = typer.Typer(help="The web shop, for a person.", no_args_is_help=True)
@@ -18,8 +17,11 @@ def _group() -> None:
 
 @shop.command("serve")
 def shop_serve(
-    data: Data = None,
-    split: Split = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Folder or file of the task data.", show_default="the bundled tasks"),
+    ] = None,
+    split: Annotated[str | None, typer.Option(help="Which split: train, dev, test.")] = None,
     goals: Annotated[
         Literal["synthetic", "human"] | None, typer.Option(help="Who wrote the instructions.")
     ] = None,

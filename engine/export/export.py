@@ -5,8 +5,9 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
+from engine.config import one_of
 from engine.errors import UsageError
 from engine.export.filters import NO_ANNOTATIONS, Counts, Filters, passing_leaves
 from engine.export.formats import Format, write_rows
@@ -34,28 +35,35 @@ class ExportSettings:
     Attributes:
         kind: Rows to write: sft (successful paths) or dpo (pairs of success and failure).
         filters: Which paths become rows.
-        templates: How messages are written. Of several, each row takes one, chosen by its path.
-            Empty for the template that the run was explored with.
-        dialects: How tools are described. Of several, each row takes one. Empty for the template's
-            own way.
+        templates: How messages are written. Of several (a,b,c), each row takes one, chosen by its
+            path.
+        dialects: How tools are described: openai, lines, autogpt, toolbench, typescript. Of
+            several (a,b,c), each row takes one.
         pairs: Pairs in DPO rows: step (one action each) or trajectory (to the end of each path).
         format: File format: jsonl, sharegpt or toolbench; jsonl writes Parquet if the file is
             called *.parquet.
         mask_errors: Show actions that failed with an error, but do not train on them (sft, jsonl).
 
     Raises:
-        UsageError: the format cannot hold such rows.
+        UsageError: A value is unknown, or the format cannot hold such rows.
     """
 
-    kind: Kind = "sft"
-    filters: Filters = field(default_factory=Filters)
-    templates: tuple[str, ...] = ()
-    dialects: tuple[str, ...] = ()
-    pairs: PairKind = "step"
-    format: Format = "jsonl"
+    kind: Kind = field(default="sft", metadata={"flag": "to", "type": str})
+    filters: Filters = field(default_factory=Filters, metadata={"hidden": True})
+    templates: tuple[str, ...] = field(
+        default=(), metadata={"flag": "template", "comma": True, "default": "the run's"}
+    )
+    dialects: tuple[str, ...] = field(
+        default=(), metadata={"flag": "dialect", "comma": True, "default": "the template's"}
+    )
+    pairs: PairKind = field(default="step", metadata={"type": str})
+    format: Format = field(default="jsonl", metadata={"type": str})
     mask_errors: bool = False
 
     def __post_init__(self) -> None:
+        one_of("to", self.kind, get_args(Kind))
+        one_of("pairs", self.pairs, get_args(PairKind))
+        one_of("format", self.format, get_args(Format))
         if self.format == "toolbench" and self.kind == "dpo":
             raise UsageError("ToolBench's format has no pairs; use --format jsonl or sharegpt")
         if self.format == "sharegpt" and self.kind == "dpo" and self.pairs == "trajectory":

@@ -19,7 +19,7 @@ class Filters:
         min_reward: Least reward of a path, from 0 to 1. The default keeps full successes only:
             training on paths with rewards above 2/3 gives markedly worse students (AgentTuning,
             arXiv:2310.12823, table 5).
-        per_task: Most paths per task, shortest first; None keeps all.
+        per_task: Most paths per task, shortest first.
         loops: Keep paths in which the same action got the same observation twice.
         give_ups: Keep paths that end by giving up.
         near_duplicates: Keep paths whose actions differ from those of another path of the task in
@@ -30,13 +30,13 @@ class Filters:
             with such a step, and pairs of the teacher's step and the student's.
     """
 
-    min_reward: float = 1.0
-    per_task: int | None = None
+    min_reward: float = field(default=1.0, metadata={"min": 0, "max": 1})
+    per_task: int | None = field(default=None, metadata={"min": 1, "default": "all"})
     loops: bool = False
     give_ups: bool = False
     near_duplicates: bool = False
     exclude_marked: bool = False
-    min_mark: int | None = None
+    min_mark: int | None = field(default=None, metadata={"min": 1, "max": 5})
     corrected: bool = False
 
     @property

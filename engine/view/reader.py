@@ -9,7 +9,13 @@ from typing import Self
 from engine.errors import UsageError
 from engine.export.pairs import PairKind
 from engine.export.rows import RowBuilder
-from engine.runs.annotations import Annotation, path_signatures
+from engine.runs.annotations import (
+    Annotation,
+    annotations_file,
+    append_annotations,
+    path_signatures,
+    read_annotations,
+)
 from engine.runs.fingerprints import contains_secret
 from engine.runs.store import Store
 from engine.view.data import Json, TreeData, about_run, summary_without_tree, tree_data
@@ -86,3 +92,27 @@ class RunReader:
         tasks = {annotation.task for annotation in annotations} & set(self.store.task_ids())
         signatures = {task_id: path_signatures(self.store.tree(task_id)) for task_id in tasks}
         return [each for each in annotations if not each.matches(signatures.get(each.task, ()))]
+
+
+def import_annotations(run: Path, file: Path) -> tuple[int, int]:
+    """Add the annotations of a downloaded `file`; return how many are new, and how many it has.
+
+    Raises:
+        UsageError: There is no such file, or it was made on another run; nothing is added.
+    """
+    if not file.is_file():
+        raise UsageError(f"no file {file}; download one from the page of `engine view`")
+    marks = read_annotations(file)
+    with RunReader.open(run) as reader:
+        stale = reader.stale(marks)
+    if stale:
+        first = stale[0]
+        raise UsageError(
+            f"{len(stale)} of {len(marks)} marks are about other trees (node {first.node} of task "
+            f"{first.task!r}): they were made on another run; none was added"
+        )
+    target = annotations_file(run)
+    known = read_annotations(target)
+    new = [mark for mark in marks if mark not in known]
+    append_annotations(target, new)
+    return len(new), len(marks)

@@ -5,6 +5,8 @@ A person's marks are posted with a token from the page and appended to the file 
 
 import json
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from hmac import compare_digest
 from pathlib import Path
@@ -16,6 +18,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from engine.errors import UsageError
+from engine.export.pairs import PairKind
 from engine.runs.annotations import (
     Annotation,
     annotations_file,
@@ -26,7 +29,7 @@ from engine.view.data import Json
 from engine.view.html import page_end, page_start
 from engine.view.live import Feed
 from engine.view.reader import RunReader
-from engine.web import browser_app, read_body
+from engine.web import HOST, WebServer, browser_app, listen, read_body, stop_event
 
 REFRESH_SECONDS = 0.5
 """Seconds between two looks at the run."""
@@ -90,6 +93,26 @@ class ViewApp:
                 raise UsageError("the tree has changed since; look at it again")
         append_annotations(annotations_file(self.run), [mark])
         return _json(mark.to_dict())
+
+
+@contextmanager
+def follow(run: Path, pairs: PairKind, port: int) -> Iterator[WebServer]:
+    """Serve the run's page on loopback; after the block, follow the run until Ctrl-C or SIGTERM.
+
+    Args:
+        run: The run's folder.
+        pairs: The pairs to show.
+        port: 0 for any free port.
+    """
+    with (
+        RunReader.open(run, pairs) as reader,
+        WebServer(ViewApp(run, feed := Feed(reader)).app, listen(HOST, port)) as server,
+        stop_event() as stop,
+    ):
+        yield server
+        feed.refresh()
+        while not stop.wait(REFRESH_SECONDS):
+            feed.refresh()
 
 
 def _json(value: Json) -> Response:

@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from functools import cache
 
-from engine.cli.options import ENV_OPTIONS
 from engine.errors import UsageError
 from treegraft.rounds.settings import Flags
 from treegraft.rounds.subprocesses import executable
@@ -20,9 +19,8 @@ _WIDE = {"COLUMNS": "400", "TERM": "dumb"}
 """So that each flag stands whole, and at the beginning of a line of its own."""
 
 _ALWAYS = {"help", "json", "config"}
-_WORLD = {"env", "data", "split", "tasks", "limit", "template", "sandbox", "unsafe"} | {
-    name.rstrip("_") for name in ENV_OPTIONS
-}
+_ENV_OPTIONS = {"db", "format", "partial", "goals", "observation", "schema"}
+_WORLD = {"env", "data", "split", "tasks", "limit", "template", "sandbox", "unsafe"} | _ENV_OPTIONS
 _SEARCHED = {"out", "journal", "quarantine", "teacher", "base_url"}
 _STUDENT = {"swift", "swift_threshold", "swift_template"}
 _TRAINED = {"model_name_or_path", "dataset", "output_dir"}
