@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Counts of one request or the sum of many.
+    """Counts of one request or the sum of many; tokens as the endpoint counts them.
 
-    calls: requests.  prompt_tokens, completion_tokens: as the endpoint counts them.
-    cached_tokens: the part of prompt_tokens that the endpoint had in its prefix cache.
-    usd: US dollars; 0 where no price is known.
+    Attributes:
+        cached_tokens: The part of `prompt_tokens` that the endpoint had in its prefix cache.
+        usd: US dollars; 0 if no price is known.
     """
 
     calls: int = 0
@@ -20,6 +20,7 @@ class Usage:
 
     @property
     def tokens(self) -> int:
+        """Prompt and completion tokens."""
         return self.prompt_tokens + self.completion_tokens
 
     def __add__(self, other: "Usage") -> "Usage":

@@ -1,5 +1,7 @@
-"""A student acts first, and its teacher only where it must: SwiftSage (Lin et al. 2023,
-arXiv:2305.17390, section 3), as a policy over two policies, so that every search can use it.
+"""A student acts first, and its teacher only where the student fails.
+
+This is SwiftSage (Lin et al. 2023, arXiv:2305.17390, section 3) as a policy over two policies, so
+that every search can use it.
 
 The teacher acts in a state where
 
@@ -52,9 +54,6 @@ class StudentFirst:
     of a state were the student's, none could be corrected.
 
     Args:
-        student: Acts first.
-        teacher: Acts where the student may not.
-        tools: Names of the task's tools.
         threshold: Mean log-probability (nats per token) below which the student is unsure; -inf
             trusts every call that can be parsed.
         warn: Receives one message when the student cannot be reached.

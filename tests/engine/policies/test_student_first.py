@@ -10,7 +10,7 @@ import pytest
 from engine.errors import UsageError
 from tests.support.chat_faults import Fault, status
 from tests.support.chat_server import ChatServer, Json
-from tests.support.swift_pairs import Pair, acted, calls, depth, is_probe, pair, says
+from tests.support.student_first import Pair, acted, calls, depth, is_probe, pair, says
 
 
 def test_a_student_that_is_sure_and_right_is_never_corrected(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_student_that_dies_does_not_fail_the_task(tmp_path: Path, capfd: Any) 
         assert [depth(request) for request in both.asked] == [0, 1, 1, 1]
         assert both.stats["swift"]["unreachable"] == 2
     said = capfd.readouterr().err
-    assert said.count("the student cannot be had") == 1 and "fault 500" in said
+    assert said.count("the student cannot be reached") == 1 and "fault 500" in said
 
 
 def test_a_refused_request_says_nothing_of_the_next(tmp_path: Path, capfd: Any) -> None:
@@ -124,7 +124,7 @@ def test_a_refused_request_says_nothing_of_the_next(tmp_path: Path, capfd: Any) 
     with pair(tmp_path, lambda _: calls(1), faults=refused) as both:
         both.explore()
         assert acted(both.tree) == ["unreachable", "unreachable", "student"]
-    assert capfd.readouterr().err.count("the student cannot be had") == 1
+    assert capfd.readouterr().err.count("the student cannot be reached") == 1
 
 
 @pytest.mark.parametrize(
