@@ -18,6 +18,7 @@ from engine.templates import NAMES, get
 from engine.templates.base import World
 from environments import GIVE_UP, Action, Step, Task, Tool, make
 from environments.registry import ENTRY_POINTS
+from search.policy import Child, Request
 from search.tree import ROOT, Call, Tree
 from search.usage import Usage
 from tests.support.chat_server import ChatServer
@@ -83,14 +84,12 @@ async def test_a_request_begins_with_the_bytes_of_its_parents(
         teacher = Teacher(endpoint, get(template), walked.world, "m", SAMPLING)
         for depth in range(len(path)):
             for tried in (0, 1, 2):
-                await teacher.propose(
-                    walked.tasks[0],
-                    path[:depth],
-                    tried=[path[depth]] * tried,
-                    count=1,
-                    attempt=tried,
+                children = [Child(path[depth])] * tried
+                request = Request(
+                    walked.tasks[0], path[:depth], children, differ=True, attempt=tried
                 )
-        await teacher.propose(walked.tasks[1], [], tried=(), count=1, attempt=0)
+                await teacher.propose(request)
+        await teacher.propose(Request(walked.tasks[1]))
         await endpoint.aclose()
     heads, texts, tails = zip(*map(split, server.bodies), strict=True)
     assert len(set(heads)) == 1  # model
