@@ -54,7 +54,7 @@ from engine.chat.open import ChatSpec, ChatStack, EndpointSpec
 from engine.config import Config
 from engine.executors.local import Local
 from engine.executors.processes import Processes
-from engine.runs.explore import Silent, explore
+from engine.runs.explore import Progress, explore
 from environments import Task
 from sandbox.check import choose
 from search import Tree
@@ -130,7 +130,7 @@ def rss() -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-class Watch(Silent):
+class Watch(Progress):
     """Notes the resident set every `every` tasks."""
 
     def __init__(self, every: int) -> None:

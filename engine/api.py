@@ -18,7 +18,7 @@ from engine.config import Config, config_of
 from engine.export.export import ExportSettings, export_rows
 from engine.export.filters import Counts, Filters
 from engine.runs.build_executor import Resources, RunBudget
-from engine.runs.explore import Progress, Silent, Summary
+from engine.runs.explore import Progress, Summary
 from engine.runs.run import ALL, LOCAL, NO_BUDGET, Selection, run, wait
 from engine.runs.stats import stats
 from engine.runs.store import Store
@@ -193,7 +193,7 @@ async def aexplore(
         selection=Selection(tasks=",".join(tasks), limit=limit, quarantine=quarantine),
         budget=RunBudget(usd=max_usd, calls=max_calls, tokens=max_tokens),
         resources=resources,
-        progress=progress or Silent(),
+        progress=progress,
     )
     return Run(out, summary)
 

@@ -25,7 +25,6 @@ class Costs:
     """The times measured.
 
     Attributes:
-        tasks: number of tasks played.
         lost: number of snapshots that could not be restored.
         seconds: seconds of every call, by operation.
     """

@@ -24,11 +24,8 @@ class Finding:
     """One thing that was looked for.
 
     Attributes:
-        name: What it is.
-        found: Whether it can be used here.
         detail: Its version or state, or why it cannot be used.
         hint: How to get it; "" if it is there.
-        needed_for: What it is needed for.
     """
 
     name: str

@@ -21,12 +21,9 @@ class Unsound:
     """A task to leave out.
 
     Attributes:
-        task: its id.
-        group: its group.
         kind: "fails" (the solution earns less than 1.0), "errors" (it ends in an error), "suspect"
             (the environment doubts it, as with an empty gold answer), "noop" (doing nothing earns
             1.0), or "sandbox" (the sandbox failed).
-        reason: one line for people.
     """
 
     task: str

@@ -26,11 +26,9 @@ _GRACE_SECONDS = 5  # for clients to take their last response
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens. Clients that connect wait for a `WebServer` to take it.
+    """Return a socket that listens on a free port if `port` is 0.
 
-    Args:
-        host: a name or an address, IPv4 or IPv6.
-        port: 0 for any free port.
+    Clients that connect wait for a `WebServer` to take it.
 
     Raises:
         UsageError: the address is not available.
@@ -50,13 +48,8 @@ class WebServer(uvicorn.Server):
     finish. Defects of the app are answered with status 500 and printed; nothing else is logged.
 
     Args:
-        app: the ASGI app.
         listener: from `listen`; the server closes it.
         on_stop: called in the server's event loop when it stops, for requests that wait long.
-
-    Attributes:
-        host: the address it listens on.
-        port: the port it listens on.
     """
 
     def __init__(
@@ -122,9 +115,7 @@ def stop_event() -> Iterator[Event]:
 def browser_app(routes: Sequence[Route], policy: str) -> Starlette:
     """Return an app for the browser of this machine. An error of ours is answered as its text.
 
-    Args:
-        routes: the pages; POST is for what changes something.
-        policy: the Content-Security-Policy of every response.
+    `policy` is the Content-Security-Policy of every response. Use POST for what changes something.
     """
     return Starlette(
         routes=routes,

@@ -64,7 +64,6 @@ class Draw:
     """A proposed action, not yet played.
 
     Attributes:
-        action: The action.
         call: Index in `Tree.calls` of the request that proposed it, or -1.
         actor: See `Node.actor`.
         why: See `Node.why`.
@@ -160,10 +159,7 @@ class Episode:
     async def take(self, at: int, draw: Draw, *, last: bool = False) -> Node:
         """Play a drawn action in state `at` and add the result as a child of `at`.
 
-        Args:
-            at: The state's id.
-            draw: The action.
-            last: Nothing more will be played in `at`, so it need not be saved.
+        `last` says that nothing more will be played in `at`, so it need not be saved.
         """
         step = await self._move(self._play, at, draw.action, last)
         self._won += step.solved

@@ -44,7 +44,6 @@ class Child:
     """An action already taken in a state.
 
     Attributes:
-        step: The action and its observation.
         actor: Who proposed it; see `Node.actor`.
         failed: The path ended there or was continued, and no path through it succeeded.
     """
@@ -64,7 +63,6 @@ class Request:
     """What a search asks a policy: the next actions in one state.
 
     Attributes:
-        task: The task.
         path: Steps from the start to the state.
         children: Actions already taken in the state.
         differ: The new actions must differ from `children`; False asks for independent draws.
@@ -133,7 +131,6 @@ class Judgement(Generic[T]):
     """A judge's answer and what it cost.
 
     Attributes:
-        result: The answer.
         usage: What the request cost.
         request: The request's key in the journal, or "".
     """

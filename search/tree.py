@@ -77,9 +77,7 @@ class Tree:
     """Everything a search of `task` visited.
 
     Attributes:
-        task: The task.
         source: Who proposed: a model's name, "demonstration", or "teacher+student".
-        nodes: The visited states, in order.
         calls: Every request, including those that brought only duplicates and a judge's.
         duplicates: Proposals dropped because a sibling had the same action.
         closed: States given up before they had `width` children, and why: "repeats" (nothing new

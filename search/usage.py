@@ -5,13 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Counts of one request, or the sum of many.
+    """Counts of one request or the sum of many; tokens as the endpoint counts them.
 
     Attributes:
-        calls: Requests.
-        prompt_tokens: As the endpoint counts them.
-        completion_tokens: As the endpoint counts them.
-        cached_tokens: The part of prompt_tokens that the endpoint had in its prefix cache.
+        cached_tokens: The part of `prompt_tokens` that the endpoint had in its prefix cache.
         usd: US dollars; 0 if no price is known.
     """
 

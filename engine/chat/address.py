@@ -9,10 +9,7 @@ OPENAI_URL = "https://api.openai.com/v1"
 
 
 def resolve_address(base_url: str) -> tuple[str, str]:
-    """Return the endpoint's address and key, with the environment's values as defaults.
-
-    Args:
-        base_url: the address; "" for OPENAI_BASE_URL, else OpenAI's own. The key is OPENAI_API_KEY.
+    """Return the endpoint's address (default: OPENAI_BASE_URL, else OpenAI's) and OPENAI_API_KEY.
 
     Raises:
         PolicyError: the address is not a URL, or is OpenAI's own and there is no key.

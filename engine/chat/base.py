@@ -17,7 +17,6 @@ class ChatRequest:
     """One request. Requests that differ in any field have different keys in the journal.
 
     Attributes:
-        model: the model's name at the server.
         messages: the conversation, in OpenAI's format.
         tools: OpenAI's function objects.
         sampling: OpenAI's further parameters: temperature, top_p, n, stop, seed, ...
@@ -38,7 +37,6 @@ class ChatReply:
     Attributes:
         messages: one assistant message per choice, in OpenAI's format; at least one.
         usage: of the whole request, as when it was paid; `calls` is 1.
-        model: the model's name as the server gives it.
         finish: one finish_reason per choice.
         logprobs: per choice, the mean natural log-probability of its tokens (nats per token, at
             most 0), or None if the server gives none; () if they were not requested.

@@ -16,11 +16,6 @@ class Entry:
 
     Attributes:
         time: when it was committed, UTC, ISO 8601.
-        model: as named in the request.
-        base_url: the endpoint.
-        prompt_tokens: of the request.
-        completion_tokens: of the reply.
-        usd: dollars paid.
         size: bytes.
     """
 

@@ -34,9 +34,6 @@ class Endpoint:
 
     Args:
         base_url: the server's address; may hold a user and a password.
-        api_key: the key, if the server needs one.
-        concurrency: most requests at once.
-        retries: how often and how long to retry.
         price: of the model; fills `usage.usd`.
         timeout: seconds per attempt, from the first byte sent to the last received.
 

@@ -208,11 +208,7 @@ class CachedChat:
         return await asyncio.shield(answering)
 
     async def drain(self, seconds: float) -> int:
-        """Wait for the requests under way, whose replies are kept; then cancel the rest.
-
-        Returns:
-            How many had to be cancelled.
-        """
+        """Wait for the requests under way, whose replies are kept; cancel and count the rest."""
         if not self._under_way:
             return 0
         _, late = await asyncio.wait(list(self._under_way.values()), timeout=seconds)

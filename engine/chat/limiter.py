@@ -22,10 +22,6 @@ class Limiter:
         maximum: highest limit, and the first one.
         cooldown: seconds after a cut without a second cut.
 
-    Attributes:
-        active: requests under way.
-        cuts: how often the limit was cut.
-
     Raises:
         ValueError: `maximum` is less than 1.
     """

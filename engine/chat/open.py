@@ -25,7 +25,6 @@ class EndpointSpec:
         base_url: the address; may hold a user and a password.
         api_key: the key; it is in no log and no file.
         price: of the model; None counts no dollars.
-        retries: how often and how long to retry.
         timeout: seconds per attempt.
     """
 
@@ -62,8 +61,6 @@ class ChatSpec:
     """Endpoints, journal and budget of a run.
 
     Attributes:
-        journal: the journal's file.
-        budget: the run's.
         teacher: the teacher's endpoint; None for the demonstration teacher.
         student: the endpoint of a student that acts first; None without one.
     """

@@ -6,7 +6,7 @@ overrides it.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from math import inf
 from pathlib import Path
@@ -27,8 +27,6 @@ class Price:
     """US dollars per million tokens.
 
     Attributes:
-        input: for prompt tokens.
-        output: for completion tokens.
         cached_input: for prompt tokens that the endpoint had in its prefix cache.
     """
 
@@ -83,25 +81,6 @@ def cost(price: Price, usage: Usage) -> float:
     fresh = usage.prompt_tokens - usage.cached_tokens
     spent = fresh * price.input + usage.cached_tokens * price.cached_input
     return (spent + usage.completion_tokens * price.output) / 1e6
-
-
-def estimate(price: Price | None, tasks: int, calls_per_task: float, per_call: Usage) -> Usage:
-    """Estimate the usage of a run; `usd` is 0 if the price is unknown.
-
-    Args:
-        price: of the model.
-        tasks: how many.
-        calls_per_task: mean, from an earlier run or a guess.
-        per_call: mean usage of a request; its `calls` is not read.
-    """
-    calls = round(tasks * calls_per_task)
-    usage = Usage(
-        calls,
-        per_call.prompt_tokens * calls,
-        per_call.completion_tokens * calls,
-        per_call.cached_tokens * calls,
-    )
-    return replace(usage, usd=cost(price, usage)) if price else usage
 
 
 @cache

@@ -48,11 +48,7 @@ class Transient(Exception):
 def http_error(status: int, words: str, code: str, headers: Mapping[str, str]) -> Exception:
     """Return a Transient for an HTTP error that may pass, else a PolicyError.
 
-    Args:
-        status: the HTTP status.
-        words: the server's message.
-        code: the server's name for the error ("insufficient_quota"), or "".
-        headers: of the response; `Retry-After` is read.
+    `code` is the server's name for the error, as "insufficient_quota", or "".
     """
     message = f"HTTP {status}: {words}"
     if code in _FINAL_CODES or not (status in _RETRIED or status >= 500):

@@ -36,11 +36,8 @@ def command(
     """Return `function` as typer takes it: the fields of its dataclass parameters are flags.
 
     Its attribute `context_settings` makes typer accept underscores for hyphens (TRL's spelling) and
-    old names of flags, without listing them in `--help`.
-
-    Args:
-        function: The command.
-        renamed: Old name to new name of flags, both without the leading hyphens.
+    old names of flags, without listing them in `--help`. `renamed` maps old names to new ones, both
+    without the leading hyphens.
     """
     hints = get_type_hints(function, include_extras=True)
     groups: dict[str, type] = {}

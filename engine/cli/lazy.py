@@ -14,11 +14,8 @@ from typer.core import TyperGroup
 def lazy_app(name: str, summary: str, commands: Mapping[str, tuple[str, str]]) -> typer.Typer:
     """Return an application whose commands are imported when they are run.
 
-    Args:
-        name: The command's name.
-        summary: Its help text.
-        commands: Name to (`module:object`, one line of help). The object is a function or a
-            `typer.Typer`; a function's `context_settings` attribute is passed on.
+    `commands` maps names to (`module:object`, one line of help). The object is a function or a
+    `typer.Typer`; a function's `context_settings` attribute is passed on.
     """
 
     class Group(TyperGroup):

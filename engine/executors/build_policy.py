@@ -20,11 +20,7 @@ def build_policy(
 ) -> Policy:
     """Return the policy that `config` names, for the instructions and tools of `env`.
 
-    Args:
-        config: the run's.
-        env: any environment of the run; the demonstration teacher asks it for solutions.
-        chat: for the teacher; None for the demonstration teacher.
-        student_chat: for a student that acts first; None without one.
+    The demonstration teacher needs no chat, and asks `env` for solutions.
 
     Raises:
         UsageError: the policy needs a chat that is not given.

@@ -17,7 +17,6 @@ class Local:
 
     Args:
         chat: for the teacher; None for the demonstration teacher.
-        concurrency: tasks at once.
         student_chat: for a student that acts first; None without one.
     """
 

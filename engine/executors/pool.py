@@ -32,12 +32,6 @@ async def run_pool(
 ) -> None:
     """Search every task with remote workers; close them at the end, or when cancelled.
 
-    Args:
-        hire: starts a worker.
-        size: of the pool.
-        tasks: to search.
-        on_result: see `Executor`.
-
     Raises:
         TreegraftError: a worker cannot begin (it lacks the data or a sandbox), or dies each time.
     """
@@ -68,7 +62,6 @@ class TaskQueue:
 
     Attributes:
         left: tasks that no worker has.
-        on_result: see `Executor`.
         under_way: how many tasks are being searched.
         losses: by task id, how many workers died over the task.
         changed: notified whenever a task is given back or gets its result.

@@ -26,7 +26,6 @@ class Processes:
     Args:
         workers: how many processes; None for one per processor.
         concurrency: tasks at once, per process.
-        chats: the endpoints, the journal and the budget.
     """
 
     def __init__(self, workers: int | None, concurrency: int, chats: ChatSpec) -> None:

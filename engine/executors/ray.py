@@ -34,10 +34,8 @@ class Cluster:
     """Searches on the Ray cluster at `address`; "" starts one on this machine.
 
     Args:
-        address: of the cluster.
         workers: how many actors; None for one per CPU.
         concurrency: tasks at once, per actor.
-        chats: the endpoints, the journal and the budget.
     """
 
     def __init__(
@@ -88,7 +86,6 @@ class RayWorker:
     """The actor: a `Worker`, and the messages that it has for its driver.
 
     Args:
-        spec: the worker's.
         folder: where the command was given, so that relative paths and a user's own modules are
             found; a machine without it stays where it is.
     """

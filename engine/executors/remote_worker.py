@@ -33,12 +33,7 @@ class Transport(Protocol):
     """Carries messages to one worker, and back to its `RemoteWorker`."""
 
     def start(self, receive: Callable[[Message], None], lost: Callable[[], None]) -> None:
-        """Start the worker.
-
-        Args:
-            receive: called with each message of the worker.
-            lost: called once the worker is gone.
-        """
+        """Start the worker; call `receive` with its messages, and `lost` once it is gone."""
 
     def send(self, message: Message) -> None:
         """Send a message; one to a worker that is gone is dropped, and `lost` is called."""
@@ -51,8 +46,6 @@ class RemoteWorker:
     """Has a worker search tasks; answers its questions to the run's budget and journal.
 
     Args:
-        transport: how to start and reach the worker.
-        budget: the run's.
         journal: the run's, unless the worker opens it itself.
     """
 

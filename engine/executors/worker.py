@@ -53,8 +53,6 @@ class WorkerSpec:
     """What a worker needs to begin.
 
     Attributes:
-        config: the run's.
-        concurrency: tasks at once.
         teacher: the teacher's endpoint; None for the demonstration teacher.
         student: the endpoint of a student that acts first; None without one.
         journal: the journal's file; None if the driver holds the journal.
@@ -68,12 +66,7 @@ class WorkerSpec:
 
 
 class Worker:
-    """Searches several tasks at once, each in an environment of its own.
-
-    Args:
-        spec: what to search, and how.
-        send: sends a message to the driver.
-    """
+    """Searches several tasks at once, each in an environment of its own."""
 
     def __init__(self, spec: WorkerSpec, send: Callable[[Message], None]) -> None:
         self._spec, self._send = spec, send

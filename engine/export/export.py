@@ -95,10 +95,8 @@ def export_rows(
 ) -> Iterator[Row]:
     """Return the rows of `runs` one at a time, as `--format jsonl` holds them.
 
-    Args:
-        runs: folders of runs.
-        settings: which rows; of its format, only the default template matters here.
-        counts: counts rows and what was left out, while the rows are read.
+    Of the settings' format, only its default template matters here. `counts` is updated while the
+    rows are read.
 
     Raises:
         UsageError: a run does not exist.

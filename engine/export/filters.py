@@ -50,7 +50,6 @@ class Counts:
     """The outcome of an export.
 
     Attributes:
-        rows: rows that were written.
         dropped: paths, pairs and rows left out, by reason.
         stale_annotations: annotations of nodes that their tree no longer has.
     """

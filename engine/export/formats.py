@@ -24,11 +24,8 @@ def write_rows(
 ) -> None:
     """Write `rows` to the file `output`, which appears only when all of them are written.
 
-    Args:
-        rows: as `engine.export.rows` builds them.
-        output: for "jsonl" Parquet if it is called *.parquet, else JSON lines.
-        format: "sharegpt" also describes the file in the `dataset_info.json` beside it.
-        ranking: whether the rows are pairs.
+    "jsonl" writes Parquet if `output` is called *.parquet; "sharegpt" also describes the file in
+    the `dataset_info.json` beside it.
 
     Raises:
         UsageError: pyarrow is missing, or the `dataset_info.json` is not JSON.

@@ -38,14 +38,8 @@ def agent_wrote_secret(
 ) -> bool:
     """Return whether the agent wrote the secret in `messages`, or already before them.
 
-    Args:
-        place: where the messages stand, for the error.
-        messages: a part of a conversation, in order.
-        fingerprints: of the secret.
-        wrote_before: whether the agent wrote the secret earlier in the conversation.
-
     Raises:
-        LeakError: a message contains the secret before the agent wrote it.
+        LeakError: A message contains the secret before the agent wrote it; names the `place`.
     """
     wrote = wrote_before
     for number, message in enumerate(messages):

@@ -22,8 +22,6 @@ class Pair:
     """Two siblings, one on a path that passes, the other with no such path below it.
 
     Attributes:
-        chosen: the sibling on the path that passes.
-        rejected: its failed sibling.
         chosen_leaf: end of the path that passes.
         rejected_leaf: last ended node below `rejected`, in depth-first order, or `rejected` itself.
     """

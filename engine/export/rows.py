@@ -26,8 +26,6 @@ class RowBuilder:
 
     Attributes:
         run: name of the run's folder, first part of the rows' `id`.
-        env: name of the environment, for the rows' `env` column.
-        world: instructions and tools of the environment.
         templates: each row is written in one of them. The choice depends on the task and the path
             only, so that equal paths of several runs make equal rows.
         mask_errors: give `"weight": 0` to the actions of an SFT row that the environment answered
@@ -52,13 +50,8 @@ class RowBuilder:
     ) -> Self:
         """Build rows of the run in the folder called `run`, whose `Store.meta()` is `meta`.
 
-        Args:
-            run: name of the run's folder.
-            meta: what the run's store says about it.
-            templates: names of templates; empty for the one that the run was explored with.
-            dialects: names of tool descriptions, each combined with each template (`native` takes
-                none); empty for the template's own.
-            mask_errors: see the class.
+        Each dialect is combined with each template (`native` takes none). The defaults are the
+        template that the run was explored with, and that template's own dialect.
 
         Raises:
             TemplateError: no such template or dialect, or the two do not go together.

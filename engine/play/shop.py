@@ -36,12 +36,10 @@ class ShopApp:
     All requests run in the server's event loop, one at a time.
 
     Args:
-        env: the shop.
         keep: called with the tree whenever a path of it ends.
         known: returns what was recorded of a task before, if anything.
 
     Attributes:
-        app: the ASGI app.
         recording: the task in play; None before the first.
     """
 

@@ -25,7 +25,6 @@ class DemonstrationPolicy:
     Args:
         world: the environment whose solutions are played.
         mistake_rate: probability of a mistake at each state, in [0, 1].
-        seed: seed of the mistakes.
 
     Raises:
         NoSolution: the world does not define `solution`.

@@ -1,4 +1,4 @@
-"""Check the student's server before a run begins, and before anything is paid."""
+"""Check the student's server before a run begins, and before anything is spent."""
 
 from engine.chat.base import ChatRequest
 from engine.errors import UsageError
@@ -9,12 +9,12 @@ _TOKENS = 16
 
 
 async def probe(student: StudentEndpoint, threshold: float) -> None:
-    """Check, by one short request, that the student's server answers as it must.
+    """Send the student's server one short request.
 
-    The request is not in the journal: yesterday's answer says nothing about today's server.
+    It bypasses the journal, because an old reply says nothing about today's server.
 
     Raises:
-        UsageError: the server does not answer, refuses, or sends no log-probabilities although the
+        UsageError: The server does not answer, refuses, or sends no log-probabilities although the
             threshold needs them.
     """
     hello = [{"role": "user", "content": "Hello."}]

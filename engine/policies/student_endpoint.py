@@ -1,6 +1,6 @@
-"""The student that acts first (`--student MODEL@URL`): where it is, and what is asked of it.
+"""The server of the student that acts first (`--student MODEL@URL`).
 
-It has a server of its own, and a key of its own, SWIFT_API_KEY: the teacher's is never sent there.
+Its key is SWIFT_API_KEY; the teacher's key is never sent there.
 """
 
 import os
@@ -17,7 +17,7 @@ from engine.errors import UsageError
 
 KEY = "SWIFT_API_KEY"
 RETRIES = Retries(attempts=3, seconds=120.0)
-"""Few: there is a teacher to ask instead."""
+"""Fewer than the teacher's, because the teacher can act instead."""
 
 _FORM = re.compile(r"(?P<model>\S.*?)@(?P<url>https?://\S+)")
 _TIMEOUT = 120.0  # seconds for one attempt
@@ -25,17 +25,17 @@ _TIMEOUT = 120.0  # seconds for one attempt
 
 @dataclass(frozen=True, slots=True)
 class StudentEndpoint:
-    """model: its name at the server.   base_url: the server; may hold a user and a password."""
+    """A model, and the address of its server, which may hold a user and a password."""
 
     model: str
     base_url: str
 
     @classmethod
     def named(cls, spec: str) -> "StudentEndpoint":
-        """From MODEL@URL.
+        """Return the endpoint that MODEL@URL names.
 
         Raises:
-            UsageError
+            UsageError: `spec` has another form.
         """
         found = _FORM.fullmatch(spec)
         if found is None:
@@ -44,19 +44,19 @@ class StudentEndpoint:
 
     @property
     def public(self) -> str:
-        """MODEL@URL without user and password: what may be shown and kept.
+        """MODEL@URL without user and password, which may be shown and kept.
 
         Raises:
-            PolicyError: the URL is none.
+            PolicyError: The URL is not valid.
         """
         return f"{self.model}@{split_password(self.base_url)[0]}"
 
     def spec(self, price: Price | None = None) -> EndpointSpec:
-        """Return how to reach the server; the key is in SWIFT_API_KEY."""
+        """Return how to reach the server."""
         key = os.environ.get(KEY, "").strip()
         return EndpointSpec(self.base_url, key, price, RETRIES, _TIMEOUT)
 
 
 def extra(threshold: float) -> dict[str, Any]:
-    """Parameters that the student's requests have and the teacher's have not."""
+    """Return the parameters that only the student's requests have."""
     return {"logprobs": True} if threshold > -inf else {}

@@ -54,9 +54,6 @@ class StudentFirst:
     of a state were the student's, none could be corrected.
 
     Args:
-        student: Acts first.
-        teacher: Acts where the student may not.
-        tools: Names of the task's tools.
         threshold: Mean log-probability (nats per token) below which the student is unsure; -inf
             trusts every call that can be parsed.
         warn: Receives one message when the student cannot be reached.

@@ -26,9 +26,6 @@ class Teacher:
     """Proposes the actions in the replies of a chat model.
 
     Args:
-        chat: answers the requests.
-        template: renders requests and parses replies.
-        world: instructions and tools of the environment.
         model: name for the requests, and of the policy.
         sampling: parameters of every request (temperature, max_tokens, seed, ...).
     """

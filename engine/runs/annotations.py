@@ -36,7 +36,6 @@ class Annotation:
     """A person's opinion of a node or of a trajectory.
 
     Attributes:
-        task: id of the task.
         node: id of the node, or ROOT for the task itself.
         signature: of the node, see `path_signatures`.
         scope: that node, and so every path through it; or the trajectory that ends there.

@@ -14,8 +14,6 @@ class ActorStats:
     """Counts over the trees of a run in which a student acts first.
 
     Attributes:
-        trees: trees counted.
-        nodes: nodes of all trees.
         student_nodes: steps that the student proposed. Each saved one call of the teacher.
         student: cost of the student's proposals.
         teacher: cost of the teacher's proposals, without a judge's questions.

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from engine.config import Config
 from engine.errors import UsageError
@@ -27,8 +27,8 @@ from search.usage import Usage
 from treegraft.errors import TreegraftError
 
 
-class Progress(Protocol):
-    """Receives what happens during a run."""
+class Progress:
+    """Receives what happens during a run. This base class shows nothing."""
 
     def note(self, text: str) -> None:
         """Receive a remark about the run as a whole."""
@@ -41,22 +41,6 @@ class Progress(Protocol):
 
     def failure(self, task: Task, error: Exception) -> None:
         """Receive the reason why a task has no tree."""
-
-
-class Silent:
-    """Shows nothing."""
-
-    def note(self, text: str) -> None:
-        """Ignore a remark."""
-
-    def begin(self, total: int, done: int) -> None:
-        """Ignore the numbers of tasks."""
-
-    def tree(self, tree: Tree) -> None:
-        """Ignore a tree."""
-
-    def failure(self, task: Task, error: Exception) -> None:
-        """Ignore a failure."""
 
 
 @dataclass(slots=True)
@@ -100,7 +84,7 @@ async def explore(
     Raises:
         UsageError: The folder holds another run, or another process is working in it.
     """
-    progress = progress or Silent()
+    progress = progress or Progress()
     with locked(run), Store.create(run) as store:
         lead = make_env(config)
         try:
@@ -210,7 +194,7 @@ def locked(run: Path) -> Iterator[None]:
     """Keep a second process out of folder `run`; the lock ends with the process, however it ends.
 
     Raises:
-        UsageError
+        UsageError: Another process works in it.
     """
     run.mkdir(parents=True, exist_ok=True)
     handle = os.open(run / "lock", os.O_CREAT | os.O_RDWR)

@@ -1,18 +1,18 @@
 """The progress line of a run: solved, failed, calls, tokens, dollars, tasks per minute."""
 
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from engine.runs import explore
 from environments import Task
 from search import Tree
 from search.usage import Usage
 
 
-class Bar:
-    """Draws on standard error if it is a terminal; always prints a line per failure and note."""
+class Bar(explore.Progress):
+    """A bar on `console` if that is a terminal; a line per failure and remark in any case."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -33,12 +33,7 @@ class Bar:
         self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
     def note(self, text: str) -> None:
@@ -46,14 +41,17 @@ class Bar:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def begin(self, total: int, done: int) -> None:
+        """Set the number of tasks, and of those finished earlier."""
         self._bar.update(self._id, total=total, completed=done)
 
     def tree(self, tree: Tree) -> None:
+        """Count a finished tree."""
         self._solved += tree.solved
         self._usage += tree.usage
         self._advance()
 
     def failure(self, task: Task, error: Exception) -> None:
+        """Count a task without a tree, and print why."""
         self._failed += 1
         self._console.print(
             f"{task.id}: {error}", style="red", markup=False, highlight=False, soft_wrap=True

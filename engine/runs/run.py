@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import environments
-from engine.chat.prices import estimate, price_of, read_prices
+from engine.chat.prices import cost, price_of, read_prices
 from engine.config import Config
 from engine.panels import TASKS
 from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.policies.demonstration import require_solutions
 from engine.policies.probe import probe
 from engine.runs.build_executor import Resources, RunBudget, open_executor
-from engine.runs.explore import Progress, Silent, Summary, explore
+from engine.runs.explore import Progress, Summary, explore
 from engine.runs.store import FILE, Store
 from engine.runs.tasks import quarantined, read_ids, select
 from environments import Task
@@ -64,7 +64,7 @@ async def run(
     Raises:
         TreegraftError: Something the user can fix.
     """
-    progress = progress or Silent()
+    progress = progress or Progress()
     tasks = _tasks(config, selection, progress)
     if config.teacher != DEMONSTRATION and resources.chat is None:
         progress.note(_estimate(config, budget, resources, len(tasks)))
@@ -102,7 +102,7 @@ def _estimate(config: Config, budget: RunBudget, resources: Resources, tasks: in
     price = price_of(config.teacher, read_prices(resources.prices))
     if price is None:
         return f"{tasks} tasks, at most {calls} requests; no price is known for {config.teacher}"
-    usd = estimate(price, 1, calls, TYPICAL).usd
+    usd = calls * cost(price, TYPICAL)
     return (
         f"{tasks} tasks, at most {calls} requests: ${usd:.2f} if each reads "
         f"{TYPICAL.prompt_tokens} tokens and writes {TYPICAL.completion_tokens}"

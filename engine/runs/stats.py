@@ -23,8 +23,6 @@ class Stats:
         errors: steps that the environment answered with an error, by kind.
         stopped: trees, by why their search ended.
         closed: states given up early, by reason.
-        nodes: nodes of all trees.
-        usage: cost of all requests.
         duplicate_siblings: proposals dropped because a sibling had the same action.
         replayed: states rebuilt from their path because their snapshot was lost.
         prefix_tokens: see `prefix_tokens`. Compare it with `usage.cached_tokens`, the tokens that

@@ -85,10 +85,7 @@ class Store:
 
     @classmethod
     def open(cls, run: Path) -> Self:
-        """Open a run for reading, finished or not.
-
-        Args:
-            run: its folder, or the file itself.
+        """Open a run, which is a folder or its file, for reading, finished or not.
 
         Raises:
             UsageError: there is no run, or the file is not one.

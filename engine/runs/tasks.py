@@ -1,4 +1,4 @@
-"""Which tasks of a data set a run takes."""
+"""Select the tasks of a run."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -15,10 +15,10 @@ def select(
     limit: int | None = None,
     quarantined: Collection[str] = (),
 ) -> list[Task]:
-    """The tasks called `only` (all if empty) that are not quarantined, at most `limit`, in order.
+    """Return the tasks called `only` (empty for all) without the quarantined, at most `limit`.
 
     Raises:
-        UsageError: a task in `only` does not exist, or none is left.
+        UsageError: A task in `only` does not exist, or none is left.
     """
     known = {task.id: task for task in tasks}
     if len(known) < len(tasks):
@@ -34,10 +34,10 @@ def select(
 
 
 def read_ids(spec: str) -> list[str]:
-    """Task ids from "a,b,c", or from a file of one id a line, named as @FILE.
+    """Return the task ids in "a,b,c", or in the file @FILE, which holds one per line.
 
     Raises:
-        UsageError: the file cannot be read.
+        UsageError: The file cannot be read.
     """
     if not spec.startswith("@"):
         return [id.strip() for id in spec.split(",") if id.strip()]
@@ -49,7 +49,7 @@ def read_ids(spec: str) -> list[str]:
 
 
 def quarantine_file(env: str, split: str | None) -> Path:
-    """Where `validate` writes and `explore` looks, unless told otherwise."""
+    """Return the default file that `validate` writes and `explore` reads."""
     name = "".join(c if c.isalnum() else "-" for c in f"{env}-{split or 'default'}")
     return Path("runs") / f"quarantine-{name}.json"
 
@@ -57,10 +57,10 @@ def quarantine_file(env: str, split: str | None) -> Path:
 def quarantined(
     env: str, split: str | None, data: str | None, file: Path | None = None
 ) -> tuple[dict[str, str], Path | None]:
-    """Which tasks to leave out, by id, and the file that says so: `file`, else the usual one.
+    """Return the tasks to leave out with reasons, and the file that lists them, if any.
 
     Raises:
-        UsageError: as `read_quarantine`.
+        UsageError: See `read_quarantine`.
     """
     usual = quarantine_file(env, split)
     file = file or (usual if usual.exists() else None)
@@ -68,12 +68,12 @@ def quarantined(
 
 
 def read_quarantine(file: Path, data: str | None) -> dict[str, str]:
-    """Reasons by task id from a file that `engine validate` wrote for the same `data`.
+    """Return reasons by task id from a file that `engine validate` wrote.
 
-    A file for other data concerns no task here, and is passed over.
+    The result is empty if the file was written for other data.
 
     Raises:
-        UsageError: it is not such a file.
+        UsageError: It is not such a file.
     """
     try:
         content = json.loads(file.read_text("utf-8"))
@@ -87,5 +87,5 @@ def read_quarantine(file: Path, data: str | None) -> dict[str, str]:
 
 
 def same_data(data: str | None) -> str:
-    """One spelling for each data folder; "" for the bundled tasks."""
+    """Return the absolute path of a data folder; "" for the bundled tasks."""
     return str(Path(data).resolve()) if data else ""

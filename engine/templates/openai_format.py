@@ -52,11 +52,8 @@ def first_json(text: str) -> tuple[Any, str]:
 def action_from_call(reply: str, call: Any, keys: tuple[str, str, str], thought: str) -> Action:
     """Return the action that the JSON value `call` holds, or a malformed action.
 
-    Args:
-        reply: the whole reply, for a malformed action.
-        call: the decoded call.
-        keys: of the tool's name, its arguments, and a thought that replaces `thought`.
-        thought: the text before the call.
+    `keys` are those of the tool's name, of its arguments, and of a thought that replaces `thought`,
+    the text before the call.
     """
     if not isinstance(call, dict) or not isinstance(call.get(keys[0]), str) or not call[keys[0]]:
         return Action.malformed(reply, f"the call names no tool; it needs {keys[0]!r}")

@@ -19,10 +19,7 @@ NAMES = (Native.name, *_TEXTS)
 def get(name: str, dialect: str = "", source: str = "") -> Template:
     """Return the template called `name`, or the one in the file `name`, which ends in .toml.
 
-    Args:
-        name: built-in name, or a file (see `custom`).
-        dialect: how tools are described; "" for the template's default.
-        source: the file's text, if a run kept it; "" reads the file.
+    `dialect` replaces the template's own; `source` is the file's text, if a run kept it.
 
     Raises:
         TemplateError: the template or dialect is unknown, or the file is not valid.

@@ -23,14 +23,12 @@ class Text:
     """A `Template` made of functions.
 
     Attributes:
-        name: see `Template`.
         system: returns the system message for instructions and described tools.
         dialect: describes the tools.
         write: returns a call as the assistant's message.
         read: the inverse of `write`; never raises.
         observed: returns an observation as the user's message.
         asked: returns a task's prompt as the user's message.
-        stop: see `Template`.
     """
 
     name: str

@@ -26,10 +26,7 @@ class RunReader:
     """An open run.
 
     Attributes:
-        store: the run's store.
         builder: renders its trees in the run's own template.
-        about: what the page shows of the run as a whole.
-        pairs: kind of the pairs shown.
     """
 
     store: Store

@@ -43,7 +43,6 @@ class ViewApp:
     """The page of the run in folder `run`, and the changes that `feed` reports.
 
     Attributes:
-        app: the ASGI app.
         token: what the page sends with each mark.
     """
 
@@ -97,13 +96,7 @@ class ViewApp:
 
 @contextmanager
 def follow(run: Path, pairs: PairKind, port: int) -> Iterator[WebServer]:
-    """Serve the run's page on loopback; after the block, follow the run until Ctrl-C or SIGTERM.
-
-    Args:
-        run: The run's folder.
-        pairs: The pairs to show.
-        port: 0 for any free port.
-    """
+    """Serve the run's page on loopback; after the block, follow the run until Ctrl-C or SIGTERM."""
     with (
         RunReader.open(run, pairs) as reader,
         WebServer(ViewApp(run, feed := Feed(reader)).app, listen(HOST, port)) as server,

@@ -17,13 +17,7 @@ from search.tree import ROOT, Node, Tree
 
 @dataclass(frozen=True, slots=True)
 class WrittenPage:
-    """A page that was written.
-
-    Attributes:
-        file: where it is.
-        tasks: how many tasks it lists.
-        bytes: its size.
-    """
+    """A page that was written."""
 
     file: Path
     tasks: int
@@ -35,13 +29,8 @@ def write_page(
 ) -> WrittenPage:
     """Write the page of the run in folder `run` to `file`, completely or not at all.
 
-    Args:
-        run: the run's folder, or its store.
-        file: the page.
-        reader: of the same run.
-        only: ids of the tasks to show; empty for all.
-        limit: most tasks to show. Tasks that failed are listed if neither `only` nor `limit` is
-            set.
+    `only` holds the ids of the tasks to show; empty for all. Tasks that failed are listed if
+    neither `only` nor `limit` is set.
 
     Raises:
         UsageError: a task has no tree, an annotation is invalid, or the file cannot be written.

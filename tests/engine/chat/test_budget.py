@@ -17,7 +17,6 @@ from engine.chat.prices import (
     Price,
     PriceError,
     cost,
-    estimate,
     needed_price,
     price_of,
     read_prices,
@@ -191,10 +190,6 @@ def test_a_bad_price_file_is_refused(tmp_path: Path, content: str) -> None:
         read_prices(tmp_path / "absent")
 
 
-def test_cost_and_estimate() -> None:
+def test_cost() -> None:
     price = Price(input=2.0, output=8.0, cached_input=0.5)
     assert cost(price, Usage(1, 1_000_000, 500_000, 400_000)) == pytest.approx(1.2 + 0.2 + 4.0)
-    guess = estimate(price, 100, 2.5, Usage(1, 4000, 1000))
-    assert guess == Usage(250, 1_000_000, 250_000, 0, guess.usd)
-    assert guess.usd == pytest.approx(4.0)
-    assert estimate(None, 100, 2.5, Usage(1, 4000, 1000)).usd == 0

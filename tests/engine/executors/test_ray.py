@@ -12,7 +12,7 @@ import pytest
 
 from tests.support import exploring
 from tests.support.exploring import ROOT, Undisturbed, engine, received
-from tests.support.swift_pairs import ARMS, acted, calls, pair
+from tests.support.student_first import ARMS, acted, calls, pair
 
 TASKS, WORKERS, AT_ONCE = 20, 3, 2
 pytestmark = pytest.mark.filterwarnings("default")  # Ray's own

@@ -10,7 +10,7 @@ import pytest
 from engine.errors import UsageError
 from tests.support.chat_faults import Fault, status
 from tests.support.chat_server import ChatServer, Json
-from tests.support.swift_pairs import Pair, acted, calls, depth, is_probe, pair, says
+from tests.support.student_first import Pair, acted, calls, depth, is_probe, pair, says
 
 
 def test_a_student_that_is_sure_and_right_is_never_corrected(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from search import ROOT, Call, Tree, Usage
 from tests.support.chat_server import Json
 from tests.support.exploring import engine
 from tests.support.fakes import go
-from tests.support.swift_pairs import calls, pair
+from tests.support.student_first import calls, pair
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from engine.runs.store import Store
 from tests.support.chat_server import ChatServer, Json, SqlPlayer
 from tests.support.configs import make_config
 from tests.support.exploring import ROOT, engine
-from tests.support.swift_pairs import ARMS, Pair, acted, calls, depth, is_probe, pair
+from tests.support.student_first import ARMS, Pair, acted, calls, depth, is_probe, pair
 
 
 def test_a_run_s_calls_are_those_of_both(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from search.tree import STUDENT
 from tests.search.test_properties import Bounds, RandomMind
 from tests.search.test_properties import play as play_search
 from tests.support.fakes import ArmsEnv, go
-from tests.support.swift_pairs import acted
+from tests.support.student_first import acted
 
 
 @dataclass

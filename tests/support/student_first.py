@@ -21,9 +21,9 @@ from tests.support.configs import make_config, run
 ARMS = "tests.support.fakes:ArmsEnv"
 """Three steps of two arms; arm 1, three times, wins."""
 
-Said = Callable[[Json], "str | tuple[str, Sequence[float | None] | None]"]
+Answer = Callable[[Json], "str | tuple[str, Sequence[float | None] | None]"]
 """From a request to an answer: its text, and the log-probabilities of its tokens (None: the server
-tells none); without them, a sure answer."""
+gives none); without them, a sure answer."""
 
 
 def calls(arm: int) -> str:
@@ -39,12 +39,12 @@ def is_probe(request: Json) -> bool:
     return request["messages"] == [{"role": "user", "content": "Hello."}]
 
 
-def says(what: Said) -> Callable[[Json], Json]:
+def says(answer: Answer) -> Callable[[Json], Json]:
     """What a server answers; log-probabilities only where they were asked for."""
 
     def reply(request: Json) -> Json:
-        said = "Hi." if is_probe(request) else what(request)
-        text, logprobs = (said, (-0.1,)) if isinstance(said, str) else said
+        answered = "Hi." if is_probe(request) else answer(request)
+        text, logprobs = (answered, (-0.1,)) if isinstance(answered, str) else answered
         choice: Json = {"message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         if request.get("logprobs") and logprobs is not None:
             tokens = [{"token": "a", "logprob": each} for each in logprobs]
@@ -67,17 +67,17 @@ class Pair:
         """What the student was asked, but for the probe."""
         return [request for request in self.student.requests if not is_probe(request)]
 
-    def config(self, **how: Any) -> Config:
-        given: dict[str, Any] = {"env": ARMS, "template": "react", "depth": 3, "teacher": "t"}
-        given |= {"base_url": self.teacher.base_url, "student": f"s@{self.student.base_url}"}
-        if how.get("student") != "":
-            given["student_threshold"] = -0.5
-        return make_config(**{**given, **how})
+    def config(self, **changes: Any) -> Config:
+        values: dict[str, Any] = {"env": ARMS, "template": "react", "depth": 3, "teacher": "t"}
+        values |= {"base_url": self.teacher.base_url, "student": f"s@{self.student.base_url}"}
+        if changes.get("student") != "":
+            values["student_threshold"] = -0.5
+        return make_config(**{**values, **changes})
 
     def explore(
-        self, budget: RunBudget = NO_BUDGET, resources: Resources = LOCAL, **how: Any
+        self, budget: RunBudget = NO_BUDGET, resources: Resources = LOCAL, **changes: Any
     ) -> Summary:
-        return run(self.config(**how), self.folder / "run", budget=budget, resources=resources)
+        return run(self.config(**changes), self.folder / "run", budget=budget, resources=resources)
 
     @property
     def tree(self) -> Tree:
@@ -93,8 +93,8 @@ class Pair:
 @contextmanager
 def pair(
     folder: Path,
-    student: Said,
-    teacher: Said = lambda _: calls(1),
+    student: Answer,
+    teacher: Answer = lambda _: calls(1),
     faults: Sequence[Fault] | Callable[[Json], Fault | None] = (),
 ) -> Iterator[Pair]:
     with ChatServer(says(student), faults=faults) as first, ChatServer(says(teacher)) as second:
