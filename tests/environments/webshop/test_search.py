@@ -104,6 +104,7 @@ def test_the_best_are_the_first_of_all(
     assert everything == sorted(everything, key=lambda hit: (-hit[1], hit[0].encode()))
 
 
+@settings(max_examples=40)
 @given(shops, words, st.builds(Memory, st.integers(1, 5), st.integers(1, 5)), st.randoms())
 def test_neither_memory_nor_order_changes_an_index(
     scratch: Path, shop: dict[str, str], query: list[str], memory: Memory, random: Random
@@ -203,7 +204,7 @@ def test_an_index_is_mapped_and_cannot_be_written(tmp_path: Path) -> None:
         assert not array.flags.writeable
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(where=st.floats(0, 1, exclude_max=True), cut=st.booleans())
 def test_a_damaged_file_is_built_again(where: float, cut: bool) -> None:
     with TemporaryDirectory() as folder:
