@@ -17,6 +17,18 @@ NO_ARGUMENTS: Mapping[str, Any] = {
 """The schema of a tool without arguments."""
 
 
+def text_arguments(**described: str) -> dict[str, Any]:
+    """Return the schema of a tool that takes texts; `described` has their descriptions."""
+    return {
+        "type": "object",
+        "properties": {
+            name: {"type": "string", "description": text} for name, text in described.items()
+        },
+        "required": list(described),
+        "additionalProperties": False,
+    }
+
+
 @dataclass(frozen=True)
 class Tool:
     """A function that the policy may call.

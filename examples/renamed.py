@@ -30,10 +30,10 @@ from typing import Any
 from sqlglot.errors import SqlglotError
 
 from environments.errors import DataError
+from environments.records import read_list
 from environments.sql.mistakes.tokens import names_replaced
 from environments.sql.schema import named
 from environments.sql.tasks.formats import bird_databases, data_folder
-from environments.sql.tasks.records import read_records
 
 THINGS = tuple(
     re.findall(
@@ -168,7 +168,7 @@ def rename(
         DataError: it is malformed, or a database cannot be renamed (a broken view, a name that
             is taken).
     """
-    records = read_records(source / f"{split}.json")
+    records = [record.fields for record in read_list(source / f"{split}.json")]
     databases = bird_databases(source, split)
     made: list[dict[str, Any]] = []
     for number in range(0 if originals else 1, copies + 1):

@@ -45,12 +45,7 @@ class Admission:
         self._line: deque[object] = deque()
 
     def admit(self, memory_bytes: int, seconds: float) -> Slot:
-        """Reserve memory, after everybody who came earlier.
-
-
-        Raises:
-            SandboxError: it can never fit, or did not within `seconds`.
-        """
+        """Reserve memory, after everybody who came earlier; see `admit`."""
         if memory_bytes > self.capacity:
             raise SandboxError(
                 f"a sandbox of {mib(memory_bytes)} does not fit: sandboxes may take "
@@ -76,12 +71,7 @@ class Admission:
 
 
 def admit(memory_bytes: int, seconds: float) -> Slot:
-    """Reserve memory of this machine; block until there is enough.
-
-
-    Raises:
-        SandboxError: it can never fit, or did not within `seconds`.
-    """
+    """Reserve memory of this machine; raise `SandboxError` if it is not free within `seconds`."""
     with _measuring:  # `cache` alone could give two first callers a queue each
         line = machine()
     return line.admit(memory_bytes, seconds)
@@ -108,12 +98,7 @@ def available_bytes() -> int:
 
 
 def cgroup_bytes(membership: str | None = None, root: Path = CGROUP_ROOT) -> int:
-    """Return the smallest memory limit of this process's cgroup and its ancestors.
-
-
-    Returns:
-        Bytes; a huge number where there is no limit.
-    """
+    """Return the smallest memory limit of this process's cgroup and its ancestors; huge if none."""
     smallest = 1 << 62
     for line in (membership or Path("/proc/self/cgroup").read_text()).splitlines():
         _, controllers, path = line.split(":", 2)

@@ -65,11 +65,7 @@ class BranchingSandbox:
         prelude: str = "",
         read_only: Sequence[Path] = (),
     ) -> None:
-        """Prepare a sandbox; it starts at its first use.
-
-        Args:
-            prelude: code of ours that the root interpreter runs first.
-        """
+        """Prepare; the first use starts it. The root interpreter runs our code `prelude` first."""
         self._supervisor = Connection(backend, quota or Quota(), tuple(read_only))
         self._prelude = prelude
         self._files: dict[str, bytes] = {}

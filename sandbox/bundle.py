@@ -1,7 +1,6 @@
 """Send modules of ours into an interpreter that has none of our packages, as one text."""
 
 from pathlib import Path
-from types import ModuleType
 
 LOADER = """
 def install(package, sources):
@@ -17,14 +16,13 @@ del install
 """
 
 
-def bundle(package: str, *modules: ModuleType) -> str:
-    """Return code that installs `modules` there, as modules of a package called `package`.
+def bundle(package: str, folder: Path, *names: str) -> str:
+    """Return code that installs modules there, as modules of a package called `package`.
 
     Args:
-        modules: they need the standard library only; each comes after those that it imports.
+        folder: where their files are.
+        names: of modules that need the standard library only; each comes after those that it
+            imports, which it does relatively.
     """
-    sources = {
-        module.__name__.rpartition(".")[2]: Path(str(module.__file__)).read_text("utf-8")
-        for module in modules
-    }
+    sources = {name: (folder / f"{name}.py").read_text("utf-8") for name in names}
     return LOADER.format(package=package, sources=sources)

@@ -70,11 +70,7 @@ def scratch_path() -> Path:
 
 
 def make_scratch(place: Path, *folders: str) -> None:
-    """Make the folder `place`, of mode 0700, and `folders` in it; see `scratch_path`.
-
-    Raises:
-        SandboxError: there is no room for it.
-    """
+    """Make the folder `place`, of mode 0700, and `folders` in it; raise `SandboxError` if full."""
     try:  # not mkdtemp, which leaves a folder behind if interrupted
         place.mkdir(0o700)
         for folder in folders:

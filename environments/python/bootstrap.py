@@ -1,44 +1,16 @@
-"""One text that installs the modules of `inside` in an interpreter without our packages."""
-
-import __future__
+"""The modules of `inside`, as text for an interpreter without our packages, and calls to them."""
 
 from pathlib import Path
+
+from sandbox.bundle import bundle
 
 PACKAGE = "treegraft_inside"
 FOLDER = Path(__file__).parent / "inside"
 
-PRELUDE = """
-def prepare(sources):
-    import sys
-    package = type(sys)({package!r})
-    package.__path__ = []
-    sys.modules[package.__name__] = package
-    for name, source in sources.items():
-        module = type(sys)(package.__name__ + "." + name)
-        module.__package__ = package.__name__
-        sys.modules[module.__name__] = module
-        setattr(package, name, module)
-        exec(compile(source, "<%s>" % name, "exec", {flags}, True), module.__dict__)
-prepare({sources!r})
-del prepare
-"""
-FLAGS = __future__.annotations.compiler_flag
-FUTURE = "from __future__ import annotations\n"
-
 
 def prelude() -> str:
-    """Return the code that the root interpreter runs to import what graders and tools need.
-
-    It removes its own names before the agent's first line.
-    """
-    sources = _sources("value_codec", "candidate", "grader", "cells")
-    return PRELUDE.format(package=PACKAGE, sources=sources, flags=FLAGS)
-
-
-def _sources(*names: str) -> dict[str, str]:
-    return {
-        name: (FOLDER / f"{name}.py").read_text("utf-8").replace(FUTURE, "\n") for name in names
-    }
+    """Return the code that the root interpreter runs to import what graders and tools need."""
+    return bundle(PACKAGE, FOLDER, "value_codec", "candidate", "grader", "cells")
 
 
 def call(function: str, arguments: str) -> str:

@@ -21,7 +21,7 @@ from environments.python.interpreter_nodes import LIMITS, InterpreterNodes, Save
 from environments.python.mistakes import wrong_programs
 from environments.python.text import cell_text, failure_text, shown
 from environments.python.values import same_answer
-from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool
+from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool, text_arguments
 from environments.types import Action, Task
 
 LARGEST_FILE = 1 << 20
@@ -42,30 +42,20 @@ class Trial:
     printed: str = ""
 
 
-def texts(**described: str) -> dict[str, Any]:
-    """Return the schema of a tool that takes texts; `described` has their descriptions."""
-    return {
-        "type": "object",
-        "properties": {
-            name: {"type": "string", "description": text} for name, text in described.items()
-        },
-        "required": list(described),
-        "additionalProperties": False,
-    }
-
-
 PYTHON = Tool(
     "python",
     "Run code in the interpreter, which keeps its variables, and show its output and the value of"
     " its last expression.",
-    texts(code="Python code"),
+    text_arguments(code="Python code"),
 )
 WRITE_FILE = Tool(
     "write_file",
     "Write a text file in the working directory.",
-    texts(path="relative path", content="the whole text"),
+    text_arguments(path="relative path", content="the whole text"),
 )
-READ_FILE = Tool("read_file", "Show a file of the working directory.", texts(path="relative path"))
+READ_FILE = Tool(
+    "read_file", "Show a file of the working directory.", text_arguments(path="relative path")
+)
 LIST_FILES = Tool("list_files", "List the files of the working directory.", NO_ARGUMENTS)
 RUN_TESTS = Tool(
     "run_tests",

@@ -18,9 +18,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from environments.errors import DataError
-from environments.python.records import Record, read_records
 from environments.python.values import gold_of
-from environments.records import check_unique_ids
+from environments.records import Record, check_unique_ids, read_records
 from environments.types import Task
 
 BUNDLED = Path(__file__).parent / "data"

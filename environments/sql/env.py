@@ -20,7 +20,7 @@ from environments.sql.mistakes.wrong_queries import wrong_queries, wrong_tables
 from environments.sql.schema import Remembered, Schema
 from environments.sql.tasks import formats
 from environments.sql.text import result_text
-from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool
+from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool, text_arguments
 from environments.types import Action, Task
 from sandbox import Comparison, QueryError, QueryWorker
 
@@ -31,31 +31,21 @@ SHOWN_CELL = 60
 EMPTY_QUERY = "SELECT NULL WHERE 0"
 
 
-def text_argument(name: str, description: str) -> dict[str, Any]:
-    """Return the schema of a tool that takes one text."""
-    return {
-        "type": "object",
-        "properties": {name: {"type": "string", "description": description}},
-        "required": [name],
-        "additionalProperties": False,
-    }
-
-
 LIST_TABLES = Tool("list_tables", "List the tables of the database.", NO_ARGUMENTS)
 DESCRIBE_TABLE = Tool(
     "describe_table",
     "Show a table's columns, types, keys and some rows.",
-    text_argument("table", "name of the table"),
+    text_arguments(table="name of the table"),
 )
 RUN_SQL = Tool(
     "run_sql",
     "Run one SQLite SELECT statement and show its first rows.",
-    text_argument("sql", "the query"),
+    text_arguments(sql="the query"),
 )
 ANSWER = Tool(
     "answer",
     "Submit the final query. This ends the task.",
-    text_argument("sql", "the query whose result answers the question"),
+    text_arguments(sql="the query whose result answers the question"),
 )
 
 

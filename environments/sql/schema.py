@@ -91,11 +91,7 @@ class Schema:
     database: str
 
     def tables(self) -> list[str]:
-        """Return the names of tables and views, in the order of their creation.
-
-        Raises:
-            SandboxError: the database cannot be read.
-        """
+        """List tables and views in the order of creation; may raise `SandboxError`."""
         found = self.worker.query(self.database, TABLES, max_rows=5000, max_cell=200)
         if found.error is not None:
             raise SandboxError(f"cannot read {self.database}: {found.error.message}")

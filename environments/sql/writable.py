@@ -21,7 +21,6 @@ from environments.sql.env import (
     call,
     error_kind,
     look,
-    text_argument,
 )
 from environments.sql.gold import tables_of
 from environments.sql.mistakes.wrong_queries import wrong_tables
@@ -29,14 +28,14 @@ from environments.sql.mistakes.wrong_writes import wrong_writes
 from environments.sql.tasks.edit_tasks import BUNDLED_EDITS, edit_tasks
 from environments.sql.tasks.formats import BUNDLED, data_folder
 from environments.sql.text import result_text
-from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool
+from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool, text_arguments
 from environments.types import Action, Task
 
 RUN_SQL = Tool(
     "run_sql",
     "Run one SQL statement: SELECT, INSERT, UPDATE, DELETE, or CREATE, DROP or ALTER of a table,"
     " index or view. Shows the first rows, or how many were changed.",
-    text_argument("sql", "the statement"),
+    text_arguments(sql="the statement"),
 )
 SUBMIT = Tool("submit", "Submit the database as it is now. This ends the task.", NO_ARGUMENTS)
 

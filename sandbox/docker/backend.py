@@ -87,11 +87,7 @@ class Docker:
             return image.remove_all(client)
 
     def start(self, program: Program) -> DockerChannel:
-        """Start `program`; build the image if it does not exist.
-
-        Raises:
-            SandboxError: it cannot be started; the message says what to do.
-        """
+        """Start `program`; build the image if it does not exist."""
         for path in program.read_only:
             require_readable(path)
         forget_unsure()

@@ -91,7 +91,6 @@ def connected(seconds: float = 60.0) -> Iterator["DockerClient"]:
 
     A client is not shared: between threads or forked processes it mixes up replies.
 
-
     Raises:
         SandboxError: no daemon, or it refuses what is done with the client.
     """
@@ -122,12 +121,7 @@ def unavailable() -> str:
 
 
 def remove_container(container: str, seconds: float) -> str:
-    """Remove a container, running or not; one that is gone or about to go is fine.
-
-
-    Returns:
-        Why nobody knows whether it is gone, in one line; "" if it is.
-    """
+    """Remove a container, running or not; return why nobody knows whether it is gone, or ""."""
     from docker.errors import APIError
 
     try:

@@ -154,11 +154,7 @@ def require_version(package: str, found: dict[str, Distribution]) -> None:
 
 
 def write(packages: Iterable[str], out: IO[bytes]) -> None:
-    """Write the file system as a tar archive.
-
-    Raises:
-        SandboxError: one of the packages is not installed here, or `ldd` is missing.
-    """
+    """Write the file system as a tar archive; errors as for `distributions` and `needed_by`."""
     found = interpreter()
     files = dict(program_files(found)) | dict(package_files(found, distributions(packages)))
     sources = {source.resolve() for source in files.values()}

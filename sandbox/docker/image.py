@@ -180,11 +180,7 @@ def pull_base(client: "DockerClient") -> str:
 
 
 def build_online(client: "DockerClient", packages: list[str], base: str = BASE) -> str:
-    """Build from the base image, which exists; return the tag.
-
-    Raises:
-        SandboxError: a package cannot be installed.
-    """
+    """Build from the base image; return the tag, or raise `SandboxError` if a package is wrong."""
     text = dockerfile(packages, base)
     problem = ""
     events = client.api.build(

@@ -57,7 +57,7 @@ class QueryLimits:
 
 @dataclass(frozen=True, slots=True)
 class QueryError:
-    """Why a query failed."""
+    """Why a query failed; `kind` is "sql", "denied", "timeout", "memory", "too_big" or "died"."""
 
     kind: str
     message: str

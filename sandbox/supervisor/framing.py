@@ -33,11 +33,7 @@ class Silent(Gone):
 
 
 class Host:
-    """The engine's side, over descriptors that no node inherits.
-
-    Attributes:
-        controls: descriptors whose hang-up means that the engine is gone.
-    """
+    """The engine's side; a hang-up of one of the descriptors `controls` means that it is gone."""
 
     def __init__(self, reading: int, writing: int) -> None:
         self._reading, self._writing = reading, writing

@@ -45,14 +45,7 @@ class Supervisor:
     """Answers the host's requests."""
 
     def __init__(self, host: Host, settings: dict[str, Any]) -> None:
-        """Start the root interpreter.
-
-        Args:
-            settings: see `sandbox.connection`.
-
-        Raises:
-            Refused: the root interpreter cannot be started.
-        """
+        """Start the root interpreter, or raise `Refused`; `settings` are `sandbox.connection`'s."""
         self._host, self._settings = host, settings
         self._ends_at = time.monotonic() + settings["lifetime"]
         self._home: str = settings["home"]

@@ -25,11 +25,7 @@ ANSWER_SECONDS = 5.0
 
 
 class Lost(Exception):
-    """A node is gone, or does not answer.
-
-    name: of the node.
-    hung: whether it ran out of time; a replay would hang again.
-    """
+    """A node is gone, or does not answer; `hung` if out of time: a replay would hang again."""
 
     def __init__(self, name: str, hung: bool = False) -> None:
         super().__init__(name)
@@ -101,7 +97,7 @@ class Nodes:
     def show(self, node: Node, *, resume: bool = False, look: bool = False) -> list[str]:
         """Make `home` hold the node's files.
 
-            node: whose files.
+        Args:
             resume: whether the node itself goes on with them.
             look: whether we only read them, and no node runs before the next call.
 

@@ -51,11 +51,7 @@ def packed(data: bytes) -> bytes:
 
 
 def encode(value: Any, other: Other) -> Code:
-    """Return `value` in a form that JSON can hold.
-
-    Raises:
-        RecursionError: it is too deep, or holds itself.
-    """
+    """Return `value` in a form that JSON can hold; raise `RecursionError` if it is too deep."""
     kind = type(value)
     if value is None or kind in (bool, str, float):
         return value

@@ -33,11 +33,7 @@ class PostgresEditor:
     dialect = "postgres"
 
     def __init__(self, url: str, limits: QueryLimits | None = None) -> None:
-        """Prepare; the first use connects.
-
-        Raises:
-            DataError: `url` is not a Postgres URL, or psycopg is not installed.
-        """
+        """Prepare; the first use connects. Raise `DataError` as `Server` does."""
         self._server, self._limits = Server(url), limits or QueryLimits()
         self._live: Session | None = None
         self._spare: Session | None = None

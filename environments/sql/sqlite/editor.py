@@ -34,11 +34,7 @@ class Mark:
 
 
 class SqliteEditor:
-    """An `Editor` over SQLite files.
-
-    Args:
-        folder: where the databases are; others need a sandbox of their own.
-    """
+    """An `Editor` over SQLite files; a database outside `folder` needs a sandbox of its own."""
 
     dialect = "sqlite"
 

@@ -1,17 +1,10 @@
 """Tasks in the layouts of BIRD (arXiv:2305.03111) and Spider (arXiv:1809.08887)."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from environments.errors import DataError
-from environments.records import check_unique_ids
-from environments.sql.tasks.records import (
-    existing_database,
-    optional_text,
-    pick_split,
-    read_records,
-    text_field,
-)
+from environments.records import Record, check_unique_ids, read_list
 from environments.types import Task
 
 BUNDLED = Path(__file__).parents[1] / "data"
@@ -41,16 +34,20 @@ def bird_tasks(folder: Path, split: str | None) -> list[Task]:
     Raises:
         DataError: the message names the file and the record.
     """
-    # BIRD keeps dev_tables.json and the like beside dev.json: they describe schemas.
-    splits = sorted(p.stem for p in folder.glob("*.json") if not p.stem.endswith("_tables"))
-    chosen = pick_split(folder, split, splits)
-    path = folder / f"{chosen}.json"
-    databases = bird_databases(folder, chosen)
+    path = bird_file(folder, split)
+    databases = bird_databases(folder, path.stem)
     tasks = [
-        _bird_task(path, index, record, databases)
-        for index, record in enumerate(read_records(path))
+        replace(bird_task("bird", path, record, databases), secret={"sql": record.text("SQL")})
+        for record in read_list(path)
     ]
     return check_unique_ids(path, tasks, "question_id")
+
+
+def bird_file(folder: Path, split: str | None) -> Path:
+    """Return the file of a split, by default "train", or the only one there is."""
+    # BIRD keeps dev_tables.json and the like beside dev.json: they describe schemas.
+    splits = sorted(p.stem for p in folder.glob("*.json") if not p.stem.endswith("_tables"))
+    return folder / f"{_pick_split(folder, split, splits)}.json"
 
 
 def bird_databases(folder: Path, split: str) -> Path:
@@ -65,22 +62,33 @@ def bird_databases(folder: Path, split: str) -> Path:
     return found[0]
 
 
-def _bird_task(path: Path, index: int, record: dict[str, Any], databases: Path) -> Task:
-    group = text_field(path, index, record, "db_id")
-    question = text_field(path, index, record, "question").strip()
-    evidence = optional_text(path, index, record, "evidence").strip()
+def bird_task(kind: str, path: Path, record: Record, databases: Path | None) -> Task:
+    """Return the task of a record in BIRD's layout, without its secret.
+
+    databases: folder of the SQLite files; None if `db_id` names a database of a server.
+    """
+    group = record.text("db_id")
+    question = record.text("question").strip()
+    evidence = record.maybe("evidence").strip()
     hint = f"\nHint: {evidence}" if evidence else ""
-    database = databases / group / f"{group}.sqlite"
-    difficulty = optional_text(path, index, record, "difficulty")
+    difficulty = record.maybe("difficulty")
     return Task(
-        id=f"bird-{path.stem}-{record.get('question_id', index)}",
+        id=f"{kind}-{path.stem}-{record.fields.get('question_id', record.index)}",
         prompt=f"{question}{hint}\nDatabase: {group}",
-        secret={"sql": text_field(path, index, record, "SQL")},
-        details={"database": existing_database(path, index, database)},
+        details={"database": _existing_database(record, databases) if databases else group},
         tags={"difficulty": difficulty} if difficulty else {},
         group=group,
         split=path.stem,
     )
+
+
+def _existing_database(record: Record, folder: Path) -> str:
+    """Return the path of a record's database; raise DataError if there is no such file."""
+    group = record.text("db_id")
+    database = folder / group / f"{group}.sqlite"
+    if not database.is_file():
+        raise DataError(f"{record.place}: no database {database}")
+    return str(database)
 
 
 def spider_tasks(folder: Path, split: str | None) -> list[Task]:
@@ -90,7 +98,7 @@ def spider_tasks(folder: Path, split: str | None) -> list[Task]:
         DataError: the message names the file and the record.
     """
     splits = [name for name, files in SPIDER_SPLITS.items() if (folder / files[0]).is_file()]
-    chosen = pick_split(folder, split, splits)
+    chosen = _pick_split(folder, split, splits)
     databases = folder / "database"
     if chosen == "test" and (folder / "test_database").is_dir():
         databases = folder / "test_database"
@@ -98,24 +106,29 @@ def spider_tasks(folder: Path, split: str | None) -> list[Task]:
     for path in (folder / name for name in SPIDER_SPLITS[chosen]):
         if tasks and not path.is_file():
             continue
-        for index, record in enumerate(read_records(path)):
-            task_id = f"spider-{chosen}-{len(tasks):04d}"
-            tasks.append(_spider_task(path, index, record, (chosen, task_id, databases)))
+        for record in read_list(path):
+            group = record.text("db_id")
+            task = Task(
+                id=f"spider-{chosen}-{len(tasks):04d}",
+                prompt=f"{record.text('question').strip()}\nDatabase: {group}",
+                secret={"sql": record.text("query")},
+                details={"database": _existing_database(record, databases)},
+                group=group,
+                split=chosen,
+            )
+            tasks.append(task)
     return tasks
 
 
-def _spider_task(
-    path: Path, index: int, record: dict[str, Any], place: tuple[str, str, Path]
-) -> Task:
-    split, task_id, databases = place
-    group = text_field(path, index, record, "db_id")
-    question = text_field(path, index, record, "question").strip()
-    database = databases / group / f"{group}.sqlite"
-    return Task(
-        id=task_id,
-        prompt=f"{question}\nDatabase: {group}",
-        secret={"sql": text_field(path, index, record, "query")},
-        details={"database": existing_database(path, index, database)},
-        group=group,
-        split=split,
-    )
+def _pick_split(folder: Path, wanted: str | None, splits: list[str]) -> str:
+    """Return the split to read: `wanted`, or "train", or the only one there is."""
+    there = ", ".join(splits) or "none"
+    if wanted is not None and wanted not in splits:
+        raise DataError(f"{folder}: no split {wanted!r}; the splits there: {there}")
+    if wanted is not None:
+        return wanted
+    if "train" in splits:
+        return "train"
+    if len(splits) != 1:
+        raise DataError(f"{folder}: no split 'train'; choose one with --split: {there}")
+    return splits[0]

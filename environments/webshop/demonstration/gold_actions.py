@@ -11,8 +11,7 @@ from environments.types import Action
 from environments.webshop.goals import Goal
 from environments.webshop.pages.pages import PRODUCTS_SHOWN
 from environments.webshop.pages.parts import BUY, NEXT
-from environments.webshop.reward.colours import colour_in
-from environments.webshop.reward.matching import alike
+from environments.webshop.reward.matching import alike, colour_in
 from environments.webshop.shop.products import Product
 
 _PAGES_READ = 3

@@ -6,25 +6,14 @@ leaves results without the product and products without a requested value. Other
 product that only lacks an attribute or is too expensive, and keeps the value that it chose last.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 from environments.types import Action, Step
+from environments.webshop.demonstration.mistakes import Shop
 from environments.webshop.pages.pages import PRODUCTS_SHOWN, make_page
 from environments.webshop.pages.parts import NEXT, PREV
 from environments.webshop.pages.session import START, Session, click, search
 from environments.webshop.shop.products import Product
-
-
-class Shop(Protocol):
-    """The part of `Catalogue` that is used here."""
-
-    @property
-    def products(self) -> Mapping[str, Product]:
-        """Products by asin."""
-
-    def search(self, query: str) -> Sequence[str]:
-        """Return the asins that a query finds, best first."""
 
 
 def next_step(shop: Shop, asin: str, script: Sequence[Action], path: Sequence[Step]) -> Action:

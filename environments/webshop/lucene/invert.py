@@ -31,6 +31,9 @@ def invert(
         id_ranks: the new number of each document.
         term_ranks: the new number of each term.
         scratch: a folder; the postings are mapped to files in it.
+
+    Raises:
+        OSError: the disk is full.
     """
     counts, most = _count(blocks, len(term_ranks))
     starts = np.zeros(len(counts) + 1, np.int64)

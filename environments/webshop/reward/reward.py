@@ -20,8 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from environments.webshop.goals import Goal
-from environments.webshop.reward.colours import colour_in, colour_of_pair
-from environments.webshop.reward.matching import alike
+from environments.webshop.reward.matching import alike, colour_in, colour_of_pair
 from environments.webshop.reward.title_nouns import Nouns
 from environments.webshop.shop.products import Product
 

@@ -44,11 +44,7 @@ LEXICON = Source("lexicon", lexicon_nouns)
 def open_nouns(
     titles: Callable[[], Iterable[str]], fingerprint: str, folder: Path | None = None
 ) -> Source:
-    """Return the best available source of nouns for a shop's titles; see the top of this file.
-
-    Args:
-        titles: returns the titles; called only to make a table.
-    """
+    """Return the best source of nouns; `titles` is called only to make a table."""
     made = sorted((folder or default_folder()).glob(f"{fingerprint}-{MODEL}-*.nouns"))
     installed = model_version()
     if installed:

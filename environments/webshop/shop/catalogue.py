@@ -17,10 +17,9 @@ from environments.webshop.lucene.index import Index
 from environments.webshop.reward.reward import Reward, grade
 from environments.webshop.reward.title_nouns import Source, open_nouns
 from environments.webshop.shop.built_files import build_once
-from environments.webshop.shop.documents import documents
 from environments.webshop.shop.files import Files, find_files
 from environments.webshop.shop.prices import draw_prices
-from environments.webshop.shop.products import Product
+from environments.webshop.shop.products import Product, indexed_text
 from environments.webshop.shop.store import Store, build
 
 BUNDLED = Path(__file__).parents[1] / "data"
@@ -35,7 +34,7 @@ class Products(Mapping[str, Product]):
         self._store = store
 
     def __getitem__(self, asin: str) -> Product:
-        return self._store.product(_position(self._store, asin))
+        return self._store.product(self._store.position(asin))
 
     def __iter__(self) -> Iterator[str]:
         return self._store.asins()
@@ -51,7 +50,7 @@ class Prices(Mapping[str, float]):
         self._store, self._by_position = store, by_position
 
     def __getitem__(self, asin: str) -> float:
-        return self._by_position[_position(self._store, asin)]
+        return self._by_position[self._store.position(asin)]
 
     def __iter__(self) -> Iterator[str]:
         return self._store.asins()
@@ -111,7 +110,7 @@ class Catalogue:
         return open_index(self._texts, self.fingerprint, self._folder)
 
     def _texts(self) -> Iterator[tuple[str, str]]:
-        return documents(self._store.products())
+        return ((each.asin, indexed_text(each)) for each in self._store.products())
 
 
 def load(
@@ -155,10 +154,3 @@ def _stamps(files: Files) -> tuple[int, ...]:
     paths = (files.products, files.attributes, files.human)
     found = [path.stat() for path in paths if path]
     return tuple(number for stat in found for number in (stat.st_size, stat.st_mtime_ns))
-
-
-def _position(store: Store, asin: str) -> int:
-    position = store.position(asin)
-    if position is None:
-        raise KeyError(asin)
-    return position

@@ -118,11 +118,7 @@ def read_prices(pricing: str | None) -> tuple[float, ...]:
 
 
 def texts(record: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    """Return a field that holds a list of texts, or one text.
-
-    Raises:
-        KeyError, TypeError: it is missing, or holds something else.
-    """
+    """Return one text or several as a tuple; raise `KeyError` or `TypeError` for other fields."""
     value = record[name]
     values = tuple(value) if isinstance(value, list) else (value,)
     if not all(isinstance(item, str) for item in values):
@@ -156,3 +152,16 @@ def _option_images(options: Any) -> dict[str, str]:
     every = (choice for choices in _choices(options).values() for choice in choices)
     images = {_value(choice): choice.get("image") for choice in every}
     return {value: image for value, image in images.items() if image}
+
+
+def indexed_text(product: Product) -> str:
+    """Return the searchable text of a product, as the original writes it into its index.
+
+    `convert_product_file_format.py` of princeton-nlp/WebShop: title, description, the first bullet
+    only, and the options, in lower case.
+    """
+    options = ", and ".join(
+        f"{name}: {', '.join(values)}" for name, values in product.options.items()
+    )
+    bullet = product.bullets[0] if product.bullets else ""
+    return " ".join((product.title, product.description, bullet, options)).lower()

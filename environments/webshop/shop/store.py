@@ -61,7 +61,14 @@ def _write(connection: sqlite3.Connection, position: int, listing: Listing) -> N
     connection.executemany(
         "INSERT INTO instruction VALUES (NULL, ?, ?, ?, ?, ?, ?)",
         (
-            (position, made.human, made.text, *_lists(made), made.goals)
+            (
+                position,
+                made.human,
+                made.text,
+                _json(made.attributes),
+                _json(made.options),
+                made.goals,
+            )
             for made in listing.instructions
         ),
     )
@@ -83,10 +90,12 @@ class Store:
         """Return the ids of all products, in the order of the file."""
         return (asin for (asin,) in self._reader.all("SELECT asin FROM product ORDER BY position"))
 
-    def position(self, asin: str) -> int | None:
-        """Return the product's position; None if it is not sold."""
+    def position(self, asin: str) -> int:
+        """Return the product's position; raise `KeyError` if it is not sold."""
         row = self._reader.one("SELECT position FROM product WHERE asin = ?", asin)
-        return row[0] if row else None
+        if row is None:
+            raise KeyError(asin)
+        return int(row[0])
 
     def _product(self, position: int) -> Product:
         return _product(self._reader.one(f"{_RECORD} WHERE position = ?", position))
@@ -128,10 +137,6 @@ def _product(row: Sequence[str]) -> Product:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-def _lists(instruction: Instruction) -> tuple[str, str]:
-    return _json(instruction.attributes), _json(instruction.options)
 
 
 def _instruction(row: Sequence[Any]) -> tuple[int, int, Instruction]:

@@ -14,11 +14,7 @@ class Full(Exception):
 
 
 class Files(Protocol):
-    """How a node gets the files of its parent.
-
-    Attributes:
-        held: bytes saved.
-    """
+    """How a node gets the files of its parent; `held` counts the bytes saved."""
 
     name: str
     held: int

@@ -65,11 +65,7 @@ class Copies:
     name = "copy"
 
     def __init__(self, home: str, most_bytes: int, most_files: int, in_memory: bool) -> None:
-        """Start without saved files.
-
-        Args:
-            in_memory: whether home is in memory; then everything has to be.
-        """
+        """Start without saved files; if home is in memory, everything has to be."""
         self._home, self._most_bytes, self._most_files = home, most_bytes, most_files
         self._in_memory = in_memory
         self._shown: Copy = {}

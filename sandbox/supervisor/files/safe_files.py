@@ -56,11 +56,7 @@ def listed(top: str, most: int) -> list[tuple[str, int | None]]:
 
 @contextlib.contextmanager
 def reading(path: str, folder: int | None = None) -> Iterator[int]:
-    """A descriptor of the regular file `path`, whatever its mode; in the open directory `folder`.
-
-    Raises:
-        OSError: it is no regular file of ours.
-    """
+    """Open the regular file `path` (in the open directory `folder`), or raise `OSError`."""
     named = os.open(path, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
     try:
         mode = os.fstat(named).st_mode

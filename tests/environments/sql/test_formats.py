@@ -80,7 +80,7 @@ def test_malformed_bird_data_is_named(tmp_path: Path, records: Any, message: str
 def test_bytes_that_are_not_text_are_named(tmp_path: Path) -> None:
     write_bird(tmp_path, [])
     (tmp_path / "dev.json").write_bytes(b"\xff\xfe\xff")
-    with pytest.raises(DataError, match="dev.json: not JSON"):
+    with pytest.raises(DataError, match="dev.json: not UTF-8"):
         bird_tasks(tmp_path, "dev")
 
 

@@ -56,11 +56,6 @@ def test_tokens_stand_in_the_text_in_order(text: str) -> None:
     for token in tokenize(text):
         assert 0 < len(token.encode("utf-16-le")) <= 2 * LONGEST
         at = text.index(token, at) + len(token)
-
-
-@given(anything)
-def test_a_token_is_one_token(text: str) -> None:
-    for token in tokenize(text):
         assert tokenize(token) == [token]
 
 

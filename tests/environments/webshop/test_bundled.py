@@ -10,8 +10,7 @@ from typing import Any
 import pytest
 
 from environments.webshop.goals import Goal
-from environments.webshop.reward.colours import colour_in
-from environments.webshop.reward.matching import alike
+from environments.webshop.reward.matching import alike, colour_in
 from environments.webshop.reward.reward import grade
 from environments.webshop.shop.catalogue import BUNDLED
 from environments.webshop.shop.catalogue import load as open_shop

@@ -130,7 +130,7 @@ def test_wrong_purchases_earn_less_than_1(shoppers: list[Shopper]) -> None:
 def test_teacher_goes_on_sensibly_after_a_slip(shoppers: list[Shopper]) -> None:
     """It clicks only what is offered, ends, and wins or loses as the kind of the slip says."""
     outcomes: dict[str, Counter[bool]] = {}
-    for shopper, place, wrong, kind in every_slip(shoppers[::2]):
+    for shopper, place, wrong, kind in every_slip(shoppers[::4]):
         path = shopper.go_on(shopper.play([*shopper.script[:place], wrong]))
         assert path[-1].terminated
         assert not [step for step in path if "error" in step.info]

@@ -225,7 +225,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=40)
 @given(
     values=st.lists(JSON), indent=st.sampled_from([None, 1]), mark=st.sampled_from(["", "\ufeff"])
 )

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from environments.webshop.goals import Goal
-from environments.webshop.reward.colours import colour_in, colour_of_pair
-from environments.webshop.reward.matching import alike
+from environments.webshop.reward.matching import alike, colour_in, colour_of_pair
 from environments.webshop.reward.noun_rules import lexicon_nouns
 from environments.webshop.reward.reward import Kinship, Reward, grade
 from environments.webshop.reward.title_nouns import Nouns

@@ -24,8 +24,7 @@ from environments.webshop.lucene.index import Index
 from environments.webshop.lucene.postings import Memory, build
 from environments.webshop.lucene.storage import Damaged, read_arrays
 from environments.webshop.shop.built_files import NotWritable, default_folder
-from environments.webshop.shop.documents import documents, indexed_text
-from environments.webshop.shop.products import Product, make_product
+from environments.webshop.shop.products import Product, indexed_text, make_product
 
 DATA = Path(os.environ.get("TREEGRAFT_DATA", Path(__file__).parents[3] / "../shared/data"))
 FORK = multiprocessing.get_context("fork")
@@ -52,7 +51,8 @@ def test_golden_searches(tmp_path: Path) -> None:
     """Of 150 queries, all 50 products in the original's order; its scores have four digits."""
     records = json.loads((DATA / "webshop/items_shuffle_1000.json").read_text())
     golden = json.loads((DATA / "webshop/golden/search_bm25_top50.json").read_text())
-    index = make_index(tmp_path, documents(map(make_product, records)))
+    products = map(make_product, records)
+    index = make_index(tmp_path, ((each.asin, indexed_text(each)) for each in products))
     for case in golden:
         found = index.search(case["q"])
         assert [asin for asin, _ in found] == [asin for asin, _ in case["hits"]]
@@ -104,6 +104,7 @@ def test_the_best_are_the_first_of_all(
     assert everything == sorted(everything, key=lambda hit: (-hit[1], hit[0].encode()))
 
 
+@settings(max_examples=40)
 @given(shops, words, st.builds(Memory, st.integers(1, 5), st.integers(1, 5)), st.randoms())
 def test_neither_memory_nor_order_changes_an_index(
     scratch: Path, shop: dict[str, str], query: list[str], memory: Memory, random: Random
@@ -164,7 +165,7 @@ def test_the_text_of_a_product() -> None:
         options={"size": ("8", "9 | wide"), "color": ("Red",), "fit": ()},
     )
     text = "running shoe light. mesh size: 8, 9 | wide, and color: red, and fit: "
-    assert list(documents([product])) == [("B1", text)]
+    assert indexed_text(product) == text
     assert indexed_text(replace(product, bullets=(), options={})) == "running shoe light.  "
 
 
@@ -203,7 +204,7 @@ def test_an_index_is_mapped_and_cannot_be_written(tmp_path: Path) -> None:
         assert not array.flags.writeable
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(where=st.floats(0, 1, exclude_max=True), cut=st.booleans())
 def test_a_damaged_file_is_built_again(where: float, cut: bool) -> None:
     with TemporaryDirectory() as folder:
