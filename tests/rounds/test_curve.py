@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import UsageError
-from treegraft.rounds.curve import Point, Rate, left, points, why_stop
+from treegraft.rounds.curve import Point, SolveRate, left, points, why_stop
 from treegraft.rounds.plot import markdown, plot, table
-from treegraft.rounds.settings import Rounds
-from treegraft.rounds.state import FILE, Done, State
+from treegraft.rounds.settings import RoundsSettings
+from treegraft.rounds.state import FILE, FinishedStep, State, difference
 
 TRAIN = ["a", "b", "c"]
 
@@ -23,12 +23,12 @@ def search(student: list[str], teacher: list[str], tasks: int) -> dict[str, Any]
 
 
 def state(folder: Path, done: Mapping[str, Mapping[str, Any]]) -> State:
-    steps = {name: Done(["trainer"], result, 1.5) for name, result in done.items()}
+    steps = {name: FinishedStep({}, result, 1.5) for name, result in done.items()}
     return State(folder, "", 1, {"train": TRAIN, "held_out": ["z"]}, steps)
 
 
 def measured(hits: int) -> dict[str, Any]:
-    return {"hits": hits, "total": 10, "low": 0.0, "high": 1.0}
+    return {"rate": {"hits": hits, "total": 10, "low": 0.0, "high": 1.0}, "failed": 0}
 
 
 def test_a_task_is_left_until_the_student_solves_it_alone(tmp_path: Path) -> None:
@@ -51,31 +51,32 @@ def test_a_task_is_left_until_the_student_solves_it_alone(tmp_path: Path) -> Non
 
 def test_when_no_round_follows() -> None:
     def point(round: int, hits: int, left: int = 5) -> Point:
-        return Point(round, left=left, held_out=Rate(hits, 10, 0.0, 1.0))
+        return Point(round, left=left, held_out=SolveRate(hits, 10, 0.0, 1.0))
 
-    rounds = Rounds(3, least_gain=0.1)
+    rounds = RoundsSettings(number=3, least_gain=0.1)
     assert why_stop([point(0, 0)], rounds) == ""
     assert why_stop([point(0, 0), point(1, 1)], rounds) == ""
     assert "rose by 0.000" in why_stop([point(0, 1), point(1, 1)], rounds)
-    assert why_stop([point(0, 1), point(1, 1)], Rounds(3)) == ""
+    assert why_stop([point(0, 1), point(1, 1)], RoundsSettings(number=3)) == ""
     assert "rose by -0.200" in why_stop([point(0, 0), point(1, 4), point(2, 2)], rounds)
     assert "every task" in why_stop([point(1, 4, left=0)], rounds)
     assert "3 rounds are done" in why_stop([point(3, 4)], rounds)
 
 
-def test_the_state_is_kept_whole_and_refuses_what_is_none(tmp_path: Path) -> None:
+def test_the_state_is_kept_whole_and_refuses_other_files(tmp_path: Path) -> None:
     kept = State.load(tmp_path)
     kept.claim(7, {"train": TRAIN, "held_out": []})
     kept.begin("1/sft")
     address = "https://me:secret@teacher.example/v1"
-    command = ["trainer", "sft", "--out", str(tmp_path / "x"), "--base-url", address]
-    kept.finish("1/sft", command, {"used": 3}, 1.26)
+    options = {"output": str(tmp_path / "x"), "base_url": address, "runs": [str(tmp_path)]}
+    kept.finish("1/sft", options, {"used": 3}, 1.26)
     again = State.load(tmp_path)
-    assert again == kept and again.earlier("1/sft", command) == {"used": 3}
-    assert "OUT/x" in again.done["1/sft"].command
+    assert again == kept and again.earlier("1/sft", options) == {"used": 3}
+    assert again.done["1/sft"].options["output"] == "OUT/x"
+    assert again.done["1/sft"].options["runs"] == ["OUT"]
     assert "secret" not in (tmp_path / FILE).read_text()
-    with pytest.raises(UsageError, match="1/sft: --base-url was .* and is "):
-        again.earlier("1/sft", [*command[:-1], "http://other.example/v1"])
+    with pytest.raises(UsageError, match="1/sft: base_url was .* and is "):
+        again.earlier("1/sft", options | {"base_url": "http://other.example/v1"})
     for text in ("{", "[]", '{"version": 1}', '{"version": 0}'):
         (tmp_path / FILE).write_text(text)
         with pytest.raises(UsageError):
@@ -85,15 +86,15 @@ def test_the_state_is_kept_whole_and_refuses_what_is_none(tmp_path: Path) -> Non
 @given(st.integers(0, 40), st.integers(1, 40), st.floats(0, 1), st.floats(0, 1))
 def test_every_rate_can_be_drawn(hits: int, total: int, one: float, other: float) -> None:
     value = min(hits, total) / total
-    rate = Rate(min(hits, total), total, min(value, one), max(value, other))
+    rate = SolveRate(min(hits, total), total, min(value, one), max(value, other))
     drawn = plot([Point(12, held_out=rate)]).splitlines()[1]
     assert drawn.startswith("round 12 ") and drawn.count("●") == 1 and len(drawn) <= 60
 
 
 def test_the_document_holds_every_round() -> None:
     found = [
-        Point(0, left=3, held_out=Rate(0, 4, 0, 0.5)),
-        Point(1, 3, 0, 2, 3, rows=2, pairs=1, held_out=Rate(1, 4, 0.05, 0.7), usd=0.25),
+        Point(0, left=3, held_out=SolveRate(0, 4, 0, 0.5)),
+        Point(1, 3, 0, 2, 3, rows=2, pairs=1, held_out=SolveRate(1, 4, 0.05, 0.7), usd=0.25),
         Point(2, 3),
     ]
     text = markdown(found, "2 rounds are done")
@@ -101,3 +102,18 @@ def test_the_document_holds_every_round() -> None:
     assert "| 2 | 3 | 0 | 0 | 0 | 0 | 0 | - |" in text
     assert text.endswith("Stopped: 2 rounds are done.\n")
     assert len({len(line) for line in table(found)}) == 1
+
+
+def test_how_two_options_differ() -> None:
+    before = {"lr": 1, "packing": True, "seed": 3}
+    assert difference(before, dict(before)) == ""
+    text = "lr was 1 and is 2, packing was True and is not given"
+    assert difference(before, {"lr": 2, "seed": 3}) == text
+
+
+def test_a_run_of_another_version_is_refused_and_stays_as_it_is(tmp_path: Path) -> None:
+    old = '{"version": 1, "now": "", "port": 1, "tasks": {}, "done": {}}'
+    (tmp_path / FILE).write_text(old)
+    with pytest.raises(UsageError, match="another version of Treegraft"):
+        State.load(tmp_path)
+    assert (tmp_path / FILE).read_text() == old

@@ -13,8 +13,8 @@ from engine.errors import UsageError
 from engine.templates import NAMES, get
 from engine.templates.base import World
 from environments import GIVE_UP, Task, Tool
-from treegraft.rounds.held_out import HeldOut, check_rows, check_tasks, held_out, lines
-from treegraft.rounds.settings import Tasks
+from treegraft.rounds.held_out import HeldOut, check_rows, check_tasks, held_out, normalized
+from treegraft.rounds.settings import TaskSettings
 from treegraft.rounds.tasks import choose
 
 LOOK = Tool("look", "Look.", {"type": "object", "properties": {}})
@@ -78,7 +78,7 @@ def test_a_question_is_known_by_its_words(
     said = "".join(f"{word.upper()}{data.draw(marks)}" for word in words)
     test = [Task("t", " ".join(words), split="test")]
     disguised = row(Task("x", said), id="run/x/1", split="train")
-    assert lines(said) == lines(" ".join(words))
+    assert normalized(said) == normalized(" ".join(words))
     with pytest.raises(UsageError, match="asks what the held-out task t asks"):
         check_rows(known(test), write(tmp_path, disguised))
     longer = row(Task("x", f"{said} and no more"), id="run/x/1", split="train")
@@ -96,7 +96,7 @@ def test_a_pair_is_looked_at_too(tmp_path: Path) -> None:
 def test_what_cannot_be_read_is_not_trained_on(tmp_path: Path) -> None:
     for line in ("{", "[]", '"x"'):
         (tmp_path / "rows.jsonl").write_text(line)
-        with pytest.raises(UsageError, match="line 1 is no row"):
+        with pytest.raises(UsageError, match="line 1 is not a row"):
             check_rows(known(), tmp_path / "rows.jsonl")
     with pytest.raises(UsageError, match="line 1 has no id"):
         check_rows(known(), write(tmp_path, {"messages": []}))
@@ -123,8 +123,8 @@ def test_groups_and_questions_may_be_shared_by_the_users_own_word(tmp_path: Path
 def test_one_split_for_both_sides(tmp_path: Path) -> None:
     """Where there is but one split, it says nothing of a row; the ids do."""
     chosen = choose(
-        Tasks(
-            "bird",
+        TaskSettings(
+            env="bird",
             held_out="train",
             train_tasks="bird-train-0,bird-train-1",
             held_out_tasks="bird-train-3",
@@ -135,8 +135,8 @@ def test_one_split_for_both_sides(tmp_path: Path) -> None:
     check_rows(chosen.known, write(tmp_path, row(Task("bird-train-0", "?", split="train"))))
     with pytest.raises(UsageError, match="bird-train-1, a task to train on, is the held-out"):
         choose(
-            Tasks(
-                "bird",
+            TaskSettings(
+                env="bird",
                 held_out="train",
                 train_limit=2,
                 held_out_tasks="bird-train-1",

@@ -20,11 +20,10 @@ from tests.support.exploring import ROOT, chat_server, received
 from tests.support.exploring import explore as explore_command
 from trainer.training.options import SftOptions
 from trainer.training.sft import sft
-from treegraft.rounds.errors import LeakedTask
-from treegraft.rounds.run import look, rounds
-from treegraft.rounds.settings import Settings
+from treegraft.rounds.held_out import LeakedTask
+from treegraft.rounds.run import read_status, rounds
+from treegraft.rounds.settings import Settings, read
 from treegraft.rounds.state import FILE, State
-from treegraft.rounds.toml import read
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
 
@@ -44,22 +43,22 @@ depth = 6
 concurrency = 2
 [explore.student]
 depth = 2
-reply_tokens = 8
+max_reply_tokens = 8
 [train]
 least_pairs = 2
-[train.sft]
+[sft]
 max_steps = 2
 gradient_accumulation_steps = 1
 learning_rate = 0.01
 bf16 = false
-[train.dpo]
+[dpo]
 max_steps = 1
 gradient_accumulation_steps = 1
 bf16 = false
-[evaluate]
+[eval]
 base = false
 depth = 2
-max_tokens = 8
+max_reply_tokens = 8
 concurrency = 2
 [rounds]
 number = 2
@@ -227,9 +226,9 @@ def test_what_was_done_stands_in_the_state(killed: Path, settings: Path) -> None
     missed = (killed / "round-2-missed.txt").read_text().split()
     student = state.done["2/student"].result["student"]
     assert set(missed) == set(state.tasks["train"]) - set(student)
-    course = look(read(settings), killed)
-    assert (course.now, course.stopped) == ("2/teacher", "")
-    one, two = course.points
+    status = read_status(read(settings), killed)
+    assert (status.now, status.stopped) == ("2/teacher", "")
+    one, two = status.points
     assert one.tasks == two.tasks == one.left == TASKS and two.left == len(missed)
     assert one.held_out and one.held_out.total == 4 and two.held_out is None
 
@@ -254,8 +253,8 @@ def changed(settings: Path, folder: Path, old: str, new: str) -> Settings:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("rate = 0.01", "rate = 0.02", "1/sft: --learning_rate was 0.01 and is 0.02"),
-        ("depth = 6", "depth = 5", "1/teacher: --depth was 6 and is 5"),
+        ("rate = 0.01", "rate = 0.02", "1/sft: learning_rate was 0.01 and is 0.02"),
+        ("depth = 6", "depth = 5", "1/teacher: depth was 6 and is 5"),
         ("least_pairs = 2", "least_pairs = 0", "did not ask for"),
         ("train_limit = 8", "train_limit = 7", "other train tasks .8 then, 7 now."),
     ],
@@ -317,5 +316,5 @@ def test_a_step_that_fails_is_told_and_done_again(settings: Path, tmp_path: Path
     )
     assert done.returncode == 1, done.stderr
     assert f"error: {TASKS} of {TASKS} tasks failed" in done.stderr
-    assert "the same command goes on" in done.stderr
+    assert "then run the same command" in done.stderr
     assert not State.load(tmp_path / "out").done

@@ -1,19 +1,16 @@
-"""What a file of rounds may say, and what of it is refused before anything is done."""
+"""What the TOML file may hold, and which mistakes are refused before anything is done."""
 
 import tomllib
-from dataclasses import fields
 from pathlib import Path
-from typing import get_type_hints
+from typing import Any, get_args
 
 import pytest
 
 from engine.errors import UsageError
-from treegraft.rounds import flags
-from treegraft.rounds.commands import Commands
-from treegraft.rounds.run import checked
-from treegraft.rounds.settings import Settings
-from treegraft.rounds.state import difference
-from treegraft.rounds.toml import flag_tables, parse, read
+from sandbox.errors import SandboxError
+from treegraft.rounds.settings import Settings, Table, parse, read
+from treegraft.rounds.step import BUILDERS
+from treegraft.rounds.step_options import StepOptions, check_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,33 +30,71 @@ def test_a_small_file_is_enough() -> None:
     found = settings()
     assert (found.tasks.train, found.tasks.held_out) == ("train", "test")
     assert (found.teacher.model, found.rounds.number) == ("demonstration", 3)
+    check_settings(found)
 
 
 @pytest.mark.parametrize(
-    ("more", "says"),
+    ("more", "message"),
     [
-        ("[trian]\n", "no table [trian]; did you mean 'train'?"),
+        ("[trian]\n", "the file has no key 'trian'; did you mean 'train'?"),
         ("modle = 'x'\n", "[student] has no key 'modle'; did you mean 'model'?"),
-        ("swift_threshold = 'low'\n", "student.swift_threshold is 'low'; it must be float"),
-        ("[rounds]\nnumber = 2.5\n", "rounds.number is 2.5; it must be int"),
-        ("[rounds]\nnumber = 0\n", "rounds.number is 0; it must be at least 1"),
-        ("[rounds]\nfailures = 2\n", "rounds.failures is 2.0"),
-        ("[train]\nstart = 'first'\n", "train.start is 'first'; use one of base, last"),
-        ("[train]\nsft = 3\n", "[train.sft] must be a table"),
-        ("[train.sft]\nseed = [1]\n", "[train.sft] seed: a flag's value"),
-        ("[explore]\nwidth = []\n", "[explore] width: a flag's value"),
+        ("threshold = 'low'\n", "[student] threshold is 'low'; it must be a valid number"),
+        ("[rounds]\nnumber = 2.5\n", "[rounds] number is 2.5; it must be a valid integer"),
+        ("[rounds]\nnumber = 0\n", "[rounds] number is 0; it must be greater than or equal to 1"),
+        ("[rounds]\nfailures = 2\n", "[rounds] failures is 2; it must be less than or equal to 1"),
+        ("[train]\nstart = 'first'\n", "[train] start is 'first'; it must be 'base' or 'last'"),
+        ("[sft]\nseed = [1]\n", "[sft] seed is [1]; it must be a valid integer"),
+        ("[sft]\nsave_strategy = 'never'\n", "[sft] save_strategy is 'never'; it must be 'no'"),
+        ("[train]\nsft = 3\n", "[sft] must be a table"),
+        ("[train.sft]\nseed = 1\n[sft]\nseed = 2\n", "[train.sft] is the old name of [sft]"),
+        ("[explore]\nwidth = []\n", "[explore] width is []; it must be a valid integer"),
+        ("[explore]\nsampling = '{'\n", "[explore] sampling: it: not valid JSON"),
+        ("[explore]\nwidht = 3\n", "[explore] has no key 'widht', nor has `engine explore`; did"),
+        ("[explore.student]\nout = 'x'\n", "[explore.student] out: rounds set this option"),
+        ("[dpo]\nbetta = 0.2\n", "[dpo] has no key 'betta', nor has `trainer dpo`; did you mean"),
+        ("[sft]\nthought-wait = 1\n", "did you mean 'thought_weight'?"),
+        ("[sft]\nmodel_name_or_path = 'x'\n", "[sft] model_name_or_path: rounds set this option"),
+        ("[eval]\nmodel = 'x'\n", "[eval] model: rounds set this option"),
+        ("[serve]\nport = 1\n", "[serve] port: rounds set this option"),
+        ("[export.dpo]\nto = 'sft'\n", "[export.dpo] to: rounds set this option"),
     ],
 )
-def test_what_is_wrong_is_named(more: str, says: str) -> None:
+def test_a_mistake_is_one_line_with_table_and_key(more: str, message: str) -> None:
     with pytest.raises(UsageError) as raised:
         settings(more)
-    assert says in str(raised.value)
+    assert message in str(raised.value)
+    assert len(str(raised.value).splitlines()) == 1
 
 
-def test_a_table_that_is_needed_and_a_file_that_is_none(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"\[tasks\] needs env"):
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("[sft]\nearly_stopping_patience = 1\n", "[sft] --early-stopping-patience needs"),
+        ("[explore]\nsearch = 'react'\nbacktrack = 2\n", "[explore] --search react takes no"),
+        ("[export.dpo]\nmask_errors = true\n", "[export.dpo] --mask-errors is for"),
+        ("[eval]\nsamples = 2\n", "[eval] --samples needs a --temperature"),
+        ("threshold = 0\n[explore.student]\nwidth = 1\n", "[explore.student] is for a"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(more: str, message: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        check_settings(settings(more))
+    assert message in str(raised.value)
+
+
+def test_a_sandbox_that_confines_nothing_needs_the_files_permission() -> None:
+    small = SMALL.replace('"bird"', '"bird"\nsandbox = "process"')
+    with pytest.raises(SandboxError):
+        check_settings(parse(tomllib.loads(small)))
+    check_settings(parse(tomllib.loads(small.replace('"process"', '"process"\nunsafe = true'))))
+
+
+def test_missing_tables_and_unreadable_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"the table \[tasks\] is missing"):
         parse({})
-    with pytest.raises(UsageError, match="tasks must be a table"):
+    with pytest.raises(UsageError, match=r"\[tasks\] needs env"):
+        parse({"tasks": {}})
+    with pytest.raises(UsageError, match=r"\[tasks\] must be a table"):
         parse({"tasks": 3})
     file = tmp_path / "rounds.toml"
     with pytest.raises(UsageError, match=r"rounds\.toml"):
@@ -69,75 +104,113 @@ def test_a_table_that_is_needed_and_a_file_that_is_none(tmp_path: Path) -> None:
         read(file)
 
 
-@pytest.mark.parametrize(
-    ("more", "says"),
-    [
-        ("[explore]\nwidht = 3\n", "[explore] has no key 'widht', nor has `engine explore`; did"),
-        ("[explore.student]\nout = 'x'\n", "[explore.student] out: rounds set this flag"),
-        ("[train.dpo]\nbetta = 0.2\n", "did you mean 'beta'?"),
-        ("[train.sft]\nthought-wait = 1\n", "did you mean 'thought_weight'?"),
-        ("[evaluate]\nmodel = 'x'\n", "[evaluate] model: rounds set this flag"),
-        ("[student.serve]\nport = 1\n", "[student.serve] port: rounds set this flag"),
-        ("[tasks.options]\nwidth = 3\n", "[tasks.options] width: `trainer eval` takes no such"),
-        ("swift_threshold = 0\n[explore.student]\nwidth = 1\n", "[explore.student] is for a"),
-    ],
-)
-def test_flags_are_those_of_the_commands(more: str, says: str, known: flags.Known) -> None:
-    with pytest.raises(UsageError) as raised:
-        checked(settings(more), known)
-    assert says in str(raised.value)
+def test_files_of_version_0_1_mean_the_same() -> None:
+    old = """
+        swift_threshold = -0.5
+        [student.serve]
+        backend = "own"
+        [tasks.options]
+        schema = "prompt"
+        [explore]
+        solved = 4
+        reply-tokens = 128
+        max_usd = 1
+        sampling = '{"top_p": 0.9}'
+        [export.sft]
+        template = "react,native"
+        [train.sft]
+        learning-rate = 5e-4
+        [train.dpo]
+        beta = 0.2
+        [evaluate]
+        base = false
+        max_tokens = 9
+    """
+    new = """
+        threshold = -0.5
+        [serve]
+        backend = "builtin"
+        [tasks.env_args]
+        schema = "prompt"
+        [explore]
+        max_solutions = 4
+        max_reply_tokens = 128
+        budget_usd = 1.0
+        sampling = { top_p = 0.9 }
+        [export.sft]
+        templates = ["react", "native"]
+        [sft]
+        learning_rate = 0.0005
+        [dpo]
+        beta = 0.2
+        [eval]
+        base = false
+        max_reply_tokens = 9
+    """
+    assert settings(old) == settings(new)
+    check_settings(settings(new))
+    flat = SMALL.replace('"bird"', '"bird"\nschema = "prompt"')
+    assert parse(tomllib.loads(flat)).tasks.env_args == {"schema": "prompt"}
 
 
-@pytest.fixture(scope="module")
-def known() -> flags.Known:
-    return flags.ask(dict.fromkeys(of for of, _, _ in flag_tables(settings())))
-
-
-def test_what_rounds_set_is_what_the_commands_take(known: flags.Known) -> None:
-    """A flag that was renamed must be renamed here as well."""
-    for of, names in flags.SET_HERE.items():
-        assert names <= known[of].keys(), of
-
-
-def test_flags_become_words_of_a_command(known: flags.Known) -> None:
-    given = {"max-usd": 1.5, "rank": True, "unsafe": False}
-    assert flags.line(known["engine explore"], given) == ["--max-usd", "1.5", "--rank"] + [
-        "--no-unsafe"
-    ]
-    assert flags.line(known["trainer sft"], {"packing": False, "bf16": False}) == ["--no-bf16"]
-
-
-def test_each_round_draws_anew_and_tables_go_before_each_other(
-    known: flags.Known, tmp_path: Path
-) -> None:
+def test_each_round_draws_anew_and_a_searchers_own_table_wins(tmp_path: Path) -> None:
     more = "[explore]\nseed = 5\nmax-calls = 9\n[explore.teacher]\nmax_calls = 7\n"
-    commands = Commands(settings(more), tmp_path, known)
-    teach = commands.teach(3, tmp_path / "ids")
-    assert teach[teach.index("--seed") + 1] == "7"
-    assert teach[teach.index("--max-calls") + 1] == "7"
-    attempt = commands.attempt(3, tmp_path / "ids", "http://127.0.0.1:1/v1")
-    assert attempt[attempt.index("--max-calls") + 1] == "9"
-    assert attempt[attempt.index("--teacher") + 1] == "student-2"
+    options = StepOptions(settings(more), tmp_path)
+    teacher = options.search(3, "teacher", tmp_path / "ids")
+    assert (teacher["seed"], teacher["budget_calls"]) == (7, 7)
+    student = options.search(3, "student", tmp_path / "ids", "http://127.0.0.1:1/v1")
+    assert (student["budget_calls"], student["teacher"]) == (9, "student-2")
 
 
-def test_the_example_is_sound(known: flags.Known) -> None:
-    checked(read(ROOT / "examples" / "rounds.toml"), known)
+def test_options_reach_what_a_step_calls(tmp_path: Path) -> None:
+    """Under the names of the file, with the types of the Python API."""
+    more = """
+        threshold = -0.5
+        [explore]
+        width = 3
+        task_budget_calls = 4
+        budget_usd = 2
+        concurrency = 5
+        [export.sft]
+        min_reward = 0.5
+        [eval]
+        samples = 2
+        temperature = 0.5
+        judge = "a,b"
+        [serve]
+        slots = 6
+    """
+    options = StepOptions(settings(more), tmp_path)
+    url = "http://127.0.0.1:1/v1"
+    config, parts = BUILDERS["both"](options.search(2, "both", tmp_path / "ids", url))
+    assert (config.search.width, config.budget.calls, config.student_threshold) == (3, 4, -0.5)
+    assert (parts["budget"].usd, parts["resources"].concurrency) == (2, 5)
+    _, output, export = BUILDERS["pairs"](options.export(1, "dpo", []))
+    assert (output, export.kind) == (tmp_path / "round-1-dpo.jsonl", "dpo")
+    export = BUILDERS["rows"](options.export(1, "sft", []))[2]
+    assert (export.filters.min_reward, export.templates) == (0.5, ("react",))
+    evaluation, judgements, _ = BUILDERS["evaluate"](options.evaluate(1, "smollm2"))
+    assert (evaluation.samples, judgements.judges) == (2, ("a", "b"))
+    assert BUILDERS["serve"](options.serve(1, "smollm2", 7)).slots == 6
+    with pytest.raises(UsageError, match="unknown option no_such"):
+        BUILDERS["sft"](options.train(1, "sft", "smollm2") | {"no_such": 1})
+
+
+def test_the_example_is_sound() -> None:
+    check_settings(read(ROOT / "examples" / "rounds.toml"))
 
 
 def test_every_key_is_documented() -> None:
     text = (ROOT / "docs" / "rounds.md").read_text("utf-8")
-    for section, kind in get_type_hints(Settings).items():
-        _, heading, rest = text.partition(f"\n### `[{section}]`\n")
-        assert heading, section
-        told = rest.partition("\n### ")[0]
-        for key in fields(kind):
-            if key.name != "flags":
-                assert f"`{key.name}`" in told or f"`[{section}.{key.name}]`" in told, key.name
+    for name, field in Settings.model_fields.items():
+        _, heading, rest = text.partition(f"\n### `[{name}]`\n")
+        assert heading, name
+        section = rest.partition("\n### ")[0]
+        for key in _keys(field.annotation):
+            assert f"`{key}`" in section or f"`[{name}.{key}]`" in section, f"{name}.{key}"
 
 
-def test_how_two_commands_differ() -> None:
-    before = ["trainer", "sft", "--lr", "1", "--packing", "--json"]
-    assert difference(before, list(before)) == ""
-    now = ["trainer", "sft", "--lr", "2", "--json"]
-    assert difference(before, now) == "--lr was 1 and is 2, --packing was given and is not given"
-    assert "the command was trainer sft" in difference(before, ["trainer", "dpo", *before[2:]])
+def _keys(annotation: Any) -> set[str]:
+    if get_args(annotation) or not issubclass(annotation, Table):
+        return set()
+    return set(annotation.model_fields) - {"options"}

@@ -67,7 +67,7 @@ def serve(
     Prints the address once requests are answered.
     """
     if until_stdin_closes:
-        Thread(target=_stop_with_stdin, daemon=True).start()
+        Thread(target=stop_with_stdin, daemon=True).start()
     prepare_torch()
     from trainer.serving.choose import serve
     from trainer.serving.options import Announcement, ServeOptions
@@ -89,7 +89,7 @@ def serve(
     say(summary)
 
 
-def _stop_with_stdin() -> None:
+def stop_with_stdin() -> None:
     """Wait until standard input closes, and ignore what comes through it."""
     with suppress(OSError):  # standard input was never open
         while os.read(0, 4096):

@@ -1,1 +1,1 @@
-"""`engine rounds`: the whole loop from one file, over and over, on the tasks still unsolved."""
+"""`engine rounds`: explore, export, train and evaluate from one file, again and again."""

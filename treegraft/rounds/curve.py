@@ -1,19 +1,27 @@
-"""How the rounds went: a point each, from the state alone."""
+"""How the rounds went: one point per round, from the state alone."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from treegraft.rounds.settings import Rounds
-from treegraft.rounds.state import Result, State
+from treegraft.rounds.settings import RoundsSettings
+from treegraft.rounds.state import State
+from treegraft.rounds.subprocesses import Result
 
 SEARCHES = ("student", "teacher", "both")
 """Names of the steps that search."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """Held-out tasks solved, and the 95 % interval of the solve rate, as `trainer eval` has it."""
+class SolveRate:
+    """Held-out tasks solved, and the 95 % interval of the solve rate, as `trainer eval` reports it.
+
+    Attributes:
+        hits: Number of tasks solved.
+        total: Number of tasks.
+        low: Lower bound, 0 to 1.
+        high: Upper bound, 0 to 1.
+    """
 
     hits: int
     total: int
@@ -22,6 +30,7 @@ class Rate:
 
     @property
     def value(self) -> float:
+        """The share of tasks solved; 0 of nothing."""
         return self.hits / self.total if self.total else 0.0
 
 
@@ -29,12 +38,22 @@ class Rate:
 class Point:
     """One round; round 0 is the student before any training.
 
-    tasks: searched.   student, teacher: of these, solved by the student alone, and otherwise.
-    left: train tasks that the student has not solved in any round so far.
-    failed: tasks that some search of the round left without a tree.
-    rows, pairs: in the round's files, of all rounds.   used: rows that SFT trained on.
-    held_out: None where it was not measured.
-    calls, teacher_calls, tokens, usd: of searching.   seconds: of all steps.
+    Attributes:
+        round: Its number.
+        tasks: Tasks searched.
+        student: Tasks solved by the student alone.
+        teacher: Other tasks solved.
+        left: Train tasks that the student has not solved in any round so far.
+        failed: Tasks that some search of the round left without a tree.
+        rows: SFT rows of all rounds.
+        pairs: DPO pairs of all rounds.
+        used: Rows that SFT trained on.
+        held_out: The held-out solve rate; None if it was not measured.
+        calls: Requests of the round's searches.
+        teacher_calls: Those of them to the teacher.
+        tokens: Tokens of the round's searches.
+        usd: Dollars spent on the round's searches.
+        seconds: Duration of all steps.
     """
 
     round: int
@@ -46,7 +65,7 @@ class Point:
     rows: int = 0
     pairs: int = 0
     used: int = 0
-    held_out: Rate | None = None
+    held_out: SolveRate | None = None
     calls: int = 0
     teacher_calls: int = 0
     tokens: int = 0
@@ -54,18 +73,19 @@ class Point:
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
+        """Return the fields, and "solve_rate", as JSON takes them."""
         rate = None if self.held_out is None else self.held_out.value
         return asdict(self) | {"solve_rate": rate}
 
 
 def points(state: State) -> list[Point]:
-    """Of each round that has begun, in order."""
+    """Return the point of each round that has begun, in order."""
     rounds = sorted({int(name.partition("/")[0]) for name in state.done})
     return [_point(state, number) for number in rounds]
 
 
 def left(state: State, number: int) -> list[str]:
-    """Train tasks, in order, that the student solved in no round before `number`."""
+    """Return the train tasks, in order, that the student solved in no round before `number`."""
     solved: set[str] = set()
     for before in range(1, number):
         for name in SEARCHES:
@@ -73,27 +93,20 @@ def left(state: State, number: int) -> list[str]:
     return [id for id in state.tasks["train"] if id not in solved]
 
 
-def why_stop(found: Sequence[Point], rounds: Rounds) -> str:
-    """Why no round follows those in `found`; "" where one does.   found: of finished rounds."""
-    last = found[-1]
+def why_stop(finished: Sequence[Point], settings: RoundsSettings) -> str:
+    """Return why no round follows the finished ones; "" if one does."""
+    last = finished[-1]
     if last.round >= 1 and not last.left:
         return "the student has solved every task"
-    if last.round >= rounds.number:
-        return f"{rounds.number} rounds are done"
-    rates = [point.held_out for point in found[-2:] if point.held_out is not None]
-    if rounds.least_gain is None or last.round < 1 or len(rates) < 2:
+    if last.round >= settings.number:
+        return f"{settings.number} rounds are done"
+    rates = [point.held_out for point in finished[-2:] if point.held_out is not None]
+    if settings.least_gain is None or last.round < 1 or len(rates) < 2:
         return ""
     gain = rates[1].value - rates[0].value
-    if gain >= rounds.least_gain:
+    if gain >= settings.least_gain:
         return ""
-    return f"the held-out solve rate rose by {gain:.3f}, less than {rounds.least_gain:g}"
-
-
-def rate_of(report: Result) -> dict[str, Any]:
-    """What the state keeps of `trainer eval --json`."""
-    solved = report["solved"]
-    low, high = solved["interval"]
-    return {"hits": solved["hits"], "total": solved["total"], "low": low, "high": high}
+    return f"the held-out solve rate rose by {gain:.3f}, less than {settings.least_gain:g}"
 
 
 def _point(state: State, number: int) -> Point:
@@ -110,7 +123,7 @@ def _point(state: State, number: int) -> Point:
         rows=_result(state, number, "rows").get("rows", 0),
         pairs=_result(state, number, "pairs").get("rows", 0),
         used=_result(state, number, "sft").get("used", 0),
-        held_out=Rate(**measured) if measured else None,
+        held_out=SolveRate(**measured["rate"]) if measured else None,
         calls=sum(found["calls"] for found in searches),
         teacher_calls=sum(found["teacher_calls"] for found in searches),
         tokens=sum(found["tokens"] for found in searches),

@@ -1,9 +1,9 @@
-"""Held-out tasks never enter a round: tasks are compared before anything is searched, and rows
-before anything is trained, whatever made them.
+"""Keep held-out tasks out of the training data.
 
-A task is the same by its id, by the words of its question, or by its group (a database, a product:
-what is learnt of one task of it helps with the next). Letter case, blanks and punctuation do not
-count.
+Tasks are compared before anything is searched, and rows before anything is trained, whoever wrote
+them. Two tasks are the same if they have the same id, the same question in words, or the same group
+(a database, a product: what is learned from one task of it helps with the next). Letter case,
+whitespace and punctuation do not count.
 """
 
 import json
@@ -13,21 +13,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.errors import UsageError
 from engine.runs.fingerprints import strings_in
 from environments.types import Task
-from treegraft.rounds.errors import LeakedTask
 
 _WORD = re.compile(r"\w+")
 
 
+class LeakedTask(UsageError):
+    """A held-out task is among the training data; nothing is trained."""
+
+
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """What measures.
+    """By what the held-out tasks are recognised.
 
-    split: of all of the tasks, where no task to train on is of it; else "".
-    groups, questions: the id of a task by its group, and by its question in the form of `lines`;
-        empty where these may be shared.
-    endings: the questions of `questions` by their last line.
+    Attributes:
+        ids: Their ids.
+        split: Their split; "" if they have several, or if tasks to train on are of it, too.
+        groups: Id of a task by group; empty if groups may be shared.
+        questions: Id of a task by question, in the form of `normalized`; empty if questions may be
+            shared.
+        endings: The same questions by their last line.
     """
 
     ids: frozenset[str]
@@ -40,10 +47,17 @@ class HeldOut:
 def held_out(
     tasks: Sequence[Task], trained: Sequence[Task], *, groups: bool, questions: bool
 ) -> HeldOut:
-    """groups, questions: whether these may be shared by tasks that are trained on."""
+    """Return how to recognise the held-out tasks.
+
+    Args:
+        tasks: The held-out tasks.
+        trained: The tasks to train on.
+        groups: Whether both sides may share groups.
+        questions: Whether both sides may share questions.
+    """
     splits = {task.split for task in tasks}
     alone = len(splits) == 1 and not splits & {task.split for task in trained}
-    asked = {} if questions else {lines(task.prompt): task.id for task in tasks}
+    asked = {} if questions else {normalized(task.prompt): task.id for task in tasks}
     endings: dict[str, list[str]] = {}
     for question in asked:
         if question:
@@ -54,22 +68,22 @@ def held_out(
 
 
 def check_tasks(known: HeldOut, tasks: Iterable[Task]) -> None:
-    """See that no task to be searched measures as well.
+    """Check that no task to search is a held-out task.
 
     Raises:
-        LeakedTask
+        LeakedTask: One is.
     """
     for task in tasks:
-        why = _same(known, task.id, task.group, known.questions.get(lines(task.prompt), ""))
+        why = _same(known, task.id, task.group, known.questions.get(normalized(task.prompt), ""))
         if why:
             raise LeakedTask(f"{task.id}, a task to train on, {why}")
 
 
 def check_rows(known: HeldOut, file: Path) -> None:
-    """See that no row of `file`, JSON lines of either kind, shows the student what measures it.
+    """Check that no row of `file`, SFT rows or DPO pairs, shows the student a held-out task.
 
     Raises:
-        LeakedTask: naming the file and the line; a line that cannot be read is not passed over.
+        LeakedTask: One does, or a line cannot be read; the message names the file and the line.
     """
     for number, row in _rows(file):
         split = str(row.get("split") or "")
@@ -77,21 +91,21 @@ def check_rows(known: HeldOut, file: Path) -> None:
         asked = next(_asked(known, row), "")
         why = _same(known, id, str(row.get("group") or ""), asked)
         if not id:
-            why = "has no id that names its task, so nobody can tell whether it is held out"
+            why = "has no id that names its task, so it may be a held-out one"
         if not why and known.split and split == known.split:
             why = f"is of the held-out split {split!r}"
         if why:
             raise LeakedTask(f"{file}: line {number} {why}; nothing is trained")
 
 
-def lines(text: str) -> str:
-    """The words of each line that has any, in lower case."""
+def normalized(text: str) -> str:
+    """Return the words of each line that has any, in lower case."""
     found = (" ".join(_WORD.findall(line)) for line in text.casefold().splitlines())
     return "\n".join(line for line in found if line)
 
 
 def _same(known: HeldOut, id: str, group: str, asked: str) -> str:
-    """Why a task or a row is held out, as the end of a sentence; "" where it is not."""
+    """Return why a task or a row is held out, as the end of a message; "" if it is not."""
     if id in known.ids:
         return f"is the held-out task {id}"
     if group in known.groups:
@@ -115,27 +129,29 @@ def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
             try:
                 row = json.loads(line)
             except ValueError as error:
-                raise LeakedTask(f"{file}: line {number} is no row: {error}") from error
+                raise LeakedTask(f"{file}: line {number} is not a row: {error}") from error
             if not isinstance(row, dict):
-                raise LeakedTask(f"{file}: line {number} is no row")
+                raise LeakedTask(f"{file}: line {number} is not a row")
             yield number, row
 
 
 def _task_id(row: Mapping[str, Any]) -> str:
-    """Of "run/task/leaf"; a task's id may hold a slash too."""
+    """Return the task in "run/task/leaf"; the id of a task may hold slashes."""
     _, _, rest = str(row.get("id") or "").partition("/")
     return rest.rpartition("/")[0]
 
 
 def _asked(known: HeldOut, row: Mapping[str, Any]) -> Iterator[str]:
-    """Held-out tasks whose question stands in what the agent reads before it first acts: whole
-    lines, but for what a template writes before the question on its line."""
+    """Yield the held-out tasks whose question the agent reads before it first acts.
+
+    Whole lines are compared, except for what a template writes before the question on its line.
+    """
     opening = []
     for message in row.get("prompt") or row.get("messages") or []:
         if message.get("role") == "assistant":
             break
         opening.append("\n".join(strings_in(message.get("content") or "")))
-    text = lines("\n".join(opening))
+    text = normalized("\n".join(opening))
     end = -1
     while end < len(text):
         start, end = end + 1, text.find("\n", end + 1)

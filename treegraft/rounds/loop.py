@@ -1,202 +1,189 @@
-"""The rounds, step after step. A step that is done is passed over; so this reads as if nothing
-were ever cut off, and a run that was goes on here from its start.
+"""The steps of a round in order.
+
+Finished steps are skipped, so a resumed run simply executes this function again.
 """
 
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
 
 from engine.errors import UsageError
 from engine.terminal import say
 from treegraft.rounds import curve
-from treegraft.rounds.commands import LEFT, MISSED, Commands, Kind
-from treegraft.rounds.errors import StepFailed
+from treegraft.rounds.command_options import Options
 from treegraft.rounds.held_out import check_rows
 from treegraft.rounds.serving import base_url, served
-from treegraft.rounds.state import Result, State
-from treegraft.rounds.subprocesses import last_object, run
-from treegraft.rounds.tasks import Chosen, Who, outcome, write_ids
-
-Finished = Callable[[Path], Result]
-"""What came of a step, from the file of its standard output; raises StepFailed."""
+from treegraft.rounds.state import State
+from treegraft.rounds.step_options import LEFT, MISSED, Kind, Searcher, StepOptions
+from treegraft.rounds.subprocesses import Result, StepFailed, run_step
+from treegraft.rounds.tasks import ChosenTasks, write_ids
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """One run of rounds.   met: steps that this process came to and found done."""
+    """A run of rounds.
 
-    commands: Commands
+    Attributes:
+        options: Makes the options of each step.
+        state: The finished steps.
+        chosen: The tasks.
+        passed: Finished steps that this process has come to.
+    """
+
+    options: StepOptions
     state: State
-    chosen: Chosen
-    met: set[str] = field(default_factory=set)
+    chosen: ChosenTasks
+    passed: set[str] = field(default_factory=set)
 
     def play(self, number: int) -> None:
-        """Round `number`, or what is left of it; 0 measures the student before any training."""
-        settings = self.commands.settings
+        """Do round `number`, or the rest of it; 0 measures the student before any training."""
         if number > 0:
             self._search(number)
-            self._rows(number)
+            self._export(number)
             self._train(number)
-        if number > 0 or settings.evaluate.base:
+        if number > 0 or self.options.settings.eval.base:
             self._evaluate(number)
 
     def student(self, number: int) -> str:
-        """The model of round `number`'s student, which is trained."""
+        """Return the model that round `number` has trained."""
         for kind in ("dpo", "sft"):
             if f"{number}/{kind}" in self.state.done:
-                return str(self.commands.path(number, kind))
-        return self.commands.settings.student.model
+                return str(self.options.path(number, kind))
+        return self.options.settings.student.model
 
     def _search(self, number: int) -> None:
-        """Bring trees of the tasks left: first the teacher's, then the student's before it."""
+        """Search the tasks left: first the student, from round 2 on, then the teacher."""
         todo = curve.left(self.state, number)
-        tasks = self._ids(number, LEFT, todo)
+        tasks = self._write_ids(number, LEFT, todo)
         if number == 1:
-            self._explore(number, "teacher", todo, self.commands.teach(number, tasks))
+            self._explore(number, "teacher", tasks, len(todo))
             return
-        url = base_url(self.state.port)
-        if self.commands.settings.student.swift_threshold is not None:
-            together = self.commands.together(number, tasks, url)
-            self._explore(number, "both", todo, together)
+        if self.options.settings.student.threshold is not None:
+            self._explore(number, "both", tasks, len(todo))
             return
-        found = self._explore(number, "student", todo, self.commands.attempt(number, tasks, url))
+        found = self._explore(number, "student", tasks, len(todo))
         missed = [id for id in todo if id not in set(found["student"])]
         if missed:
-            tasks = self._ids(number, MISSED, missed)
-            self._explore(number, "teacher", missed, self.commands.teach(number, tasks))
+            tasks = self._write_ids(number, MISSED, missed)
+            self._explore(number, "teacher", tasks, len(missed))
 
-    def _explore(self, number: int, who: Who, ids: list[str], command: list[str]) -> Result:
-        """Search, over the student that the round before made, where it is needed."""
-        folder = self.commands.path(number, who)
-        serving = nullcontext() if who == "teacher" else self._served(number - 1)
+    def _explore(self, number: int, searcher: Searcher, tasks: Path, count: int) -> Result:
+        """Search, with the student of the round before if the searcher needs it."""
+        url = base_url(self.state.port)
+        options = self.options.search(number, searcher, tasks, url)
+        serving = nullcontext() if searcher == "teacher" else self._served(number - 1)
+        return self._step(f"{number}/{searcher}", options, serving, tasks=count)
 
-        def finished(_: Path) -> Result:
-            found = outcome(folder, ids, who)
-            self._enough(found["failed"], len(ids), found["why"])
-            return found
-
-        return self._step(f"{number}/{who}", command, finished, serving)
-
-    def _rows(self, number: int) -> None:
+    def _export(self, number: int) -> None:
         """Write the rows of every round so far."""
         runs = [
-            self.commands.path(before, name)
+            self.options.path(before, name)
             for before in range(1, number + 1)
             for name in curve.SEARCHES
             if f"{before}/{name}" in self.state.done
         ]
-        rows = self._step(f"{number}/rows", self.commands.export(number, "sft", runs), _counted)
+        rows = self._step(f"{number}/rows", self.options.export(number, "sft", runs))
         if not rows["rows"]:
             raise StepFailed(
-                f"round {number}: nobody solved a task, so there is nothing to learn from (`engine "
-                f"stats {runs[-1]}` says more); it takes other settings, and another --out"
+                f"round {number}: no task was solved, so there is nothing to train on (`engine "
+                f"stats {runs[-1]}` shows more): change the settings, and choose another --output"
             )
-        self._step(f"{number}/pairs", self.commands.export(number, "dpo", runs), _counted)
+        self._step(f"{number}/pairs", self.options.export(number, "dpo", runs))
 
     def _train(self, number: int) -> None:
-        """SFT, then DPO where there are pairs enough; on no row before it is looked at."""
-        train = self.commands.settings.train
-        start = self.commands.settings.student.model
-        if train.start == "last" and number > 1:
+        """Train by SFT, then by DPO if there are enough pairs."""
+        settings = self.options.settings
+        start = settings.student.model
+        if settings.train.start == "last" and number > 1:
             start = self.student(number - 1)
-        self._learn(number, "sft", start)
+        self._fit(number, "sft", start)
         pairs = self.state.done[f"{number}/pairs"].result["rows"]
-        if train.least_pairs and pairs >= train.least_pairs:
-            self._learn(number, "dpo", str(self.commands.path(number, "sft")))
+        if settings.train.least_pairs and pairs >= settings.train.least_pairs:
+            self._fit(number, "dpo", str(self.options.path(number, "sft")))
 
-    def _learn(self, number: int, kind: Kind, model: str) -> None:
-        made, name = self.commands.path(number, kind), f"{number}/{kind}"
+    def _fit(self, number: int, kind: Kind, model: str) -> None:
+        """Train a model, once its rows are checked for held-out tasks."""
+        folder, name = self.options.path(number, kind), f"{number}/{kind}"
         if name not in self.state.done:
-            check_rows(self.chosen.known, self.commands.path(number, f"{kind}.jsonl"))
-            _clear(made)
-        self._step(name, self.commands.train(number, kind, model), last_object)
-        for checkpoint in made.glob("checkpoint-*"):  # three times the model, and of no more use
+            check_rows(self.chosen.known, self.options.path(number, f"{kind}.jsonl"))
+            _clear(folder)
+        self._step(name, self.options.train(number, kind, model))
+        for checkpoint in folder.glob("checkpoint-*"):  # three times the model, and useless now
             shutil.rmtree(checkpoint)
 
     def _evaluate(self, number: int) -> None:
-        model, measured = self.student(number), self.chosen.measured
-
-        def finished(output: Path) -> Result:
-            report = last_object(output)
-            self._enough(report["failed"], len(measured), "see above")
-            return curve.rate_of(report)
-
-        if self.commands.settings.evaluate.served:
-            command = self.commands.evaluate(number, model, base_url(self.state.port))
-            self._step(f"{number}/evaluate", command, finished, self._served(number))
+        model, tasks = self.student(number), len(self.chosen.measured)
+        name = f"{number}/evaluate"
+        if self.options.settings.eval.served:
+            options = self.options.evaluate(number, model, base_url(self.state.port))
+            self._step(name, options, self._served(number), tasks=tasks)
         else:
-            self._step(f"{number}/evaluate", self.commands.evaluate(number, model), finished)
+            self._step(name, self.options.evaluate(number, model), tasks=tasks)
 
     def _served(self, number: int) -> AbstractContextManager[None]:
-        port = self.state.port
-        return served(self.commands.serve(number, self.student(number), port), port)
+        return served(self.options.serve(number, self.student(number), self.state.port))
 
     def _step(
         self,
         name: str,
-        command: list[str],
-        finished: Finished,
+        options: Options,
         around: AbstractContextManager[None] | None = None,
+        tasks: int = 0,
     ) -> Result:
-        """What came of step `name`, now or earlier.
+        """Return the result of a step, which is done now unless it is finished.
+
+        Args:
+            name: Its name, such as "2/sft".
+            options: Its options.
+            around: Entered while the step runs.
+            tasks: Number of tasks that it works on.
 
         Raises:
-            StepFailed: it did not end well.
-            UsageError: it was done by another command.
+            StepFailed: It ended with an error, or too many of its tasks failed.
+            UsageError: It was done earlier with other options.
         """
-        earlier = self.state.earlier(name, command)
-        if earlier is not None:
-            self.met.add(name)
-            return earlier
-        self._next(name)
-        number, _, what = name.partition("/")
-        say(f"== round {number}: {what}")
-        output = self.commands.path(int(number), f"{what}.out")
-        start = time.monotonic()
-        with around or nullcontext():
-            code = run(command, output)
-        # 1: some tasks failed, or no row was written; whether that matters, `finished` says.
-        good = (0,) if what in get_args(Kind) else (0, 1)
-        if code not in good or not last_object(output):
-            raise StepFailed(f"round {number}, {what}: the command ended with code {code}")
-        result = finished(output)
-        self.state.finish(name, command, result, time.monotonic() - start)
-        self.met.add(name)
-        return result
+        earlier = self.state.earlier(name, options)
+        if earlier is None:
+            self._begin(name)
+            number, _, step = name.partition("/")
+            say(f"== round {number}: {step}")
+            start = time.monotonic()
+            with around or nullcontext():
+                earlier = run_step(step, options, self.options.path(int(number), f"{step}.out"))
+            self._check_failures(earlier, tasks)
+            self.state.finish(name, options, earlier, time.monotonic() - start)
+        self.passed.add(name)
+        return earlier
 
-    def _next(self, name: str) -> None:
-        """Note that step `name` is under way, once it is seen that it does come next."""
-        if later := [done for done in self.state.done if done not in self.met]:
+    def _begin(self, name: str) -> None:
+        """Record that step `name` is under way, unless later ones are finished."""
+        if later := [done for done in self.state.done if done not in self.passed]:
             raise UsageError(
                 f"{self.state.folder} was made with other settings, which did not ask for {name} "
-                f"before {later[0]}: put them back, or choose another --out"
+                f"before {later[0]}: restore them, or choose another --output"
             )
         self.state.begin(name)
 
-    def _enough(self, failed: int, tasks: int, why: str) -> None:
-        """See that not too many tasks failed."""
-        if failed > self.commands.settings.rounds.failures * tasks:
-            raise StepFailed(f"{failed} of {tasks} tasks failed ({why})")
+    def _check_failures(self, result: Result, tasks: int) -> None:
+        failed = result.get("failed", 0)
+        if failed > self.options.settings.rounds.failures * tasks:
+            raise StepFailed(f"{failed} of {tasks} tasks failed ({result.get('why', 'see above')})")
 
-    def _ids(self, number: int, name: str, ids: Sequence[str]) -> Path:
-        file = self.commands.path(number, name)
+    def _write_ids(self, number: int, name: str, ids: Sequence[str]) -> Path:
+        file = self.options.path(number, name)
         write_ids(file, ids)
         return file
 
 
-def _counted(output: Path) -> Result:
-    """Of `engine export --json`."""
-    found = last_object(output)
-    return {"rows": found["rows"], "dropped": found["dropped"]}
-
-
 def _clear(folder: Path) -> None:
-    """Remove what a killed training left from which none can go on: a model, perhaps half of one,
-    without a checkpoint; or a folder that does not yet say whose it is."""
+    """Remove what a killed training left, if training cannot be resumed from it.
+
+    That is a model, perhaps incomplete, without a checkpoint; or a folder that does not yet say
+    which training it belongs to.
+    """
     begun = (folder / "treegraft.json").is_file()
     if begun and (not (folder / "config.json").exists() or list(folder.glob("checkpoint-*"))):
         return

@@ -1,10 +1,10 @@
-"""The curve over rounds as a person reads it: a table and a plot, in a terminal and in Markdown."""
+"""The curve over rounds as a table and a plot, for the terminal and for Markdown."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from engine.runs.atomic import write_text
-from treegraft.rounds.curve import Point, Rate
+from treegraft.rounds.curve import Point, SolveRate
 
 FILE = "curve.md"
 HELD_OUT = "held-out (95 %)"
@@ -25,26 +25,27 @@ _WIDTH = 50  # characters from 0 to 100 %
 
 
 def table(points: Sequence[Point]) -> list[list[str]]:
-    """The head, and a line for each round."""
+    """Return the header, and one row per round."""
     return [list(_COLUMNS), *(_cells(point) for point in points)]
 
 
 def plot(points: Sequence[Point]) -> str:
-    """A line a round: where the held-out solve rate lies, and its 95 % interval."""
+    """Return one line per round: the held-out solve rate and its 95 % interval."""
     head = f"{'':9}0 %{'held-out solve rate':^{_WIDTH - 6}}100 %"
     measured = [(point.round, point.held_out) for point in points if point.held_out is not None]
     return "\n".join([head, *(f"round {number:<3}{_bar(rate)}" for number, rate in measured)])
 
 
 def markdown(points: Sequence[Point], stopped: str) -> str:
-    """All of it as a document."""
+    """Return the table and the plot as a document."""
     head, *rows = table(points)
     lines = [
         "# Rounds",
         "",
-        "Tasks searched; solved by the student alone, and by or with the teacher; left: those of "
-        "all train tasks that the student has not solved so far. Rows and pairs are of all rounds; "
-        "calls, tokens and dollars of the round's searching. Round 0: before any training.",
+        "Tasks: searched in the round. Student: solved by the student alone. Teacher: solved by or "
+        "with the teacher. Left: train tasks that the student has not solved so far. Rows and "
+        "pairs: of all rounds. Calls, tokens, $: of the round's searches. Round 0: before any "
+        "training.",
         "",
         _row(head),
         _row(["---:"] * len(head)),
@@ -59,6 +60,7 @@ def markdown(points: Sequence[Point], stopped: str) -> str:
 
 
 def write_markdown(folder: Path, points: Sequence[Point], stopped: str) -> None:
+    """Write the document into folder `folder`."""
     write_text(folder / FILE, markdown(points, stopped))
 
 
@@ -71,12 +73,12 @@ def _cells(point: Point) -> list[str]:
     return [str(point.round), *map(str, numbers), rate, *cost]
 
 
-def _percent(rate: Rate) -> str:
+def _percent(rate: SolveRate) -> str:
     bounds = f"[{100 * rate.low:.0f}, {100 * rate.high:.0f}]"
     return f"{100 * rate.value:.1f} % {bounds} {rate.hits}/{rate.total}"
 
 
-def _bar(rate: Rate) -> str:
+def _bar(rate: SolveRate) -> str:
     cells = [" "] * (_WIDTH + 1)
     low, high = round(rate.low * _WIDTH), round(rate.high * _WIDTH)
     cells[low : high + 1] = "─" * (high + 1 - low)

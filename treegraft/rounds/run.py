@@ -1,4 +1,4 @@
-"""A run of rounds from start to end: settings checked, folder locked, rounds played."""
+"""A run of rounds from start to end: check the settings, lock the folder, do the rounds."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,26 +7,27 @@ from pathlib import Path
 
 from engine.errors import UsageError
 from engine.runs.explore import locked
-from treegraft.errors import TreegraftError
-from treegraft.rounds import curve, flags
-from treegraft.rounds.commands import HELD_OUT, Commands
+from trainer.runtime.prepare import prepare_torch
+from treegraft.rounds import curve
 from treegraft.rounds.curve import Point
 from treegraft.rounds.loop import Loop
 from treegraft.rounds.plot import write_markdown
 from treegraft.rounds.serving import choose_port
 from treegraft.rounds.settings import Settings
 from treegraft.rounds.state import State
+from treegraft.rounds.step_options import HELD_OUT, StepOptions, check_settings
 from treegraft.rounds.tasks import choose, write_ids
-from treegraft.rounds.toml import flag_tables
-
-WORLDS = ("engine explore", "trainer eval")
-"""Commands that make the environment."""
 
 
 @dataclass(frozen=True, slots=True)
-class TrainingSummary:
-    """points: of the rounds.   stopped: why no other follows; "" where one does.
-    now: the step under way or next, "2/sft"."""
+class RoundsStatus:
+    """How far a run is.
+
+    Attributes:
+        points: One per round.
+        stopped: Why no further round follows; "" if one does.
+        now: The step under way or next, such as "2/sft".
+    """
 
     points: list[Point]
     stopped: str
@@ -34,42 +35,47 @@ class TrainingSummary:
 
 
 def rounds(
-    settings: Settings, out: Path, *, told: Callable[[Point], None] = lambda point: None
-) -> TrainingSummary:
-    """Play every round in folder `out`, or what is left of them; `told` of each that is over.
+    settings: Settings, out: Path, *, on_round: Callable[[Point], None] = lambda point: None
+) -> RoundsStatus:
+    """Do all rounds in folder `out`, or those that are left.
+
+    Args:
+        settings: What the file says.
+        out: The run's folder.
+        on_round: Called with each round that is finished.
 
     Raises:
-        LeakedTask: what measures would be trained on.
-        StepFailed: a step did not end well.
-        UsageError: other settings made what is in `out`.
+        LeakedTask: Held-out tasks are among those to train on.
+        StepFailed: A step ended with an error.
+        UsageError: Options contradict each other, or `out` was made with other settings.
     """
     folder = out.resolve()
-    known = flags.ask(dict.fromkeys(of for of, _, _ in flag_tables(settings)))
-    checked(settings, known)
+    prepare_torch()
+    check_settings(settings)
     chosen = choose(settings.tasks)
     with locked(folder):
         state = State.load(folder)
         tasks = {"train": chosen.train, "held_out": chosen.measured}
         state.claim(state.port or choose_port(folder), tasks)
         write_ids(folder / HELD_OUT, chosen.measured)
-        loop = Loop(Commands(settings, folder, known), state, chosen)
+        loop = Loop(StepOptions(settings, folder), state, chosen)
         for number in count():
             loop.play(number)
-            course = look(settings, folder)
-            write_markdown(folder, course.points, course.stopped)
-            if course.points and course.points[-1].round == number:
-                told(course.points[-1])
-            if course.stopped:
+            status = read_status(settings, folder)
+            write_markdown(folder, status.points, status.stopped)
+            if status.points and status.points[-1].round == number:
+                on_round(status.points[-1])
+            if status.stopped:
                 state.begin("")
-                return replace(course, now="")
-    raise AssertionError("count() ends never")
+                return replace(status, now="")
+    raise AssertionError("count() has no end")
 
 
-def look(settings: Settings, out: Path) -> TrainingSummary:
-    """How far the run in folder `out` is. Reads only.
+def read_status(settings: Settings, out: Path) -> RoundsStatus:
+    """Return how far the run in folder `out` is; change nothing.
 
     Raises:
-        UsageError: there is none.
+        UsageError: There is no run.
     """
     state = State.load(out.resolve())
     if not state.tasks:
@@ -77,32 +83,13 @@ def look(settings: Settings, out: Path) -> TrainingSummary:
     points = curve.points(state)
     finished = [point for point in points if f"{point.round}/evaluate" in state.done]
     stopped = curve.why_stop(finished, settings.rounds) if finished else ""
-    return TrainingSummary(points, stopped, state.now)
+    return RoundsStatus(points, stopped, state.now)
 
 
-def checked(settings: Settings, known: flags.Known) -> None:
-    """See that the flags in the file are flags of the commands.
-
-    Raises:
-        UsageError: naming the table, the flag and the nearest that there is.
-    """
-    for of, table, given in flag_tables(settings):
-        flags.check(known, of, table, given)
-    for option in settings.tasks.options:
-        for of in WORLDS:
-            if option not in known[of]:
-                raise UsageError(f"[tasks.options] {option}: `{of}` takes no such option")
-    if settings.student.swift_threshold is not None and settings.explore.student:
-        raise UsageError(
-            "[explore.student] is for a student that searches alone; with student.swift_threshold "
-            "it acts in the teacher's search: leave one of them out"
-        )
-
-
-def under_way(out: Path) -> bool:
-    """Whether a process is at work in folder `out`."""
+def is_running(out: Path) -> bool:
+    """Return whether a process is working in folder `out`."""
     try:
         with locked(out):
             return False
-    except TreegraftError:
+    except UsageError:
         return True

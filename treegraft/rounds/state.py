@@ -1,12 +1,12 @@
-"""Which steps of a run of rounds are done, with what command and what came of it: `rounds.json`.
+"""`rounds.json`: the finished steps of a run of rounds, with their options and results.
 
-A step is here once it is done to its end, never before; the file is replaced whole. So a run that
-was killed goes on by being run again: what is here is passed over, what is not is done, and the
-commands themselves go on where they stopped.
+A step is recorded when it is finished, never before, and the file is replaced as a whole. So a run
+that was killed is resumed by starting it again: finished steps are skipped, the others are done,
+and each step resumes by itself.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -14,46 +14,53 @@ from typing import Any, Self
 from engine.config import without_password
 from engine.errors import UsageError
 from engine.runs.atomic import write_text
+from treegraft.rounds.command_options import Options
+from treegraft.rounds.subprocesses import Result
 
 FILE = "rounds.json"
-VERSION = 1
-
-Result = Mapping[str, Any]
-"""What came of a step, JSON only."""
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """A step that is done.   command: its words.   seconds: of the last try."""
+class FinishedStep:
+    """A finished step.
 
-    command: list[str]
+    Attributes:
+        options: What it was given, without passwords.
+        result: What it printed.
+        seconds: Duration of its last attempt.
+    """
+
+    options: Options
     result: Result
     seconds: float
 
 
 @dataclass(slots=True)
 class State:
-    """What `rounds.json` holds.
+    """The content of `rounds.json`.
 
-    folder: of the run.   now: the step under way or next, "2/sft"; "" where there is none.
-    port: where the student is served, always the same: the address is part of what a run of
-        `engine explore` is, and of the journal's keys; 0 until it is chosen.
-    tasks: ids of "train" and "held_out", with which the run began.
-    done: steps by name, in the order in which they were done.
+    Attributes:
+        folder: The run's folder.
+        now: The step under way or next, such as "2/sft"; "" if there is none.
+        port: Where the student is served; 0 until it is chosen. It never changes, because the
+            address is part of an explored run and of the journal's keys.
+        tasks: Ids of "train" and "held_out", with which the run began.
+        done: Finished steps by name, in the order in which they finished.
     """
 
     folder: Path
     now: str = ""
     port: int = 0
     tasks: Mapping[str, list[str]] = field(default_factory=dict)
-    done: dict[str, Done] = field(default_factory=dict)
+    done: dict[str, FinishedStep] = field(default_factory=dict)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """The state of the run in `folder`; an empty one where there is none yet.
+        """Read the state of the run in `folder`; an empty one if there is none yet.
 
         Raises:
-            UsageError: the file is not one of these.
+            UsageError: The file is not a state of this version.
         """
         file = folder / FILE
         if not file.exists():
@@ -61,17 +68,20 @@ class State:
         try:
             content = json.loads(file.read_text("utf-8"))
             if content["version"] != VERSION:
-                raise UsageError(f"{file} is of another version of Treegraft; choose another --out")
-            done = {name: Done(**value) for name, value in content["done"].items()}
+                raise UsageError(
+                    f"{file} was written by another version of Treegraft: go on with that version, "
+                    "or choose another --output"
+                )
+            done = {name: FinishedStep(**value) for name, value in content["done"].items()}
             return cls(folder, content["now"], content["port"], content["tasks"], done)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise UsageError(f"{file} is no state of `engine rounds`: {error}") from error
+            raise UsageError(f"{file} is not a state of `engine rounds`: {error}") from error
 
     def claim(self, port: int, tasks: Mapping[str, list[str]]) -> None:
-        """Make a new folder the run's, or see that it is of the same tasks.
+        """Make a new folder the run's, or check that it has the same tasks.
 
         Raises:
-            UsageError: it is not.
+            UsageError: It has others.
         """
         if not self.tasks:
             self.port, self.tasks = port, tasks
@@ -79,41 +89,50 @@ class State:
         for side, ids in tasks.items():
             if ids != self.tasks[side]:
                 raise UsageError(
-                    f"{self.folder} was made of other {side} tasks ({len(self.tasks[side])} then, "
-                    f"{len(ids)} now): put [tasks] and its data back, or choose another --out"
+                    f"{self.folder} was begun with other {side} tasks ({len(self.tasks[side])} "
+                    f"then, {len(ids)} now): restore [tasks] and its data, or choose another "
+                    "--output"
                 )
 
     def begin(self, name: str) -> None:
-        """Say that step `name` is under way; "": that nothing is left."""
+        """Record that step `name` is under way; "" if nothing is left."""
         if self.now != name:
             self.now = name
             self._save()
 
-    def finish(self, name: str, command: Sequence[str], result: Result, seconds: float) -> None:
-        """Keep what came of step `name`."""
-        self.done[name] = Done(self.public(command), result, round(seconds, 1))
+    def finish(self, name: str, options: Options, result: Result, seconds: float) -> None:
+        """Record the result of step `name`."""
+        self.done[name] = FinishedStep(self._public(options), result, round(seconds, 1))
         self._save()
 
-    def earlier(self, name: str, command: Sequence[str]) -> Result | None:
-        """What came of step `name`; None where it is not done.
+    def earlier(self, name: str, options: Options) -> Result | None:
+        """Return the result of step `name`; None if it is not finished.
 
         Raises:
-            UsageError: it was done by another command; a file of other settings is another run.
+            UsageError: It had other options: a file with other settings is another run.
         """
         done = self.done.get(name)
         if done is None:
             return None
-        if changed := difference(done.command, self.public(command)):
+        if changed := difference(done.options, self._public(options)):
             raise UsageError(
-                f"{self.folder} was made with other settings ({name}: {changed}): put them back, "
-                "or choose another --out"
+                f"{self.folder} was made with other settings ({name}: {changed}): restore them, or "
+                "choose another --output"
             )
         return done.result
 
-    def public(self, command: Sequence[str]) -> list[str]:
-        """`command` as it is kept: whatever the folder is called, and without passwords."""
+    def _public(self, options: Options) -> Options:
+        """Return `options` as they are recorded: without passwords, and with OUT for the folder."""
         folder = str(self.folder)
-        return [str(without_password(word)).replace(folder, "OUT") for word in command]
+
+        def public(value: Any) -> Any:
+            if isinstance(value, str):
+                return str(without_password(value)).replace(folder, "OUT")
+            if isinstance(value, Mapping):
+                return {key: public(each) for key, each in value.items()}
+            return [public(each) for each in value] if isinstance(value, list) else value
+
+        return {name: public(value) for name, value in options.items()}
 
     def _save(self) -> None:
         done = {name: asdict(step) for name, step in self.done.items()}
@@ -122,24 +141,10 @@ class State:
         write_text(self.folder / FILE, json.dumps(content, indent=1) + "\n")
 
 
-def difference(before: Sequence[str], now: Sequence[str]) -> str:
-    """How two commands differ, in words; "" where they do not."""
-    old, new = _flags(before), _flags(now)
+def difference(before: Options, now: Options) -> str:
+    """Return how the options of a step changed, in words; "" if they did not."""
     return ", ".join(
-        f"{name} was {old.get(name, 'not given')} and is {new.get(name, 'not given')}"
-        for name in dict.fromkeys((*old, *new))
-        if old.get(name) != new.get(name)
+        f"{name} was {before.get(name, 'not given')} and is {now.get(name, 'not given')}"
+        for name in dict.fromkeys((*before, *now))
+        if before.get(name, "not given") != now.get(name, "not given")
     )
-
-
-def _flags(command: Sequence[str]) -> dict[str, str]:
-    """The values of a command's flags; what stands before the first flag is its name."""
-    found: dict[str, str] = {}
-    name = "the command"
-    for word in command:
-        if word.startswith("--"):
-            name = word
-            found[name] = ""
-        else:
-            found[name] = f"{found.get(name, '')} {word}".strip()
-    return {name: value or "given" for name, value in found.items()}
