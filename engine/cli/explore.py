@@ -108,7 +108,7 @@ def _report(run: Run, teacher: str, as_json: bool) -> None:
             f"{found['calls']} calls, {found['prompt_tokens'] + found['completion_tokens']} tokens,"
             f" ${found['usd']:.2f}, by {teacher}; `engine stats {run.path}` shows more"
         )
-        if student := found.get("swift"):
+        if student := found.get("student_first"):
             say(
                 f"the student made {student['student_nodes']} of the nodes, which saved as many of "
                 f"the teacher's calls; {student['unreachable']} times it could not be reached"

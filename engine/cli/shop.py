@@ -15,7 +15,10 @@ def _group() -> None:
     """The web shop, for a person."""  # without a callback, typer drops the name of its one command
 
 
-@shop.command("serve")
+@shop.command(
+    "serve",
+    context_settings={"token_normalize_func": lambda name: {"out": "output"}.get(name, name)},
+)
 def shop_serve(
     data: Annotated[
         str | None,
@@ -33,7 +36,10 @@ def shop_serve(
     ] = 8080,
     out: Annotated[
         Path | None,
-        typer.Option(help="Run folder to record into; repeat the command to continue it."),
+        typer.Option(
+            "--output",
+            help="Run folder to record into; repeat the command to continue it.",
+        ),
     ] = None,
 ) -> None:
     """Serve the shop to a browser on this machine until Ctrl-C, and record what the person does."""
@@ -55,4 +61,4 @@ def shop_serve(
         with WebServer(shop.app, listen(HOST, port)) as server, stop_event() as stop:
             say(f"{server.address} (press Ctrl-C to stop)")
             stop.wait()
-    say(f"recorded into {out}" if out else "nothing was recorded; --out DIR records")
+    say(f"recorded into {out}" if out else "nothing was recorded; --output DIR records")

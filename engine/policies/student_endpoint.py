@@ -1,6 +1,6 @@
 """The server of the student that acts first (`--student MODEL@URL`).
 
-Its key is SWIFT_API_KEY; the teacher's key is never sent there.
+Its key is STUDENT_API_KEY (SWIFT_API_KEY in version 0.1); the teacher's key is never sent there.
 """
 
 import os
@@ -15,7 +15,7 @@ from engine.chat.prices import Price
 from engine.chat.retry import Retries
 from engine.errors import UsageError
 
-KEY = "SWIFT_API_KEY"
+KEY, OLD_KEY = "STUDENT_API_KEY", "SWIFT_API_KEY"
 RETRIES = Retries(attempts=3, seconds=120.0)
 """Fewer than the teacher's, because the teacher can act instead."""
 
@@ -53,7 +53,7 @@ class StudentEndpoint:
 
     def spec(self, price: Price | None = None) -> EndpointSpec:
         """Return how to reach the server."""
-        key = os.environ.get(KEY, "").strip()
+        key = (os.environ.get(KEY) or os.environ.get(OLD_KEY, "")).strip()
         return EndpointSpec(self.base_url, key, price, RETRIES, _TIMEOUT)
 
 

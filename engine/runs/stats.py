@@ -82,7 +82,7 @@ class Stats:
             "replayed": self.replayed,
             **{name: dict(getattr(self, name).most_common()) for name in counters},
             **{name: dict(sorted(getattr(self, name).items())) for name in spreads},
-            **({"swift": self.actors.to_dict()} if self.actors else {}),
+            **({"student_first": self.actors.to_dict()} if self.actors else {}),
         }
 
 

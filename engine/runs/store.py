@@ -92,7 +92,7 @@ class Store:
         """
         file = run / FILE if run.is_dir() else run
         if not file.is_file():
-            raise UsageError(f"no run in {run}: `engine explore --out {run}` makes one")
+            raise UsageError(f"no run in {run}: `engine explore --output {run}` makes one")
         db = sqlite3.connect(file, isolation_level=None, timeout=30)
         try:
             db.execute("PRAGMA query_only = ON")

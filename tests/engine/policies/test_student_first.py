@@ -19,7 +19,7 @@ def test_a_student_that_is_sure_and_right_is_never_corrected(tmp_path: Path) -> 
         assert acted(both.tree) == ["student"] * 3 and both.tree.source == "t+s"
         assert not both.teacher.requests
         assert {call.kind for call in both.tree.calls} == {"student"}
-        found = both.stats["swift"]
+        found = both.stats["student_first"]
     assert (found["teacher_calls"], found["student_calls"], found["teacher_calls_saved"]) == (
         (0, 3, 3)
     )
@@ -51,8 +51,8 @@ def test_the_teacher_acts_where_the_student_is_in_doubt(
         kinds = [(call.state, call.kind) for call in both.tree.calls]
         assert ((1, "propose") in kinds) == (why != "student")
         assert both.stats["calls"] == 3 + len(both.teacher.requests)
-        assert both.stats["swift"]["solve_rate_corrected"] == float(why != "student")
-        assert both.stats["swift"].get(why, 1) == 1
+        assert both.stats["student_first"]["solve_rate_corrected"] == float(why != "student")
+        assert both.stats["student_first"].get(why, 1) == 1
 
 
 @pytest.mark.parametrize("siblings", ["diverse", "sample"])
@@ -81,7 +81,7 @@ def test_what_was_tried_is_no_proposal(tmp_path: Path) -> None:
         both.explore(**how)
         assert acted(both.tree)[:2] == ["student", "repeat"]
         assert not both.teacher.requests  # the demonstration teacher asks nobody
-        assert both.stats["swift"]["teacher_calls"] == 0
+        assert both.stats["student_first"]["teacher_calls"] == 0
 
 
 def test_a_chain_after_one_that_failed_is_begun_by_the_teacher(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_a_student_that_dies_does_not_fail_the_task(tmp_path: Path, capfd: Any) 
         assert acted(both.tree) == ["student", "unreachable", "unreachable"]
         # Tried a few times, and then left alone for a while.
         assert [depth(request) for request in both.asked] == [0, 1, 1, 1]
-        assert both.stats["swift"]["unreachable"] == 2
+        assert both.stats["student_first"]["unreachable"] == 2
     said = capfd.readouterr().err
     assert said.count("the student cannot be reached") == 1 and "fault 500" in said
 
@@ -173,7 +173,7 @@ def test_without_log_probabilities_a_call_that_can_be_read_can_be_trusted(tmp_pa
 
 def test_each_server_is_sent_its_own_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", "sk-teacher")
-    monkeypatch.setenv("SWIFT_API_KEY", "sk-student")
+    monkeypatch.setenv("STUDENT_API_KEY", "sk-student")
     with pair(tmp_path, lambda _: "Hm.") as both:
         both.explore()
     for server, key in ((both.student, "sk-student"), (both.teacher, "sk-teacher")):

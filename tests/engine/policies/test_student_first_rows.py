@@ -79,7 +79,7 @@ def test_the_command_line_tells_who_acted(corrected: Path, tmp_path: Path) -> No
     assert "student: " in shown and "teacher (failed): " in shown
     engine("show", str(corrected), "--task", "arms", "--graphml", str(tmp_path / "tree"))
     assert ">student<" in (tmp_path / "tree").read_text()
-    counted = json.loads(engine("stats", str(corrected), "--json"))["swift"]
+    counted = json.loads(engine("stats", str(corrected), "--json"))["student_first"]
     assert (counted["student_nodes"], counted["failed"], counted["student_share"]) == (7, 7, 0.5)
     out = tmp_path / "rows.jsonl"
     engine("export", str(corrected), "--output", str(out), "--corrected")
@@ -97,7 +97,7 @@ def test_the_student_and_the_teacher_have_caches_of_their_own() -> None:
 def test_a_run_without_a_student_tells_nothing_of_one(tmp_path: Path) -> None:
     with pair(tmp_path, lambda _: calls(1)) as both:
         both.explore(student="")
-        assert "swift" not in both.stats and not both.student.requests
+        assert "student_first" not in both.stats and not both.student.requests
         shown = json.loads(engine("show", str(tmp_path / "run"), "--json"))
     assert all("actor" not in node and "why" not in node for node in shown["nodes"])
 

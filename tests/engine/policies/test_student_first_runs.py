@@ -51,7 +51,10 @@ def test_dollars_are_counted_apart(tmp_path: Path) -> None:
     with pair(tmp_path, lambda r: calls(1) if depth(r) else "Hm.") as both:
         both.explore(resources=Resources(prices=prices))
         found = both.stats
-    assert (found["swift"]["teacher_usd"], found["swift"]["student_usd"]) == (1.0, 0.3)
+    assert (found["student_first"]["teacher_usd"], found["student_first"]["student_usd"]) == (
+        1.0,
+        0.3,
+    )
     assert found["usd"] == pytest.approx(1.3)
 
 

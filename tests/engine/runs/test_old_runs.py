@@ -54,7 +54,10 @@ def test_trees_and_statistics_are_what_they_were(old: Path, name: str) -> None:
         trees = [dumps(tree_to_dict(tree)) for tree in store.trees()]
         found = json.loads(json.dumps(stats(store).to_dict()))
     assert trees == (GOLDEN / name / "trees.jsonl").read_text("utf-8").splitlines()
-    assert found == json.loads((GOLDEN / name / "stats.json").read_text("utf-8"))
+    before = json.loads((GOLDEN / name / "stats.json").read_text("utf-8"))
+    if "swift" in before:
+        before["student_first"] = before.pop("swift")
+    assert found == before
 
 
 @pytest.mark.parametrize("name", RUNS)
