@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import UsageError
-from treegraft.rounds.curve import Point, SolveRate, left, points, why_stop
+from trainer.evaluation.measures.statistics import Rate
+from treegraft.rounds.curve import Point, left, points, why_stop
 from treegraft.rounds.plot import markdown, plot, table
 from treegraft.rounds.settings import RoundsSettings
 from treegraft.rounds.state import FILE, FinishedStep, State, difference
@@ -28,7 +29,7 @@ def state(folder: Path, done: Mapping[str, Mapping[str, Any]]) -> State:
 
 
 def measured(hits: int) -> dict[str, Any]:
-    return {"rate": {"hits": hits, "total": 10, "low": 0.0, "high": 1.0}, "failed": 0}
+    return {"hits": hits, "total": 10, "failed": 0}
 
 
 def test_a_task_is_left_until_the_student_solves_it_alone(tmp_path: Path) -> None:
@@ -51,7 +52,7 @@ def test_a_task_is_left_until_the_student_solves_it_alone(tmp_path: Path) -> Non
 
 def test_when_no_round_follows() -> None:
     def point(round: int, hits: int, left: int = 5) -> Point:
-        return Point(round, left=left, held_out=SolveRate(hits, 10, 0.0, 1.0))
+        return Point(round, left=left, held_out=Rate(hits, 10))
 
     rounds = RoundsSettings(number=3, least_gain=0.1)
     assert why_stop([point(0, 0)], rounds) == ""
@@ -83,21 +84,20 @@ def test_the_state_is_kept_whole_and_refuses_other_files(tmp_path: Path) -> None
             State.load(tmp_path)
 
 
-@given(st.integers(0, 40), st.integers(1, 40), st.floats(0, 1), st.floats(0, 1))
-def test_every_rate_can_be_drawn(hits: int, total: int, one: float, other: float) -> None:
-    value = min(hits, total) / total
-    rate = SolveRate(min(hits, total), total, min(value, one), max(value, other))
-    drawn = plot([Point(12, held_out=rate)]).splitlines()[1]
+@given(st.integers(0, 40), st.integers(1, 40))
+def test_every_rate_can_be_drawn(hits: int, total: int) -> None:
+    drawn = plot([Point(12, held_out=Rate(min(hits, total), total))]).splitlines()[1]
     assert drawn.startswith("round 12 ") and drawn.count("●") == 1 and len(drawn) <= 60
 
 
 def test_the_document_holds_every_round() -> None:
     found = [
-        Point(0, left=3, held_out=SolveRate(0, 4, 0, 0.5)),
-        Point(1, 3, 0, 2, 3, rows=2, pairs=1, held_out=SolveRate(1, 4, 0.05, 0.7), usd=0.25),
+        Point(0, left=3, held_out=Rate(0, 4)),
+        Point(1, 3, 0, 2, 3, rows=2, pairs=1, held_out=Rate(1, 4), usd=0.25),
         Point(2, 3),
     ]
     text = markdown(found, "2 rounds are done")
+    assert found[1].to_dict()["held_out"]["low"] == pytest.approx(0.0456, abs=1e-4)
     assert "| 1 | 3 | 0 | 2 | 3 | 2 | 1 | 25.0 % [5, 70] 1/4 | 0 | 0 | 0.25 |" in text
     assert "| 2 | 3 | 0 | 0 | 0 | 0 | 0 | - |" in text
     assert text.endswith("Stopped: 2 rounds are done.\n")

@@ -4,34 +4,13 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from trainer.evaluation.measures.statistics import Rate
 from treegraft.rounds.settings import RoundsSettings
 from treegraft.rounds.state import State
 from treegraft.rounds.subprocesses import Result
 
 SEARCHES = ("student", "teacher", "both")
 """Names of the steps that search."""
-
-
-@dataclass(frozen=True, slots=True)
-class SolveRate:
-    """Held-out tasks solved, and the 95 % interval of the solve rate, as `trainer eval` reports it.
-
-    Attributes:
-        hits: Number of tasks solved.
-        total: Number of tasks.
-        low: Lower bound, 0 to 1.
-        high: Upper bound, 0 to 1.
-    """
-
-    hits: int
-    total: int
-    low: float
-    high: float
-
-    @property
-    def value(self) -> float:
-        """The share of tasks solved; 0 of nothing."""
-        return self.hits / self.total if self.total else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +44,7 @@ class Point:
     rows: int = 0
     pairs: int = 0
     used: int = 0
-    held_out: SolveRate | None = None
+    held_out: Rate | None = None
     calls: int = 0
     teacher_calls: int = 0
     tokens: int = 0
@@ -74,8 +53,12 @@ class Point:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, and "solve_rate", as JSON takes them."""
-        rate = None if self.held_out is None else self.held_out.value
-        return asdict(self) | {"solve_rate": rate}
+        rate = self.held_out
+        if rate is None:
+            return asdict(self) | {"solve_rate": None}
+        low, high = rate.interval
+        held_out = {"hits": rate.hits, "total": rate.total, "low": low, "high": high}
+        return asdict(self) | {"held_out": held_out, "solve_rate": rate.value}
 
 
 def points(state: State) -> list[Point]:
@@ -123,7 +106,7 @@ def _point(state: State, number: int) -> Point:
         rows=_result(state, number, "rows").get("rows", 0),
         pairs=_result(state, number, "pairs").get("rows", 0),
         used=_result(state, number, "sft").get("used", 0),
-        held_out=SolveRate(**measured["rate"]) if measured else None,
+        held_out=Rate(measured["hits"], measured["total"]) if measured else None,
         calls=sum(found["calls"] for found in searches),
         teacher_calls=sum(found["teacher_calls"] for found in searches),
         tokens=sum(found["tokens"] for found in searches),

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.runs.atomic import write_text
-from treegraft.rounds.curve import Point, SolveRate
+from trainer.evaluation.measures.statistics import Rate
+from treegraft.rounds.curve import Point
 
 FILE = "curve.md"
 HELD_OUT = "held-out (95 %)"
@@ -73,14 +74,15 @@ def _cells(point: Point) -> list[str]:
     return [str(point.round), *map(str, numbers), rate, *cost]
 
 
-def _percent(rate: SolveRate) -> str:
-    bounds = f"[{100 * rate.low:.0f}, {100 * rate.high:.0f}]"
+def _percent(rate: Rate) -> str:
+    low, high = rate.interval
+    bounds = f"[{100 * low:.0f}, {100 * high:.0f}]"
     return f"{100 * rate.value:.1f} % {bounds} {rate.hits}/{rate.total}"
 
 
-def _bar(rate: SolveRate) -> str:
+def _bar(rate: Rate) -> str:
     cells = [" "] * (_WIDTH + 1)
-    low, high = round(rate.low * _WIDTH), round(rate.high * _WIDTH)
+    low, high = (round(bound * _WIDTH) for bound in rate.interval)
     cells[low : high + 1] = "─" * (high + 1 - low)
     cells[low], cells[high] = "├", "┤"
     cells[round(rate.value * _WIDTH)] = "●"

@@ -176,9 +176,8 @@ def _evaluate(options: Options) -> Mapping[str, Any]:
     if judgements.requested:
         add_judgements(judgements, [(out, report)])
         report.keep(out)
-    low, high = report.solved.interval
-    rate = {"hits": report.solved.hits, "total": report.solved.total, "low": low, "high": high}
-    return {"rate": rate, "failed": report.failed}
+    solved = report.solved
+    return {"hits": solved.hits, "total": solved.total, "failed": report.failed}
 
 
 def _serve(options: Options, results: TextIO) -> Mapping[str, Any]:
