@@ -12,6 +12,9 @@ from tests.attacks.attack import CONTAINED, NOT_RUN, OPEN, STOPPED, Outcome, Que
 from tests.attacks.bait import Bait
 
 LIMITS = QueryLimits(seconds=0.3)
+"""For queries that time may stop."""
+PATIENT = QueryLimits(seconds=3.0)
+"""For those that another bound must stop, or none, however slow the machine is."""
 OVERTIME = 4.0
 REPLY_BYTES = 1 << 20
 """More than this of what a query brought is a flood."""
@@ -29,7 +32,8 @@ class SqlScene:
             make_database(path, text)
         bait.files = bait.fingerprint()
         self._print = self._fingerprint()
-        self._worker = QueryWorker(backend, LIMITS, [folder])
+        self._quick = QueryWorker(backend, LIMITS, [folder])
+        self._patient = QueryWorker(backend, PATIENT, [folder])
 
     def attempt(self, attack: Query) -> Trial:
         """Run the query and see what came of it."""
@@ -37,38 +41,41 @@ class SqlScene:
             return Trial(NOT_RUN)
         sql = attack.sql.replace("OTHER", str(self._other)).replace("FOLDER", self._folder.name)
         sql = sql.replace("CANARY", self.bait.facts.canary)
+        timed = not attack.kinds or "timeout" in attack.kinds
+        worker, limits = (self._quick, LIMITS) if timed else (self._patient, PATIENT)
         started = time.monotonic()
         try:
-            found = self._worker.query(self._database, sql, max_rows=50, max_cell=500)
+            found = worker.query(self._database, sql, max_rows=50, max_cell=500)
         except SandboxError as error:
             return Trial(STOPPED, (f"the worker failed: {error}",))
         took = time.monotonic() - started
-        broken = self._look_over(attack, found, took)
+        broken = self._look_over(attack, found, worker)
+        if took > limits.seconds + OVERTIME:
+            broken.append(f"it took {took:.1f} s")
         seen = f"{found.error.kind}: {found.error.message}" if found.error else str(found.rows)
         return Trial(self._outcome(found), tuple(broken), seen[:200], took)
 
     def close(self) -> list[str]:
         """End the worker; return what is left of it."""
-        pid = self._worker.pid
-        self._worker.close()
+        pids = [worker.pid for worker in (self._quick, self._patient)]
+        self._quick.close()
+        self._patient.close()
         self._folder.cleanup()
-        return [f"process {pid} outlived the worker"] if pid and _alive(pid) else []
+        return [f"process {pid} outlived the worker" for pid in pids if pid and _alive(pid)]
 
     def _outcome(self, found: QueryResult) -> Outcome:
         if self.bait.secret in str(found) or self._fingerprint() != self._print:
             return OPEN
         return STOPPED if found.error else CONTAINED
 
-    def _look_over(self, attack: Query, found: QueryResult, took: float) -> list[str]:
+    def _look_over(self, attack: Query, found: QueryResult, worker: QueryWorker) -> list[str]:
         broken = []
-        if took > LIMITS.seconds + OVERTIME:
-            broken.append(f"it took {took:.1f} s")
         if found.error and attack.kinds and found.error.kind not in attack.kinds:
             broken.append(f"stopped as {found.error}")
         if len(str(found)) > REPLY_BYTES:
             broken.append("the result is a flood")
         try:
-            answer = self._worker.query(self._database, "SELECT text FROM item")
+            answer = worker.query(self._database, "SELECT text FROM item")
         except SandboxError as error:
             return [*broken, f"the worker does not go on: {error}"]
         if answer.rows != (("ink",),):
