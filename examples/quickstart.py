@@ -54,7 +54,13 @@ print(rows)
 # `smollm2` is a 135M model from a Python package. Two steps only: enough to see it work.
 
 # %%
-model = tg.sft(rows, model="smollm2", output_dir=folder / "student", max_steps=2)
+model = tg.sft(
+    rows,
+    model="smollm2",
+    output_dir=folder / "student",
+    max_steps=2,
+    gradient_accumulation_steps=1,
+)
 print(model, model.summary)
 
 # %% [markdown]
