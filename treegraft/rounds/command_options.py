@@ -110,7 +110,7 @@ EXPORT = CommandOptions(
     "engine export",
     (Filters, ExportSettings),
     frozenset({"output", "to", "kind", "filters", "format"}),
-    {"template": "templates", "dialect": "dialects"},
+    {"templates": "template", "dialects": "dialect"},
 )
 SFT = CommandOptions("trainer sft", (SftOptions,), frozenset(_TRAINING), _TRAINING_RENAMED)
 DPO = CommandOptions("trainer dpo", (DpoOptions,), frozenset(_TRAINING), _TRAINING_RENAMED)

@@ -72,7 +72,7 @@ class StepOptions:
         return {
             "runs": [str(run) for run in runs],
             "output": str(self.path(number, f"{kind}.jsonl")),
-            "templates": [self.settings.student.template],
+            "template": [self.settings.student.template],
             **chosen,
         }
 

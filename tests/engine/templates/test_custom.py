@@ -124,5 +124,5 @@ def test_a_run_keeps_its_template(tmp_path):
     assert export([tmp_path / "run"], tmp_path / "rows.jsonl", ExportSettings("sft")).rows == 2
     assert "type answer = (_: {" in (tmp_path / "rows.jsonl").read_text("utf-8")
     file.write_text(BY_PATTERN.replace("Result", "Seen"), "utf-8")
-    with pytest.raises(UsageError, match="was another when the run began"):
+    with pytest.raises(UsageError, match="has changed since the run began"):
         run(config, tmp_path / "run", selection=Selection(limit=3))
