@@ -35,17 +35,23 @@ class Action:
 
     A reply that could not be parsed as a call is an action, too, made by `Action.malformed`: its
     `tool` is "", its `thought` is the whole reply, and `error` says what is wrong with it.
+
+    Attributes:
+        reply: facts about the reply that the action was read from, JSON only: "repaired" (what
+            the reader mended), "finish" (why the reply is not complete). A search adds them to
+            `Step.info`; environments and requests do not see them.
     """
 
     tool: str
     arguments: Mapping[str, Any]
     thought: str = ""
     error: str = ""
+    reply: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @classmethod
-    def malformed(cls, reply: str, error: str) -> "Action":
+    def malformed(cls, reply: str, error: str, **facts: Any) -> "Action":
         """Make the action of a reply that could not be read as a call."""
-        return cls("", {}, reply, error)
+        return cls("", {}, reply, error, facts)
 
     @property
     def key(self) -> str:

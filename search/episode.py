@@ -217,6 +217,7 @@ class Episode:
         deep = len(self.tree.lineage(at)) + 1 >= self.search.depth
         if deep and not (terminated or truncated):
             truncated, info = True, {**info, "cut": "depth"}
+        info = {**info, **action.reply}
         return Step(action, observation, float(reward), terminated, truncated, info)
 
     def _save(self) -> None:
