@@ -85,6 +85,8 @@ def _of_tree(tree: Tree, world: World, template: Template) -> Iterator[Turn]:
     leading_to_success = {node.id for nodes in successes for node in nodes}
     best = min(successes, key=len)
     for number, node in enumerate(best):
+        if node.step.incomplete:
+            continue  # half a reply is no reference
         path = tree.path(node.parent)
         children = tree.children(node.parent)
         yield Turn(

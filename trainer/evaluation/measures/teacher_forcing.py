@@ -8,9 +8,10 @@ of the others are scaled to a sum of 1.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine.chat.base import ChatReply, ChatRequest
+from engine.chat.incomplete import incomplete
 from environments.types import Action
 from trainer.evaluation.measures.batch_ask import Asked, ask
 from trainer.evaluation.measures.kagentbench import (
@@ -50,6 +51,8 @@ class TeacherForcing:
         profile: Always None here: no tree has a character's profile.
         overall: Weighted mean of those five that are not None.
         left_out: Names of the others.
+        incomplete: Number of replies that were not complete (cut off at the token limit, ...);
+            they count 0.
     """
 
     turns: int
@@ -68,6 +71,7 @@ class TeacherForcing:
     profile: Estimate | None
     overall: float
     left_out: list[str]
+    incomplete: int = 0
 
 
 def teacher_forcing(
@@ -89,12 +93,15 @@ def teacher_forcing(
         without: See `TeacherForcing`.
     """
     replies = ask(asked, [_request(turn, model, max_tokens) for turn in references])
+    answered = [reply if isinstance(reply, ChatReply) else None for reply in replies]
+    whole = [None if reply is None or incomplete(reply)[0] else reply for reply in answered]
     actions = [
-        turn.template.parse(reply.messages[0]) if isinstance(reply, ChatReply) else Action("", {})
-        for turn, reply in zip(references, replies, strict=True)
+        turn.template.parse(reply.messages[0]) if reply else Action("", {})
+        for turn, reply in zip(references, whole, strict=True)
     ]
-    unanswered = sum(not isinstance(reply, ChatReply) for reply in replies)
-    return compare(references, actions, fuzzy_weight, unanswered=unanswered, without=without)
+    unanswered = answered.count(None)
+    found = compare(references, actions, fuzzy_weight, unanswered=unanswered, without=without)
+    return replace(found, incomplete=whole.count(None) - unanswered)
 
 
 def compare(
