@@ -5,7 +5,8 @@ that every search can use it.
 
 The teacher acts in a state where
 
-- the student's reply is not a call, or calls a tool the task does not have ("malformed");
+- the student's reply is not a call, calls a tool the task does not have, or is still not complete
+  when it was asked for again ("malformed");
 - the mean log-probability of the student's tokens is below a threshold ("unsure");
 - the student proposes an action that was already tried in this state ("repeat");
 - an action of the student in this state led to no success ("failed"): it is not asked again;
