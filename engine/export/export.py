@@ -42,7 +42,8 @@ class ExportSettings:
             several (a,b,c), each row takes one.
         pairs: Pairs in DPO rows: step (one action each) or trajectory (to the end of each path).
         format: File format: jsonl, sharegpt or toolbench; jsonl writes Parquet if the file is
-            called *.parquet.
+            called *.parquet. The other two have no weights, so SFT rows that hold a reply that was
+            cut off are left out of them.
         mask_errors: Show actions that failed with an error, but do not train on them (sft, jsonl).
 
     Raises:

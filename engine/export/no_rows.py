@@ -6,18 +6,18 @@ from engine.export.export import ExportSettings
 from engine.export.filters import Counts
 
 _PATHS = {
-    "reward": "{n} earned less than --min-reward {min_reward:g}",
-    "gave_up": "{n} gave up (--give-ups takes them, if --min-reward does)",
-    "truncated": "{n} ended at a limit",
-    "loop": "{n} repeat an action with the same result (--loops takes them)",
-    "duplicate": "{n} repeat another one (see --near-duplicates)",
-    "per_task": "{n} are over --per-task",
-    "marked bad": "{n} are marked bad (see --exclude-marked)",
-    "mark": "{n} have no mark from --min-mark {min_mark} on",
-    "uncorrected": "{n} hold no correction of a student (see --corrected)",
-    "not finite": "{n} hold NaN or an infinite number, which JSON cannot write",
-    "incomplete": "{n} hold a reply that was cut off, and --format {format} has no weights",
-    "nothing to train": "{n} hold no reply to train on",
+    "reward": "less reward than --min-reward {min_reward:g} ({n})",
+    "gave_up": "gave up ({n}; --give-ups takes them, if --min-reward does)",
+    "truncated": "ended at a limit ({n})",
+    "loop": "repeats an action with the same result ({n}; --loops takes them)",
+    "duplicate": "like another path ({n}; --near-duplicates takes some)",
+    "per_task": "over --per-task ({n})",
+    "marked bad": "marked bad ({n}; see --exclude-marked)",
+    "mark": "no mark from --min-mark {min_mark} on ({n})",
+    "uncorrected": "no correction of a student ({n}; see --corrected)",
+    "not finite": "holds NaN or an infinite number, which is not JSON ({n})",
+    "incomplete": "holds a reply that was cut off, and --format {format} has no weights ({n})",
+    "nothing to train": "holds no reply to train on ({n})",
 }
 """What is told of paths left out, by the reason in `Counts.dropped`."""
 
@@ -26,19 +26,19 @@ _FAILURES = (
     "so that some attempts fail"
 )
 _BESIDE = {
-    "none": f"{{n}} have no other action beside them: {_FAILURES}",
-    "succeeded": f"{{n}} other actions beside them led to success too: {_FAILURES}",
-    "open": "{n} other actions were not played to an end: raise --max-solutions or "
+    "none": f"no other action was tried beside the path ({{n}}): {_FAILURES}",
+    "succeeded": f"the other action led to success too ({{n}}): {_FAILURES}",
+    "open": "the other action was not played to an end ({n}): raise --max-solutions or "
     "--task-budget-calls",
-    "incomplete": "{n} failed actions are replies that were cut off, or stand beside one: raise "
-    "--max-reply-tokens",
-    "marked bad": "{n} failed actions have a bad mark (see --exclude-marked)",
-    "uncorrected": "{n} failed actions are no student's that a teacher corrected (see --corrected)",
+    "incomplete": "the failed action is a reply that was cut off, or stands beside one ({n}): "
+    "raise --max-reply-tokens",
+    "marked bad": "a bad mark below the failed action ({n}; see --exclude-marked)",
+    "uncorrected": "no student's action that its teacher corrected ({n}; see --corrected)",
 }
 """What is told of the actions beside successful paths, by the reason in `Counts.beside`."""
 
 _PAIRS = {
-    "equal halves": "{n} pairs have halves that read the same",
+    "equal halves": "both halves read the same ({n})",
     "not finite": _PATHS["not finite"],
 }
 
@@ -49,15 +49,18 @@ def why_no_rows(settings: ExportSettings, counts: Counts) -> str:
         return "the run holds no tree yet; `engine stats` says how far it is"
     if not counts.dropped and not counts.passed:
         return "no path has ended; a larger --task-budget-calls plays them on"
+    left_out = _told(_PATHS, counts.dropped, settings)
     if not counts.passed:
-        return f"no path passes the filters: {_told(_PATHS, counts.dropped, settings)}"
-    passing = f"{counts.passed} paths pass the filters, but "
+        return f"no path passes the filters: {left_out}"
     if settings.kind == "sft":
-        return passing + _told(_PATHS, counts.dropped, settings)
+        return f"none of the paths that pass the filters can be written: {left_out}"
     if settings.filters.min_reward <= 0:
-        return passing + "with --min-reward 0 none has failed: pairs need a higher one"
+        return "with --min-reward 0 no path has failed: pairs need a higher one"
     reasons = [_told(_BESIDE, counts.beside, settings), _told(_PAIRS, counts.dropped, settings)]
-    return passing + "none parts from a failure: " + "; ".join(filter(None, reasons))
+    return (
+        f"no path that passes the filters ({counts.passed}) parts from a failed action: "
+        + "; ".join(filter(None, reasons))
+    )
 
 
 def _told(texts: Mapping[str, str], found: Mapping[str, int], settings: ExportSettings) -> str:

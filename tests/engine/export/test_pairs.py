@@ -1,6 +1,7 @@
 """Pairs over random forests: halves differ, the chosen one earned more, the parting is found."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -194,6 +195,9 @@ def test_properties_of_pairs(tree: Tree, least: float, builder: RowBuilder) -> N
 ONE = [look("a"), answer("right", 1.0)]
 
 
+LOOP = [look("a"), look("a"), answer("x", 1.0)]
+
+
 @pytest.mark.parametrize(
     ("kind", "paths", "wanted", "told"),
     [
@@ -203,38 +207,31 @@ ONE = [look("a"), answer("right", 1.0)]
             "sft",
             [[answer("x")], [answer("y", 0.5)]],
             Filters(),
-            ["2 earned less than --min-reward 1"],
+            ["less reward than --min-reward 1 (2)"],
         ),
-        ("sft", [[answer("x", 1.0, gave_up=True)]], Filters(), ["1 gave up (--give-ups"]),
-        (
-            "sft",
-            [[look("a"), look("a"), answer("x", 1.0)], [answer("x")]],
-            Filters(),
-            ["1 repeat an action", "--loops", "1 earned less"],
-        ),
-        ("sft", [ONE], Filters(min_mark=3), ["1 have no mark from --min-mark 3 on"]),
-        ("dpo", [[answer("x")]], Filters(), ["no path passes the filters: 1 earned less"]),
-        (
-            "dpo",
-            [ONE],
-            Filters(),
-            ["1 paths pass", "1 have no other action beside them", "--width"],
-        ),
+        ("sft", [[answer("x", 1.0, gave_up=True)]], Filters(), ["gave up (1; --give-ups"]),
+        ("sft", [LOOP, [answer("x")]], Filters(), ["repeats an action", "--loops", "less reward"]),
+        ("sft", [ONE], Filters(min_mark=3), ["no mark from --min-mark 3 on (1)"]),
+        ("sft", [[replace(CUT, truncated=True)]], Filters(0.0), ["holds no reply to train on (1)"]),
+        ("dpo", [[answer("x")]], Filters(), ["no path passes the filters: less reward"]),
+        ("dpo", [LOOP, [answer("x")]], Filters(), ["no path passes", "--loops", "less reward"]),
+        ("dpo", [ONE], Filters(), ["no other action was tried beside the path (1)", "--width"]),
         (
             "dpo",
             [ONE, [answer("other", 1.0)]],
             Filters(),
-            ["2 paths pass", "2 other actions beside them led to success too", "--temperature"],
+            ["led to success too (2)", "--temperature"],
         ),
-        ("dpo", [ONE, [look("b")]], Filters(), ["1 other actions were not played to an end"]),
+        ("dpo", [ONE, [look("b")]], Filters(), ["not played to an end (1): raise"]),
+        ("dpo", [ONE, [CUT, answer("x")]], Filters(), ["a reply that was cut off", "(1)"]),
+        ("dpo", [ONE, [answer("x")]], Filters(0.0), ["with --min-reward 0 no path has failed"]),
+        ("dpo", [ONE, [answer("x")]], Filters(corrected=True), ["no path passes", "--corrected"]),
         (
             "dpo",
-            [ONE, [CUT, answer("x")]],
+            [ONE, [look("b")], [answer("other", 1.0)]],
             Filters(),
-            ["1 failed actions are replies that were cut"],
+            ["(2) parts from", "success too (2)", "to an end (2)"],
         ),
-        ("dpo", [ONE, [answer("x")]], Filters(0.0), ["with --min-reward 0 none has failed"]),
-        ("dpo", [ONE, [answer("x")]], Filters(corrected=True), ["no path passes", "--corrected"]),
     ],
 )
 def test_an_export_without_rows_says_why(
@@ -251,4 +248,5 @@ def test_the_command_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     run = run_of(tmp_path / "r", chains(ONE))
     command("export", run, "--to", "dpo", "--output", tmp_path / "o.jsonl")
     said = capsys.readouterr().err
-    assert "no row was written: 1 paths pass" in said and "no other action beside them" in said
+    assert "no row was written: no path that passes the filters (1) parts from a failed" in said
+    assert "no other action was tried beside the path (1): explore with a higher --temp" in said
