@@ -40,7 +40,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of `act`: the five values of Gymnasium's `step`, with defaults for most."""
+    """The result of `act`: the five values of Gymnasium's `step`, with defaults for most.
+
+    The reward is a number from 0 to 1, and `info` is JSON without NaN: else the task fails.
+    """
 
     observation: str
     reward: float = 0.0

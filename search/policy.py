@@ -101,8 +101,8 @@ class Proposal:
     Attributes:
         actions: At most `Request.count`; duplicates are not removed. Empty only if the budget
             ended between two requests.
-        calls: The requests it cost; the last one brought the actions. Empty for a policy that
-            makes none. Their `state` is filled in by the search.
+        calls: The requests it cost; the last one brought the actions, or the last of them. Empty
+            for a policy that makes none. Their `state` is filled in by the search.
         logprobs: Per action, the mean log-probability of the reply's tokens (nats per token, 0 or
             less; None if unknown); empty if it was not requested.
         actor: Who proposed the actions; see `Node.actor`.
