@@ -142,10 +142,10 @@ def _put(values: list[T], places: Sequence[int], new: Iterable[T]) -> None:
 
 def _action(template: Template, choice: _Choice) -> Action:
     """Return the action in a reply; malformed if it is not complete, or its call is not JSON."""
-    action = template.parse(choice.message)
     if choice.incomplete:
         text = _text(choice.message)
         return Action.malformed(text, described(choice.incomplete), finish=choice.incomplete)
+    action = template.parse(choice.message)
     if not is_finite(action.arguments):
         problem = "the arguments are not valid JSON: they hold NaN or an infinite number"
         return Action.malformed(_text(choice.message), problem)

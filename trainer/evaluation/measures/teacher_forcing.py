@@ -8,10 +8,10 @@ of the others are scaled to a sum of 1.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from engine.chat.base import ChatReply, ChatRequest
-from engine.chat.incomplete import incomplete
+from engine.chat.incomplete import incomplete as reasons
 from environments.types import Action
 from trainer.evaluation.measures.batch_ask import Asked, ask
 from trainer.evaluation.measures.kagentbench import (
@@ -94,14 +94,20 @@ def teacher_forcing(
     """
     replies = ask(asked, [_request(turn, model, max_tokens) for turn in references])
     answered = [reply if isinstance(reply, ChatReply) else None for reply in replies]
-    whole = [None if reply is None or incomplete(reply)[0] else reply for reply in answered]
+    whole = [None if reply is None or reasons(reply)[0] else reply for reply in answered]
     actions = [
         turn.template.parse(reply.messages[0]) if reply else Action("", {})
         for turn, reply in zip(references, whole, strict=True)
     ]
     unanswered = answered.count(None)
-    found = compare(references, actions, fuzzy_weight, unanswered=unanswered, without=without)
-    return replace(found, incomplete=whole.count(None) - unanswered)
+    return compare(
+        references,
+        actions,
+        fuzzy_weight,
+        unanswered=unanswered,
+        without=without,
+        incomplete=whole.count(None) - unanswered,
+    )
 
 
 def compare(
@@ -111,6 +117,7 @@ def compare(
     *,
     unanswered: int = 0,
     without: int = 0,
+    incomplete: int = 0,
 ) -> TeacherForcing:
     """Score the student's action at each turn; see `TeacherForcing`."""
 
@@ -135,6 +142,7 @@ def compare(
         tasks=len({turn.task for turn in references}),
         without=without,
         unanswered=unanswered,
+        incomplete=incomplete,
         fuzzy_weight=fuzzy_weight,
         tool=mean(tool),
         arguments=mean(arguments),
