@@ -10,18 +10,23 @@ how its tasks are solved, it defines `solution` (see `Demonstrable`). It does no
 or seconds: limits belong to the search (a `TimeLimit` wrapper would break `restore`).
 """
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import nan
 from typing import Any
 
 import gymnasium
 
 from environments.demonstrable import Demonstrable
+from environments.errors import BadOutcome
 from environments.spaces import AnyText, ToolCall
 from environments.tools import GIVE_UP, Tool, violation
 from environments.types import Action, Task
+
+_ROUNDING = 1e-9  # a sum of partial rewards may miss 0 or 1 by this
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of `act`: the five values of Gymnasium's `step`, with defaults for most."""
+    """The result of `act`: the five values of Gymnasium's `step`, with defaults for most.
+
+    The reward is a number from 0 to 1, and `info` is JSON without NaN: else the task fails.
+    """
 
     observation: str
     reward: float = 0.0
@@ -101,18 +109,37 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         Raises:
             RuntimeError: no task was started, or it is over: a defect of the caller.
             sandbox.SandboxError: the sandbox failed, not the agent.
+            BadOutcome: `act` returned no reward from 0 to 1, or facts that are not JSON.
         """
         if self.task is None or self._over:
             raise RuntimeError("step() needs a task that is not over: call reset() or restore()")
         outcome = self._dispatch(action)
+        reward, info = self._checked(outcome)
         self._over = outcome.terminated or outcome.truncated
-        return (
-            outcome.observation,
-            float(outcome.reward),
-            outcome.terminated,
-            outcome.truncated,
-            dict(outcome.info),
-        )
+        return outcome.observation, reward, outcome.terminated, outcome.truncated, info
+
+    def _checked(self, outcome: Outcome) -> tuple[float, dict[str, Any]]:
+        """Return the reward and the facts of `outcome`.
+
+        Raises:
+            BadOutcome: A tree cannot hold them.
+        """
+        try:
+            reward = float(outcome.reward)
+        except (TypeError, ValueError):
+            reward = nan
+        if not -_ROUNDING <= reward <= 1 + _ROUNDING:  # NaN fails too
+            raise BadOutcome(
+                f"{type(self).__name__}.act returned the reward {outcome.reward!r}: "
+                "a reward is a number from 0 to 1"
+            )
+        try:
+            json.dumps(info := dict(outcome.info), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise BadOutcome(
+                f"{type(self).__name__}.act returned info that is not JSON ({error})"
+            ) from error
+        return min(max(reward, 0.0), 1.0), info
 
     def _dispatch(self, action: Action) -> Outcome:
         wrong = violation(action, self.tools)

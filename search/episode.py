@@ -18,7 +18,7 @@ from environments.base import Snapshot, ToolEnv
 from environments.types import Action, Step, Task
 from sandbox.errors import SandboxError, StateLost
 from search.budget import TaskBudget
-from search.policy import BudgetSpent, Child, Judge, Judgement, Policy, Request
+from search.policy import MAX_AGAIN, BudgetSpent, Child, Judge, Judgement, Policy, Request
 from search.tree import ROOT, Call, Kind, Node, Tree
 
 T = TypeVar("T")
@@ -113,6 +113,11 @@ class Episode:
             self.tree.stopped = self.budget.exceeded(self._used)
         return not self.tree.stopped
 
+    @property
+    def _again(self) -> int:
+        """How often a request is asked again whose reply is not complete."""
+        return min(MAX_AGAIN, self.search.retries)
+
     async def ask(
         self, at: int, *, differ: bool = False, count: int = 1, attempt: int = 0
     ) -> tuple[Draw, ...]:
@@ -126,6 +131,7 @@ class Episode:
             attempt,
             tuple(self.lessons),
             lambda spent: not self.budget.exceeded(self._used + spent),
+            self._again,
         )
         try:
             proposal = await self.policy.propose(request)
@@ -144,16 +150,24 @@ class Episode:
     async def consult(
         self, kind: Kind, at: int, ask: Callable[[], Awaitable[Judgement[T]]]
     ) -> T | None:
-        """Ask a judge about state `at`; None if another request cannot be paid."""
-        if not self.affordable:
-            return None
-        try:
-            judgement = await ask()
-        except BudgetSpent:
-            self.tree.stopped = "budget"
-            return None
-        if judgement.usage.calls:
-            self._book(at, (Call(at, judgement.request, judgement.usage, kind),))
+        """Ask a judge about state `at`; None if another request cannot be paid.
+
+        A judge whose reply is not complete is asked again.
+        """
+        for _ in range(1 + self._again):
+            if not self.affordable:
+                return None
+            try:
+                judgement = await ask()
+            except BudgetSpent:
+                self.tree.stopped = "budget"
+                return None
+            if judgement.usage.calls:
+                of_judge = judgement.request, judgement.usage, kind, judgement.incomplete
+                self._book(at, (Call(at, *of_judge),))
+            if judgement.again is None:
+                break
+            ask = judgement.again
         return judgement.result
 
     async def take(self, at: int, draw: Draw, *, last: bool = False) -> Node:

@@ -7,7 +7,7 @@ from typing import Protocol
 import environments
 from engine.config import Config
 from engine.executors.build_policy import judge_of
-from environments import Task, ToolEnv
+from environments import BadOutcome, Task, ToolEnv
 from sandbox import SandboxError
 from search import Policy, PolicyError, Tree
 from search.episode import in_thread
@@ -37,14 +37,14 @@ class TaskRunner:
         self._env: ToolEnv | None = None
 
     async def search(self, task: Task) -> Tree | TreegraftError:
-        """Return the tree of `task`, or the failure of the sandbox or the policy."""
+        """Return the tree of `task`, or the failure of sandbox, policy or environment."""
         try:
             if self._env is None:
                 self._env = await in_thread(partial(make_env, self._config))
             return await self._config.search.search(
                 self._env, task, self._policy, self._config.budget, self._judge
             )
-        except (SandboxError, PolicyError) as error:
+        except (SandboxError, PolicyError, BadOutcome) as error:
             if isinstance(error, SandboxError):
                 await self.close()
             return error

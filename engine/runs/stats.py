@@ -21,6 +21,8 @@ class Stats:
         failures: tasks whose search failed, by kind of error.
         leaves: ended paths, by the status of their last node.
         errors: steps that the environment answered with an error, by kind.
+        incomplete: replies that were not complete, by reason ("length", "content_filter", ...),
+            those included that were asked for again.
         stopped: trees, by why their search ended.
         closed: states given up early, by reason.
         duplicate_siblings: proposals dropped because a sibling had the same action.
@@ -40,6 +42,7 @@ class Stats:
     failures: Counter[str] = field(default_factory=Counter)
     leaves: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
+    incomplete: Counter[str] = field(default_factory=Counter)
     stopped: Counter[str] = field(default_factory=Counter)
     closed: Counter[str] = field(default_factory=Counter)
     nodes: int = 0
@@ -82,6 +85,7 @@ class Stats:
             "replayed": self.replayed,
             **{name: dict(getattr(self, name).most_common()) for name in counters},
             **{name: dict(sorted(getattr(self, name).items())) for name in spreads},
+            **({"incomplete": dict(self.incomplete.most_common())} if self.incomplete else {}),
             **({"student_first": self.actors.to_dict()} if self.actors else {}),
         }
 
@@ -130,6 +134,8 @@ def _count(counts: Stats, tree: Tree) -> None:
     counts.nodes += len(tree.nodes)
     counts.usage += tree.usage
     counts.prefix_tokens += prefix_tokens(tree)
+    for call in tree.calls:
+        counts.incomplete.update(call.incomplete.split())
     counts.actors.count(tree)
     counts.duplicate_siblings += tree.duplicates
     counts.replayed += len(tree.replayed)
