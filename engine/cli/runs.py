@@ -1,6 +1,7 @@
 """The commands that inspect a run: `engine stats` and `engine show`."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -46,6 +47,10 @@ def show(
     if graphml and not task:
         raise UsageError("--graphml writes one tree: choose it with --task")
     with Store.open(run) as store:
+        if task and task not in store.task_ids() and (failure := store.failure(task)):
+            shown = {"task": task, **asdict(failure)}
+            print(dumps(shown) if json_ else f"{task}: {failure.message}\n{failure.trace}".rstrip())
+            return
         for tree in [store.tree(task)] if task else store.trees():
             if graphml:
                 write_graphml(tree, graphml)

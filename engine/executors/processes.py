@@ -8,7 +8,9 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from engine.chat.open import ChatSpec
@@ -18,6 +20,10 @@ from engine.executors.pool import PoolSize, run_pool
 from engine.executors.remote_worker import END_SECONDS, RemoteWorker
 from engine.executors.worker import Message, Worker, WorkerSpec
 from environments import Task
+
+
+DEATH_SECONDS = 0.5
+"""How long to wait for the exit code of a process that has closed its pipe."""
 
 
 class Processes:
@@ -53,7 +59,7 @@ class _Process:
         self._pipe, self._theirs = context.Pipe()
         self._process = context.Process(target=_main, args=(self._theirs, spec))
 
-    def start(self, receive: Callable[[Message], None], lost: Callable[[], None]) -> None:
+    def start(self, receive: Callable[[Message], None], lost: Callable[[str], None]) -> None:
         """See `Transport`."""
         self._receive, self._lost = receive, lost
         self._process.start()
@@ -66,6 +72,10 @@ class _Process:
             self._pipe.send(message)
         except OSError:
             self._disconnect()
+
+    def kill(self) -> None:
+        """See `Transport`."""
+        self._process.kill()
 
     async def close(self) -> None:
         """See `Transport`."""
@@ -87,7 +97,16 @@ class _Process:
         if not self._pipe.closed:
             asyncio.get_running_loop().remove_reader(self._pipe.fileno())
             self._pipe.close()
-            self._lost()
+            self._process.join(DEATH_SECONDS)
+            self._lost(_how_ended(self._process.exitcode))
+
+
+def _how_ended(code: int | None) -> str:
+    """Return how a process ended, in words; "" if it did not."""
+    if code is None or code >= 0:
+        return "" if code is None else f"exit code {code}"
+    name = signal.Signals(-code).name
+    return f"{name}, is the memory full?" if name == "SIGKILL" else name
 
 
 def _main(pipe: Connection, spec: WorkerSpec) -> None:
@@ -101,16 +120,19 @@ def _main(pipe: Connection, spec: WorkerSpec) -> None:
             os._exit(1)  # the driver is gone; the journal holds what is paid for
 
     async def serve() -> None:
-        worker = Worker(spec, send)
+        worker, loop = Worker(spec, send), asyncio.get_running_loop()
 
         def read() -> None:
-            try:
-                message = pipe.recv()
-            except (EOFError, OSError):
-                os._exit(1)
-            worker.receive(message)
+            """Take in what the driver sends, also while an environment blocks the event loop."""
+            while True:
+                try:
+                    message = pipe.recv()
+                except (EOFError, OSError):
+                    os._exit(1)
+                with suppress(RuntimeError):  # the loop has ended
+                    loop.call_soon_threadsafe(worker.receive, message)
 
-        asyncio.get_running_loop().add_reader(pipe.fileno(), read)
+        threading.Thread(target=read, daemon=True).start()
         await worker.serve()
 
     asyncio.run(serve())

@@ -71,17 +71,25 @@ async def run(
     if config.student_endpoint and _unfinished(out, tasks):
         await probe(config.student_endpoint, config.student_threshold)
     async with open_executor(config, out, budget, resources) as chosen:
-        return await explore(config, tasks, out, chosen, progress=progress)
+        return await explore(
+            config, tasks, out, chosen, progress=progress, fail_fast=resources.fail_fast
+        )
 
 
 def wait(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine to its end, also where an event loop is running already (a notebook)."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _in_loop():  # not asked inside `except`, which every traceback would show
         return asyncio.run(work())
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(work())).result()
+
+
+def _in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _unfinished(out: Path, tasks: list[Task]) -> bool:
