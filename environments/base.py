@@ -109,6 +109,9 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         if self.task is None or self._over:
             raise RuntimeError("step() needs a task that is not over: call reset() or restore()")
         outcome = self._dispatch(action)
+        if not isinstance(outcome, Outcome):
+            name, given = type(self).__name__, type(outcome).__name__
+            raise TypeError(f"{name}.act returned {given}, not an Outcome")
         self._over = outcome.terminated or outcome.truncated
         return (
             outcome.observation,

@@ -1,7 +1,7 @@
 """What a run needs of an executor, and the task runner that all executors share."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from typing import Protocol
 
 import environments
@@ -64,7 +64,16 @@ class TaskRunner:
             try:
                 await in_thread(env.close, seconds=CLOSE_SECONDS)
             except TreegraftError as error:
-                say(f"an environment could not be closed: {error}")
+                _say_unclosed(str(error))
+
+
+def tasks_of(env: ToolEnv) -> Sequence[Task]:
+    """Return the tasks of `env`.
+
+    Raises:
+        TaskFault: Its own code raised something else than a `TreegraftError`.
+    """
+    return blamed(lambda: env.tasks)
 
 
 def make_env(config: Config) -> ToolEnv:
@@ -81,4 +90,9 @@ def close_env(env: ToolEnv) -> None:
     try:
         blamed(env.close)
     except TreegraftError as error:
-        say(f"an environment could not be closed: {error}")
+        _say_unclosed(str(error))
+
+
+@cache  # once, however many environments there are
+def _say_unclosed(why: str) -> None:
+    say(f"an environment could not be closed: {why}")

@@ -115,9 +115,7 @@ class TaskQueue:
     async def ended(self) -> None:
         """Wait until every task has its result."""
         async with self.changed:
-            await self.changed.wait_for(
-                lambda: not (self.left or self.suspects or self.under_way)
-            )
+            await self.changed.wait_for(lambda: not (self.left or self.suspects or self.under_way))
 
 
 @dataclass(slots=True)

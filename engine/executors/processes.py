@@ -21,7 +21,6 @@ from engine.executors.remote_worker import END_SECONDS, RemoteWorker
 from engine.executors.worker import Message, Worker, WorkerSpec
 from environments import Task
 
-
 DEATH_SECONDS = 0.5
 """How long to wait for the exit code of a process that has closed its pipe."""
 

@@ -151,7 +151,9 @@ class ActorTransport:
         self._collecting.cancel()
         await asyncio.gather(self._collecting, return_exceptions=True)
 
-    async def _collect(self, receive: Callable[[Message], None], lost: Callable[[str], None]) -> None:
+    async def _collect(
+        self, receive: Callable[[Message], None], lost: Callable[[str], None]
+    ) -> None:
         from ray.exceptions import RayError, RayTaskError
 
         try:

@@ -40,7 +40,6 @@ from engine.config import Config
 from engine.executors.base import TaskRunner, close_env, make_env
 from engine.executors.build_policy import build_policy
 from engine.executors.gc_pause import gc_paused
-from environments import Task
 from sandbox.check import choose
 from search import Policy, Tree
 from search.faults import TaskFault, blamed
@@ -167,7 +166,7 @@ def packed(value: Tree | BaseException | None) -> bytes:
         data = blamed(pickle.dumps, value)
         if isinstance(value, BaseException):
             blamed(pickle.loads, data)
-    except TaskFault as fault:
+    except TaskFault:
         if isinstance(value, BaseException):
             fault = TaskFault.of(value)
         return pickle.dumps(fault)

@@ -34,7 +34,9 @@ class Failure:
         fault = error if isinstance(error, TaskFault) else None
         kind = fault.kind if fault else type(error).__name__
         return cls(
-            kind, without_secret(str(error), task), without_secret(fault.trace if fault else "", task)
+            kind,
+            without_secret(str(error), task),
+            without_secret(fault.trace if fault else "", task),
         )
 
     @property

@@ -1,5 +1,6 @@
 """A world in which each task goes wrong in a way of its own; the "fine" ones do not."""
 
+import asyncio
 import ctypes
 import multiprocessing
 import os
@@ -71,7 +72,7 @@ ACTS: dict[str, tuple[Callable[[], Any], str]] = {
     "value": (throw(ValueError("boom")), "ValueError"),
     "exit": (throw(SystemExit(3)), "SystemExit"),
     "interrupt": (throw(KeyboardInterrupt()), "KeyboardInterrupt"),
-    "cancelled": (throw(__import__("asyncio").CancelledError()), "CancelledError"),
+    "cancelled": (throw(asyncio.CancelledError()), "CancelledError"),
     "stop": (throw(StopIteration("end")), "StopIteration"),
     "generator": (throw(GeneratorExit()), "GeneratorExit"),
     "memory": (throw(MemoryError()), "MemoryError"),
@@ -83,7 +84,7 @@ ACTS: dict[str, tuple[Callable[[], Any], str]] = {
     "unprintable": (throw(Unprintable()), "Unprintable"),
     "sandbox": (throw(OwnSandboxError("one", "two")), "OwnSandboxError"),
     "quotes": (throw(LookupError(f"wrong: {SECRET}")), "LookupError"),
-    "nothing": (lambda: None, "AttributeError"),
+    "nothing": (lambda: None, "TypeError"),
     "bytes": (returned(b"bytes"), "TypeError"),
     "str": (returned(NoStringOfYours("x"), 1.0, True), "ValueError"),
     "nan": (returned("x", float("nan"), True), "ValueError"),
@@ -107,9 +108,11 @@ class FaultyWorld(ToolEnv):
     tools = (GO,)
     call_seconds = 1.5
 
-    def __init__(self, *, lethal: str = "", worker: str = "", **options: Any) -> None:
+    def __init__(
+        self, *, lethal: str = "", worker: str = "", instant: bool = False, **options: Any
+    ) -> None:
         super().__init__(**options)
-        self.lethal = lethal
+        self.lethal, self.instant = lethal, instant
         if worker and multiprocessing.parent_process() is not None:
             WORKER[worker]()
 
@@ -128,7 +131,7 @@ class FaultyWorld(ToolEnv):
             return ACTS[self.task.id][0]()  # type: ignore[no-any-return]
         if self.task.id in LETHAL:
             LETHAL[self.task.id]()
-        return Outcome("done", float(arm == 1), arm == 1)
+        return Outcome("done", float(arm == 1), terminated=arm != 0)
 
     def save(self) -> None:
         self._fail("save")

@@ -1,6 +1,5 @@
 """Whatever an environment does wrong, the run ends; only the tasks concerned fail, and say why."""
 
-import asyncio
 import threading
 from concurrent.futures import Future
 from pathlib import Path
@@ -8,13 +7,10 @@ from pathlib import Path
 import pytest
 
 from engine.api import explore_config
-from engine.executors import remote_worker
 from engine.runs.build_executor import Resources
-from engine.runs.explore import FirstFailure, Summary
-from engine.runs.failure import failed_line
+from engine.runs.explore import Summary
 from engine.runs.run import Selection
 from engine.runs.store import Store
-from search import PolicyError
 from tests.support.configs import make_config
 from tests.support.faulty_world import ACTS, FINE, METHODS, SECRET
 from treegraft.errors import TreegraftError
@@ -24,7 +20,7 @@ SECONDS = 100
 PROCESSES = Resources(executor="processes", workers=1, concurrency=8)
 
 
-def explore(out: Path, how: Resources, tasks: str = "", **env_args: str) -> Summary:
+def explore(out: Path, how: Resources, tasks: str = "", **env_args: Any) -> Summary:
     """Explore within SECONDS; a run that hangs is left to its daemon thread."""
     config = make_config(WORLD, mistake_rate=1.0, depth=4, env_args=env_args)
     ended: Future[Summary] = Future()
@@ -32,7 +28,7 @@ def explore(out: Path, how: Resources, tasks: str = "", **env_args: str) -> Summ
     def work() -> None:
         try:
             run = explore_config(config, out, resources=how, selection=Selection(tasks=tasks))
-        except TreegraftError as error:
+        except BaseException as error:  # noqa: BLE001  (raised again below)
             ended.set_exception(error)
         else:
             ended.set_result(run.summary)
@@ -41,25 +37,77 @@ def explore(out: Path, how: Resources, tasks: str = "", **env_args: str) -> Summ
     return ended.result(SECONDS)
 
 
+def kept(out: Path) -> tuple[dict[str, str], set[str]]:
+    """The kinds of the failures by task, and the tasks with a tree."""
+    with Store.open(out) as store:
+        kinds = {name: kind for name, (kind, _) in store.failures().items()}
+        return kinds, set(store.task_ids())
+
+
 @pytest.mark.parametrize("how", [Resources(), PROCESSES], ids=["local", "processes"])
-def test_each_fault_fails_its_task_and_no_other(
-    how: Resources, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_each_fault_fails_its_task_and_no_other(how: Resources, tmp_path: Path) -> None:
     explore(tmp_path, how)
-    kinds = {name: kind for name, (_, kind) in ACTS.items()} | dict.fromkeys(
-        METHODS, "ZeroDivisionError"
-    )
-    if how is PROCESSES:
-        kinds["secret"] = "AttributeError"
-    else:
-        del kinds["str"]  # it is never pickled
+    wanted = {name: kind for name, (_, kind) in ACTS.items()}
+    wanted |= dict.fromkeys(METHODS, "ZeroDivisionError") | {"secret": "AttributeError"}
+    if how is not PROCESSES:  # nothing is pickled
+        del wanted["str"], wanted["secret"]
+    kinds, trees = kept(tmp_path)
+    assert kinds == wanted and set(FINE) <= trees
     with Store.open(tmp_path) as store:
-        found = store.failures()
-        assert {name: kind for name, (kind, _) in found.items()} == kinds
-        assert set(FINE) <= set(store.task_ids())
-        value = store.failure("value")
-    assert value and "ValueError: boom" in value.trace and ", in fault" in value.trace
-    assert value.message == "ValueError in faulty_world.py:53 fault: boom"
+        assert all("\n" not in message for _, message in store.failures().values())
+        failure, deep = store.failure("value"), store.failure("deep")
+    assert failure and failure.message.startswith("ValueError in faulty_world.py:")
+    assert failure.trace.endswith("ValueError: boom\n") and "in act" in failure.trace
+    assert deep and len(deep.trace) < 30_000
     for file in tmp_path.iterdir():
         assert SECRET.encode() not in file.read_bytes()
-    assert all("\n" not in message for _, message in found.values())
+
+
+def test_an_instant_environment_is_blamed_too(tmp_path: Path) -> None:
+    explore(tmp_path, Resources(), "value,exit,cancelled,load,fine-1", instant=True)
+    assert kept(tmp_path) == (
+        {
+            "value": "ValueError",
+            "exit": "SystemExit",
+            "cancelled": "CancelledError",
+            "load": "ZeroDivisionError",
+        },
+        {"fine-1"},
+    )
+
+
+def test_a_task_that_kills_its_worker_takes_no_other_with_it(tmp_path: Path) -> None:
+    summary = explore(tmp_path, PROCESSES, lethal="dies")
+    assert kept(tmp_path) == ({"dies": "WorkerLost"}, set(FINE))
+    [failure] = summary.failures
+    assert failure.message == "3 workers died that searched dies: exit code 3"
+
+
+@pytest.mark.parametrize(
+    ("worker", "says"),
+    [
+        ("raises", "ImportError in .*: no module of that name on this machine$"),
+        ("exits", "3 workers in a row died when they began: exit code 4$"),
+    ],
+)
+def test_a_worker_that_cannot_begin_ends_the_run(worker: str, says: str, tmp_path: Path) -> None:
+    with pytest.raises(TreegraftError, match=says):
+        explore(tmp_path, PROCESSES, worker=worker)
+
+
+def test_what_failed_is_tried_again_and_counted_by_cause(tmp_path: Path) -> None:
+    first = explore(tmp_path, Resources(), "value,quotes,exit,fine-0")
+    assert re.fullmatch(
+        r"3 tasks failed: (\w+ in faulty_world.py:\d+ fault(; |$)){3}", failed_line(first.failures)
+    )
+    again = explore(tmp_path, Resources(), "value,fine-0")
+    assert (again.skipped, again.failed) == (1, 1)
+    assert "1 task failed: ValueError in" in failed_line(again.failures)
+
+
+def test_fail_fast_stops_at_the_first_failure(tmp_path: Path) -> None:
+    how = Resources(fail_fast=True, concurrency=1)
+    with pytest.raises(FirstFailure, match="stopped at the first failed task, value: Val") as told:
+        explore(tmp_path, how, "value,fine-0")
+    assert "ValueError: boom" in told.value.trace
+    assert kept(tmp_path) == ({"value": "ValueError"}, set())
