@@ -8,7 +8,7 @@ that code cannot be pickled or read back.
 
 | to the driver | |
 |---|---|
-| ready, packed error, seconds | it can search (None), or why it cannot; see `ToolEnv.call_seconds` |
+| ready, packed error, `call_seconds` | it can search (None), or why it cannot |
 | alive | its event loop runs; sent every `ALIVE_SECONDS` |
 | started, task id | it has received the task |
 | found, task id, packed tree or error | the task's result |

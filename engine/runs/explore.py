@@ -1,13 +1,15 @@
 """Explore many tasks at once, and keep their trees.
 
 If a task's policy, environment or sandbox fails, the failure is recorded, with a traceback where
-their code raised an exception. Any other exception is a defect and stops the run. A second call continues: finished tasks are skipped, and the others are searched
-again over the journal, so that no reply is paid for twice.
+their code raised an exception. Any other exception is a defect and stops the run. A second call
+continues: finished tasks are skipped, and the others are searched again over the journal, so that
+no reply is paid for twice.
 """
 
 import fcntl
 import os
 import platform
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +21,7 @@ from engine.config import Config
 from engine.errors import UsageError
 from engine.executors.base import Executor, close_env, make_env
 from engine.runs.failure import Failure
-from engine.runs.store import Store
+from engine.runs.store import FILE, Store
 from engine.templates import source_of
 from engine.templates.base import world_of
 from environments import Task, ToolEnv
@@ -118,24 +120,28 @@ async def explore(
         keeper = _Keeper(store, progress, summary, fail_fast)
         left = [task for task in tasks if task.id not in done]
         if left:
-            with _one_line():
+            with _one_line(run):
                 await executor.run(config, iter(left), keeper.keep)
         return summary
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
-    """Raise one error of a group that the user can fix (a full disk); defects pass whole."""
+def _one_line(run: Path) -> Iterator[None]:
+    """Raise one error of a group that the user can fix, as a full disk; defects pass whole."""
     try:
         yield
     except ExceptionGroup as group:
-        fixable, defects = group.split(TreegraftError)
+        fixable, defects = group.split((TreegraftError, sqlite3.OperationalError))
         if fixable is None or defects is not None:
             raise
         first: Exception = fixable
         while isinstance(first, ExceptionGroup):
             first = first.exceptions[0]
-        raise first from group
+        if isinstance(first, TreegraftError):
+            raise first from group
+        raise UsageError(
+            f"{run / FILE}: {first}; mend that, then run the same command: finished tasks are kept"
+        ) from group
 
 
 @dataclass(slots=True)

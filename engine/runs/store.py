@@ -165,7 +165,8 @@ class Store:
             )
             self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite has ended it by itself if the disk is full
+                self._db.execute("ROLLBACK")
             raise
 
     def add_failure(self, task: Task, failure: Failure) -> None:

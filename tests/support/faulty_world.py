@@ -87,10 +87,10 @@ ACTS: dict[str, tuple[Callable[[], Any], str]] = {
     "nothing": (lambda: None, "TypeError"),
     "bytes": (returned(b"bytes"), "TypeError"),
     "str": (returned(NoStringOfYours("x"), 1.0, True), "ValueError"),
-    "nan": (returned("x", float("nan"), True), "ValueError"),
-    "reward": (returned("x", "much", True), "ValueError"),
-    "info": (returned("x", info={"f": throw}), "TypeError"),
-    "cycle": (cycle, "ValueError"),
+    "nan": (returned("x", float("nan"), True), "ValueError|BadOutcome"),
+    "reward": (returned("x", "much", True), "ValueError|BadOutcome"),
+    "info": (returned("x", info={"f": throw}), "TypeError|BadOutcome"),
+    "cycle": (cycle, "ValueError|BadOutcome"),
     "hang": (forever, "CallHangs"),
 }
 """What `act` does by task, and the kind of the failure."""
