@@ -26,7 +26,7 @@ from trainer.runtime.loading import load
 from trainer.tokens.chat_template import ChatTemplate
 from trainer.training import deepspeed
 from trainer.training.options import TrainingOptions
-from trainer.training.output import ADAPTER, LogFile, OutputFolder, step_of
+from trainer.training.output import ADAPTER, LogFile, OutputFolder, step_of, written_whole
 from trainer.training.trl_config import uses_bf16, weight_dtype
 
 
@@ -178,6 +178,9 @@ def run(trainer: Any, student: LoadedModel, output: OutputFolder) -> TrainingRes
         trainer: A trainer of TRL's.
         student: The model as it was loaded.
         output: Where to write.
+
+    Raises:
+        TrainerError: The weights could not be written; the last checkpoint is kept.
     """
     trainer.remove_callback(transformers.PrinterCallback)
     deepspeed.check_flags(trainer.args)
@@ -187,9 +190,11 @@ def run(trainer: Any, student: LoadedModel, output: OutputFolder) -> TrainingRes
     trainer.accelerator.wait_for_everyone()
     checkpoint = output.checkpoint()
     start = time.monotonic()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    with written_whole(output.path):
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - start
-    _save(trainer, student, output.path)
+    with written_whole(output.path, model=True):
+        _save(trainer, student, output.path)
     resumed = step_of(checkpoint) if checkpoint else 0
     return TrainingResult(trainer.state, seconds, resumed, output.path)
 
