@@ -17,6 +17,7 @@ from engine.runs.codec import (
     call_from_list,
     call_to_list,
     dumps,
+    encodable,
     node_from_dict,
     node_to_dict,
     task_from_dict,
@@ -174,7 +175,7 @@ class Store:
         self.add_task(task)
         self._db.execute(
             "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)",
-            (task.id, failure.kind, failure.message, failure.trace),
+            (task.id, failure.kind, encodable(failure.message), encodable(failure.trace)),
         )
 
     def finished(self) -> set[str]:
@@ -255,7 +256,10 @@ class Store:
 
 def _node_row(node: Node) -> list[Any]:
     row = node_to_dict(node) | {"actor": node.actor, "why": node.why}
-    return [dumps(value) if key in _JSON_COLUMNS else value for key, value in row.items()]
+    return [
+        dumps(value) if key in _JSON_COLUMNS else encodable(value) if type(value) is str else value
+        for key, value in row.items()
+    ]
 
 
 def _node(row: sqlite3.Row) -> Node:

@@ -161,6 +161,21 @@ def test_what_a_user_can_mend_stops_the_run_with_one_error(tmp_path):
         run(tmp_path, config(f"{__name__}:Unmade"))
 
 
+def test_a_lone_surrogate_is_kept_as_a_question_mark(tmp_path):
+    """It stopped the run: models cut emoji in two, and names of files may not be UTF-8."""
+    tree = Tree(Task("t", "half an emoji: \ud83d"))
+    tree.add(
+        0, Step(Action("go", {"arm": "\udcff"}, "é \ud83d"), "name: \udcff", info={"a": "\udcff"})
+    )
+    with Store.create(tmp_path) as store:
+        store.add_tree(tree)
+        again = store.tree("t")
+    [node] = again.nodes
+    assert again.task.prompt == "half an emoji: ?" and node.step.info == {"a": "?"}
+    assert node.step.action == Action("go", {"arm": "?"}, "é ?")
+    assert node.step.observation == "name: ?"
+
+
 def test_the_store_holds_no_secret(tmp_path):
     secret = "SELECT gold FROM mine WHERE deep > 3"
     with Store.create(tmp_path) as store:
