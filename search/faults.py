@@ -2,6 +2,7 @@
 
 import asyncio
 import sysconfig
+import threading
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -76,6 +77,8 @@ def blamed(call: Callable[..., T], *args: object) -> T:
     except TreegraftError:
         raise
     except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and _is_main_thread():
+            raise  # Ctrl-C
         raise TaskFault.of(error) from error
 
 
@@ -96,6 +99,10 @@ def faults_blamed() -> Iterator[None]:
         raise TaskFault.of(error) from error  # nobody cancelled us: the policy raised it
     except BaseException as error:
         raise TaskFault.of(error) from error
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
 
 
 def _message(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from engine.terminal import say
 from environments import Task, ToolEnv
 from sandbox import SandboxError
 from search import Policy, PolicyError, Tree
-from search.env_calls import CLOSE_SECONDS, in_thread
+from search.env_calls import CLOSE_SECONDS, in_thread, in_time
 from search.faults import CallHangs, TaskFault, blamed
 from treegraft.errors import TreegraftError
 
@@ -88,7 +88,7 @@ def make_env(config: Config) -> ToolEnv:
 def close_env(env: ToolEnv) -> None:
     """Close an environment in which no task is under way; say so where that fails."""
     try:
-        blamed(env.close)
+        in_time(env.close, CLOSE_SECONDS)
     except TreegraftError as error:
         _say_unclosed(str(error))
 

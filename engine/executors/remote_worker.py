@@ -71,6 +71,7 @@ class RemoteWorker:
         self._answering: set[asyncio.Task[None]] = set()
         self._reserved = 0  # calls not settled yet
         self._silent = 0.0  # seconds since its last message
+        self._killed = ""  # why we killed it
         self._watching: asyncio.Task[None] | None = None
         transport.start(self._receive, self._lost)
 
@@ -150,6 +151,7 @@ class RemoteWorker:
         while self._silent <= call_seconds + 2 * ALIVE_SECONDS:
             await asyncio.sleep(ALIVE_SECONDS)
             self._silent += ALIVE_SECONDS
+        self._killed = f"no sign of life for {self._silent:g} s: an instant environment hangs"
         self._transport.kill()
 
     def _settle(self, task_id: str, data: bytes) -> None:
@@ -180,6 +182,7 @@ class RemoteWorker:
 
     def _lost(self, how: str = "") -> None:
         """Free what the worker had reserved, and fail the searches it had not ended."""
+        how = self._killed or how
         for answering in self._answering:
             answering.cancel()
         for _ in range(self._reserved):

@@ -77,7 +77,7 @@ async def test_a_worker_whose_event_loop_stands_still_is_killed(
         transport.receive(("alive",))
     transport.receive(("started", "a"))
     assert not search.done()
-    with pytest.raises(Lost, match="killed"):
+    with pytest.raises(Lost, match="no sign of life"):
         await asyncio.wait_for(search, 5)
 
 
