@@ -39,6 +39,10 @@ class Failure:
             without_secret(fault.trace if fault else "", task),
         )
 
+    def __str__(self) -> str:
+        named = self.message.startswith(f"{self.kind} in ") or self.message == self.kind
+        return self.message if named else f"{self.kind}: {self.message}"
+
     @property
     def cause(self) -> str:
         """What failures of the same origin have in common: the kind, and the line at fault."""

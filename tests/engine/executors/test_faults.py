@@ -1,5 +1,6 @@
 """Whatever an environment does wrong, the run ends; only the tasks concerned fail, and say why."""
 
+import json
 import re
 import threading
 from concurrent.futures import Future
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine.api import explore_config
+from engine.cli.runs import show
 from engine.runs.build_executor import Resources
 from engine.runs.explore import FirstFailure, Summary
 from engine.runs.failure import failed_line
@@ -115,3 +117,17 @@ def test_fail_fast_stops_at_the_first_failure(tmp_path: Path) -> None:
         explore(tmp_path, how, "value,fine-0")
     assert "ValueError: boom" in told.value.trace
     assert kept(tmp_path) == ({"value": "ValueError"}, set())
+
+
+def test_show_prints_the_traceback_of_a_failed_task(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    explore(tmp_path, Resources(), "value,sandbox,fine-0")
+    show(tmp_path, task="value")
+    assert capsys.readouterr().out.rstrip().endswith("\nValueError: boom")
+    show(tmp_path)
+    listed = capsys.readouterr().out
+    assert "value\tfailed\tValueError in faulty_world.py:" in listed
+    assert "sandbox\tfailed\tOwnSandboxError" in listed
+    show(tmp_path, task="value", json_=True)
+    assert json.loads(capsys.readouterr().out)["kind"] == "ValueError"
