@@ -57,13 +57,18 @@ class _Process:
         context = multiprocessing.get_context("spawn")
         self._pipe, self._theirs = context.Pipe()
         self._process = context.Process(target=_main, args=(self._theirs, spec))
+        self._death: int | None = None  # readable once the process has ended
 
     def start(self, receive: Callable[[Message], None], lost: Callable[[str], None]) -> None:
         """See `Transport`."""
         self._receive, self._lost = receive, lost
         self._process.start()
         self._theirs.close()
-        asyncio.get_running_loop().add_reader(self._pipe.fileno(), self._read)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._pipe.fileno(), self._read)
+        if hasattr(os, "pidfd_open") and self._process.pid:
+            self._death = os.pidfd_open(self._process.pid)
+            loop.add_reader(self._death, self._died)
 
     def send(self, message: Message) -> None:
         """See `Transport`."""
@@ -92,10 +97,20 @@ class _Process:
         else:
             self._receive(message)
 
+    def _died(self) -> None:
+        """Take in its last messages. A child of its own may hold the pipe open for ever."""
+        while not self._pipe.closed and self._pipe.poll():
+            self._read()
+        self._disconnect()
+
     def _disconnect(self) -> None:
         if not self._pipe.closed:
-            asyncio.get_running_loop().remove_reader(self._pipe.fileno())
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._pipe.fileno())
             self._pipe.close()
+            if self._death is not None:
+                loop.remove_reader(self._death)
+                os.close(self._death)
             self._process.join(DEATH_SECONDS)
             self._lost(_how_ended(self._process.exitcode))
 
@@ -104,8 +119,9 @@ def _how_ended(code: int | None) -> str:
     """Return how a process ended, in words; "" if it did not."""
     if code is None or code >= 0:
         return "" if code is None else f"exit code {code}"
-    name = signal.Signals(-code).name
-    return f"{name}, is the memory full?" if name == "SIGKILL" else name
+    if -code == signal.SIGKILL:
+        return "SIGKILL, is the memory full?"
+    return {each.value: each.name for each in signal.Signals}.get(-code, f"signal {-code}")
 
 
 def _main(pipe: Connection, spec: WorkerSpec) -> None:

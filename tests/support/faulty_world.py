@@ -94,8 +94,17 @@ ACTS: dict[str, tuple[Callable[[], Any], str]] = {
     "hang": (forever, "CallHangs"),
 }
 """What `act` does by task, and the kind of the failure."""
+
+
+def leave_a_child() -> None:
+    """End the process; a child that it forked holds all its pipes open."""
+    if not os.fork():
+        time.sleep(20)
+    os._exit(3)
+
+
 LETHAL: dict[str, Callable[[], Any]] = {
-    "dies": lambda: os._exit(3),
+    "dies": leave_a_child,
     "segfault": lambda: ctypes.string_at(0),
 }
 METHODS = ("reset", "save", "load", "free")
