@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -149,9 +149,31 @@ class EpochEndEvaluation(TrainerCallback):
             control.should_evaluate = False
 
 
+class NothingLeft(Exception):
+    """The checkpoint to continue from is of the last step."""
+
+
+class LastStep(TrainerCallback):
+    """Ends a training that was complete, except for the model's own files, before it begins.
+
+    transformers looks for the end after a step only, so it would take one step too many.
+    """
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Raise `NothingLeft`; transformers calls this when the checkpoint is loaded."""
+        if state.global_step >= state.max_steps > 0 and not args.load_best_model_at_end:
+            raise NothingLeft
+
+
 def callbacks(output_dir: Path, patience: int) -> list[TrainerCallback]:
     """Return the log file, the evaluation at epoch ends, and early stopping if `patience` > 0."""
-    found: list[TrainerCallback] = [LogFile(output_dir), EpochEndEvaluation()]
+    found: list[TrainerCallback] = [
+        LogFile(output_dir),
+        EpochEndEvaluation(),
+        LastStep(),
+    ]
     if patience:
         found.append(EarlyStoppingCallback(patience))
     return found
@@ -190,7 +212,7 @@ def run(trainer: Any, student: LoadedModel, output: OutputFolder) -> TrainingRes
     trainer.accelerator.wait_for_everyone()
     checkpoint = output.checkpoint()
     start = time.monotonic()
-    with written_whole(output.path):
+    with written_whole(output.path), suppress(NothingLeft):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - start
     with written_whole(output.path, model=True):
