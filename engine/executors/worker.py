@@ -144,7 +144,11 @@ class Worker:
 
     def _searched(self, searching: asyncio.Task[None]) -> None:
         self._searching.discard(searching)
-        if not searching.cancelled() and (error := searching.exception()):
+        if searching.cancelled():
+            if not self._stopped.is_set():  # by code of the environment or the policy
+                fault = TaskFault("its search was cancelled", kind="CancelledError")
+                self._send(("found", searching.get_name(), packed(fault)))
+        elif error := searching.exception():
             if not isinstance(error, TreegraftError):  # its traceback would be lost on the way
                 error = RuntimeError("".join(traceback.format_exception(error)))
             self._send(("defect", searching.get_name(), packed(error)))
