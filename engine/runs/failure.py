@@ -52,7 +52,10 @@ class Failure:
 
 def without_secret(text: str, task: Task) -> str:
     """Return `text` without the strings of the task's secret: an exception may quote them."""
-    secrets = {each for each in _texts(task.secret) if len(each) >= SHORTEST_SECRET}
+    public = f"{task.id}\n{task.prompt}"
+    secrets = {
+        each for each in _texts(task.secret) if len(each) >= SHORTEST_SECRET and each not in public
+    }
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, "[secret]").replace(repr(secret)[1:-1], "[secret]")
         text = text.replace(" ".join(secret.split()), "[secret]")
