@@ -57,7 +57,8 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
 
     The agent's mistakes (an unknown tool, arguments that break the schema, an error in its own
     code) are observations, with the kind in `info["error"]`. Trouble with the infrastructure
-    raises `sandbox.SandboxError`. Any other exception is a defect.
+    raises `sandbox.SandboxError`. Any other exception is a defect of the environment: it fails the
+    task that was under way.
 
     Args:
         data: the file or folder of the tasks; None for the bundled ones.
@@ -69,6 +70,8 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         sandboxed: whether the agent's code or queries run in the sandbox.
         instant: whether `step`, `snapshot`, `restore` and `release` take a few milliseconds at
             most and never block. The search then calls them on its event loop, not in a thread.
+        call_seconds: how long one call of a method may take while tasks are explored. A call that
+            takes longer hangs: its task fails, and the others go on in a new environment.
         task: the current task; None before the first `reset`.
     """
 
@@ -77,6 +80,7 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
     instructions: str = ""
     sandboxed: bool = False
     instant: bool = False
+    call_seconds: float = 900.0  # more than the wait for a sandbox's memory
 
     def __init__(
         self, *, data: str | None = None, split: str | None = None, sandbox: str = "auto"
@@ -114,6 +118,9 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         if self.task is None or self._over:
             raise RuntimeError("step() needs a task that is not over: call reset() or restore()")
         outcome = self._dispatch(action)
+        if not isinstance(outcome, Outcome):
+            name, given = type(self).__name__, type(outcome).__name__
+            raise BadOutcome(f"{name}.act returned {given}, not an Outcome")
         reward, info = self._checked(outcome)
         self._over = outcome.terminated or outcome.truncated
         return outcome.observation, reward, outcome.terminated, outcome.truncated, info

@@ -12,7 +12,16 @@ from search.usage import Usage
 
 def dumps(value: Any) -> str:
     """Return `value` as JSON the way the store writes it: one line, not escaped to ASCII."""
-    return json.dumps(json_value(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = json.dumps(json_value(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return encodable(text)
+
+
+def encodable(text: str) -> str:
+    """Return `text` with "?" for lone surrogates, which no file and no database can hold.
+
+    Models cut emoji in two, and Python names files that are not UTF-8 with them.
+    """
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def json_value(value: Any) -> Any:

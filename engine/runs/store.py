@@ -17,11 +17,13 @@ from engine.runs.codec import (
     call_from_list,
     call_to_list,
     dumps,
+    encodable,
     node_from_dict,
     node_to_dict,
     task_from_dict,
     task_to_dict,
 )
+from engine.runs.failure import Failure
 from engine.runs.fingerprints import Fingerprint, fingerprints
 from environments.types import Task
 from search.tree import Call, Node, Tree
@@ -52,13 +54,15 @@ CREATE TABLE IF NOT EXISTS calls (
     kind TEXT NOT NULL DEFAULT 'propose', incomplete TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (task_id, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (
-    task_id TEXT PRIMARY KEY REFERENCES tasks, kind TEXT NOT NULL, message TEXT NOT NULL);
+    task_id TEXT PRIMARY KEY REFERENCES tasks, kind TEXT NOT NULL, message TEXT NOT NULL,
+    trace TEXT NOT NULL DEFAULT '');
 """
 _ADDED_COLUMNS = (
     ("calls", "kind", "'propose'"),
     ("calls", "incomplete", "''"),
     ("nodes", "actor", "''"),
     ("nodes", "why", "''"),
+    ("failures", "trace", "''"),
 )
 """Columns missing in files of earlier versions: table, column, default."""
 _JSON_COLUMNS = ("arguments", "info")
@@ -170,15 +174,16 @@ class Store:
             )
             self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite has ended it by itself if the disk is full
+                self._db.execute("ROLLBACK")
             raise
 
-    def add_failure(self, task: Task, error: Exception) -> None:
+    def add_failure(self, task: Task, failure: Failure) -> None:
         """Record why the search of `task` failed."""
         self.add_task(task)
         self._db.execute(
-            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?)",
-            (task.id, type(error).__name__, str(error)),
+            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)",
+            (task.id, failure.kind, encodable(failure.message), encodable(failure.trace)),
         )
 
     def finished(self) -> set[str]:
@@ -196,6 +201,12 @@ class Store:
         """Return the kind and the message of each failed task's error, by task id."""
         rows = self._db.execute("SELECT * FROM failures ORDER BY task_id")
         return {row["task_id"]: (row["kind"], row["message"]) for row in rows}
+
+    def failure(self, task_id: str) -> Failure | None:
+        """Return why the search of a task failed, if it did."""
+        query = "SELECT * FROM failures WHERE task_id = ?"
+        row = self._db.execute(query, (task_id,)).fetchone()
+        return Failure(*row[1:]) if row else None  # runs of version 0.1 have no traceback
 
     def task_ids(self) -> list[str]:
         """Return the ids of the tasks that have a tree, in order."""
@@ -253,7 +264,10 @@ class Store:
 
 def _node_row(node: Node) -> list[Any]:
     row = node_to_dict(node) | {"actor": node.actor, "why": node.why}
-    return [dumps(value) if key in _JSON_COLUMNS else value for key, value in row.items()]
+    return [
+        dumps(value) if key in _JSON_COLUMNS else encodable(value) if type(value) is str else value
+        for key, value in row.items()
+    ]
 
 
 def _call_row(call: Call) -> list[Any]:
