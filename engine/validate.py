@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.runs.atomic import write_text
 from engine.runs.tasks import same_data
 from environments import Action, Step, Task, ToolEnv
 from environments.demonstrable import gold_actions
@@ -76,5 +77,4 @@ def write_quarantine(file: Path, found: Sequence[Unsound], data: str | None) -> 
         "data": same_data(data),
         "tasks": {one.task: f"{one.kind}: {one.reason}" for one in found},
     }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    write_text(file, json.dumps(content, indent=1, ensure_ascii=False) + "\n")

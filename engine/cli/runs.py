@@ -40,7 +40,7 @@ def show(
 
     from engine.cli.show import rich_tree, write_graphml
     from engine.errors import UsageError
-    from engine.runs.codec import dumps, tree_to_dict
+    from engine.runs.codec import tree_to_dict
     from engine.runs.store import Store
 
     if graphml and not task:
@@ -50,7 +50,7 @@ def show(
             if graphml:
                 write_graphml(tree, graphml)
             elif json_:
-                print(dumps(tree_to_dict(tree)))
+                print(json.dumps(tree_to_dict(tree)))
             elif task:
                 Console().print(rich_tree(tree))
             else:

@@ -9,6 +9,7 @@ import typer
 
 from engine.cli.env_flags import EnvChoice
 from engine.cli.flags import command
+from engine.runs.atomic import beside, check_writable
 from engine.runs.tasks import quarantine_file
 from engine.terminal import Json, Unsafe, confirmed, say
 from engine.validate import validate as validate_tasks
@@ -28,15 +29,17 @@ def _validate(
     """Play every task's own solution and a no-op; write down the tasks that are unsound."""
     confirmed(choice.sandbox, unsafe)
     file = quarantine or quarantine_file(choice.env, choice.split)
+    check_writable(file)
     with choice.open(limit) as (world, tasks):
         found = [unsound for _, unsound in validate_tasks(world, tasks) if unsound]
     write_quarantine(file, found, choice.data)
+    results = beside(file)
     report = {"tasks": len(tasks), "sound": len(tasks) - len(found), "quarantine": str(file)}
     if json_:
-        print(json.dumps({**report, "unsound": [asdict(one) for one in found]}))
+        print(json.dumps({**report, "unsound": [asdict(one) for one in found]}), file=results)
         return
     for one in found:
-        print(f"{one.task}\t{one.group}\t{one.kind}\t{one.reason}")
+        print(f"{one.task}\t{one.group}\t{one.kind}\t{one.reason}", file=results)
     say(f"{report['sound']} of {len(tasks)} tasks are sound; the others are in {file}")
 
 
