@@ -37,7 +37,8 @@ def check_name(output: Path, format: Format) -> None:
         known = ", ".join(f"*{ending}" for ending in endings if ending)
         also = "" if format != "jsonl" else "; --format writes sharegpt and toolbench"
         raise UsageError(
-            f"--output {output}: --format {format} writes {known}, or a name without an ending{also}"
+            f"--output {output}: --format {format} writes {known}, or a name without an ending"
+            + also
         )
 
 

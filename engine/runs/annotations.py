@@ -21,6 +21,8 @@ from typing import Any, Literal, Self, get_args
 from engine.errors import UsageError
 from engine.runs.codec import dumps
 from search.tree import ROOT, Node, Tree
+from treegraft.file_errors import reason
+from treegraft.text_files import read_text
 
 FILE = "marks.jsonl"
 MAX_WHY = 2000
@@ -148,12 +150,9 @@ def read_annotations(file: Path) -> list[Annotation]:
     Raises:
         UsageError: the file cannot be read, or a line is not an annotation.
     """
-    try:
-        text = file.read_bytes().decode("utf-8", "replace")
-    except FileNotFoundError:
+    if not file.exists():
         return []
-    except OSError as error:
-        raise UsageError(f"cannot read marks: {error}") from error
+    text = read_text(file)
     complete = text[: text.rfind("\n") + 1]
     return [Annotation.from_json(line) for line in complete.split("\n") if line.strip()]
 
@@ -187,7 +186,7 @@ def _locked(file: Path) -> Iterator[int]:
     try:
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError as error:
-        raise UsageError(f"cannot write marks: {error}") from error
+        raise UsageError(f"cannot write marks: {file}: {reason(error)}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         os.ftruncate(handle, file.read_bytes().rfind(b"\n") + 1)

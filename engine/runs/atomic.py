@@ -117,6 +117,16 @@ def is_stream(file: Path) -> bool:
         return isinstance(target, int) or _is_stream(target)
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder that the user named, and those above it; one that exists is kept.
+
+    Raises:
+        FileError: It cannot be made.
+    """
+    with _told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
 def check_writable(file: Path) -> None:
     """Check, before long work, that `file` can be written at its end; write nothing.
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from engine.errors import UsageError
+from engine.runs.atomic import make_folder
 from engine.runs.codec import (
     call_from_list,
     call_to_list,
@@ -23,6 +24,7 @@ from engine.runs.codec import (
     task_to_dict,
 )
 from engine.runs.fingerprints import Fingerprint, fingerprints
+from engine.runs.run_file import RunFileError, open_for_reading, open_for_writing
 from environments.types import Task
 from search.tree import Node, Tree
 from search.usage import Usage
@@ -71,9 +73,13 @@ class Store:
 
     @classmethod
     def create(cls, run: Path) -> Self:
-        """Open the run in folder `run` for writing; create the folder and the file if missing."""
-        run.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(run / FILE, isolation_level=None, timeout=30)
+        """Open the run in folder `run` for writing; create the folder and the file if missing.
+
+        Raises:
+            UsageError: it cannot be written, or the file is not a run.
+        """
+        make_folder(run)
+        db = open_for_writing(run / FILE)
         db.execute("PRAGMA journal_mode = WAL")
         # No fsync per tree: a tree lost to a power failure is searched again from the journal.
         db.execute("PRAGMA synchronous = NORMAL")
@@ -93,14 +99,10 @@ class Store:
         file = run / FILE if run.is_dir() else run
         if not file.is_file():
             raise UsageError(f"no run in {run}: `engine explore --output {run}` makes one")
-        db = sqlite3.connect(file, isolation_level=None, timeout=30)
         try:
-            db.execute("PRAGMA query_only = ON")
-            db.execute("SELECT count(*) FROM trees").fetchone()
-        except sqlite3.DatabaseError as error:
-            db.close()
-            raise UsageError(f"{file} is not a run of Treegraft: {error}") from error
-        return cls(db)
+            return cls(open_for_reading(file))
+        except RunFileError as error:
+            raise UsageError(f"{file} is not a run of Treegraft: {error.__cause__}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -162,7 +164,8 @@ class Store:
             )
             self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite has ended it by itself if the disk is full
+                self._db.execute("ROLLBACK")
             raise
 
     def add_failure(self, task: Task, error: Exception) -> None:

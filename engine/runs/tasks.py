@@ -6,6 +6,8 @@ from pathlib import Path
 
 from engine.errors import UsageError
 from environments.types import Task
+from treegraft.file_errors import FileError
+from treegraft.text_files import read_lines, read_text
 
 
 def select(
@@ -42,10 +44,9 @@ def read_ids(spec: str) -> list[str]:
     if not spec.startswith("@"):
         return [id.strip() for id in spec.split(",") if id.strip()]
     try:
-        lines = Path(spec[1:]).read_text("utf-8").splitlines()
-    except OSError as error:
-        raise UsageError(f"cannot read --tasks {spec}: {error}") from error
-    return [line.strip() for line in lines if line.strip()]
+        return [line.strip() for line in read_lines(Path(spec[1:])) if line.strip()]
+    except FileError as error:
+        raise UsageError(f"--tasks {spec}: {error}") from error
 
 
 def quarantine_file(env: str, split: str | None) -> Path:
@@ -76,10 +77,10 @@ def read_quarantine(file: Path, data: str | None) -> dict[str, str]:
         UsageError: It is not such a file.
     """
     try:
-        content = json.loads(file.read_text("utf-8"))
+        content = json.loads(read_text(file))
         tasks = {str(id): str(reason) for id, reason in content["tasks"].items()}
         meant_for = content["data"]
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
         raise UsageError(
             f"{file} is not a quarantine file ({error}); `engine validate` writes one"
         ) from error

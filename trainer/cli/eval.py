@@ -84,9 +84,7 @@ def _measured(student: EvalOptions, out: Path, unsafe: bool) -> "Report":
         return evaluate(student, out, bar)
 
 
-def _show(
-    reports: "list[Report]", shown: CompareOptions, results: TextIO, as_json: bool
-) -> None:
+def _show(reports: "list[Report]", shown: CompareOptions, results: TextIO, as_json: bool) -> None:
     from rich.console import Console
 
     from trainer.evaluation.reporting.comparison import Comparison
