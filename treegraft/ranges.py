@@ -16,6 +16,8 @@ from treegraft.errors import UsageError
 
 _LARGEST = 2**63 - 1
 """Integers beyond it fit neither SQLite nor a tensor."""
+SEED = {"min": -(2**63), "max": _LARGEST}
+"""Seeds that endpoints and torch take."""
 
 
 def check_ranges(options: Any) -> None:

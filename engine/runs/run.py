@@ -22,6 +22,7 @@ from environments import Task
 from sandbox.check import choose
 from sandbox.sweep import sweep
 from search.usage import Usage
+from treegraft.ranges import check_ranges
 
 T = TypeVar("T")
 
@@ -45,6 +46,9 @@ class Selection:
         default=None,
         metadata={"panel": TASKS, "default": "runs/quarantine-ENV-SPLIT.json if it exists"},
     )
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 ALL, NO_BUDGET, LOCAL = Selection(), RunBudget(), Resources()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.errors import TrainerError
+from treegraft.ranges import SEED, check_ranges
 
 _REFERENCES, _GENERAL = {"panel": "Against references"}, {"panel": "General ability"}
 _JUDGES, _REPORT = {"panel": "Judges"}, {"panel": "Comparison and report"}
@@ -61,7 +62,7 @@ class EvalOptions:
     concurrency: int | None = field(
         default=None, metadata={"min": 1, "default": "32; with --base-url 8"}
     )
-    seed: int = 0
+    seed: int = field(default=0, metadata=SEED)
     reference: Path | None = field(default=None, metadata=_REFERENCES)
     fuzzy_weight: float = field(default=1.0, metadata={"min": 0, **_REFERENCES})
     general_data: Path | None = field(default=None, metadata=_GENERAL)
@@ -69,6 +70,7 @@ class EvalOptions:
     lm_eval_limit: int | None = field(default=None, metadata={"min": 1, **_GENERAL})
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         if not (self.env and self.model):
             for name in ("reference", "general_data", "lm_eval"):
                 if getattr(self, name):

@@ -144,7 +144,7 @@ class StudentSettings(Table):
 
     model: str
     template: str = "react"
-    threshold: float | None = None
+    threshold: float | None = Field(default=None, le=0)
 
 
 class TeacherSettings(Table):
@@ -224,7 +224,7 @@ class RoundsSettings(Table):
     """
 
     number: int = Field(default=3, ge=1)
-    least_gain: float | None = None
+    least_gain: float | None = Field(default=None, ge=-1, le=1)
     failures: float = Field(default=0.5, ge=0, le=1)
 
 
