@@ -57,6 +57,10 @@ def resumable() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
+_ABOUT_NAMES = ("embedded null byte", "Symlink loop from ")
+"""What Python says about a file's name, but not as an OSError."""
+
+
 def guarded(application: Any, arguments: Sequence[str] | None = None) -> int:
     """Run a typer application; an error that the user can fix is one line and exit code 2.
 
@@ -85,10 +89,10 @@ def guarded(application: Any, arguments: Sequence[str] | None = None) -> int:
         _drop_output()
         place = error.filename or "standard output, or a file"
         return _refuse(f"{os.fsdecode(place)}: {reason(error)}")
-    except ValueError as error:
-        if str(error) != "embedded null byte":  # what the system says of a file's name
+    except (ValueError, RuntimeError) as error:
+        if not str(error).startswith(_ABOUT_NAMES):
             raise
-        return _refuse("a name of a file holds a NUL byte, which no file can have")
+        return _refuse(f"{error}: name another file or folder")
     return 0
 
 

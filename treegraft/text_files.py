@@ -51,8 +51,9 @@ def read_lines(file: Path) -> Iterator[str]:
         try:
             encoding = _encoding(data.read(4))
             data.seek(0)
-            for line in io.TextIOWrapper(data, encoding, newline="\n"):
-                yield line.removesuffix("\n").removesuffix("\r")
+            with io.TextIOWrapper(data, encoding, newline="\n") as lines:
+                for line in lines:
+                    yield line.removesuffix("\n").removesuffix("\r")
         except UnicodeDecodeError as error:
             raise FileError(f"cannot read {file}: {not_text(error)}") from error
         except OSError as error:

@@ -142,10 +142,11 @@ def annotations_file(run: Path) -> Path:
     return (run if run.is_dir() else run.parent) / FILE
 
 
-def read_annotations(file: Path) -> list[Annotation]:
+def read_annotations(file: Path, *, whole: bool = False) -> list[Annotation]:
     """Return every line of `file` in order; an empty list if there is no file.
 
-    A last line without a line break is skipped: it is still being written.
+    A last line without a line break is skipped: it is still being written. It is read if the file
+    is known to be `whole`.
 
     Raises:
         UsageError: the file cannot be read, or a line is not an annotation.
@@ -153,7 +154,7 @@ def read_annotations(file: Path) -> list[Annotation]:
     if not file.exists():
         return []
     text = read_text(file)
-    complete = text[: text.rfind("\n") + 1]
+    complete = text if whole else text[: text.rfind("\n") + 1]
     return [Annotation.from_json(line) for line in complete.split("\n") if line.strip()]
 
 

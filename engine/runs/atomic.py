@@ -136,10 +136,28 @@ def check_writable(file: Path) -> None:
     if is_stream(file):
         return
     with _told(file):
-        folder = next(each for each in file.absolute().parents if each.exists())
-        if not folder.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-        _check_permission(folder)
+        _check_folder(next(each for each in file.absolute().parents if each.exists()))
+
+
+def check_folder(folder: Path) -> None:
+    """Check, before long work, that files can be written into `folder`, which may not exist yet.
+
+    Raises:
+        FileError: They cannot.
+    """
+    with _told(folder):
+        _check_folder(next(each for each in (folder, *folder.absolute().parents) if _there(each)))
+
+
+def _check_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+    _check_permission(folder)
+
+
+def _there(place: Path) -> bool:
+    """Return whether there is something at `place`, be it a link that leads nowhere."""
+    return place.exists() or place.is_symlink()
 
 
 def _is_stream(target: Path) -> bool:

@@ -39,14 +39,17 @@ def read_ids(spec: str) -> list[str]:
     """Return the task ids in "a,b,c", or in the file @FILE, which holds one per line.
 
     Raises:
-        UsageError: The file cannot be read.
+        UsageError: The file cannot be read, or holds none.
     """
     if not spec.startswith("@"):
         return [id.strip() for id in spec.split(",") if id.strip()]
     try:
-        return [line.strip() for line in read_lines(Path(spec[1:])) if line.strip()]
+        ids = [line.strip() for line in read_lines(Path(spec[1:])) if line.strip()]
     except FileError as error:
         raise UsageError(f"--tasks {spec}: {error}") from error
+    if not ids:
+        raise UsageError(f"--tasks {spec}: the file holds no task id")
+    return ids
 
 
 def quarantine_file(env: str, split: str | None) -> Path:
