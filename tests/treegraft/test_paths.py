@@ -170,19 +170,24 @@ def things(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"run": run, "settings": here / "rounds.toml", "rows": here / "rows.jsonl"}
 
 
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    monkeypatch.setattr(text_files, "PATIENCE_SECONDS", 0.02)
+    return tmp_path
+
+
 @pytest.mark.parametrize(("flag", "make"), CASES)
 def test_a_path_that_cannot_be_used_is_told_in_one_line(
     flag: str,
     make: Maker,
     things: dict[str, Path],
-    tmp_path: Path,
+    own_folder: Path,
     request: pytest.FixtureRequest,
-    monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("OPENAI_API_KEY", "none")
-    monkeypatch.setattr(text_files, "PATIENCE_SECONDS", 0.02)
+    tmp_path = own_folder
     _, template = FLAGS[flag]
     ending = next((e for e in ("toml", "md", "yaml") if e in _endings(flag)), "jsonl")
     place = tmp_path / "folder" / f"bad.{ending}"
