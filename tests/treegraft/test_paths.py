@@ -3,6 +3,7 @@
 The flags come from the commands' own tables: a new flag that takes a path needs a row here.
 """
 
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -21,7 +22,8 @@ TEXTS = {"data", "tasks", "template", "student_template", "deepspeed"}
 
 BIRD = "--env=bird --output={out}"
 ASKED = f"{BIRD} --tasks=bird-train-0 --teacher=m --base-url=http://127.0.0.1:9/v1"
-LOADED = "--env=bird --model={tiny} --output={out} --limit=1"
+EVAL = "--env=bird --model=m --output={out} --limit=1"
+SERVED = f"{EVAL} --base-url=http://127.0.0.1:9/v1"
 TRAINED = "--model={tiny} --dataset={rows}"
 
 FLAGS: dict[str, tuple[str, str]] = {
@@ -56,16 +58,16 @@ FLAGS: dict[str, tuple[str, str]] = {
     "engine shop serve --data": (DATA, "--data={bad}"),
     "engine shop serve --output": (FOLDER, "--output={bad}"),
     "trainer mask --dataset": (IN, "--model={tiny} --dataset={bad}"),
-    "trainer eval --data": (DATA, f"{LOADED} --data={{bad}}"),
-    "trainer eval --tasks": (IN, f"{LOADED} --tasks=@{{bad}}"),
-    "trainer eval --template": (IN, f"{LOADED} --template={{bad}}"),
-    "trainer eval --reference": (IN, f"{LOADED} --reference={{bad}}"),
-    "trainer eval --general-data": (IN, f"{LOADED} --general-data={{bad}}"),
+    "trainer eval --data": (DATA, f"{SERVED} --data={{bad}}"),
+    "trainer eval --tasks": (IN, f"{SERVED} --tasks=@{{bad}}"),
+    "trainer eval --template": (IN, f"{SERVED} --template={{bad}}"),
+    "trainer eval --reference": (IN, f"{SERVED} --reference={{bad}}"),
+    "trainer eval --general-data": (IN, f"{EVAL} --general-data={{bad}}"),
     "trainer eval --sheet": (OUT, "--compare={run} --sheet={bad}"),
     "trainer eval --scores": (IN, "--compare={run} --scores={bad}"),
     "trainer eval --compare": (RUN, "--compare={bad}"),
     "trainer eval --report": (OUT, "--compare={run} --report={bad}"),
-    "trainer eval --output": (FOLDER, "--env=bird --model={tiny} --limit=1 --output={bad}"),
+    "trainer eval --output": (FOLDER, "--env=bird --model=m --limit=1 --output={bad}"),
 }
 for name in ("sft", "dpo", "kto"):
     FLAGS |= {
@@ -80,7 +82,11 @@ for name in ("sft", "dpo", "kto"):
     }
 FLAGS["trainer sft --general-data"] = (IN, f"{TRAINED} --output={{out}} --general-data={{bad}}")
 
-SLOW = {f"trainer {name} --{flag}" for name in ("dpo", "kto") for flag in ("dataset", "deepspeed")}
+SLOW = {
+    f"trainer {name} --{flag}"
+    for name in ("dpo", "kto")
+    for flag in ("dataset", "deepspeed", "eval-dataset")
+}
 """Rows that `trainer sft` tests with the same code."""
 
 
@@ -165,7 +171,8 @@ def test_every_flag_that_takes_a_path_is_tried() -> None:
 def things(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     here = tmp_path_factory.mktemp("things")
     (here / "rounds.toml").write_text(SETTINGS)
-    (here / "rows.jsonl").write_text('{"messages": []}\n')
+    row = {"messages": [{"role": role, "content": "Yes?"} for role in ("user", "assistant")]}
+    (here / "rows.jsonl").write_text(f"{json.dumps(row)}\n")
     run = store(here / "run", [tree("a", answer("x"))])
     return {"run": run, "settings": here / "rounds.toml", "rows": here / "rows.jsonl"}
 

@@ -48,8 +48,8 @@ def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) 
     config = _config(options)  # checked before a model is loaded
     if options.lm_eval:
         check_installed()
-    if options.general_data:
-        read_chats(options.general_data)
+    if options.general_data and not list(read_chats(options.general_data)):
+        raise TrainerError(f"--general-data {options.general_data}: holds no conversation")
     check_folder(out)
     references = reference_turns(options.reference, options.template) if options.reference else []
     with _model(options) as chat:
