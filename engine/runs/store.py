@@ -80,13 +80,17 @@ class Store:
         """
         make_folder(run)
         db = open_for_writing(run / FILE)
-        db.execute("PRAGMA journal_mode = WAL")
-        # No fsync per tree: a tree lost to a power failure is searched again from the journal.
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.executescript(_SCHEMA)
-        for table, column, default in _ADDED_COLUMNS:
-            if column not in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}:
-                db.execute(f"ALTER TABLE {table} ADD {column} TEXT NOT NULL DEFAULT {default}")
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            # No fsync per tree: a tree lost to a power failure is searched again from the journal.
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.executescript(_SCHEMA)
+            for table, column, default in _ADDED_COLUMNS:
+                if column not in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}:
+                    db.execute(f"ALTER TABLE {table} ADD {column} TEXT NOT NULL DEFAULT {default}")
+        except BaseException:
+            db.close()
+            raise
         return cls(db)
 
     @classmethod
