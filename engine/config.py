@@ -54,7 +54,8 @@ class Config:
     What does not (concurrency, which tasks, the run's budget) is an argument of `runs.run.run`.
 
     Attributes:
-        env: A registered environment (bird, spider, database, python, webshop), or `module:Class`.
+        env: A registered environment (bird, spider, database, python, webshop), `module:Class` or
+            `FILE.py:Class`.
         data: Folder or file of the task data.
         split: Which split: train, dev, test.
         env_args: The environment's own options, by name.

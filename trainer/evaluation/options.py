@@ -18,7 +18,7 @@ class EvalOptions:
     """What to measure a student on, and how.
 
     Attributes:
-        env: A registered environment, or module:Class.
+        env: A registered environment, module:Class or FILE.py:Class.
         model: A directory, a hub id or smollm2; with --base-url, the endpoint's name for it.
         base_url: An OpenAI-compatible endpoint to ask, instead of loading the model.
         data: Folder, or file, of the task data.
