@@ -111,7 +111,7 @@ def _taken(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         return dict(given)
     taken = {key: value for key, value in given.items() if key in parameters}
     for option in given.keys() - taken.keys():
-        if option in COMMON and (option, given[option]) != ("sandbox", "auto"):
+        if option in ("data", "split"):
             raise UnknownEnvironment(f"{name} takes no --{option}: its __init__ has no {option!r}")
         if option not in COMMON:
             known = ", ".join(each.name for each in class_options(env)) or "none of its own"

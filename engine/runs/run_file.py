@@ -37,7 +37,10 @@ def _told(method: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _hint(error: sqlite3.DatabaseError) -> str:
-    if error.sqlite_errorcode in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in (
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_CORRUPT,
+    ):
         return "choose another folder"
     return "mend that, then run the same command: finished tasks are kept"
 

@@ -82,7 +82,7 @@ def test_what_cannot_be_loaded_is_told_in_one_line(
         ("def __init__(self): super().__init__()", {}, ""),
         ("def __init__(self): super().__init__()", {"data": "x"}, "takes no --data"),
         ("def __init__(self): super().__init__()", {"split": "x"}, "takes no --split"),
-        ("def __init__(self): super().__init__()", {"sandbox": "docker"}, "takes no --sandbox"),
+        ("def __init__(self): super().__init__()", {"sandbox": "process"}, ""),
         ("def __init__(self): super().__init__()", {"size": 2}, "has no option 'size'"),
         ("def __init__(self, split=None): super().__init__(split=split)", {"split": "x"}, ""),
         ("def __init__(self, size=2): super().__init__()", {"size": 3}, ""),
