@@ -14,6 +14,8 @@ from typing import Any
 
 from search.usage import Usage
 from treegraft.errors import TreegraftError
+from treegraft.file_errors import FileError
+from treegraft.text_files import read_text
 
 _BUILT_IN = Path(__file__).with_name("prices.json")
 
@@ -86,9 +88,9 @@ def cost(price: Price, usage: Usage) -> float:
 @cache
 def _read(path: Path) -> dict[str, Price]:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PriceError(f"{path}: {error.strerror}") from error
+        raw = json.loads(read_text(path))
+    except FileError as error:
+        raise PriceError(f"--prices: {error}") from error
     except (ValueError, RecursionError) as error:
         raise PriceError(f"{path}: not JSON ({error})") from error
     models = raw.get("models", raw) if isinstance(raw, dict) else None

@@ -48,8 +48,10 @@ def cache_prune(
     """Delete paid replies. A resumed run pays for them again."""
     from engine.chat.cache import prune
     from engine.errors import UsageError
+    from treegraft.ranges import check_range
 
     if not all_ and older_than_days is None and model is None and base_url is None:
         raise UsageError("say what to delete: --older-than-days, --model, --base-url or --all")
+    check_range("--older-than-days", older_than_days, {"min": 0})
     number = prune(journal, older_than_days=older_than_days, model=model, base_url=base_url)
     say(f"{number} replies deleted from {journal}")

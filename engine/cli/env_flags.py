@@ -60,7 +60,8 @@ class EnvChoice(EnvFlags):
     """An environment and its task data, for commands that play its solutions.
 
     Attributes:
-        env: A registered environment (bird, spider, database, python, webshop), or `module:Class`.
+        env: A registered environment (bird, spider, database, python, webshop), `module:Class` or
+            `FILE.py:Class`.
         data: Folder or file of the task data.
         split: Which split: train, dev, test.
         sandbox: What confines the agent: auto, docker, bubblewrap, landlock, process.

@@ -12,12 +12,16 @@ from engine.export.export import ExportSettings
 from engine.export.export import export as export_runs
 from engine.export.filters import Filters
 from engine.export.no_rows import why_no_rows
+from engine.runs.atomic import beside
 from engine.terminal import Json, say
 
 
 def _export(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
-    output: Annotated[Path, typer.Option(help="File to write; *.parquet writes Parquet.")],
+    output: Annotated[
+        Path,
+        typer.Option(help="File to write; *.parquet writes Parquet, - to standard output."),
+    ],
     settings: ExportSettings,
     filters: Filters,
     json_: Json = False,
@@ -28,7 +32,8 @@ def _export(
     if counts.stale_annotations:
         say(f"{counts.stale_annotations} marks skipped: their trees no longer have those nodes")
     if json_:
-        print(json.dumps({"rows": counts.rows, "dropped": dict(counts.dropped)}))
+        results = json.dumps({"rows": counts.rows, "dropped": dict(counts.dropped)})
+        print(results, file=beside(output))
     else:
         dropped = ", ".join(f"{reason} {n}" for reason, n in counts.dropped.most_common())
         say(f"{counts.rows} rows in {output}; paths left out: {dropped or 'none'}")

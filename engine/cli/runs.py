@@ -41,7 +41,7 @@ def show(
 
     from engine.cli.show import rich_tree, write_graphml
     from engine.errors import UsageError
-    from engine.runs.codec import dumps, tree_to_dict
+    from engine.runs.codec import tree_to_dict
     from engine.runs.failure import Failure
     from engine.runs.store import Store
 
@@ -50,13 +50,13 @@ def show(
     with Store.open(run) as store:
         if task and task not in store.task_ids() and (failure := store.failure(task)):
             shown = {"task": task, **asdict(failure)}
-            print(dumps(shown) if json_ else f"{task}: {failure}\n{failure.trace}".rstrip())
+            print(json.dumps(shown) if json_ else f"{task}: {failure}\n{failure.trace}".rstrip())
             return
         for tree in [store.tree(task)] if task else store.trees():
             if graphml:
                 write_graphml(tree, graphml)
             elif json_:
-                print(dumps(tree_to_dict(tree)))
+                print(json.dumps(tree_to_dict(tree)))
             elif task:
                 Console().print(rich_tree(tree))
             else:

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from engine.config import one_of
 from engine.errors import UsageError
 from engine.export.filters import NO_ANNOTATIONS, Counts, Filters, is_json, passing_leaves
-from engine.export.formats import Format, write_rows
+from engine.export.formats import Format, check_name, write_rows
 from engine.export.leak_check import check_row
 from engine.export.pairs import Pair, PairKind, find_pairs
 from engine.export.rows import Row, RowBuilder
@@ -22,6 +22,7 @@ from engine.runs.annotations import (
     path_signatures,
     read_annotations,
 )
+from engine.runs.atomic import check_writable
 from engine.runs.store import Store
 from environments.types import is_finite
 from search.tree import Tree
@@ -82,10 +83,12 @@ def export(runs: Sequence[Path], output: Path, settings: ExportSettings) -> Coun
     The file appears only when every row is written: if one row leaks, nothing is.
 
     Raises:
-        UsageError: a run does not exist.
+        UsageError: a run does not exist, or the file cannot be written.
         TemplateError: no such template or dialect, or the two do not go together.
         LeakError: a row would show a secret.
     """
+    check_name(output, settings.format)
+    check_writable(output)
     counts = Counts()
     rows = export_rows(runs, settings, counts)
     write_rows(rows, output, settings.format, ranking=settings.kind == "dpo")

@@ -10,6 +10,7 @@ from engine.policies.student_first import OVERRULED
 from engine.runs.annotations import TreeAnnotations
 from environments.types import Action, Step, is_finite
 from search.tree import Node, Tree
+from treegraft.ranges import check_ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,9 @@ class Filters:
     exclude_marked: bool = False
     min_mark: int | None = field(default=None, metadata={"min": 1, "max": 5})
     corrected: bool = False
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     @property
     def use_annotations(self) -> bool:

@@ -17,6 +17,7 @@ from engine.panels import BUDGET, OUTPUT, WORKERS
 from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.runs.store import FILE, Store
 from search.usage import Usage
+from treegraft.ranges import check_ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +30,18 @@ class RunBudget:
         tokens: Prompt and completion tokens for the whole run.
     """
 
-    usd: float | None = field(default=None, metadata={"flag": "budget-usd", "panel": BUDGET})
-    calls: int | None = field(default=None, metadata={"flag": "budget-calls", "panel": BUDGET})
-    tokens: int | None = field(default=None, metadata={"flag": "budget-tokens", "panel": BUDGET})
+    usd: float | None = field(
+        default=None, metadata={"flag": "budget-usd", "panel": BUDGET, "min": 0}
+    )
+    calls: int | None = field(
+        default=None, metadata={"flag": "budget-calls", "panel": BUDGET, "min": 0}
+    )
+    tokens: int | None = field(
+        default=None, metadata={"flag": "budget-tokens", "panel": BUDGET, "min": 0}
+    )
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +75,7 @@ class Resources:
     fail_fast: bool = field(default=False, metadata={"panel": WORKERS})
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         one_of("executor", self.executor, ("local", "processes", "ray"))
         if self.executor == "local" and self.workers:
             raise UsageError("--workers is for --executor processes and ray")

@@ -20,6 +20,7 @@ from typing import Any
 from engine.config import Config
 from engine.errors import UsageError
 from engine.executors.base import Executor, close_env, make_env
+from engine.runs.atomic import make_folder
 from engine.runs.failure import Failure
 from engine.runs.store import FILE, Store
 from engine.templates import source_of
@@ -28,6 +29,7 @@ from environments import Task, ToolEnv
 from search import Tree
 from search.usage import Usage
 from treegraft.errors import TreegraftError
+from treegraft.file_errors import told
 
 
 class Progress:
@@ -226,8 +228,9 @@ def locked(run: Path) -> Iterator[None]:
     Raises:
         UsageError: Another process works in it.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    handle = os.open(run / "lock", os.O_CREAT | os.O_RDWR)
+    make_folder(run)
+    with told(f"cannot write into {run}", run):
+        handle = os.open(run / "lock", os.O_CREAT | os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

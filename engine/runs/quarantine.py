@@ -14,6 +14,7 @@ from typing import Any, Self
 from engine.errors import UsageError
 from engine.runs.atomic import write_text
 from environments.types import Task
+from treegraft.text_files import read_text
 
 FOLDER = Path("runs")
 
@@ -43,13 +44,13 @@ class Quarantine:
             UsageError: It is not such a file.
         """
         try:
-            content = json.loads(file.read_text("utf-8"))
+            content = json.loads(read_text(file))
             tasks, contents = (
                 {str(id): str(text) for id, text in part.items()}
                 for part in (content["tasks"], content.get("contents", {}))
             )
             return cls(str(content.get("env", "")), str(content["data"]), tasks, contents)
-        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
             raise UsageError(
                 f"{file} is not a quarantine file ({error}); `engine validate` writes one"
             ) from error

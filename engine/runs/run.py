@@ -24,6 +24,7 @@ from environments import Task
 from sandbox.check import choose
 from sandbox.sweep import sweep
 from search.usage import Usage
+from treegraft.ranges import check_ranges
 
 T = TypeVar("T")
 
@@ -47,6 +48,9 @@ class Selection:
         default=None,
         metadata={"panel": TASKS, "default": "those in runs/ of the same tasks"},
     )
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 ALL, NO_BUDGET, LOCAL = Selection(), RunBudget(), Resources()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from engine.errors import UsageError
+from engine.runs.atomic import make_folder
 from engine.runs.codec import (
     call_from_list,
     call_to_list,
@@ -25,6 +26,7 @@ from engine.runs.codec import (
 )
 from engine.runs.failure import Failure
 from engine.runs.fingerprints import Fingerprint, fingerprints
+from engine.runs.run_file import RunFileError, open_for_reading, open_for_writing
 from environments.types import Task
 from search.tree import Call, Node, Tree
 from search.usage import Usage
@@ -82,16 +84,24 @@ class Store:
 
     @classmethod
     def create(cls, run: Path) -> Self:
-        """Open the run in folder `run` for writing; create the folder and the file if missing."""
-        run.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(run / FILE, isolation_level=None, timeout=30)
-        db.execute("PRAGMA journal_mode = WAL")
-        # No fsync per tree: a tree lost to a power failure is searched again from the journal.
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.executescript(_SCHEMA)
-        for table, column, default in _ADDED_COLUMNS:
-            if column not in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}:
-                db.execute(f"ALTER TABLE {table} ADD {column} TEXT NOT NULL DEFAULT {default}")
+        """Open the run in folder `run` for writing; create the folder and the file if missing.
+
+        Raises:
+            UsageError: it cannot be written, or the file is not a run.
+        """
+        make_folder(run)
+        db = open_for_writing(run / FILE)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            # No fsync per tree: a tree lost to a power failure is searched again from the journal.
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.executescript(_SCHEMA)
+            for table, column, default in _ADDED_COLUMNS:
+                if column not in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}:
+                    db.execute(f"ALTER TABLE {table} ADD {column} TEXT NOT NULL DEFAULT {default}")
+        except BaseException:
+            db.close()
+            raise
         return cls(db)
 
     @classmethod
@@ -104,14 +114,10 @@ class Store:
         file = run / FILE if run.is_dir() else run
         if not file.is_file():
             raise UsageError(f"no run in {run}: `engine explore --output {run}` makes one")
-        db = sqlite3.connect(file, isolation_level=None, timeout=30)
         try:
-            db.execute("PRAGMA query_only = ON")
-            db.execute("SELECT count(*) FROM trees").fetchone()
-        except sqlite3.DatabaseError as error:
-            db.close()
-            raise UsageError(f"{file} is not a run of Treegraft: {error}") from error
-        return cls(db)
+            return cls(open_for_reading(file))
+        except RunFileError as error:
+            raise UsageError(f"{file} is not a run of Treegraft: {error.__cause__}") from error
 
     def __enter__(self) -> Self:
         return self

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from engine.errors import UsageError
 from environments.types import Task
+from treegraft.file_errors import FileError
+from treegraft.text_files import read_lines
 
 
 def select(
@@ -36,12 +38,14 @@ def read_ids(spec: str) -> list[str]:
     """Return the task ids in "a,b,c", or in the file @FILE, which holds one per line.
 
     Raises:
-        UsageError: The file cannot be read.
+        UsageError: The file cannot be read, or holds none.
     """
     if not spec.startswith("@"):
         return [id.strip() for id in spec.split(",") if id.strip()]
     try:
-        lines = Path(spec[1:]).read_text("utf-8").splitlines()
-    except OSError as error:
-        raise UsageError(f"cannot read --tasks {spec}: {error}") from error
-    return [line.strip() for line in lines if line.strip()]
+        ids = [line.strip() for line in read_lines(Path(spec[1:])) if line.strip()]
+    except FileError as error:
+        raise UsageError(f"--tasks {spec}: {error}") from error
+    if not ids:
+        raise UsageError(f"--tasks {spec}: the file holds no task id")
+    return ids

@@ -34,6 +34,8 @@ from engine.templates.dialects import dialect
 from engine.templates.openai_format import action_from_call, first_json
 from engine.templates.text import Text
 from environments.types import Action
+from treegraft.file_errors import FileError
+from treegraft.text_files import read_text
 
 _TEXTS = {"system": None, "call": None, "observation": None, "user": "{{ prompt }}"}
 _KEYS = {*_TEXTS, "name", "dialect", "stop", "parse"}
@@ -52,9 +54,9 @@ def read_source(file: Path) -> str:
         TemplateError: it cannot be read.
     """
     try:
-        return file.read_text("utf-8")
-    except (OSError, ValueError) as error:
-        raise TemplateError(f"{file}: {error}") from error
+        return read_text(file)
+    except FileError as error:
+        raise TemplateError(str(error)) from error
 
 
 def make_template(file: Path, source: str) -> Text:
@@ -68,7 +70,9 @@ def make_template(file: Path, source: str) -> Text:
         parser = _parser(settings.get("parse"))
         template = _template(file.stem, settings, parser.read)
         _try_out(template, parser.thoughts)
-    except (ValueError, re.error, jinja2.TemplateError, TemplateError) as error:
+    except (ValueError, TypeError, RecursionError, re.error, jinja2.TemplateError) as error:
+        raise TemplateError(f"{file}: {' '.join(str(error).split())}") from error
+    except TemplateError as error:
         raise TemplateError(f"{file}: {error}") from error
     return template
 

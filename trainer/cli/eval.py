@@ -3,12 +3,13 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from engine.cli.env_flags import EnvFlags
 from engine.cli.flags import command
+from engine.runs.atomic import beside, check_writable
 from engine.terminal import Json, Unsafe, confirmed, resumable, say
 from trainer.errors import TrainerError
 from trainer.evaluation.options import CompareOptions, EvalOptions, JudgementOptions
@@ -32,7 +33,7 @@ def _eval(
     """Run a student on tasks and report how it did; without --env, compare earlier runs."""
     if student.env:
         student = replace(student, env_args=env_flags.options(student.env))
-    out = _checked(student, shown, output)
+    out = _checked(student, shown, judgements.sheet, output)
 
     from trainer.evaluation.metrics import read_report
 
@@ -47,18 +48,22 @@ def _eval(
             if out is not None:
                 runs[-1][1].keep(out)
     reports = [report for _, report in runs]
-    _show(reports, shown, json_)
+    _show(reports, shown, beside(*shown.report, judgements.sheet), json_)
     if out is not None and reports[-1].failed:
         say(f"{_failed_line(out)}; the same command tries them again")
         raise typer.Exit(1)
 
 
-def _checked(student: EvalOptions, shown: CompareOptions, output: Path | None) -> Path | None:
+def _checked(
+    student: EvalOptions, shown: CompareOptions, sheet: Path | None, output: Path | None
+) -> Path | None:
     """Return the folder of the new run; None if earlier runs are compared only."""
     from trainer.evaluation.reporting.comparison import check_name
 
     for file in shown.report:
         check_name(file)
+    for file in (*shown.report, *([sheet] if sheet else [])):
+        check_writable(file)
     if not (student.env or shown.compare):
         raise TrainerError("say what to measure: --env and --model, or runs to --compare")
     if student.env and not (student.model and output):
@@ -87,7 +92,7 @@ def _failed_line(out: Path) -> str:
         return failed_line(Failure(*found) for found in store.failures().values())
 
 
-def _show(reports: "list[Report]", shown: CompareOptions, as_json: bool) -> None:
+def _show(reports: "list[Report]", shown: CompareOptions, results: TextIO, as_json: bool) -> None:
     from rich.console import Console
 
     from trainer.evaluation.reporting.comparison import Comparison
@@ -96,9 +101,9 @@ def _show(reports: "list[Report]", shown: CompareOptions, as_json: bool) -> None
     for file in shown.report:
         comparison.save(file)
     if as_json:
-        print(json.dumps([report.to_dict() for report in reports]))
+        print(json.dumps([report.to_dict() for report in reports]), file=results)
     else:
-        Console().print(comparison)
+        Console(file=results).print(comparison)
 
 
 eval_ = command(_eval, {"out": "output", "max-tokens": "max-reply-tokens"})

@@ -14,6 +14,8 @@ from engine.templates.base import Message
 from trainer.data.row_source import RowSource, conversation, name_of, tools_of
 from trainer.data.rows import Row
 from trainer.errors import RowError, TrainerError
+from treegraft.file_errors import FileError
+from treegraft.text_files import read_text
 
 _ROLES = {
     "human": "user",
@@ -50,12 +52,14 @@ def _records(source: RowSource) -> Iterable[Any]:
     if not isinstance(source, Path):
         return source
     try:
-        text = source.read_text("utf-8")
+        text = read_text(source)
         if text.lstrip().startswith("["):
             records: list[Any] = json.loads(text)
             return records
-        return [json.loads(line) for line in text.splitlines() if line.strip()]
-    except (OSError, ValueError) as error:  # text that is not UTF-8 included
+        return [json.loads(line) for line in text.split("\n") if line.strip()]
+    except FileError as error:
+        raise TrainerError(f"--general-data: {error}") from error
+    except (ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise TrainerError(f"--general-data {source}: cannot be read: {reason}") from error
 

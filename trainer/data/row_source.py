@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.templates.base import Message
 from trainer.errors import RowError, TrainerError
+from treegraft.text_files import read_lines
 
 RowSource = Path | Iterable[Mapping[str, Any]]
 """A JSON-lines file, or rows in memory: dicts or a `datasets.Dataset`."""
@@ -26,17 +27,13 @@ def read_objects(source: RowSource) -> Iterator[tuple[int, dict[str, Any]]]:
     if not isinstance(source, Path):
         yield from enumerate(map(dict, source), 1)
         return
-    if not source.is_file():
+    if not source.exists() and not source.is_symlink():
         raise TrainerError(
             f"{source}: no such file; write one with: engine export RUN --to sft|dpo"
         )
-    with source.open(encoding="utf-8") as lines:
-        try:
-            for number, line in enumerate(lines, 1):
-                if line.strip():
-                    yield number, _object(source, number, line)
-        except UnicodeDecodeError as error:
-            raise TrainerError(f"{source}: not UTF-8 text ({error})") from error
+    for number, line in enumerate(read_lines(source), 1):
+        if line.strip():
+            yield number, _object(source, number, line)
 
 
 def name_of(source: RowSource) -> str:
@@ -102,7 +99,7 @@ def tools_of(value: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _object(file: Path, number: int, line: str) -> dict[str, Any]:
     try:
         value = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise TrainerError(f"{file}: line {number}: not valid JSON ({error})") from error
     if not isinstance(value, dict):
         raise TrainerError(f"{file}: line {number}: a row must be an object")

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from engine.api import explore_config
 from engine.config import Config
+from engine.runs.atomic import check_folder
 from engine.runs.build_executor import Resources
 from engine.runs.explore import Progress
 from engine.runs.run import Selection
 from search import React, TaskBudget
+from trainer.data.chat_data import read_chats
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.batch_ask import Asked
 from trainer.evaluation.measures.general_chat import general_loss
@@ -46,6 +48,9 @@ def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) 
     config = _config(options)  # checked before a model is loaded
     if options.lm_eval:
         check_installed()
+    if options.general_data and not list(read_chats(options.general_data)):
+        raise TrainerError(f"--general-data {options.general_data}: holds no conversation")
+    check_folder(out)
     references = reference_turns(options.reference, options.template) if options.reference else []
     with _model(options) as chat:
         if chat is not None:

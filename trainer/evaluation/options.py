@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.errors import TrainerError
+from treegraft.ranges import SEED, check_ranges
 
 _REFERENCES, _GENERAL = {"panel": "Against references"}, {"panel": "General ability"}
 _JUDGES, _REPORT = {"panel": "Judges"}, {"panel": "Comparison and report"}
@@ -17,7 +18,7 @@ class EvalOptions:
     """What to measure a student on, and how.
 
     Attributes:
-        env: A registered environment, or module:Class.
+        env: A registered environment, module:Class or FILE.py:Class.
         model: A directory, a hub id or smollm2; with --base-url, the endpoint's name for it.
         base_url: An OpenAI-compatible endpoint to ask, instead of loading the model.
         data: Folder, or file, of the task data.
@@ -67,7 +68,7 @@ class EvalOptions:
         default=None, metadata={"min": 1, "default": "32; with --base-url 8"}
     )
     fail_fast: bool = False
-    seed: int = 0
+    seed: int = field(default=0, metadata=SEED)
     reference: Path | None = field(default=None, metadata=_REFERENCES)
     fuzzy_weight: float = field(default=1.0, metadata={"min": 0, **_REFERENCES})
     general_data: Path | None = field(default=None, metadata=_GENERAL)
@@ -75,6 +76,7 @@ class EvalOptions:
     lm_eval_limit: int | None = field(default=None, metadata={"min": 1, **_GENERAL})
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         if not (self.env and self.model):
             for name in ("reference", "general_data", "lm_eval"):
                 if getattr(self, name):

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from engine.runs.atomic import write_text
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.error_analysis import ErrorRate
 from trainer.evaluation.measures.general_chat import GeneralLoss
 from trainer.evaluation.measures.scores import Agreement, JudgeScores
 from trainer.evaluation.measures.statistics import Estimate, Rate
 from trainer.evaluation.measures.teacher_forcing import TeacherForcing
+from treegraft.text_files import read_text
 
 FILE = "report.json"
 """Its name in the run's folder."""
@@ -120,7 +122,7 @@ class Report:
 
     def keep(self, folder: Path) -> None:
         """Write `report.json` into the run's folder."""
-        (folder / FILE).write_text(json.dumps(self.to_dict(), indent=2) + "\n", "utf-8")
+        write_text(folder / FILE, json.dumps(self.to_dict(), indent=2) + "\n")
 
     def restore(self, folder: Path) -> None:
         """Take over from the folder's `report.json`, if there is one, what trees do not hold.
@@ -132,8 +134,8 @@ class Report:
         if not file.is_file():
             return
         try:
-            kept = Report.from_dict(json.loads(file.read_text("utf-8")))
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+            kept = Report.from_dict(json.loads(read_text(file)))
+        except (ValueError, TypeError, AttributeError) as error:
             raise TrainerError(f"{file} is not a report ({error}); delete it") from error
         for name in NOT_FROM_TREES:
             setattr(self, name, getattr(kept, name))

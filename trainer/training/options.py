@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from engine.cli.flags import flag_name
 from trainer.data.row_source import RowSource
 from trainer.errors import TrainerError
+from treegraft.ranges import out_of_range
 
 MODEL, DATA, LOSS = "Model", "Data", "Loss"
 OPTIMISATION, SPEED = "Optimisation", "Memory and speed"
@@ -73,15 +74,15 @@ class TrainingOptions:
     eval_dataset: RowSource | None = field(default=None, metadata=ROWS)
     allow_test_split: bool = option(False, DATA)
     max_length: int = option(2048, DATA, min=1)
-    learning_rate: float = option(5e-5, OPTIMISATION)
-    num_train_epochs: float = option(1.0, OPTIMISATION)
-    max_steps: int = option(-1, OPTIMISATION, default="by epochs")
+    learning_rate: float = option(5e-5, OPTIMISATION, min=0)
+    num_train_epochs: float = option(1.0, OPTIMISATION, above=0)
+    max_steps: int = option(-1, OPTIMISATION, min=-1, default="by epochs")
     per_device_train_batch_size: int = option(1, OPTIMISATION, min=1)
     gradient_accumulation_steps: int = option(8, OPTIMISATION, min=1)
     warmup_ratio: float = option(0.05, OPTIMISATION, min=0, max=1)
     lr_scheduler_type: str = option("linear", OPTIMISATION)
-    weight_decay: float = option(0.0, OPTIMISATION)
-    seed: int = option(42, OPTIMISATION)
+    weight_decay: float = option(0.0, OPTIMISATION, min=0)
+    seed: int = option(42, OPTIMISATION, min=0, max=2**32 - 1)
     use_peft: bool = option(False, MODEL)
     lora_r: int = option(16, MODEL, min=1)
     lora_alpha: int = option(32, MODEL, min=1)
@@ -139,7 +140,7 @@ class SftOptions(TrainingOptions):
     thought_weight: float = option(1.0, LOSS, min=0)
     general_data: RowSource | None = field(default=None, metadata=ROWS)
     agent_loss_weight: float | None = option(None, LOSS, min=0, max=1, default="by tokens")
-    agent_ratio: float | None = option(None, DATA, min=0, max=1, default="by rows")
+    agent_ratio: float | None = option(None, DATA, above=0, max=1, default="by rows")
 
     def __post_init__(self) -> None:
         """Check, as in the base class; mixing options need something to mix with."""
@@ -148,8 +149,6 @@ class SftOptions(TrainingOptions):
             if getattr(self, name) is not None and self.general_data is None:
                 flag = "--" + name.replace("_", "-")
                 raise TrainerError(f"{flag} needs --general-data: there is nothing to mix with")
-        if self.agent_ratio == 0:
-            raise TrainerError("--agent-ratio 0: must be above 0 and at most 1")
         if self.packing and self.tree_packing == "on":
             raise TrainerError("--packing and --tree-packing on: use one of them")
 
@@ -167,10 +166,16 @@ class DpoOptions(TrainingOptions):
             et al. 2024, arXiv:2404.19733).
     """
 
-    learning_rate: float = option(1e-6, OPTIMISATION)
+    learning_rate: float = option(1e-6, OPTIMISATION, min=0)
     beta: float = option(0.1, LOSS, min=0)
     loss_type: Literal["sigmoid", "ipo"] = option("sigmoid", LOSS)
     sft_weight: float = option(0.0, LOSS, min=0)
+
+    def __post_init__(self) -> None:
+        """Check, as in the base class; IPO divides by beta."""
+        super().__post_init__()
+        if self.loss_type == "ipo" and not self.beta:
+            raise TrainerError("--beta 0: must be above 0 with --loss-type ipo")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +192,7 @@ class KtoOptions(TrainingOptions):
         undesirable_weight: Loss weight of failures.
     """
 
-    learning_rate: float = option(1e-6, OPTIMISATION)
+    learning_rate: float = option(1e-6, OPTIMISATION, min=0)
     per_device_train_batch_size: int = option(4, OPTIMISATION, min=1)
     gradient_accumulation_steps: int = option(2, OPTIMISATION, min=1)
     min_reward: float = option(1.0, DATA, min=0, max=1)
@@ -214,7 +219,5 @@ def _check(flag: str, value: Any, hint: Any, bounds: Mapping[str, Any]) -> None:
     choices = get_args(hint) if get_origin(hint) is Literal else ()
     if choices and value not in choices:
         raise TrainerError(f"{flag} {value}: use {' or '.join(choices)}")
-    if "min" in bounds and value < bounds["min"]:
-        raise TrainerError(f"{flag} {value}: must be at least {bounds['min']}")
-    if "max" in bounds and value > bounds["max"]:
-        raise TrainerError(f"{flag} {value}: must be at most {bounds['max']}")
+    if wrong := out_of_range(value, bounds):
+        raise TrainerError(f"{flag} {value}: {wrong}")

@@ -24,7 +24,7 @@ import trl
 from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from engine.runs.atomic import write_text
+from engine.runs.atomic import check_folder, write_text
 from trainer.data.row_source import fingerprint
 from trainer.errors import TrainerError
 from trainer.runtime import distributed
@@ -78,6 +78,7 @@ def claim(options: TrainingOptions, command: str) -> OutputFolder:
 
     Raises:
         TrainerError: The folder holds something else, or another run.
+        FileError: Nothing can be written there.
     """
     record = {
         "command": command,
@@ -86,6 +87,7 @@ def claim(options: TrainingOptions, command: str) -> OutputFolder:
     }
     output = OutputFolder(options.output_dir, record, options.resume_from_checkpoint)
     folder = output.path
+    check_folder(folder)
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return output
     if output.resume:
@@ -231,7 +233,7 @@ def _is_complete(checkpoint: Path) -> bool:
 def _truncate_log(log: Path, step: int) -> None:
     """Cut from the log what the killed run did after the checkpoint: it is done again."""
     kept = []
-    for line in log.read_text("utf-8").splitlines() if log.exists() else []:
+    for line in log.read_text("utf-8").split("\n") if log.exists() else []:
         try:
             entry = json.loads(line)
         except ValueError:  # the run was killed while it wrote this line

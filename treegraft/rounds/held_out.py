@@ -16,6 +16,7 @@ from typing import Any
 from engine.errors import UsageError
 from engine.runs.fingerprints import strings_in
 from environments.types import Task
+from treegraft.text_files import read_lines
 
 _WORD = re.compile(r"\w+")
 
@@ -122,17 +123,16 @@ def _same(known: HeldOut, id: str, group: str, asked: str) -> str:
 
 
 def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    with file.open(encoding="utf-8") as handle:
-        for number, line in enumerate(handle, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise LeakedTask(f"{file}: line {number} is not a row: {error}") from error
-            if not isinstance(row, dict):
-                raise LeakedTask(f"{file}: line {number} is not a row")
-            yield number, row
+    for number, line in enumerate(read_lines(file), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise LeakedTask(f"{file}: line {number} is not a row: {error}") from error
+        if not isinstance(row, dict):
+            raise LeakedTask(f"{file}: line {number} is not a row")
+        yield number, row
 
 
 def _task_id(row: Mapping[str, Any]) -> str:

@@ -231,7 +231,7 @@ def test_selecting_tasks(tmp_path):
         ({"search": "astar"}, "dfsdt, react"),
         ({"siblings": "twins"}, "diverse, sample"),
         ({"template": "haiku"}, "native, react"),
-        ({"width": 0}, "--width must be at least 1"),
+        ({"width": 0}, "--width 0: must be at least 1"),
         ({"mistake_rate": 2}, "between 0 and 1"),
     ],
 )
