@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from math import isinf, isnan
 from typing import Any
 
+from engine.chat.address import APIS
 from engine.errors import UsageError
 from engine.panels import SANDBOX, TASKS, TEACHER
 from engine.policies.demonstration import NAME as DEMONSTRATION
@@ -46,6 +47,7 @@ class Config:
         env_args: The environment's own options, by name.
         teacher: A model's name; `demonstration` needs no model and no key.
         base_url: The endpoint.
+        api: What it speaks: chat, or responses (OpenAI's Responses API).
         template: How messages are written: native, react, toolllama, autogpt, modelscope, hermes,
             or FILE.toml.
         temperature: Sampling temperature.
@@ -76,6 +78,7 @@ class Config:
         default="",
         metadata={"panel": TEACHER, "default": "$OPENAI_BASE_URL, else OpenAI's"},
     )
+    api: str = field(default="chat", metadata={"panel": TEACHER})
     template: str = field(default="native", metadata={"panel": TEACHER})
     temperature: float = field(default=1.0, metadata={"panel": TEACHER})
     max_reply_tokens: int = field(default=1024, metadata={"panel": TEACHER, "min": 1})
@@ -97,6 +100,7 @@ class Config:
                 get_template(getattr(self, name))
             except TemplateError as error:
                 raise UsageError(f"{_flag(name)}: {error}") from None
+        one_of("api", self.api, tuple(APIS))
         if self.max_reply_tokens < 1:
             raise UsageError("--max-reply-tokens must be at least 1")
         if not 0 <= self.mistake_rate <= 1:

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Protocol
 
 import environments
+from engine.chat.base import EndpointUnusable
 from engine.config import Config
 from engine.executors.build_policy import judge_of
 from environments import Task, ToolEnv
@@ -37,13 +38,19 @@ class TaskRunner:
         self._env: ToolEnv | None = None
 
     async def search(self, task: Task) -> Tree | TreegraftError:
-        """Return the tree of `task`, or the failure of the sandbox or the policy."""
+        """Return the tree of `task`, or the failure of the sandbox or the policy.
+
+        Raises:
+            EndpointUnusable: the policy cannot be asked at all, which no task is to blame for.
+        """
         try:
             if self._env is None:
                 self._env = await in_thread(partial(make_env, self._config))
             return await self._config.search.search(
                 self._env, task, self._policy, self._config.budget, self._judge
             )
+        except EndpointUnusable:
+            raise
         except (SandboxError, PolicyError) as error:
             if isinstance(error, SandboxError):
                 await self.close()
