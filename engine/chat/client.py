@@ -20,8 +20,8 @@ from treegraft.urls import redact_url
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-CONNECT_SECONDS = 5.0
-"""How long opening a connection may take."""
+CONNECT_SECONDS = 4.0
+"""How long opening the first connection may take."""
 
 _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 
@@ -37,7 +37,7 @@ def open_clients(address: Address, key: str, timeout: float, number: int) -> "li
 
     _check_proxies()
     trusted = _certificates(https=address.url.startswith("https:"))
-    limits = openai.Timeout(timeout, connect=min(timeout, CONNECT_SECONDS))
+    limits = openai.Timeout(timeout, connect=min(timeout, 10.0))
 
     def client() -> "AsyncOpenAI":
         http = openai.DefaultAsyncHttpxClient(verify=trusted)

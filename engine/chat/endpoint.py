@@ -16,7 +16,7 @@ from typing import Any
 
 from engine.chat.address import APIS, Address, check_key
 from engine.chat.base import ChatReply, ChatRequest, EndpointUnusable
-from engine.chat.client import no_connection, open_clients
+from engine.chat.client import CONNECT_SECONDS, no_connection, open_clients
 from engine.chat.event_stream import is_stream, read_stream
 from engine.chat.limiter import Limiter
 from engine.chat.prices import Price, cost
@@ -84,6 +84,34 @@ class Endpoint:
         if request.tools:
             body["tools"] = request.tools
         return await self._retries.run(self._sleep, self._attempt, body)
+
+    async def check(self) -> None:
+        """See within seconds, at no cost, that the server can be reached and takes the key.
+
+        The list of models is asked for; servers that have none pass.
+
+        Raises:
+            EndpointUnusable: it cannot.
+        """
+        import openai
+
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS + 1):
+                limits = openai.Timeout(CONNECT_SECONDS)
+                await self._clients[0].get("/models", cast_to=str, options={"timeout": limits})
+        except openai.APIStatusError as error:
+            words, code = words_of(error.body)
+            refused = ServerError(self._shown(words), error.status_code, code)
+            if refused.status == 401 and "scope" not in words:
+                what = advice(refused, {"model": ""}, self._address)
+                raise EndpointUnusable(f"{self.base_url}: {refused.text}; {what}") from None
+        except TimeoutError:
+            return
+        except openai.APIError as error:
+            found = no_connection(error, self._address)
+            if found.unreached:
+                words = f"{self.base_url}: {self._shown(found.words)}"
+                raise EndpointUnusable(words, used_up=True) from None
 
     def stop(self) -> None:
         """Send nothing more: cancel the calls that wait for a turn or for a retry.

@@ -59,6 +59,15 @@ class EndpointSpec:
             key_variable=address.key_variable,
         )
 
+    @property
+    def address(self) -> Address:
+        """The address as it is asked.
+
+        Raises:
+            PolicyError: it is not a URL.
+        """
+        return Address.of(self.base_url, self.api, self.api_version, self.key_variable)
+
     def open(self, concurrency: int) -> Endpoint:
         """Open an endpoint for at most `concurrency` requests at once; the caller closes it.
 
@@ -67,15 +76,26 @@ class EndpointSpec:
         Raises:
             PolicyError: the address, the key, or the environment's proxies cannot be used.
         """
-        address = Address.of(self.base_url, self.api, self.api_version, self.key_variable)
         return Endpoint(
-            address,
+            self.address,
             self.api_key,
             concurrency=concurrency,
             retries=replace(self.retries, before_first=False),
             price=self.price,
             timeout=self.timeout,
         )
+
+    async def check(self) -> None:
+        """See at no cost that the server can be reached; see `Endpoint.check`.
+
+        Raises:
+            PolicyError: it cannot, or the address or the key cannot be used.
+        """
+        endpoint = self.open(1)
+        try:
+            await endpoint.check()
+        finally:
+            await endpoint.aclose()
 
 
 @dataclass(frozen=True, slots=True)

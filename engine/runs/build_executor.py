@@ -7,6 +7,7 @@ from pathlib import Path
 
 from engine.chat.base import Chat
 from engine.chat.budget import Budget
+from engine.chat.cache import has_replies
 from engine.chat.open import ChatSpec, ChatStack, EndpointSpec
 from engine.chat.prices import needed_price, price_of, read_prices
 from engine.config import Config, one_of
@@ -115,9 +116,27 @@ def _chat_spec(config: Config, out: Path, budget: RunBudget, resources: Resource
     if student_endpoint := config.student_endpoint:
         # Without a price it counts no dollars: most users serve their students themselves.
         student = student_endpoint.spec(price_of(student_endpoint.model, prices))
-    journal = resources.journal or out.resolve().parent / "journal.db"
     whole = Budget(budget.usd, budget.calls, budget.tokens, _spent(out))
-    return ChatSpec(journal, whole, teacher, student)
+    return ChatSpec(_journal(out, resources), whole, teacher, student)
+
+
+def _journal(out: Path, resources: Resources) -> Path:
+    return resources.journal or out.resolve().parent / "journal.db"
+
+
+async def check_teacher(config: Config, out: Path, resources: Resources) -> None:
+    """See within seconds that the teacher's server can be reached, before anything is made.
+
+    With replies of that server in the journal, nothing is asked: the run may need no other.
+
+    Raises:
+        PolicyError: it cannot be reached, refuses the key, or has no usable address.
+    """
+    if config.teacher == DEMONSTRATION or resources.chat is not None:
+        return
+    spec = EndpointSpec.from_environment(config.base_url, None, config.api, resources.api_version)
+    if not has_replies(_journal(out, resources), spec.address.where):
+        await spec.check()
 
 
 def unpriced_models(config: Config, resources: Resources) -> list[str]:

@@ -16,7 +16,7 @@ from search.usage import Usage
 
 
 class Bar(explore.Progress):
-    """A bar on `console` if that is a terminal; a line per kind of failure and per remark always."""
+    """A bar on `console` if that is a terminal; a line per remark and kind of failure always."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

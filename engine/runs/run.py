@@ -14,7 +14,13 @@ from engine.panels import TASKS
 from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.policies.demonstration import require_solutions
 from engine.policies.probe import probe
-from engine.runs.build_executor import Resources, RunBudget, open_executor, unpriced_models
+from engine.runs.build_executor import (
+    Resources,
+    RunBudget,
+    check_teacher,
+    open_executor,
+    unpriced_models,
+)
 from engine.runs.explore import Progress, Summary, explore
 from engine.runs.store import FILE, Store
 from engine.runs.tasks import quarantined, read_ids, select
@@ -65,6 +71,7 @@ async def run(
         TreegraftError: Something the user can fix.
     """
     progress = progress or Progress()
+    await check_teacher(config, out, resources)
     tasks = _tasks(config, selection, progress)
     if config.teacher != DEMONSTRATION and resources.chat is None:
         progress.note(_estimate(config, budget, resources, len(tasks)))

@@ -128,7 +128,7 @@ class ChatServer:
         pairs = (line.partition(":") for line in head[1:] if line)
         headers = {name.lower(): value.strip() for name, _, value in pairs}
         raw = await reader.readexactly(int(headers.get("content-length", 0)))
-        if self._log is not None:
+        if self._log is not None and raw:
             os.write(self._log, hashlib.sha256(raw).hexdigest().encode() + b"\n")
         if not head[0].startswith("POST /v1/chat/completions "):
             missing = json.dumps({"error": {"message": f"no such path: {head[0]}"}})

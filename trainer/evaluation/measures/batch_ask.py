@@ -38,6 +38,15 @@ class Asked:
         )
 
 
+def check(asked: Asked) -> None:
+    """See that an endpoint can be reached and takes the key, before anything is spent.
+
+    Raises:
+        PolicyError: there is no address or no key; EndpointUnusable: it cannot be reached.
+    """
+    asyncio.run(asked.spec.check())
+
+
 def ask(asked: Asked, requests: Sequence[ChatRequest]) -> list[ChatReply | PolicyError]:
     """The reply to each request, or why it has none, in their order.
 
