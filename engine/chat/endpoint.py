@@ -13,6 +13,7 @@ from dataclasses import replace
 from math import fsum
 from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
 from engine.chat.address import APIS, Address, check_key
 from engine.chat.base import ChatReply, ChatRequest, EndpointUnusable
@@ -69,6 +70,7 @@ class Endpoint:
         secrets = (api_key, self._address.password)
         self._secrets = [secret for secret in secrets if len(secret) > 5]
         self._stopping = asyncio.Event()
+        self._prefix = ""  # where the API is below the base URL
         self._reached = False  # some response came, even if it was an error
         self._first_sent: float | None = None
         self._answered: set[frozenset[str]] = set()  # kinds of requests that succeeded
@@ -150,21 +152,43 @@ class Endpoint:
             Transient: the error may pass.
             PolicyError: it will not; EndpointUnusable: it is the same for every request.
         """
-        chat = self._address.api == "chat"
         try:
-            raw = _decoded(await self._post(body if chat else to_responses(body)))
-            raw = raw if chat else to_chat(raw, body)
-            if not raw.get("choices") and (error := error_in(raw)):
-                raise error
-            return raw
+            return await self._answer_below(self._prefix, body)
         except ServerError as error:
+            if self._may_lack_v1 and (error.page or error.status in (0, 404, 405)):
+                try:
+                    return await self._answer_below("/v1", body)
+                except ServerError as second:
+                    if not (second.page or second.status in (404, 405)):
+                        error = second
             error.words = self._shown(error.words)
             what = None if self._retries.before_first else advice(error, body, self._address)
             if what is None or _kind(body) in self._answered or (self._answered and error.page):
                 raise error.of_request() from None
             raise EndpointUnusable(f"{self.base_url}: {error.text}; {what}") from None
 
-    async def _post(self, body: dict[str, Any]) -> str:
+    @property
+    def _may_lack_v1(self) -> bool:
+        """Whether the API may be below /v1, which the base URL leaves out."""
+        bare = not urlsplit(self._address.public).path
+        return bare and not (self._prefix or self._answered or self._address.azure)
+
+    async def _answer_below(self, prefix: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Ask at the base URL and `prefix`.
+
+        Raises:
+            ServerError: the answer is an error; and as `_post`.
+        """
+        chat = self._address.api == "chat"
+        sent = body if chat else to_responses(body)
+        raw = _decoded(await self._post(prefix + APIS[self._address.api], sent))
+        raw = raw if chat else to_chat(raw, body)
+        if not raw.get("choices") and (error := error_in(raw)):
+            raise error
+        self._prefix = prefix
+        return raw
+
+    async def _post(self, path: str, body: dict[str, Any]) -> str:
         """Return the body of a successful response.
 
         Raises:
@@ -179,9 +203,9 @@ class Endpoint:
         try:
             async with asyncio.timeout(self._timeout):
                 client = next(self._turns)
-                text = await client.post(APIS[self._address.api], body=body, cast_to=str)
+                text = await client.post(path, body=body, cast_to=str)
         except UnicodeEncodeError:
-            return await self._post(replace_surrogates(body))
+            return await self._post(path, replace_surrogates(body))
         except openai.APIStatusError as error:
             self._reached = True
             words, code = words_of(error.body)

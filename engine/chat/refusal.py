@@ -49,7 +49,8 @@ def advice(error: ServerError, body: Mapping[str, Any], address: Address) -> str
         return None
     if (what := _parameter(error, text, body)) is not None:
         return what
-    named = _MODEL.search(text) or str(body["model"]) in text
+    model = re.escape(str(body["model"]))
+    named = _MODEL.search(text) or re.search(rf"(?<!\w){model}(?!\w)", text)
     if named and _NO_MODEL.search(text) and not _ABOUT_REQUEST.search(error.words):
         return f"name a model that the server has, not {body['model']!r}"
     return _path(address) if error.status == 404 else None
