@@ -88,7 +88,8 @@ def resolve(base_url: str, api: str = "", api_version: str = "") -> tuple[Addres
     """
     url = base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI_URL
     address = Address.of(url, api, api_version)
-    variable = AZURE_KEY if address.azure and os.environ.get(AZURE_KEY, "").strip() else KEY
+    azure = address.azure or _is_azure(address.public)
+    variable = AZURE_KEY if azure and os.environ.get(AZURE_KEY, "").strip() else KEY
     address = Address.of(url, api, api_version, variable)
     key = os.environ.get(variable, "").strip()
     host = urlsplit(address.public).hostname
