@@ -163,9 +163,14 @@ class Endpoint:
                         error = second
             error.words = self._shown(error.words)
             what = None if self._retries.before_first else advice(error, body, self._address)
-            if what is None or _kind(body) in self._answered or (self._answered and error.page):
+            if what is None or self._took_before(body, error):
                 raise error.of_request() from None
             raise EndpointUnusable(f"{self.base_url}: {error.text}; {what}") from None
+
+    def _took_before(self, body: dict[str, Any], error: ServerError) -> bool:
+        """Whether what is refused was taken before: the parameters, or any request at all."""
+        about_parameters = error.status in (0, 400, 422, 500, 501) and not error.page
+        return _kind(body) in self._answered if about_parameters else bool(self._answered)
 
     @property
     def _may_lack_v1(self) -> bool:
