@@ -133,15 +133,19 @@ class Run(Mapping[str, ExploredTree]):
     def __repr__(self) -> str:
         found = self.stats
         lines = [f"Run({str(self.path)!r})"]
-        lines += [f"  {name}: {found[name]}" for name in _SHOWN]
+        lines += [f"  {name}: {_shown(found[name])}" for name in _SHOWN]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         found = self.stats
         cells = "".join(
-            f"<tr><th>{name}</th><td>{escape(str(found[name]))}</td></tr>" for name in _SHOWN
+            f"<tr><th>{name}</th><td>{escape(_shown(found[name]))}</td></tr>" for name in _SHOWN
         )
         return f"<table><caption>{escape(str(self.path))}</caption>{cells}</table>"
+
+
+def _shown(value: Any) -> str:
+    return "unknown" if value is None else str(value)
 
 
 _SHOWN = ("trees", "solved", "nodes", "calls", "prompt_tokens", "completion_tokens", "usd")

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, fields
 from math import isinf
 from typing import Any
 
+from engine.chat.address import APIS
 from engine.errors import UsageError
 from engine.panels import SANDBOX, TASKS, TEACHER
 from engine.policies.demonstration import NAME as DEMONSTRATION
@@ -62,6 +63,7 @@ class Config:
         env_args: The environment's own options, by name.
         teacher: A model's name; `demonstration` needs no model and no key.
         base_url: The endpoint.
+        api: What it speaks: chat, or responses (OpenAI's Responses API).
         template: How messages are written: native, react, toolllama, autogpt, modelscope, hermes,
             or FILE.toml.
         temperature: Sampling temperature.
@@ -93,6 +95,7 @@ class Config:
         default="",
         metadata={"panel": TEACHER, "default": "$OPENAI_BASE_URL, else OpenAI's"},
     )
+    api: str = field(default="chat", metadata={"panel": TEACHER})
     template: str = field(default="native", metadata={"panel": TEACHER})
     temperature: float = field(default=1.0, metadata={"panel": TEACHER, "min": 0})
     max_reply_tokens: int = field(default=1024, metadata={"panel": TEACHER, "min": 1})
@@ -116,6 +119,7 @@ class Config:
                 get_template(getattr(self, name))
             except TemplateError as error:
                 raise UsageError(f"{_flag(name)}: {error}") from None
+        one_of("api", self.api, tuple(APIS))
         resolved(self.sandbox)
         check_ranges(self)
         if taken := sorted(NOT_SAMPLING & set(self.sampling)):

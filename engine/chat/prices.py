@@ -78,6 +78,22 @@ def needed_price(model: str, prices: Prices) -> Price:
     return price
 
 
+def known_usd(usage: Usage, unpriced: bool) -> float | None:
+    """Return the dollars that `usage` cost; None if that is unknown.
+
+    unpriced: whether the price of some model asked was not known.
+    """
+    return None if unpriced and usage.tokens and not usage.usd else usage.usd
+
+
+def usd_text(usage: Usage, unpriced: bool) -> str:
+    """Return the dollars that `usage` cost, for people: "$0.12", or that the price is unknown."""
+    usd = known_usd(usage, unpriced)
+    if usd is None:
+        return "price unknown"
+    return f"at least ${usd:.2f}" if unpriced and usage.tokens else f"${usd:.2f}"
+
+
 def cost(price: Price, usage: Usage) -> float:
     """Return the cost of `usage` in US dollars."""
     fresh = usage.prompt_tokens - usage.cached_tokens

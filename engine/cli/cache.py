@@ -31,8 +31,12 @@ def cache_list(
         print(json.dumps({"totals": asdict(whole), "entries": [asdict(e) for e in found]}))
         return
     for entry in found:
-        print("\t".join(str(value) for value in asdict(entry).values()))
-    say(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in asdict(whole).items()))
+        values = asdict(entry) | ({"usd": "price unknown"} if entry.usd is None else {})
+        print("\t".join(str(value) for value in values.values()))
+    shown = {name: value for name, value in asdict(whole).items() if name != "unpriced"}
+    if whole.unpriced:
+        shown["usd"] = f"{whole.usd:g} and the unknown price of {whole.unpriced} replies"
+    say(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown.items()))
 
 
 @cache.command("prune")

@@ -107,7 +107,7 @@ def _report(run: Run, teacher: str, as_json: bool) -> None:
         say(
             f"{found['solved']} of {found['trees']} tasks solved, {found['nodes']} nodes, "
             f"{found['calls']} calls, {found['prompt_tokens'] + found['completion_tokens']} tokens,"
-            f" ${found['usd']:.2f}, by {teacher}; `engine stats {run.path}` shows more"
+            f" {_dollars(found)}, by {teacher}; `engine stats {run.path}` shows more"
         )
         if student := found.get("student_first"):
             say(
@@ -117,6 +117,13 @@ def _report(run: Run, teacher: str, as_json: bool) -> None:
     _warn(summary)
     if not summary.complete:
         raise typer.Exit(1)
+
+
+def _dollars(found: dict[str, Any]) -> str:
+    if not (unpriced := found.get("unpriced")):
+        return f"${found['usd']:.2f}"
+    known = "" if not found["usd"] else f"at least ${found['usd']:.2f}, "
+    return f"{known}price of {' and '.join(unpriced)} unknown (see --prices)"
 
 
 def _warn(summary: "Summary") -> None:

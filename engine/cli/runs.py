@@ -19,12 +19,13 @@ def stats(run: RunFolder, json_: Json = False) -> None:
     from engine.runs.store import Store
 
     with Store.open(run) as store:
-        counts = stats(store).to_dict()
+        found = stats(store)
+    counts = found.to_dict()
     if json_:
         print(json.dumps(counts))
         return
     table = Table("", "", show_header=False, title=str(run))
-    for name, value in counts.items():
+    for name, value in (counts | {"usd": found.usd_text}).items():
         shown = ", ".join(f"{k}: {v}" for k, v in value.items()) if type(value) is dict else value
         table.add_row(name.replace("_", " "), str(shown))
     Console().print(table)

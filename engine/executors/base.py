@@ -5,6 +5,7 @@ from functools import cache, partial
 from typing import Protocol
 
 import environments
+from engine.chat.base import EndpointUnusable
 from engine.config import Config
 from engine.executors.build_policy import judge_of
 from engine.terminal import say
@@ -39,7 +40,11 @@ class TaskRunner:
         self._env: ToolEnv | None = None
 
     async def search(self, task: Task) -> Tree | TreegraftError:
-        """Return the tree of `task`, or what went wrong: the sandbox, the policy, or their code."""
+        """Return the tree of `task`, or what went wrong: the sandbox, the policy, or their code.
+
+        Raises:
+            EndpointUnusable: the policy cannot be asked at all, which no task is to blame for.
+        """
         try:
             if self._env is None:
                 self._env = await in_thread(
@@ -48,6 +53,8 @@ class TaskRunner:
             return await self._config.search.search(
                 self._env, task, self._policy, self._config.budget, self._judge
             )
+        except EndpointUnusable:
+            raise
         except (PolicyError, BadOutcome) as error:
             return error
         except CallHangs as error:

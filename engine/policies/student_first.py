@@ -25,6 +25,7 @@ import sys
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
+from engine.chat.base import EndpointUnusable
 from environments.types import Action, Step
 from search.policy import BudgetSpent, Policy, PolicyError, Proposal, Request
 from search.tree import STUDENT, Call
@@ -105,6 +106,8 @@ class StudentFirst:
         except BudgetSpent as error:
             raise BudgetSpent(str(error), _of_student(error.calls)) from error
         except PolicyError as error:
+            if isinstance(error, EndpointUnusable) and not error.used_up:
+                raise  # it is there, and refuses every request: the user can mend that
             if error.used_up:  # otherwise it is there, and refuses only this request
                 self._unreachable_until = loop.time() + PAUSE
             if not self._warned:

@@ -38,6 +38,9 @@ class Progress:
     def note(self, text: str) -> None:
         """Receive a remark about the run as a whole."""
 
+    def prices(self, unknown: Sequence[str]) -> None:
+        """Receive the models whose price is not known, so that dollars are not either."""
+
     def begin(self, total: int, done: int) -> None:
         """Receive the number of tasks selected, and of those finished earlier."""
 
@@ -101,12 +104,16 @@ async def explore(
     *,
     progress: Progress | None = None,
     fail_fast: bool = False,
+    unpriced: Sequence[str] = (),
 ) -> Summary:
     """Search each of `tasks` that has no finished tree in folder `run`.
+
+    The run keeps the names of the models that are `unpriced`, so their price is not known.
 
     Raises:
         UsageError: The folder holds another run, or another process is working in it.
         FirstFailure: With `fail_fast`, a task failed.
+        EndpointUnusable: The models cannot be asked at all; no task is marked as failed.
     """
     progress = progress or Progress()
     with locked(run), Store.create(run) as store:
@@ -115,7 +122,9 @@ async def explore(
             claim(store, config, lead)
         finally:
             close_env(lead)
-        store.set_meta({"asked": len(tasks)})
+        earlier = store.meta().get("unpriced", [])
+        store.set_meta({"asked": len(tasks), "unpriced": sorted({*earlier, *unpriced})})
+        progress.prices(unpriced)
         done = store.finished() & {task.id for task in tasks}
         progress.begin(len(tasks), len(done))
         summary = Summary(len(tasks), len(done))
@@ -175,7 +184,7 @@ class _Keeper:
 
 
 def claim(store: Store, config: Config, env: ToolEnv) -> None:
-    """Make the run this config's, or check that it is.
+    """Make the run this config's, or check that it is. A run that holds nothing is any config's.
 
     Raises:
         UsageError: It is another config's; nothing is overwritten.
@@ -183,7 +192,7 @@ def claim(store: Store, config: Config, env: ToolEnv) -> None:
     meta, sources = store.meta(), {"template": source_of(config.template)}
     if config.student:
         sources["student_template"] = source_of(config.student_template)
-    if stored := meta.get("config"):
+    if (stored := meta.get("config")) and not store.empty:
         if difference := config.difference(stored):
             raise UsageError(f"--output holds another run ({difference}); choose another folder")
         for name, source in sources.items():

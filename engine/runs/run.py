@@ -14,7 +14,13 @@ from engine.panels import TASKS
 from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.policies.demonstration import require_solutions
 from engine.policies.probe import probe
-from engine.runs.build_executor import Resources, RunBudget, open_executor
+from engine.runs.build_executor import (
+    Resources,
+    RunBudget,
+    check_teacher,
+    open_executor,
+    unpriced_models,
+)
 from engine.runs.explore import Progress, Summary, explore
 from engine.runs.quarantine import left_out
 from engine.runs.store import FILE, Store
@@ -71,14 +77,28 @@ async def run(
         TreegraftError: Something the user can fix.
     """
     progress = progress or Progress()
+    await check_teacher(config, out, resources)
     tasks = _tasks(config, selection, progress)
     if config.teacher != DEMONSTRATION and resources.chat is None:
         progress.note(_estimate(config, budget, resources, len(tasks)))
+    unpriced = unpriced_models(config, resources)
+    bounded = budget.usd is not None or config.budget.usd is not None
+    if bounded and config.student_endpoint and config.student_endpoint.model in unpriced:
+        progress.note(
+            f"the dollars leave out the student's requests: no price is known for "
+            f"{config.student_endpoint.model!r} (--prices)"
+        )
     if config.student_endpoint and _unfinished(out, tasks):
         await probe(config.student_endpoint, config.student_threshold)
     async with open_executor(config, out, budget, resources) as chosen:
         return await explore(
-            config, tasks, out, chosen, progress=progress, fail_fast=resources.fail_fast
+            config,
+            tasks,
+            out,
+            chosen,
+            progress=progress,
+            fail_fast=resources.fail_fast,
+            unpriced=unpriced,
         )
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.chat.prices import known_usd, usd_text
 from engine.runs.attribution import ActorStats
 from engine.runs.store import Store
 from search.tree import ROOT, Tree
@@ -34,6 +35,7 @@ class Stats:
         winning_calls: how many solved trees took so many requests in the states of their first
             successful path.
         actors: who acted, in runs where a student acts first.
+        unpriced: models whose price is not known; None in runs that do not say.
     """
 
     tasks: int = 0
@@ -54,6 +56,7 @@ class Stats:
     widths: Counter[int] = field(default_factory=Counter)
     winning_calls: Counter[int] = field(default_factory=Counter)
     actors: ActorStats = field(default_factory=ActorStats)
+    unpriced: list[str] | None = None
 
     @property
     def solve_rate(self) -> float:
@@ -80,19 +83,35 @@ class Stats:
             "cached_share": self._prompt_share(self.usage.cached_tokens),
             "prefix_tokens": self.prefix_tokens,
             "prefix_share": self._prompt_share(self.prefix_tokens),
-            "usd": round(self.usage.usd, 6),
+            "usd": _rounded(known_usd(self.usage, bool(self.unpriced))),
             "duplicate_siblings": self.duplicate_siblings,
             "replayed": self.replayed,
             **{name: dict(getattr(self, name).most_common()) for name in counters},
             **{name: dict(sorted(getattr(self, name).items())) for name in spreads},
             **({"incomplete": dict(self.incomplete.most_common())} if self.incomplete else {}),
-            **({"student_first": self.actors.to_dict()} if self.actors else {}),
+            **({"student_first": self._student_first()} if self.actors else {}),
+            **({"unpriced": self.unpriced} if self.unpriced else {}),
         }
+
+    @property
+    def usd_text(self) -> str:
+        """The dollars spent, for people."""
+        return usd_text(self.usage, self.unpriced is None or bool(self.unpriced))
+
+    def _student_first(self) -> dict[str, Any]:
+        parts = {"teacher_usd": self.actors.teacher, "student_usd": self.actors.student}
+        usd = {k: _rounded(known_usd(used, bool(self.unpriced))) for k, used in parts.items()}
+        return self.actors.to_dict() | usd
+
+
+def _rounded(usd: float | None) -> float | None:
+    return None if usd is None else round(usd, 6)
 
 
 def stats(store: Store) -> Stats:
     """Count everything in a run, finished or not."""
     counts = Stats(failures=Counter(kind for kind, _ in store.failures().values()))
+    counts.unpriced = store.meta().get("unpriced")
     for tree in store.trees():
         _count(counts, tree)
     # A task has both a tree and a failure if the budget cut its tree and the next search failed.

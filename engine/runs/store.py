@@ -203,6 +203,12 @@ class Store:
         sums = ", ".join(f"coalesce(sum({column}), 0)" for column in columns.split(", "))
         return Usage(*self._db.execute(f"SELECT {sums} FROM calls").fetchone())
 
+    @property
+    def empty(self) -> bool:
+        """Whether the run holds no tree and no failure."""
+        query = "SELECT EXISTS (SELECT 1 FROM trees) OR EXISTS (SELECT 1 FROM failures)"
+        return not self._db.execute(query).fetchone()[0]
+
     def failures(self) -> dict[str, tuple[str, str]]:
         """Return the kind and the message of each failed task's error, by task id."""
         rows = self._db.execute("SELECT * FROM failures ORDER BY task_id")

@@ -63,6 +63,7 @@ def about_run(name: str, meta: Mapping[str, Any], builder: RowBuilder) -> Json:
         "name": name,
         "config": {key: config[key] for key in _CONFIG_SHOWN if config.get(key) is not None},
         "version": meta.get("versions", {}).get("treegraft", ""),
+        "unpriced": bool(meta.get("unpriced", True)),
         "tools": builder.templates[0].tools(builder.world),
     }
 

@@ -40,6 +40,10 @@ def _eval(
     runs = [(folder, read_report(folder)) for folder in shown.compare]
     with resumable():
         if out is not None:
+            if judgements.judges and not out.exists():
+                from trainer.evaluation.judgements import check_judges
+
+                check_judges(judgements, out)
             runs.append((out, _measured(student, out, unsafe)))
         if judgements.requested:
             from trainer.evaluation.judgements import add_judgements

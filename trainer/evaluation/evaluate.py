@@ -63,12 +63,24 @@ def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) 
             selection=Selection(
                 tasks=options.tasks, limit=options.limit, quarantine=options.quarantine
             ),
-            resources=Resources(chat=chat, concurrency=concurrency, fail_fast=options.fail_fast),
+            resources=Resources(
+                chat=chat,
+                concurrency=concurrency,
+                fail_fast=options.fail_fast,
+                api_version=options.api_version,
+            ),
             progress=progress,
         )
         report = read_report(out)
         if references:
-            asked = Asked(journal_path(out), options.base_url, chat, concurrency)
+            asked = Asked(
+                journal_path(out),
+                options.base_url,
+                chat,
+                concurrency,
+                options.api,
+                options.api_version,
+            )
             report.forced = _compare_with(references, options, asked, report)
     if options.general_data:
         report.general = general_loss(options.model, options.general_data)
@@ -88,6 +100,7 @@ def _config(options: EvalOptions) -> Config:
         env_args=options.env_args,
         teacher=options.model,
         base_url=options.base_url,
+        api=options.api,
         template=options.template,
         # Every chain is played, even after one has solved the task.
         search=React(width=options.samples, max_solutions=options.samples, depth=options.depth),

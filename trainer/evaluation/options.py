@@ -21,6 +21,8 @@ class EvalOptions:
         env: A registered environment, module:Class or FILE.py:Class.
         model: A directory, a hub id or smollm2; with --base-url, the endpoint's name for it.
         base_url: An OpenAI-compatible endpoint to ask, instead of loading the model.
+        api: What the endpoint speaks: chat, or responses (OpenAI's Responses API).
+        api_version: Azure OpenAI's api-version, such as 2024-10-21; --model names a deployment.
         data: Folder, or file, of the task data.
         split: Which split: train, dev, test.
         env_args: The environment's own options, by name.
@@ -50,6 +52,10 @@ class EvalOptions:
     env: str = ""
     model: str = ""
     base_url: str = ""
+    api: str = "chat"
+    api_version: str = field(
+        default="", metadata={"default": "$OPENAI_API_VERSION where Azure needs it"}
+    )
     data: str | None = field(default=None, metadata={"default": "the bundled tasks"})
     split: str | None = None
     env_args: Mapping[str, Any] = field(default_factory=dict, metadata={"hidden": True})
@@ -82,6 +88,8 @@ class EvalOptions:
                 if getattr(self, name):
                     flag = name.replace("_", "-")
                     raise TrainerError(f"--{flag} asks a student: it needs --env and --model")
+        if (self.api != "chat" or self.api_version) and not self.base_url:
+            raise TrainerError("--api and --api-version are for an endpoint: give its --base-url")
         if self.samples > 1 and not self.temperature:
             raise TrainerError("--samples needs a --temperature above 0, such as 0.8")
         if self.base_url and (self.general_data or self.lm_eval):

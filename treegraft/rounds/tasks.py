@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import environments
+from engine.chat.prices import known_usd
 from engine.errors import UsageError
 from engine.runs.atomic import write_text
 from engine.runs.attribution import solved_by_student
@@ -101,7 +102,7 @@ def outcome(run: Path, ids: Iterable[str], searcher: str) -> dict[str, Any]:
     used, teacher_calls = Usage(), 0
     with Store.open(run) as store:
         found = [id for id in store.task_ids() if id in wanted]
-        failures = store.failures()
+        failures, unpriced = store.failures(), bool(store.meta().get("unpriced"))
         for id in found:
             tree = store.tree(id)
             used += tree.usage
@@ -119,7 +120,7 @@ def outcome(run: Path, ids: Iterable[str], searcher: str) -> dict[str, Any]:
         "calls": used.calls,
         "teacher_calls": teacher_calls,
         "tokens": used.tokens,
-        "usd": used.usd,
+        "usd": known_usd(used, unpriced),
     }
 
 

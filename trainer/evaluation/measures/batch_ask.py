@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine.chat.base import Chat, ChatReply, ChatRequest
+from engine.chat.base import Chat, ChatReply, ChatRequest, EndpointUnusable
 from engine.chat.incomplete import asked_again, incomplete, may_differ
 from engine.chat.open import ChatStack, EndpointSpec
 from search.policy import MAX_AGAIN, PolicyError
@@ -17,12 +17,35 @@ class Asked:
 
     journal: its file.   base_url: the endpoint; "" for the environment's, else OpenAI's.
     chat: a model in this process, instead.   concurrency: requests at once.
+    api, api_version: see `EndpointSpec`.
     """
 
     journal: Path
     base_url: str = ""
     chat: Chat | None = None
     concurrency: int = 8
+    api: str = ""
+    api_version: str = ""
+
+    @property
+    def spec(self) -> EndpointSpec:
+        """The endpoint.
+
+        Raises:
+            PolicyError: there is no address or no key.
+        """
+        return EndpointSpec.from_environment(
+            self.base_url, api=self.api, api_version=self.api_version
+        )
+
+
+def check(asked: Asked) -> None:
+    """See that an endpoint can be reached and takes the key, before anything is spent.
+
+    Raises:
+        PolicyError: there is no address or no key; EndpointUnusable: it cannot be reached.
+    """
+    asyncio.run(asked.spec.check())
 
 
 def ask(asked: Asked, requests: Sequence[ChatRequest]) -> list[ChatReply | PolicyError]:
@@ -31,7 +54,7 @@ def ask(asked: Asked, requests: Sequence[ChatRequest]) -> list[ChatReply | Polic
     A reply that is not complete is asked for again; the last one may still not be complete.
 
     Raises:
-        PolicyError: there is no address or no key.
+        PolicyError: there is no address or no key; EndpointUnusable: no request can succeed.
         KeyboardInterrupt: after Ctrl-C, once replies under way are kept.
     """
     return asyncio.run(_ask(asked, requests))
@@ -49,11 +72,18 @@ async def _ask(asked: Asked, requests: Sequence[ChatRequest]) -> list[ChatReply 
                         break
                     reply = await chat.complete(asked_again(request, number))
                 return reply
+            except EndpointUnusable:
+                raise
             except PolicyError as error:
                 return error
 
-    answerer = asked.chat or EndpointSpec.from_environment(asked.base_url).open(asked.concurrency)
-    async with ChatStack(asked.journal) as stack, asyncio.TaskGroup() as group:
+    answerer = asked.chat or asked.spec.open(asked.concurrency)
+    async with ChatStack(asked.journal) as stack:
         chat = stack.add(answerer)
-        tasks = [group.create_task(one(chat, request)) for request in requests]
-    return [task.result() for task in tasks]
+        tasks = [asyncio.create_task(one(chat, request)) for request in requests]
+        try:
+            return list(await asyncio.gather(*tasks))
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
