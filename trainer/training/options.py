@@ -128,7 +128,10 @@ class SftOptions(TrainingOptions):
         dataset: JSON-lines file of rows, as `engine export --to sft` writes it.
         overlong: What to do with rows over --max-length: drop them, or split them at a turn.
         packing: Put several short rows into one sequence; they do not attend to each other.
-        thought_weight: Loss weight of tokens of thought; those of the call have 1.
+        thought_weight: Loss weight of tokens of thought; those of the call have 1. A file without
+            any thought is refused.
+        allow_no_thoughts: With --thought-weight, take files without any thought, too, such as
+            general chat.
         general_data: General chat to mix in: a file in the form of Alpaca, ShareGPT or messages.
         agent_loss_weight: W in the loss W L_agent + (1 - W) L_general.
         agent_ratio: Share of agent rows in an epoch (AgentTuning's eta).
@@ -137,6 +140,7 @@ class SftOptions(TrainingOptions):
     overlong: Literal["drop", "split"] = option("drop", DATA)
     packing: bool = option(False, SPEED)
     thought_weight: float = option(1.0, LOSS, min=0)
+    allow_no_thoughts: bool = option(False, LOSS)
     general_data: RowSource | None = field(default=None, metadata=ROWS)
     agent_loss_weight: float | None = option(None, LOSS, min=0, max=1, default="by tokens")
     agent_ratio: float | None = option(None, DATA, min=0, max=1, default="by rows")

@@ -105,12 +105,13 @@ def gather(options: SftOptions, student: LoadedModel) -> Sources:
     """
 
     def ready(rows: Iterable[Row], source: RowSource, settings: PrepareOptions) -> PreparedRows:
-        return _prepared(list(rows), source, student, settings, options.allow_test_split)
+        prepared = _prepared(list(rows), source, student, settings, options.allow_test_split)
+        if not (prepared.thoughts or options.allow_no_thoughts):
+            _refuse_without_thoughts(options.thought_weight, source)
+        return prepared
 
     settings = PrepareOptions(options.overlong, options.thought_weight)
     agent = ready(read_rows(options.dataset), options.dataset, settings)
-    if options.thought_weight != 1 and not agent.thoughts:
-        raise TrainerError("--thought-weight: no thought was found in the rows; leave the flag out")
     held_out: list[WeightedSequence] = []
     if options.eval_dataset is not None:
         rows = read_rows(options.eval_dataset)
@@ -120,7 +121,7 @@ def gather(options: SftOptions, student: LoadedModel) -> Sources:
     general = ready(
         read_chats(options.general_data),
         options.general_data,
-        PrepareOptions(options.overlong, lenient=True),
+        replace(settings, lenient=True),
     )
     drawn = general.sequences
     if options.agent_ratio is not None:
@@ -202,6 +203,20 @@ def _prepared(
     return prepared
 
 
+def _refuse_without_thoughts(weight: float, source: RowSource) -> None:
+    """Refuse rows in which the weight of thoughts would silently be that of all else.
+
+    Raises:
+        TrainerError: The weight is not 1.
+    """
+    if weight != 1:
+        raise TrainerError(
+            f"--thought-weight {weight:g}: {name_of(source)} holds no thought (a Thought: line, a "
+            "<think> block, a reasoning field, text before a call), so each of its tokens would "
+            "have weight 1; leave the flag out, or allow such a file with --allow-no-thoughts"
+        )
+
+
 def _summary(sources: Sources, result: TrainingResult) -> SftSummary:
     agent, general = sources.agent, sources.general
     tokens = sum(len(one.ids) for one in sources.train)
@@ -224,7 +239,7 @@ def _summary(sources: Sources, result: TrainingResult) -> SftSummary:
         sequences=len(sources.train),
         tokens=tokens,
         trained_tokens=sum(one.trained for one in sources.train),
-        thought_tokens=agent.thoughts,
+        thought_tokens=agent.thoughts + general.thoughts,
         tokens_per_second=round(computed / max(common["seconds"], 0.1), 1),
         **common,
     )

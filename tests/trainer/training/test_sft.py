@@ -15,9 +15,9 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.support.rows import AGENT, BATCH, call, dialogue, write
-from trainer.data.loss_weights import thought_of
 from trainer.data.mask import IGNORE
 from trainer.data.rows import PrepareOptions, Row, prepare, read_rows
+from trainer.data.thoughts import thought_of
 from trainer.errors import TrainerError
 from trainer.tokens.chat_template import ChatTemplate
 from trainer.training.options import SftOptions
