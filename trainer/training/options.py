@@ -35,7 +35,10 @@ class TrainingOptions:
         dataset: JSON-lines file of rows.
         output_dir: Directory for the trained model.
         eval_dataset: Held-out rows in the form of --dataset, to report their loss.
-        allow_test_split: Train on rows of a test split too.
+        allow_test_split: Train on rows of a test split too, the bundled ones included.
+        held_out: Tasks that measure the student: a run's folder, or a file of prompts, tasks or
+            rows; repeatable. Rows that hold one are refused.
+        drop_held_out: Leave out rows that hold a held-out task, instead of refusing the file.
         learning_rate: Peak learning rate.
         num_train_epochs: Passes over the rows.
         max_steps: Optimizer steps; overrides --num-train-epochs.
@@ -72,6 +75,8 @@ class TrainingOptions:
     output_dir: Path = field(metadata={"panel": OUTPUT, "flag": "output"})
     eval_dataset: RowSource | None = field(default=None, metadata=ROWS)
     allow_test_split: bool = option(False, DATA)
+    held_out: tuple[Path, ...] = option((), DATA, default="the bundled test splits")
+    drop_held_out: bool = option(False, DATA)
     max_length: int = option(2048, DATA, min=1)
     learning_rate: float = option(5e-5, OPTIMISATION)
     num_train_epochs: float = option(1.0, OPTIMISATION)
@@ -207,8 +212,13 @@ def _rows(source: str | RowSource) -> RowSource:
     return tuple(dict(row) for row in rows)
 
 
+def _paths(places: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
+    return tuple(map(Path, [places] if isinstance(places, str | Path) else places))
+
+
 _CONVERSIONS: dict[Any, Callable[[Any], Any]] = {
     Path: Path,
+    tuple[Path, ...]: _paths,
     RowSource: _rows,
     RowSource | None: _rows,
 }
