@@ -37,7 +37,7 @@ class TrainingOptions:
         eval_dataset: Held-out rows in the form of --dataset, to report their loss.
         allow_test_split: Train on rows of a test split too, the bundled ones included.
         held_out: Tasks that measure the student: a run's folder, or a file of prompts, tasks or
-            rows; repeatable. Rows that hold one are refused.
+            rows; repeatable. Rows that hold one, or a task of a bundled test split, are refused.
         drop_held_out: Leave out rows that hold a held-out task, instead of refusing the file.
         learning_rate: Peak learning rate.
         num_train_epochs: Passes over the rows.
@@ -75,7 +75,7 @@ class TrainingOptions:
     output_dir: Path = field(metadata={"panel": OUTPUT, "flag": "output"})
     eval_dataset: RowSource | None = field(default=None, metadata=ROWS)
     allow_test_split: bool = option(False, DATA)
-    held_out: tuple[Path, ...] = option((), DATA, default="the bundled test splits")
+    held_out: tuple[Path, ...] = option((), DATA)
     drop_held_out: bool = option(False, DATA)
     max_length: int = option(2048, DATA, min=1)
     learning_rate: float = option(5e-5, OPTIMISATION)
