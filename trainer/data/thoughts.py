@@ -37,6 +37,7 @@ _OTHER = re.compile(
     rf"{_LABEL.format(_CALLED)}|^[ \t]*(?:```|{{|<[a-z]+[_=|>]|<\||\[TOOL_CALLS\])",
     re.IGNORECASE | re.MULTILINE,
 )
+_ACTION = re.compile(_LABEL.format(r"(?:act(?:ion)?|\u884c\u52a8)"), re.IGNORECASE | re.MULTILINE)
 _KEY = re.compile(rf"\A{_NAMES}\Z", re.IGNORECASE)
 _CALL_KEYS = {"args", "arguments", "parameters", "input", "action_input"}
 
@@ -120,7 +121,14 @@ def _of_json(text: str) -> list[Thought]:
     if place < 0 or _OTHER.search(text[:place].replace("```", "")):
         return []
     value, error = first_json(text[place:])
-    return [] if error else [Thought(one.strip()) for one in _thoughtful(value)]
+    found = []
+    for thought in () if error else _thoughtful(value):
+        written = (json.dumps(thought, ensure_ascii=ascii) for ascii in (False, True))
+        form = next((one for one in written if one in text[place:]), None)
+        if form is not None:
+            place = text.index(form, place) + len(form)
+            found.append(_part(text, place - len(form) + 1, place - 1))
+    return found
 
 
 def _thoughtful(value: Any, thought: bool = False) -> Iterator[str]:
@@ -150,8 +158,14 @@ def _read_by_template(text: str) -> list[Thought]:
 
 
 def _labelled(text: str) -> list[Thought]:
-    """Return what follows each "Thought:" up to the next label, fence or call."""
+    """Return what follows each "Thought:" up to the next label, fence or call.
+
+    Without such a label, it is what comes before "Action:".
+    """
     found = []
+    action = _ACTION.search(text)
+    if action and not _THOUGHT.search(text):
+        return [_part(text, 0, action.start())]
     for label in _THOUGHT.finditer(text):
         ends = (pattern.search(text, label.end()) for pattern in (_OTHER, _THOUGHT))
         end = min((one.start() for one in ends if one), default=len(text))
