@@ -72,7 +72,7 @@ def says(content: str, **fields: Any) -> Message:
         ("Thought:\nI see.\n\nAction:\nsearch[red shoes]", ["I see."]),
         ("THOUGHT: I see. ACTION is next.\nACTION: go to desk 1", ["I see. ACTION is next."]),
         ("I see.\n\nAction: Operation\n```sql\nSELECT 1\n```", ["I see."]),  # AgentInstruct
-        ('{"thoughts": {"text": "t"}, "command": {"name": "a", "args": {}}}', ['"t']),
+        ('{"thoughts": {"text": "t"}, "command": {"name": "a", "args": {}}}', ["t"]),
         ("**Thought**: I see.\n**Answer**: 3", ["I see."]),
         ("\u601d\u8003\uff1a\u770b\u3002\n\u884c\u52a8\uff1alook", ["\u770b\u3002"]),
         ("<think>\nI see.\n</think>\n\nThree.", ["I see."]),
