@@ -121,8 +121,10 @@ def _of_json(text: str) -> list[Thought]:
     if place < 0 or _OTHER.search(text[:place].replace("```", "")):
         return []
     value, error = first_json(text[place:])
+    if error:
+        return []
     found = []
-    for thought in () if error else _thoughtful(value):
+    for thought in _thoughtful(value):
         written = (json.dumps(thought, ensure_ascii=ascii) for ascii in (False, True))
         form = next((one for one in written if one in text[place:]), None)
         if form is not None:
