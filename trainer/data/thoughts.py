@@ -15,7 +15,6 @@ from typing import Any
 
 from engine.templates import NAMES, get
 from engine.templates.base import Message
-from engine.templates.openai_format import first_json
 
 FIELDS = ("reasoning_content", "reasoning", "thinking", "thought")
 """Fields of a message that hold reasoning, as servers and data sets call them."""
@@ -120,8 +119,9 @@ def _of_json(text: str) -> list[Thought]:
     place = text.find("{")
     if place < 0 or _OTHER.search(text[:place].replace("```", "")):
         return []
-    value, error = first_json(text[place:])
-    if error:
+    try:
+        value, _ = json.JSONDecoder().raw_decode(text, place)
+    except (ValueError, RecursionError):
         return []
     found = []
     for thought in _thoughtful(value):
