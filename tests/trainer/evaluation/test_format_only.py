@@ -82,7 +82,9 @@ def test_replies_are_counted_by_how_they_follow_the_format(tmp_path: Path) -> No
 )
 def test_verdicts(facts: dict[str, Any], text: str, finish: str, verdict: str) -> None:
     react = get("react")
-    template = replace(react, read=lambda reply: replace(react.read(reply), reply=facts))  # type: ignore[type-var, attr-defined]
+    template = replace(
+        react, read=lambda reply, *more: replace(react.read(reply, *more), reply=facts)
+    )  # type: ignore[type-var, attr-defined]
     message = {"role": "assistant", "content": text}
     reply = _checked("a", template, ChatReply((message,), Usage(), finish=(finish,)))
     assert reply.verdict == verdict
