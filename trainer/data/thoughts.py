@@ -63,11 +63,6 @@ def thoughts(message: Message) -> list[Thought]:
     return [thought for thought in found if thought.text]
 
 
-def thought_of(message: Message) -> str:
-    """Return the thoughts of an assistant message as one text; "" if it has none."""
-    return "\n".join(thought.text for thought in thoughts(message))
-
-
 def escapes(text: str) -> tuple[str, ...]:
     """Return `text` and how it looks inside JSON."""
     return text, json.dumps(text, ensure_ascii=False)[1:-1], json.dumps(text)[1:-1]

@@ -64,6 +64,7 @@ def says(content: str, **fields: Any) -> Message:
 @pytest.mark.parametrize(
     ("content", "thoughts"),
     [
+        (call("I see.\nSo?"), ["I see.\nSo?"]),
         (call("T"), ["T"]),  # which stands in "Thought" as well
         (call("So \u6f22 \U0001f600\nI see."), ["So \u6f22 \U0001f600\nI see."]),
         ("\nThought: I see.\nAction: look\nAction Input: {}", ["I see."]),  # ToolLLaMA
