@@ -7,14 +7,16 @@ per turn. A row ends with an assistant message: nothing is written after the las
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from engine.export.pairs import Pair, PairKind
 from engine.templates import get as get_template
 from engine.templates.base import Message, Template, World
+from engine.templates.registry import is_builtin
+from engine.templates.text import Text
 from environments.tools import Tool
-from environments.types import Step
+from environments.types import Action, Step
 from search.tree import Node, Tree
 
 Row = dict[str, Any]
@@ -72,10 +74,11 @@ class RowBuilder:
     def sft_row(self, tree: Tree, leaf: Node) -> Row:
         """Return the row of the path to `leaf`: origin, reward, messages, tools."""
         template, path = self._template(tree, leaf), tree.path(leaf.id)
+        messages = _mark_thoughts(self._messages(template, tree, path), template, path)
         return {
             **self._origin(tree, leaf),
             "reward": leaf.step.reward,
-            "messages": _to_last_reply(self._messages(template, tree, path)),
+            "messages": _to_last_reply(messages),
             "tools": template.tools(self.world),
         }
 
@@ -145,3 +148,34 @@ def _to_last_reply(messages: list[Message]) -> list[Message]:
     while messages and messages[-1]["role"] != "assistant":
         messages.pop()
     return messages
+
+
+def _mark_thoughts(
+    messages: list[Message], template: Template, path: tuple[Step, ...]
+) -> list[Message]:
+    """Return `messages` with the place of each thought, if `template` is a user's own.
+
+    `"thought_span": [start, end]` counts characters of the content. The trainer knows the thoughts
+    of built-in templates by their form.
+    """
+    if not isinstance(template, Text) or is_builtin(template):
+        return messages
+    actions = (step.action for step in path)
+    return [
+        {**message, **_thought_span(message["content"], template, next(actions))}
+        if message["role"] == "assistant"
+        else message
+        for message in messages
+    ]
+
+
+def _thought_span(content: str, template: Text, action: Action) -> Message:
+    if not action.tool or not action.thought:
+        return {}
+    mark = "\ufdd0"  # a noncharacter, which no template holds
+    before, found, _ = template.write(replace(action, thought=mark)).partition(mark)
+    escaped = (json.dumps(action.thought, ensure_ascii=ascii)[1:-1] for ascii in (False, True))
+    for form in (action.thought, *escaped):
+        if found and content.startswith(form, len(before)):
+            return {"thought_span": [len(before), len(before) + len(form)]}
+    return {}

@@ -96,6 +96,19 @@ class FirstFailure(TreegraftError):
         self.trace = failure.trace
 
 
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a run is told beside its config.
+
+    Attributes:
+        fail_fast: Stop at the first task that fails.
+        unpriced: The names of models whose price is not known; the run keeps them.
+    """
+
+    fail_fast: bool = False
+    unpriced: Sequence[str] = ()
+
+
 async def explore(
     config: Config,
     tasks: Sequence[Task],
@@ -103,16 +116,13 @@ async def explore(
     executor: Executor,
     *,
     progress: Progress | None = None,
-    fail_fast: bool = False,
-    unpriced: Sequence[str] = (),
+    options: RunOptions = RunOptions(),
 ) -> Summary:
     """Search each of `tasks` that has no finished tree in folder `run`.
 
-    The run keeps the names of the models that are `unpriced`, so their price is not known.
-
     Raises:
         UsageError: The folder holds another run, or another process is working in it.
-        FirstFailure: With `fail_fast`, a task failed.
+        FirstFailure: With `options.fail_fast`, a task failed.
         EndpointUnusable: The models cannot be asked at all; no task is marked as failed.
     """
     progress = progress or Progress()
@@ -123,12 +133,12 @@ async def explore(
         finally:
             close_env(lead)
         earlier = store.meta().get("unpriced", [])
-        store.set_meta({"asked": len(tasks), "unpriced": sorted({*earlier, *unpriced})})
-        progress.prices(unpriced)
+        store.set_meta({"asked": len(tasks), "unpriced": sorted({*earlier, *options.unpriced})})
+        progress.prices(options.unpriced)
         done = store.finished() & {task.id for task in tasks}
         progress.begin(len(tasks), len(done))
         summary = Summary(len(tasks), len(done))
-        keeper = _Keeper(store, progress, summary, fail_fast)
+        keeper = _Keeper(store, progress, summary, options.fail_fast)
         left = [task for task in tasks if task.id not in done]
         if left:
             with _one_line(run):

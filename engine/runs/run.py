@@ -21,7 +21,7 @@ from engine.runs.build_executor import (
     open_executor,
     unpriced_models,
 )
-from engine.runs.explore import Progress, Summary, explore
+from engine.runs.explore import Progress, RunOptions, Summary, explore
 from engine.runs.quarantine import left_out
 from engine.runs.store import FILE, Store
 from engine.runs.tasks import read_ids, select
@@ -97,8 +97,7 @@ async def run(
             out,
             chosen,
             progress=progress,
-            fail_fast=resources.fail_fast,
-            unpriced=unpriced,
+            options=RunOptions(resources.fail_fast, unpriced),
         )
 
 

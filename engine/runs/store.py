@@ -224,6 +224,11 @@ class Store:
         """Return the ids of the tasks that have a tree, in order."""
         return [row["task_id"] for row in self._db.execute("SELECT task_id FROM trees ORDER BY 1")]
 
+    def tasks(self) -> Iterator[Task]:
+        """Yield the tasks of the run, without their secrets and details, whatever came of them."""
+        for row in self._db.execute("SELECT public FROM tasks ORDER BY id"):
+            yield task_from_dict(json.loads(row["public"]))
+
     def version(self) -> int:
         """Return a number that changes whenever another connection writes to the file."""
         (version,) = self._db.execute("PRAGMA data_version").fetchone()

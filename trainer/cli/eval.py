@@ -33,6 +33,11 @@ def _eval(
     """Run a student on tasks and report how it did; without --env, compare earlier runs."""
     if student.env:
         student = replace(student, env_args=env_flags.options(student.env))
+    if student.format_only:
+        if judgements.requested or shown.compare or shown.report:
+            raise TrainerError("--format-only has no runs to judge, compare or report on")
+        _format_only(student, output, as_json=json_)
+        return
     out = _checked(student, shown, judgements.sheet, output)
 
     from trainer.evaluation.metrics import read_report
@@ -73,6 +78,19 @@ def _checked(
     if student.env and not (student.model and output):
         raise TrainerError("--env needs --model and --output")
     return output if student.env else None
+
+
+def _format_only(student: EvalOptions, output: Path | None, *, as_json: bool) -> None:
+    if not student.base_url:
+        prepare_torch()
+    from trainer.evaluation.format_only import measure_format
+
+    with resumable():
+        report = measure_format(student, output)
+    print(json.dumps(report.to_dict()) if as_json else "\n".join(report.lines()))
+    if report.failed:
+        say(f"{report.failed} prompts got no reply")
+        raise typer.Exit(1)
 
 
 def _measured(student: EvalOptions, out: Path, unsafe: bool) -> "Report":

@@ -7,17 +7,17 @@ users say.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from engine.templates.base import Message
 from trainer.data.mask import IGNORE, is_trained, merge, turns
+from trainer.data.row_check import RowCheck
 from trainer.data.row_source import (
     RowSource,
     conversation,
     name_of,
     read_objects,
-    refuse_test_split,
     tools_of,
 )
 from trainer.data.rows import reasons
@@ -50,11 +50,19 @@ class Preference:
         line: Its line in the file, from 1.
         cases: The cases, chosen first.
         split: Split of its task, "" if unknown.
+        id: Its id, "" if it has none.
     """
 
     line: int
     cases: tuple[Case, ...]
     split: str = ""
+    id: str = ""
+
+    @property
+    def messages(self) -> list[Message]:
+        """All that it shows: its prompt once, then each completion."""
+        completions = [message for case in self.cases for message in case.completion]
+        return [*self.cases[0].prompt, *completions] if self.cases else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,18 +118,17 @@ def load_preferences(
     read: Callable[[RowSource], Iterable[Preference]],
     renderer: ChatTemplate,
     max_length: int,
-    *,
-    allow_test_split: bool,
+    check: RowCheck,
 ) -> TokenizedPreferences:
     """Read and tokenise the preferences of a source.
 
     Raises:
         TrainerError: The source cannot be used, or nothing is left of it.
     """
-    rows = list(read(source))
-    if not allow_test_split:
-        refuse_test_split([row.split for row in rows], source)
+    rows, left_out = check(list(read(source)), source)
     found = tokenize(renderer, rows, max_length)
+    found.read += left_out.total()
+    found.dropped += left_out
     if not found.rows:
         raise TrainerError(f"{name_of(source)}: no row is left: {reasons(found.dropped)}")
     return found
@@ -148,7 +155,7 @@ def read_cases(source: RowSource, min_reward: float) -> Iterator[Preference]:
     for number, value in read_objects(source):
         if "chosen" in value:
             pair = _preference(source, number, value, _pair)
-            yield from (Preference(number, (case,), pair.split) for case in pair.cases)
+            yield from (replace(pair, cases=(case,)) for case in pair.cases)
         else:
             yield _preference(source, number, value, lambda row: _single(row, min_reward))
 
@@ -217,7 +224,8 @@ def _preference(
     cases: Callable[[dict[str, Any]], tuple[Case, ...]],
 ) -> Preference:
     try:
-        return Preference(number, cases(value), str(value.get("split") or ""))
+        split, id = str(value.get("split") or ""), str(value.get("id") or "")
+        return Preference(number, cases(value), split, id)
     except RowError as error:
         raise TrainerError(f"{name_of(source)}: line {number}: {error}") from error
 

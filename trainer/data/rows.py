@@ -23,12 +23,14 @@ class Row:
         messages: The messages, in OpenAI's format.
         tools: Tool definitions, in OpenAI's format.
         split: Split of its task, "" if unknown.
+        id: Its id, "" if it has none.
     """
 
     line: int
     messages: list[Message]
     tools: list[dict[str, Any]]
     split: str = ""
+    id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,8 @@ def read_rows(source: RowSource) -> Iterator[Row]:
     for number, value in read_objects(source):
         try:
             messages = conversation(value, "messages")
-            yield Row(number, messages, tools_of(value), str(value.get("split") or ""))
+            split, id = str(value.get("split") or ""), str(value.get("id") or "")
+            yield Row(number, messages, tools_of(value), split, id)
         except RowError as error:
             raise TrainerError(f"{name_of(source)}: line {number}: {error}") from error
 

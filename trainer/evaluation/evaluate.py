@@ -52,7 +52,7 @@ def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) 
         raise TrainerError(f"--general-data {options.general_data}: holds no conversation")
     check_folder(out)
     references = reference_turns(options.reference, options.template) if options.reference else []
-    with _model(options) as chat:
+    with open_student(options) as chat:
         if chat is not None:
             # The fingerprint of the weights: another model is another run.
             config = replace(config, teacher=chat.name, base_url=chat.base_url)
@@ -112,7 +112,7 @@ def _config(options: EvalOptions) -> Config:
 
 
 @contextmanager
-def _model(options: EvalOptions) -> "Iterator[LocalChat | None]":
+def open_student(options: EvalOptions) -> "Iterator[LocalChat | None]":
     """Load the model into this process; yield None for an endpoint."""
     if options.base_url:
         yield None

@@ -38,6 +38,9 @@ class EvalOptions:
         concurrency: Tasks at once.
         fail_fast: Stop at the first task that fails, and show the traceback.
         seed: Random seed of sampling.
+        format_only: Ask only the prompts of FILE, once each and without an example, and count the
+            replies that follow the template's format. No environment is played; one that is named
+            lends its tools.
         reference: An explored run, or a file of SFT rows: the student is asked at each turn of its
             successful paths, and its replies are compared.
         fuzzy_weight: W in match = EM(tool) + W x ROUGE-L(thought and arguments).
@@ -75,6 +78,7 @@ class EvalOptions:
     )
     fail_fast: bool = False
     seed: int = field(default=0, metadata=SEED)
+    format_only: Path | None = None
     reference: Path | None = field(default=None, metadata=_REFERENCES)
     fuzzy_weight: float = field(default=1.0, metadata={"min": 0, **_REFERENCES})
     general_data: Path | None = field(default=None, metadata=_GENERAL)
@@ -83,11 +87,7 @@ class EvalOptions:
 
     def __post_init__(self) -> None:
         check_ranges(self)
-        if not (self.env and self.model):
-            for name in ("reference", "general_data", "lm_eval"):
-                if getattr(self, name):
-                    flag = name.replace("_", "-")
-                    raise TrainerError(f"--{flag} asks a student: it needs --env and --model")
+        self._check_student()
         if (self.api != "chat" or self.api_version) and not self.base_url:
             raise TrainerError("--api and --api-version are for an endpoint: give its --base-url")
         if self.samples > 1 and not self.temperature:
@@ -97,6 +97,18 @@ class EvalOptions:
             raise TrainerError(f"{flag} needs a model in this process: leave out --base-url")
         if self.general_data and not self.general_data.is_file():
             raise TrainerError(f"--general-data {self.general_data}: no such file")
+
+    def _check_student(self) -> None:
+        beside = [name for name in ("reference", "general_data", "lm_eval") if getattr(self, name)]
+        flag = f"--{beside[0].replace('_', '-')}" if beside else ""
+        if self.format_only and not self.model:
+            raise TrainerError("--format-only asks a student: it needs --model")
+        if self.format_only and (beside or self.samples > 1):
+            raise TrainerError(
+                f"--format-only measures nothing else: leave out {flag or '--samples'}"
+            )
+        if beside and not (self.env and self.model):
+            raise TrainerError(f"{flag} asks a student: it needs --env and --model")
 
     @property
     def lm_eval_tasks(self) -> list[str]:

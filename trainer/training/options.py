@@ -36,7 +36,10 @@ class TrainingOptions:
         dataset: JSON-lines file of rows.
         output_dir: Directory for the trained model.
         eval_dataset: Held-out rows in the form of --dataset, to report their loss.
-        allow_test_split: Train on rows of a test split too.
+        allow_test_split: Train on rows of a test split too, the bundled ones included.
+        held_out: Tasks that measure the student: a run's folder, or a file of prompts, tasks or
+            rows; repeatable. Rows that hold one, or a task of a bundled test split, are refused.
+        drop_held_out: Leave out rows that hold a held-out task, instead of refusing the file.
         learning_rate: Peak learning rate.
         num_train_epochs: Passes over the rows.
         max_steps: Optimizer steps; overrides --num-train-epochs.
@@ -73,6 +76,8 @@ class TrainingOptions:
     output_dir: Path = field(metadata={"panel": OUTPUT, "flag": "output"})
     eval_dataset: RowSource | None = field(default=None, metadata=ROWS)
     allow_test_split: bool = option(False, DATA)
+    held_out: tuple[Path, ...] = option((), DATA)
+    drop_held_out: bool = option(False, DATA)
     max_length: int = option(2048, DATA, min=1)
     learning_rate: float = option(5e-5, OPTIMISATION, min=0)
     num_train_epochs: float = option(1.0, OPTIMISATION, above=0)
@@ -129,7 +134,10 @@ class SftOptions(TrainingOptions):
         dataset: JSON-lines file of rows, as `engine export --to sft` writes it.
         overlong: What to do with rows over --max-length: drop them, or split them at a turn.
         packing: Put several short rows into one sequence; they do not attend to each other.
-        thought_weight: Loss weight of tokens of thought; those of the call have 1.
+        thought_weight: Loss weight of tokens of thought; those of the call have 1. A file without
+            any thought is refused.
+        allow_no_thoughts: With --thought-weight, take files without any thought, too, such as
+            general chat.
         general_data: General chat to mix in: a file in the form of Alpaca, ShareGPT or messages.
         agent_loss_weight: W in the loss W L_agent + (1 - W) L_general.
         agent_ratio: Share of agent rows in an epoch (AgentTuning's eta).
@@ -138,6 +146,7 @@ class SftOptions(TrainingOptions):
     overlong: Literal["drop", "split"] = option("drop", DATA)
     packing: bool = option(False, SPEED)
     thought_weight: float = option(1.0, LOSS, min=0)
+    allow_no_thoughts: bool = option(False, LOSS)
     general_data: RowSource | None = field(default=None, metadata=ROWS)
     agent_loss_weight: float | None = option(None, LOSS, min=0, max=1, default="by tokens")
     agent_ratio: float | None = option(None, DATA, above=0, max=1, default="by rows")
@@ -208,8 +217,13 @@ def _rows(source: str | RowSource) -> RowSource:
     return tuple(dict(row) for row in rows)
 
 
+def _paths(places: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
+    return tuple(map(Path, [places] if isinstance(places, str | Path) else places))
+
+
 _CONVERSIONS: dict[Any, Callable[[Any], Any]] = {
     Path: Path,
+    tuple[Path, ...]: _paths,
     RowSource: _rows,
     RowSource | None: _rows,
 }

@@ -91,7 +91,7 @@ def claim(options: TrainingOptions, command: str) -> OutputFolder:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return output
     if output.resume:
-        _check_same(folder, record)
+        _check_same(folder, record, options)
         if last_checkpoint(folder) is None and (folder / "config.json").exists():
             raise TrainerError(f"{folder} holds a finished model, and no checkpoint to resume from")
     elif not options.overwrite_output_dir:
@@ -196,10 +196,12 @@ class LogFile(TrainerCallback):
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple) and all(isinstance(each, Path) for each in value):
+        return [str(each) for each in value]
     return fingerprint(value) if isinstance(value, Path | tuple) else value
 
 
-def _check_same(folder: Path, record: Mapping[str, Any]) -> None:
+def _check_same(folder: Path, record: Mapping[str, Any], options: TrainingOptions) -> None:
     try:
         before = json.loads((folder / OPTIONS).read_text("utf-8"))
     except (OSError, ValueError) as error:
@@ -207,7 +209,10 @@ def _check_same(folder: Path, record: Mapping[str, Any]) -> None:
             f"{folder} holds no run of `trainer {record['command']}` to resume: choose another "
             "--output"
         ) from error
-    before = {"processes": 1, "model": before.get("model_name_or_path"), **before}  # version 0.1
+    # An earlier version did not have each of today's options.
+    known = {each.name: _plain(each.default) for each in fields(options)}
+    known |= {"processes": 1, "model": before.get("model_name_or_path")}
+    before = known | before
     if other := sorted(k for k in record if k not in _MAY_DIFFER and record[k] != before.get(k)):
         changed = ", ".join(f"{name} was {before.get(name)}" for name in other)
         raise TrainerError(

@@ -19,6 +19,8 @@ from transformers import (
     TrainingArguments,
 )
 
+from trainer.data.contamination import read_held_out
+from trainer.data.row_check import RowCheck
 from trainer.errors import TrainerError
 from trainer.inference.local_chat import stop_ids
 from trainer.runtime import distributed
@@ -122,6 +124,16 @@ def open_model(options: TrainingOptions) -> LoadedModel:
     longest = getattr(model.config, "max_position_embeddings", options.max_length)
     max_length = min(options.max_length, longest)
     return LoadedModel(options.model, model, ChatTemplate(tokenizer), max_length)
+
+
+def row_check(options: TrainingOptions) -> RowCheck:
+    """Return what the rows to train on must not be.
+
+    Raises:
+        TreegraftError: A file or run of --held-out cannot be read.
+    """
+    held_out = read_held_out(options.held_out, test_splits=not options.allow_test_split)
+    return RowCheck(options.allow_test_split, held_out, options.drop_held_out)
 
 
 class EpochEndEvaluation(TrainerCallback):
