@@ -57,7 +57,8 @@ class Teacher:
             request.attempt,
         )
         reply = await self.chat.complete(asked)
-        actions = tuple(self.template.parse(one) for one in reply.messages[: request.count])
+        tools = self.world.tools
+        actions = tuple(self.template.parse(m, tools) for m in reply.messages[: request.count])
         calls = (Call(ROOT, reply.key, reply.usage),)
         return Proposal(actions, calls, reply.logprobs[: request.count])
 

@@ -79,6 +79,8 @@ def cut_fence(text: str) -> tuple[str, bool]:
 
 
 def _of_text(text: str, tool: Tool | None) -> Read:
+    if inline := _INLINE.fullmatch(text.strip()):
+        text = f"```\n{inline[1]}\n```"
     opening = _FENCE.match(text)
     body, words = (text[opening.end() :], ("fence",)) if opening else (text, ())
     if _NEXT.sub("", f"\n{body}").strip().casefold() in _BLANK:
@@ -86,7 +88,7 @@ def _of_text(text: str, tool: Tool | None) -> Read:
     try:
         found = read_json(body)
     except NotJson as error:
-        if body.lstrip().startswith("{"):
+        if body.lstrip().startswith(("{", '"{', "'{")):
             raise
         return _of_other_text(text, tool, str(error))
     if found.missing and not found.ended:
@@ -94,12 +96,18 @@ def _of_text(text: str, tool: Tool | None) -> Read:
     rest = body[found.end :]
     if isinstance(found.value, dict):
         words += ("json",) if found.repaired else ()
-        return found.value, words + (() if _END.match(rest) else ("trailing",))
+        return found.value, words + _dropped(rest)
     if isinstance(found.value, str) and _END.match(rest):
         return _of_string(found.value, tool, words)
     if found.value is None:
         return {}, ("empty",)
     return _of_other_text(text, tool, "")
+
+
+def _dropped(rest: str) -> tuple[str, ...]:
+    if not rest.strip():
+        return ()
+    return ("fence",) if rest.strip() in ("```", "~~~") else ("trailing",)
 
 
 def _of_string(value: str, tool: Tool | None, words: tuple[str, ...]) -> Read:
@@ -108,7 +116,9 @@ def _of_string(value: str, tool: Tool | None, words: tuple[str, ...]) -> Read:
         return {}, ("empty",)
     if value.lstrip().startswith("{"):
         found = read_json(value)
-        if isinstance(found.value, dict) and not found.missing and not value[found.end :].strip():
+        if found.missing or not isinstance(found.value, dict):
+            raise NotJson("not valid JSON (they stop before their end)")
+        if not value[found.end :].strip():
             return found.value, (*words, "double-encoded")
     return _of_other_text(value, tool, "")
 

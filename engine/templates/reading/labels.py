@@ -26,7 +26,7 @@ _LABEL = re.compile(
     r")|(?<=[^\n])[ \t]+[*_]*(?P<d>Action[ _]Input)[*_]*[ \t]*[:：][*_]*",
     re.MULTILINE | re.IGNORECASE,
 )
-_CANONICAL = frozenset({"Thought:", "Action:", "Action Input:"})
+_CANONICAL = frozenset({"Thought:", "Action:", "Action Input:", "Final Answer:"})
 _NAME_AND_JSON = re.compile(r"(?P<name>[\w.:/-]+)[ \t]*:?\s*(?P<json>\{.*)", re.DOTALL)
 
 

@@ -12,13 +12,13 @@ from dataclasses import replace
 from engine.templates.reading.arguments import Unreadable, typed
 from engine.templates.reading.json_calls import Call, call_at_start
 from engine.templates.reading.names import tool_named
-from engine.templates.reading.python_calls import NotACall, read_call
+from engine.templates.reading.python_calls import NotACall, first_of_list, read_call
 from engine.templates.reading.reasoning import in_quotes
 from environments.tools import Tool
 
 _MARK = re.compile(
     r"<(?:tool_call|tool_calls|function_call|function_calls|functioncall|start_function_call)>"
-    r"|<\|(?:tool_call|tool_calls|python_tag|START_ACTION|startofthink|action_start)\|>"
+    r"|<\|(?:tool_call|tool_calls|python_tag|python_start|START_ACTION|startofthink|action_start)\|>"
     r"|<[|｜]tool[_▁]calls?[_▁](?:section[_▁])?begin[|｜]>"
     r"|\[TOOL_CALLS\]|\[AVAILABLE_TOOLS_CALL\]|(?<!\w)functools(?=\s*\[)"
     r"|(?=<function=)|(?=<(?:｜DSML｜|antml:)?invoke\s+name=)"
@@ -97,10 +97,7 @@ def find_fenced(text: str, tools: Sequence[Tool]) -> Call | None:
 
 def find_python(text: str, tools: Sequence[Tool]) -> Call | None:
     """Return the call that the whole of `text` is, as Llama 4 writes one: `[look(at="x")]`."""
-    whole = text.strip()
-    if whole.startswith("[") and whole.endswith("]"):
-        whole = whole[1:-1]
-    return _python(whole, tools)
+    return _python(first_of_list(text), tools)
 
 
 def _call(text: str, tools: Sequence[Tool]) -> Call:
@@ -114,7 +111,7 @@ def _call(text: str, tools: Sequence[Tool]) -> Call:
         return call
     if named := _NAMED.match(text):
         return Call(named["name"], named["json"])
-    if call := _python(text[: _end_of_python(text)].strip().strip("[]"), tools, known=False):
+    if call := _python(first_of_list(text[: _end_of_python(text)]), tools, known=False):
         return call
     if (bare := _NO_ARGUMENTS.match(text)) and tool_named(bare["name"], tools):
         return Call(bare["name"], None)

@@ -55,6 +55,22 @@ def read_call(text: str) -> tuple[str, Given]:
     return found["name"], read_arguments(inside)
 
 
+def first_of_list(text: str) -> str:
+    """Return the first item of the Python list that `text` is; another text as it is."""
+    text = text.strip()
+    if not text.startswith("[") or len(text) > LONGEST:
+        return text
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = ast.parse(text, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return text
+    if not isinstance(found, ast.List) or not found.elts:
+        return text
+    return ast.get_source_segment(text, found.elts[0]) or text
+
+
 def read_arguments(text: str) -> Given:
     """Return the arguments that stand between the brackets of a call, or alone.
 

@@ -7,7 +7,7 @@ action is the same as if the reply had been in the template's own form.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.templates.reading import arguments, names, reasoning
@@ -25,6 +25,7 @@ Finder = Callable[[str, Sequence[Tool]], Call | None]
 WORDS = {
     "reasoning": "a block of reasoning was taken as thought",
     "preamble": "text before the thought was dropped",
+    "blanks": "blanks, line ends or the order of keys differed",
     "label": "labels were bold, headings, numbered or missing",
     "form": "the call was in another format than the template's",
     "fence": "a code fence was removed",
@@ -85,9 +86,10 @@ class Reader:
         reply = replace_surrogates(reply)
         try:
             call = self.exact(reply)
-            if call is None:
-                call = self._found(reply, tools)
-            return action_of(call, tools)
+            if call is not None:
+                return action_of(call, tools)
+            action = action_of(self._found(reply, tools), tools)
+            return action if action.reply else replace(action, reply={"repaired": ["blanks"]})
         except Unreadable as error:
             return malformed(reply, str(error))
 
@@ -104,7 +106,8 @@ class Reader:
                 thought = "\n".join(filter(None, (parted.reasoning, call.thought.strip())))
                 if finder is not self.own:
                     words.append("form")
-                return Call(call.name, call.given, thought, (*words, *call.repaired), call.quoted)
+                words += call.repaired
+                return Call(call.name, call.given, thought, tuple(words), call.quoted)
         raise Unreadable(self.lost(parted.rest))
 
 

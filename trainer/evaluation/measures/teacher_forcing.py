@@ -90,7 +90,9 @@ def teacher_forcing(
     """
     replies = ask(asked, [_request(turn, model, max_tokens) for turn in references])
     actions = [
-        turn.template.parse(reply.messages[0]) if isinstance(reply, ChatReply) else Action("", {})
+        turn.template.parse(reply.messages[0], turn.callable)
+        if isinstance(reply, ChatReply)
+        else Action("", {})
         for turn, reply in zip(references, replies, strict=True)
     ]
     unanswered = sum(not isinstance(reply, ChatReply) for reply in replies)
