@@ -18,6 +18,9 @@ from treegraft.urls import redact_url
 NOT_SAMPLING = frozenset({"model", "messages", "tools", "n", "stop", "stream", "logprobs"})
 """Request parameters that belong to the search or to the template."""
 
+REPAIRS = ("none", "nearest")
+"""Values of `Config.repair`."""
+
 RENAMED = {
     "options": "env_args",
     "reply_tokens": "max_reply_tokens",
@@ -48,6 +51,8 @@ class Config:
         base_url: The endpoint.
         template: How messages are written: native, react, toolllama, autogpt, modelscope, hermes,
             or FILE.toml.
+        repair: What becomes of a call to a tool that does not exist: none leaves it, nearest calls
+            the tool with the nearest name, by BLEU (AgentTuning).
         temperature: Sampling temperature.
         max_reply_tokens: Maximum tokens per reply.
         sampling: Extra request parameters for the teacher; `null` removes one the server rejects.
@@ -77,6 +82,7 @@ class Config:
         metadata={"panel": TEACHER, "default": "$OPENAI_BASE_URL, else OpenAI's"},
     )
     template: str = field(default="native", metadata={"panel": TEACHER})
+    repair: str = field(default="none", metadata={"panel": TEACHER})
     temperature: float = field(default=1.0, metadata={"panel": TEACHER})
     max_reply_tokens: int = field(default=1024, metadata={"panel": TEACHER, "min": 1})
     sampling: Mapping[str, Any] = field(
@@ -97,6 +103,7 @@ class Config:
                 get_template(getattr(self, name))
             except TemplateError as error:
                 raise UsageError(f"{_flag(name)}: {error}") from None
+        one_of("repair", self.repair, REPAIRS)
         if self.max_reply_tokens < 1:
             raise UsageError("--max-reply-tokens must be at least 1")
         if not 0 <= self.mistake_rate <= 1:

@@ -21,6 +21,7 @@ class Stats:
         failures: tasks whose search failed, by kind of error.
         leaves: ended paths, by the status of their last node.
         errors: steps that the environment answered with an error, by kind.
+        repaired: steps whose reply was mended before it was read, by what was mended.
         stopped: trees, by why their search ended.
         closed: states given up early, by reason.
         duplicate_siblings: proposals dropped because a sibling had the same action.
@@ -40,6 +41,7 @@ class Stats:
     failures: Counter[str] = field(default_factory=Counter)
     leaves: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
+    repaired: Counter[str] = field(default_factory=Counter)
     stopped: Counter[str] = field(default_factory=Counter)
     closed: Counter[str] = field(default_factory=Counter)
     nodes: int = 0
@@ -82,6 +84,7 @@ class Stats:
             "replayed": self.replayed,
             **{name: dict(getattr(self, name).most_common()) for name in counters},
             **{name: dict(sorted(getattr(self, name).items())) for name in spreads},
+            **({"repaired": dict(self.repaired.most_common())} if self.repaired else {}),
             **({"student_first": self.actors.to_dict()} if self.actors else {}),
         }
 
@@ -141,6 +144,7 @@ def _count(counts: Stats, tree: Tree) -> None:
     for node in tree.nodes:
         if error := node.step.info.get("error"):
             counts.errors[str(error)] += 1
+        counts.repaired.update(map(str, node.step.info.get("repaired", ())))
         if node.step.ended:
             counts.leaves[node.status] += 1
             counts.depths[len(tree.lineage(node.id))] += 1

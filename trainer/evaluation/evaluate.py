@@ -82,6 +82,7 @@ def _config(options: EvalOptions) -> Config:
         teacher=options.model,
         base_url=options.base_url,
         template=options.template,
+        repair=options.repair,
         # Every chain is played, even after one has solved the task.
         search=React(width=options.samples, max_solutions=options.samples, depth=options.depth),
         budget=TaskBudget(calls=None),

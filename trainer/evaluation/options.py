@@ -27,6 +27,7 @@ class EvalOptions:
         limit: Maximum number of tasks.
         sandbox: What confines the agent: auto, docker, bubblewrap, ...
         template: Prompt template: native, react, ...
+        repair: What becomes of a call to a tool that does not exist: none, or nearest.
         depth: Maximum steps per task.
         max_reply_tokens: Maximum tokens per reply.
         temperature: Sampling temperature; 0 takes the likeliest token.
@@ -54,6 +55,7 @@ class EvalOptions:
     limit: int | None = field(default=None, metadata={"min": 1})
     sandbox: str = "auto"
     template: str = "react"
+    repair: str = "none"
     depth: int = field(default=12, metadata={"min": 1})
     max_reply_tokens: int = field(default=256, metadata={"min": 1})
     temperature: float = field(default=0.0, metadata={"min": 0})
