@@ -64,9 +64,11 @@ def _lost(reply: str) -> str:
     if start < 0:
         return "no JSON was found; answer with one JSON object"
     try:
-        read_json(reply[start:])
+        found = read_json(reply[start:])
     except NotJson as error:
         return f"the call is {error}"
+    if found.missing:
+        return "the call is not valid JSON (it stops before its end)"
     return 'the JSON holds no "command" with "name" and "args"'
 
 

@@ -2,8 +2,9 @@
 
 AgentTuning (Zeng et al. 2023, arXiv:2310.12823) takes, for an action that is none of the allowed
 ones, the allowed action with the highest BLEU. Names of tools are too short for words, so the
-n-grams here are of characters: the geometric mean of the precisions for n = 1 to 4, each smoothed by
-adding one, times BLEU's brevity penalty (Papineni et al. 2002). Case and separators do not count.
+n-grams here are of characters: the geometric mean of the precisions for n = 1 to 4, smoothed by
+adding one for n > 1, times BLEU's brevity penalty (Papineni et al. 2002). Case and separators do
+not count.
 """
 
 import re

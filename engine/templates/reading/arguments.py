@@ -101,6 +101,8 @@ def _of_text(text: str, tool: Tool | None) -> Read:
         return _of_string(found.value, tool, words)
     if found.value is None:
         return {}, ("empty",)
+    if isinstance(found.value, list) and any(isinstance(each, dict) for each in found.value):
+        raise Unreadable("the arguments must be a JSON object")
     return _of_other_text(text, tool, "")
 
 

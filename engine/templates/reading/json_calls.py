@@ -22,8 +22,8 @@ _INNER = ("function_call", "tool_call", "function", "command", "action", "tool")
 _LISTS = ("tool_calls", "tool_uses", "function_calls", "calls")
 _THOUGHTS = ("thought", "thoughts", "rationale", "reasoning", "task_name")
 _STARTS = re.compile(r"(?:^|(?<=[\s`>:]))(?=[{\[])")
-_MOST_STARTS = 20
-"""Maximum number of places that are tried as the beginning of an object."""
+_MOST_TRIED = 50_000
+"""Maximum characters that are tried as objects in vain, all beginnings together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +132,12 @@ def _objects(text: str) -> Iterator[tuple[int, Found]]:
     for start in _STARTS.finditer(text):
         if start.start() < end:
             continue
-        if (tried := tried + 1) > _MOST_STARTS:
+        if tried > _MOST_TRIED:
             return
         try:
             found = read_json(text[start.start() :])
         except NotJson:
+            tried += len(text) - start.start()
             continue
         end = start.start() + found.end
         yield start.start(), found

@@ -25,6 +25,9 @@ from typing import Any, NoReturn
 DEEPEST = 100
 """Maximum nesting of a value."""
 
+LONGEST_REPAIR = 20_000
+"""Maximum characters of a text whose quotes are mended, which takes longest."""
+
 END_MARK = re.compile(r"\s*(?:</?[\w:]+>|```|<[|｜][^<>\n]*[|｜]>|\n\s*\**Observation\b)")
 """What follows a call: a closing tag, a fence, a control token, an observation."""
 
@@ -227,6 +230,8 @@ def _requoted(text: str, start: int) -> Found:
     """Read an object with unescaped quotes in its strings, if that loses and adds no text."""
     from json_repair import loads  # few replies need it
 
+    if len(text) - start > LONGEST_REPAIR:
+        raise NotJson("too long to be mended")
     stop = END_MARK.search(text, start)
     for limit in dict.fromkeys((len(text), stop.start() if stop else len(text))):
         end = text.rfind("}", start, limit) + 1
@@ -242,8 +247,14 @@ def _holds_all(value: Any, body: str) -> bool:
     return (
         isinstance(value, dict)
         and _squeezed(_unquoted(value)) == _squeezed(source)
-        and all(text in source and text.count('"') % 2 == 0 for text in _strings(value))
+        and all(_stands_in(source, text) for text in _strings(value))
     )
+
+
+def _stands_in(source: str, text: str) -> bool:
+    """Return whether a string stands between quotes in `source`, its own quotes in pairs."""
+    between = re.compile(rf'"{re.escape(text)}\s*"')
+    return text.count('"') % 2 == 0 and between.search(source) is not None
 
 
 def _squeezed(text: str) -> str:

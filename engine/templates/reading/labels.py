@@ -27,7 +27,9 @@ _LABEL = re.compile(
     re.MULTILINE | re.IGNORECASE,
 )
 _CANONICAL = frozenset({"Thought:", "Action:", "Action Input:", "Final Answer:"})
-_NAME_AND_JSON = re.compile(r"(?P<name>[\w.:/-]+)[ \t]*:?\s*(?P<json>\{.*)", re.DOTALL)
+_NAME_AND_JSON = re.compile(
+    r"(?P<name>[\w.:/-]+)[ \t]*:?\s*(?:```\w*\s*)?(?P<json>\{.*)", re.DOTALL
+)
 
 
 def has_labels(text: str) -> bool:
@@ -65,7 +67,7 @@ def _call(
     text: str, label: re.Match[str], following: re.Match[str] | None, tools: Sequence[Tool]
 ) -> Call | None:
     if _kind(label) == "final answer":
-        return _final_answer(text[label.end() :], tools)
+        return final_answer(text[label.end() :], tools)
     if _kind(label) != "action":
         return None
     region = text[label.end() : following.start() if following else len(text)].strip()
@@ -79,10 +81,6 @@ def _call(
 
 def _with_input(name: str, given: str, tools: Sequence[Tool]) -> Call:
     name, quoted = unquoted(name)
-    if not quoted and is_answer(name) and tool_named(name, tools) is None:
-        answered = _final_answer(given, tools)
-        if answered is not None:
-            return answered
     return Call(name, given, quoted=quoted)
 
 
@@ -104,12 +102,12 @@ def _without_input(region: str, tools: Sequence[Tool]) -> Call | None:
 
 def _called(name: str, given: Given, tools: Sequence[Tool]) -> Call | None:
     if is_answer(name) and tool_named(name, tools) is None and given.positional:
-        return _final_answer(str(given.positional[0]), tools)
+        return final_answer(str(given.positional[0]), tools)
     known = not tools or mend(name, tools) in {tool.name for tool in tools}
     return Call(name, given) if known or not given.positional else None
 
 
-def _final_answer(text: str, tools: Sequence[Tool]) -> Call | None:
+def final_answer(text: str, tools: Sequence[Tool]) -> Call | None:
     """Return the call of the tool that takes the answer; None if it is not known which."""
     tool = answer_tool(tools)
     if tool is None:

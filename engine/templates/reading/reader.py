@@ -6,7 +6,8 @@ call counts. What was mended is named in `Action.reply["repaired"]`, in the word
 action is the same as if the reply had been in the template's own form.
 """
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +15,7 @@ from engine.templates.reading import arguments, names, reasoning
 from engine.templates.reading.arguments import Unreadable
 from engine.templates.reading.json_calls import Call, find_object
 from engine.templates.reading.json_text import replace_surrogates
-from engine.templates.reading.labels import find_labelled
+from engine.templates.reading.labels import final_answer, find_labelled
 from engine.templates.reading.model_forms import find_fenced, find_marked, find_python
 from environments.tools import Tool
 from environments.types import Action
@@ -64,6 +65,13 @@ OBJECT_FIRST: tuple[Finder, ...] = (
 )
 
 
+_HEADER = re.compile(
+    r"\s*(?:<s>|(?:<\|im_start\|>|<\|start_header_id\|>|<start_of_turn>)\s*(?:assistant|model)"
+    r"(?:<\|end_header_id\|>)?|assistant[ \t]*:?\n)\s*"
+)
+"""The head of an assistant's turn, which some servers leave in the reply."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reader:
     """How a template's replies are read.
@@ -96,6 +104,9 @@ class Reader:
     def _found(self, reply: str, tools: Sequence[Tool]) -> Call:
         text = reply.replace("\r\n", "\n")
         words = ["crlf"] if text != reply else []
+        if header := _HEADER.match(text):
+            text = text[header.end() :]
+            words.append("preamble")
         parted = reasoning.part(text)
         words += ["reasoning"] if parted.marked else []
         if parted.call is not None:
@@ -122,10 +133,29 @@ def action_of(call: Call, tools: Sequence[Tool], facts: Sequence[str] = ()) -> A
     if not mended:
         raise Unreadable("the call names no tool")
     tool = next((tool for tool in tools if tool.name == mended), None)
+    if tool is None and not call.quoted and (answer := _finish(call, tools)):
+        return action_of(answer, tools, facts)
     given, words = arguments.read(call.given, tool)
     found = [*facts, *call.repaired, *(["name"] if mended != name else []), *words]
     repaired: dict[str, Any] = {"repaired": list(dict.fromkeys(found))} if found else {}
     return Action(mended, given, replace_surrogates(call.thought), reply=repaired)
+
+
+def _finish(call: Call, tools: Sequence[Tool]) -> Call | None:
+    """Return the call of the answer tool that `Finish` means, as ToolBench and ReAct call it."""
+    given = call.given
+    if isinstance(given, str) and given.lstrip().startswith("{"):
+        given = arguments.read(given, None)[0]
+    if isinstance(given, Mapping):
+        texts = [value for key, value in given.items() if key in ("final_answer", "answer")]
+        given = texts[0] if texts else None
+    if not (isinstance(given, str) and names.is_answer(call.name)):
+        return None
+    answer = final_answer(given, tools)
+    if answer is None:
+        return None
+    words = (*call.repaired, *answer.repaired)
+    return replace(answer, thought=call.thought, repaired=words)
 
 
 def malformed(reply: str, error: str) -> Action:

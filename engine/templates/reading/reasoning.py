@@ -25,6 +25,7 @@ _HEADER = re.compile(
     r"(?:<\|start\|>)?(?:assistant)?(?P<role>\s*to=[^\s<]+)?\s*<\|channel\|>\s*(?P<channel>\w+)"
     r"(?P<to>[^<]*)(?:<\|constrain\|>[^<]*)?<\|message\|>"
 )
+_HEADER_PART = re.compile(r"<\|(?:start|channel|end|constrain)\|>(?:assistant|\w*)")
 _HARMONY_END = re.compile(r"<\|(?:end|call|return|start)\|>")
 _SPOKEN = re.compile(
     r"\Aanalysis(?P<analysis>.*?)assistant(?:commentary\s+to=(?P<name>[\w.:-]+)\s*(?:json|code)?\s*"
@@ -69,22 +70,24 @@ def has_marks(text: str) -> bool:
 def in_quotes(text: str, place: int) -> bool:
     """Return whether what stands at `place` is within quotes."""
     line = text[text.rfind("\n", 0, place) + 1 : place]
-    return line[-1:] in ("'", '"', "`") or len(_QUOTE.findall(line)) % 2 == 1
+    odd = '"' in line and len(_QUOTE.findall(line)) % 2 == 1
+    return odd or line[-1:] in ("'", '"', "`")
 
 
 def _of_marks(reply: str) -> Parted:
     marks = [found for found in _MARK.finditer(reply) if not in_quotes(reply, found.start())]
+    last_close = max((mark.start() for mark in marks if mark["close"]), default=-1)
     outside: list[str] = []
     reasoning: list[str] = []
     place, inside = 0, False
-    for number, mark in enumerate(marks):
+    for mark in marks:
         text = reply[place : mark.start()]
         if mark["close"]:
             # Without an opening mark before it, all that stands before it is reasoning.
             reasoning += [text] if inside else [*outside, text]
             outside = outside if inside else []
             inside = False
-        elif inside or not (_closed(marks, number) or _begins_line(reply, mark.start())):
+        elif inside or not (mark.start() < last_close or _begins_line(reply, mark.start())):
             continue
         else:
             outside.append(text)
@@ -93,10 +96,6 @@ def _of_marks(reply: str) -> Parted:
     (reasoning if inside else outside).append(reply[place:])
     kept = "\n".join(filter(None, (text.strip() for text in reasoning)))
     return Parted(kept, "".join(outside), None, place > 0)
-
-
-def _closed(marks: list[re.Match[str]], number: int) -> bool:
-    return any(mark["close"] for mark in marks[number + 1 :])
 
 
 def _begins_line(reply: str, place: int) -> bool:
@@ -119,7 +118,7 @@ def _of_harmony(reply: str) -> Parted:
 def _messages(reply: str) -> Iterator[tuple[str, str, str]]:
     """Yield recipient, channel and body of each message; text before the first is one, too."""
     headers = list(_HEADER.finditer(reply))
-    yield "", "analysis", _HARMONY_END.sub("", reply[: headers[0].start()])
+    yield "", "analysis", _HEADER_PART.sub("", reply[: headers[0].start()])
     for header, following in zip(headers, [*headers[1:], None], strict=True):
         body = reply[header.end() : following.start() if following else len(reply)]
         if end := _HARMONY_END.search(body):

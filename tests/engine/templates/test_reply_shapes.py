@@ -1,7 +1,7 @@
 """Replies as model families write them, after their public formats, are read as what they mean.
 
-`reply_shapes.jsonl` holds one reply a line: the family, the template, the reply (text, or a message's
-fields) and the call in it; or why it is none, and words of the error.
+`reply_shapes.jsonl` holds one reply a line: the family, the template, the reply (text, or the
+fields of a message) and the call in it; or why it is none, and words of the error.
 """
 
 import json
