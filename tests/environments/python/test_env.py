@@ -364,7 +364,7 @@ def test_code_in_markdown_is_unwrapped(env: ToolEnv, form: str) -> None:
 def test_a_fence_within_code_or_a_text_is_left_alone(env: ToolEnv) -> None:
     start(env)
     code = 't = """\n```python\n1\n```\n"""\nlen(t)'
-    assert see(env, "python", code=code) == ("19", {})
+    assert see(env, "python", code=code) == ("17", {})
     see(env, "write_file", path="a.md", content="```\n1\n```")
     assert see(env, "read_file", path="a.md")[0] == "```\n1\n```"
 
