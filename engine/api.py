@@ -19,6 +19,7 @@ from engine.export.export import ExportSettings, export_rows
 from engine.export.filters import Counts, Filters
 from engine.runs.build_executor import Resources, RunBudget
 from engine.runs.explore import Progress, Summary
+from engine.runs.failure import Failure
 from engine.runs.run import ALL, LOCAL, NO_BUDGET, Selection, run, wait
 from engine.runs.stats import stats
 from engine.runs.store import Store
@@ -80,7 +81,7 @@ class Run(Mapping[str, ExploredTree]):
     def failures(self) -> dict[str, str]:
         """Why a task has no tree, by task id."""
         with Store.open(self.path) as store:
-            return {id: f"{kind}: {message}" for id, (kind, message) in store.failures().items()}
+            return {id: str(Failure(*found)) for id, found in store.failures().items()}
 
     def __getitem__(self, task_id: str) -> ExploredTree:
         with Store.open(self.path) as store:

@@ -12,6 +12,7 @@ from engine.policies.student_endpoint import StudentEndpoint
 from engine.policies.student_first import THRESHOLD
 from engine.templates import TemplateError
 from engine.templates import get as get_template
+from sandbox.check import resolved
 from search import SEARCHES, Dfsdt, Mcts, Search, TaskBudget
 from treegraft.urls import redact_url
 
@@ -68,6 +69,7 @@ class Config:
 
     Raises:
         UsageError: Options contradict each other or are out of range.
+        SandboxError: There is no such sandbox.
     """
 
     env: str = field(metadata={"panel": TASKS})
@@ -104,6 +106,7 @@ class Config:
             except TemplateError as error:
                 raise UsageError(f"{_flag(name)}: {error}") from None
         one_of("repair", self.repair, REPAIRS)
+        resolved(self.sandbox)
         if self.max_reply_tokens < 1:
             raise UsageError("--max-reply-tokens must be at least 1")
         if not 0 <= self.mistake_rate <= 1:

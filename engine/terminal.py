@@ -34,14 +34,25 @@ def confirmed(sandbox: str, unsafe: bool) -> str:
     """Return `sandbox`.
 
     Raises:
-        SandboxError: It confines nothing, and the user did not allow that with --unsafe.
+        SandboxError: There is none of that name; or it confines nothing, and the user did not
+            allow that with --unsafe.
     """
+    from sandbox.check import resolved
+
+    resolved(sandbox)
     if sandbox == "process" and not unsafe:
         raise SandboxError(
             "--sandbox process confines nothing: agent code could read and change your files; "
             "add --unsafe if that is what you want"
         )
     return sandbox
+
+
+def sandbox_line(sandbox: str, env: str, used: bool) -> str:
+    """Return a line for a user who named a sandbox that the environment does not use, else ""."""
+    if used or sandbox == "auto":
+        return ""
+    return f"--sandbox {sandbox} is not used: {env} runs nothing of the agent's in a sandbox"
 
 
 @contextmanager

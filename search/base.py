@@ -30,7 +30,8 @@ class Search(ABC):
         depth: Steps per path.
         max_solutions: Stop a task's search after this many successful paths.
         retries: Extra requests per state (dfsdt: per state on average) after the policy proposed
-            only what it had proposed before.
+            only what it had proposed before; also, at most 2 per request, after a reply that is
+            not complete (cut off at the token limit, filtered).
     """
 
     name: ClassVar[str]

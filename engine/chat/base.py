@@ -11,6 +11,9 @@ from typing import Any, Protocol
 from engine.templates.base import Message
 from search.usage import Usage
 
+LOCAL = "local:"
+"""How the `base_url` of a model in this process begins."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChatRequest:

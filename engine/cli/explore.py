@@ -13,6 +13,7 @@ from engine.cli.flags import command, optional
 from engine.config import Config, search_of
 from engine.panels import OUTPUT, SANDBOX, SEARCH
 from engine.runs.build_executor import Resources, RunBudget
+from engine.runs.failure import failed_line
 from engine.runs.progress import Bar
 from engine.runs.run import Selection
 from engine.terminal import Json, confirmed, resumable, say
@@ -122,7 +123,7 @@ def _warn(summary: "Summary") -> None:
     if summary.stopped:
         say(f"the run's budget is spent: {summary.stopped} tasks were cut short; raise it to go on")
     if summary.failed:
-        say(f"{summary.failed} tasks failed; the same command tries them again")
+        say(f"{failed_line(summary.failures)}; the same command tries them again")
 
 
 explore = command(_explore, RENAMED)

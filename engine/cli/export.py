@@ -11,6 +11,7 @@ from engine.cli.flags import command
 from engine.export.export import ExportSettings
 from engine.export.export import export as export_runs
 from engine.export.filters import Filters
+from engine.export.no_rows import why_no_rows
 from engine.terminal import Json, say
 
 
@@ -22,7 +23,8 @@ def _export(
     json_: Json = False,
 ) -> None:
     """Write training rows: successful paths (sft), or pairs of success and failure (dpo)."""
-    counts = export_runs(runs, output, replace(settings, filters=filters))
+    wanted = replace(settings, filters=filters)
+    counts = export_runs(runs, output, wanted)
     if counts.stale_annotations:
         say(f"{counts.stale_annotations} marks skipped: their trees no longer have those nodes")
     if json_:
@@ -31,7 +33,7 @@ def _export(
         dropped = ", ".join(f"{reason} {n}" for reason, n in counts.dropped.most_common())
         say(f"{counts.rows} rows in {output}; paths left out: {dropped or 'none'}")
     if not counts.rows:
-        say("no row was written: no path passes the filters; see --min-reward")
+        say(f"no row was written: {why_no_rows(wanted, counts)}")
         raise typer.Exit(1)
 
 

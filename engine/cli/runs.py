@@ -1,6 +1,7 @@
 """The commands that inspect a run: `engine stats` and `engine show`."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -41,11 +42,16 @@ def show(
     from engine.cli.show import rich_tree, write_graphml
     from engine.errors import UsageError
     from engine.runs.codec import dumps, tree_to_dict
+    from engine.runs.failure import Failure
     from engine.runs.store import Store
 
     if graphml and not task:
         raise UsageError("--graphml writes one tree: choose it with --task")
     with Store.open(run) as store:
+        if task and task not in store.task_ids() and (failure := store.failure(task)):
+            shown = {"task": task, **asdict(failure)}
+            print(dumps(shown) if json_ else f"{task}: {failure}\n{failure.trace}".rstrip())
+            return
         for tree in [store.tree(task)] if task else store.trees():
             if graphml:
                 write_graphml(tree, graphml)
@@ -56,6 +62,6 @@ def show(
             else:
                 outcome = "solved" if tree.solved else "not solved"
                 print(f"{tree.task.id}\t{outcome}\t{tree.stopped}\t{len(tree.nodes)} nodes")
-        for id, (kind, message) in ({} if task else store.failures()).items():
+        for id, found in ({} if task else store.failures()).items():
             if not json_:
-                print(f"{id}\tfailed\t{kind}: {message}")
+                print(f"{id}\tfailed\t{Failure(*found)}")

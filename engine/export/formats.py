@@ -40,7 +40,7 @@ def write_rows(
     else:
         with atomic_write(output) as part, part.open("w", encoding="utf-8") as file:
             for row in rows:
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _write_json_list(rows: Iterable[Row], output: Path) -> None:
@@ -49,7 +49,7 @@ def _write_json_list(rows: Iterable[Row], output: Path) -> None:
         file.write("[")
         for number, row in enumerate(rows):
             file.write(",\n" if number else "\n")
-            json.dump(row, file, ensure_ascii=False)
+            json.dump(row, file, ensure_ascii=False, allow_nan=False)
         file.write("\n]\n")
 
 
@@ -143,7 +143,8 @@ def _write_parquet(rows: Iterable[Row], output: Path) -> None:
 def _flat(row: Row) -> Row:
     """Return `row` with nested columns as JSON text: Arrow would merge the keys of all tools."""
     nested = ("messages", "prompt", "chosen", "rejected", "tools")
-    return {k: json.dumps(v, ensure_ascii=False) if k in nested else v for k, v in row.items()}
+    written = {name: value for name, value in row.items() if name in nested}
+    return row | {k: json.dumps(v, ensure_ascii=False, allow_nan=False) for k, v in written.items()}
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:

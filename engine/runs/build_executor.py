@@ -46,6 +46,7 @@ class Resources:
         executor: local, processes (on this machine) or ray (on many machines; experimental).
         address: Address of the Ray cluster.
         workers: Number of workers of processes and ray.
+        fail_fast: Stop at the first task that fails, and show the traceback.
     """
 
     chat: Chat | None = field(default=None, metadata={"hidden": True})
@@ -61,6 +62,7 @@ class Resources:
     workers: int | None = field(
         default=None, metadata={"panel": WORKERS, "min": 1, "default": "one per CPU"}
     )
+    fail_fast: bool = field(default=False, metadata={"panel": WORKERS})
 
     def __post_init__(self) -> None:
         one_of("executor", self.executor, ("local", "processes", "ray"))

@@ -33,8 +33,10 @@ class Bar(explore.Progress):
         self._bar.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         self._bar.stop()
+        if isinstance(error, explore.FirstFailure) and error.trace:
+            self.note(error.trace)
 
     def note(self, text: str) -> None:
         """Print a remark."""

@@ -22,6 +22,8 @@ class Stats:
         leaves: ended paths, by the status of their last node.
         errors: steps that the environment answered with an error, by kind.
         repaired: steps whose reply was mended before it was read, by what was mended.
+        incomplete: replies that were not complete, by reason ("length", "content_filter", ...),
+            those included that were asked for again.
         stopped: trees, by why their search ended.
         closed: states given up early, by reason.
         duplicate_siblings: proposals dropped because a sibling had the same action.
@@ -42,6 +44,7 @@ class Stats:
     leaves: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     repaired: Counter[str] = field(default_factory=Counter)
+    incomplete: Counter[str] = field(default_factory=Counter)
     stopped: Counter[str] = field(default_factory=Counter)
     closed: Counter[str] = field(default_factory=Counter)
     nodes: int = 0
@@ -85,6 +88,7 @@ class Stats:
             **{name: dict(getattr(self, name).most_common()) for name in counters},
             **{name: dict(sorted(getattr(self, name).items())) for name in spreads},
             **({"repaired": dict(self.repaired.most_common())} if self.repaired else {}),
+            **({"incomplete": dict(self.incomplete.most_common())} if self.incomplete else {}),
             **({"student_first": self.actors.to_dict()} if self.actors else {}),
         }
 
@@ -133,6 +137,8 @@ def _count(counts: Stats, tree: Tree) -> None:
     counts.nodes += len(tree.nodes)
     counts.usage += tree.usage
     counts.prefix_tokens += prefix_tokens(tree)
+    for call in tree.calls:
+        counts.incomplete.update(call.incomplete.split())
     counts.actors.count(tree)
     counts.duplicate_siblings += tree.duplicates
     counts.replayed += len(tree.replayed)

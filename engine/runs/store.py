@@ -17,14 +17,16 @@ from engine.runs.codec import (
     call_from_list,
     call_to_list,
     dumps,
+    encodable,
     node_from_dict,
     node_to_dict,
     task_from_dict,
     task_to_dict,
 )
+from engine.runs.failure import Failure
 from engine.runs.fingerprints import Fingerprint, fingerprints
 from environments.types import Task
-from search.tree import Node, Tree
+from search.tree import Call, Node, Tree
 from search.usage import Usage
 
 FILE = "run.db"
@@ -49,17 +51,26 @@ CREATE TABLE IF NOT EXISTS calls (
     task_id TEXT NOT NULL REFERENCES trees, number INTEGER NOT NULL, state INTEGER NOT NULL,
     request TEXT NOT NULL, calls INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,
     completion_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL, usd REAL NOT NULL,
-    kind TEXT NOT NULL DEFAULT 'propose', PRIMARY KEY (task_id, number)) WITHOUT ROWID;
+    kind TEXT NOT NULL DEFAULT 'propose', incomplete TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (task_id, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (
-    task_id TEXT PRIMARY KEY REFERENCES tasks, kind TEXT NOT NULL, message TEXT NOT NULL);
+    task_id TEXT PRIMARY KEY REFERENCES tasks, kind TEXT NOT NULL, message TEXT NOT NULL,
+    trace TEXT NOT NULL DEFAULT '');
 """
 _ADDED_COLUMNS = (
     ("calls", "kind", "'propose'"),
+    ("calls", "incomplete", "''"),
     ("nodes", "actor", "''"),
     ("nodes", "why", "''"),
+    ("failures", "trace", "''"),
 )
 """Columns missing in files of earlier versions: table, column, default."""
 _JSON_COLUMNS = ("arguments", "info")
+_CALL_COLUMNS = (
+    *("state", "request", "calls", "prompt_tokens", "completion_tokens", "cached_tokens", "usd"),
+    *("kind", "incomplete"),
+)
+"""In the order of `call_to_list`; files of earlier versions lack the last two."""
 
 
 class Store:
@@ -157,20 +168,22 @@ class Store:
                 [(task_id, *_node_row(node)) for node in tree.nodes],
             )
             self._db.executemany(
-                f"INSERT INTO calls VALUES ({', '.join('?' * 10)})",
-                [(task_id, n, *call_to_list(call)) for n, call in enumerate(tree.calls)],
+                f"INSERT INTO calls (task_id, number, {', '.join(_CALL_COLUMNS)})"
+                f" VALUES ({', '.join('?' * 11)})",
+                [(task_id, n, *_call_row(call)) for n, call in enumerate(tree.calls)],
             )
             self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite has ended it by itself if the disk is full
+                self._db.execute("ROLLBACK")
             raise
 
-    def add_failure(self, task: Task, error: Exception) -> None:
+    def add_failure(self, task: Task, failure: Failure) -> None:
         """Record why the search of `task` failed."""
         self.add_task(task)
         self._db.execute(
-            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?)",
-            (task.id, type(error).__name__, str(error)),
+            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)",
+            (task.id, failure.kind, encodable(failure.message), encodable(failure.trace)),
         )
 
     def finished(self) -> set[str]:
@@ -188,6 +201,12 @@ class Store:
         """Return the kind and the message of each failed task's error, by task id."""
         rows = self._db.execute("SELECT * FROM failures ORDER BY task_id")
         return {row["task_id"]: (row["kind"], row["message"]) for row in rows}
+
+    def failure(self, task_id: str) -> Failure | None:
+        """Return why the search of a task failed, if it did."""
+        query = "SELECT * FROM failures WHERE task_id = ?"
+        row = self._db.execute(query, (task_id,)).fetchone()
+        return Failure(*row[1:]) if row else None  # runs of version 0.1 have no traceback
 
     def task_ids(self) -> list[str]:
         """Return the ids of the tasks that have a tree, in order."""
@@ -228,7 +247,7 @@ class Store:
             task_from_dict(json.loads(row["public"])),
             row["source"],
             [_node(node) for node in nodes],
-            [call_from_list(list(call)[2:]) for call in calls],
+            [_call(call) for call in calls],
             row["repeats"],
             {int(state): reason for state, reason in json.loads(row["closed"]).items()},
             json.loads(row["replayed"]),
@@ -245,7 +264,20 @@ class Store:
 
 def _node_row(node: Node) -> list[Any]:
     row = node_to_dict(node) | {"actor": node.actor, "why": node.why}
-    return [dumps(value) if key in _JSON_COLUMNS else value for key, value in row.items()]
+    return [
+        dumps(value) if key in _JSON_COLUMNS else encodable(value) if type(value) is str else value
+        for key, value in row.items()
+    ]
+
+
+def _call_row(call: Call) -> list[Any]:
+    row = call_to_list(call)
+    return row if call.incomplete else [*row, ""]
+
+
+def _call(row: sqlite3.Row) -> Call:
+    known = {"kind": "propose", "incomplete": ""} | dict(zip(row.keys(), row, strict=True))
+    return call_from_list([known[name] for name in _CALL_COLUMNS])
 
 
 def _node(row: sqlite3.Row) -> Node:

@@ -49,7 +49,7 @@ def _eval(
     reports = [report for _, report in runs]
     _show(reports, shown, json_)
     if out is not None and reports[-1].failed:
-        say(f"{reports[-1].failed} tasks failed; the same command tries them again")
+        say(f"{_failed_line(out)}; the same command tries them again")
         raise typer.Exit(1)
 
 
@@ -77,6 +77,14 @@ def _measured(student: EvalOptions, out: Path, unsafe: bool) -> "Report":
 
     with Bar(Console(stderr=True)) as bar:
         return evaluate(student, out, bar)
+
+
+def _failed_line(out: Path) -> str:
+    from engine.runs.failure import Failure, failed_line
+    from engine.runs.store import Store
+
+    with Store.open(out) as store:
+        return failed_line(Failure(*found) for found in store.failures().values())
 
 
 def _show(reports: "list[Report]", shown: CompareOptions, as_json: bool) -> None:

@@ -55,8 +55,10 @@ def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) 
         explore_config(
             config,
             out,
-            selection=Selection(tasks=options.tasks, limit=options.limit),
-            resources=Resources(chat=chat, concurrency=concurrency),
+            selection=Selection(
+                tasks=options.tasks, limit=options.limit, quarantine=options.quarantine
+            ),
+            resources=Resources(chat=chat, concurrency=concurrency, fail_fast=options.fail_fast),
             progress=progress,
         )
         report = read_report(out)

@@ -25,6 +25,7 @@ class EvalOptions:
         env_args: The environment's own options, by name.
         tasks: Task ids, comma-separated; or @FILE with one id per line.
         limit: Maximum number of tasks.
+        quarantine: File of tasks to leave out, as `engine validate` writes it.
         sandbox: What confines the agent: auto, docker, bubblewrap, ...
         template: Prompt template: native, react, ...
         repair: What becomes of a call to a tool that does not exist: none, or nearest.
@@ -33,6 +34,7 @@ class EvalOptions:
         temperature: Sampling temperature; 0 takes the likeliest token.
         samples: Independent attempts per task, for pass@k; needs --temperature.
         concurrency: Tasks at once.
+        fail_fast: Stop at the first task that fails, and show the traceback.
         seed: Random seed of sampling.
         reference: An explored run, or a file of SFT rows: the student is asked at each turn of its
             successful paths, and its replies are compared.
@@ -53,6 +55,9 @@ class EvalOptions:
     env_args: Mapping[str, Any] = field(default_factory=dict, metadata={"hidden": True})
     tasks: str = ""
     limit: int | None = field(default=None, metadata={"min": 1})
+    quarantine: Path | None = field(
+        default=None, metadata={"default": "those in runs/ of the same tasks"}
+    )
     sandbox: str = "auto"
     template: str = "react"
     repair: str = "none"
@@ -63,6 +68,7 @@ class EvalOptions:
     concurrency: int | None = field(
         default=None, metadata={"min": 1, "default": "32; with --base-url 8"}
     )
+    fail_fast: bool = False
     seed: int = 0
     reference: Path | None = field(default=None, metadata=_REFERENCES)
     fuzzy_weight: float = field(default=1.0, metadata={"min": 0, **_REFERENCES})

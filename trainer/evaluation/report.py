@@ -36,6 +36,8 @@ class Report:
         repeated: Steps that repeat an earlier action of their path, of all steps.
         gave_up: Tasks with a path that ended by `give_up`.
         failed: Number of tasks without a tree; they count as not solved.
+        incomplete: Replies that were not complete (cut off at the token limit, filtered, ...), by
+            reason, those included that were asked for again.
         steps_per_task: Mean number of steps.
         tokens_per_task: Mean number of tokens, prompts and replies.
         groups: Solve rates by `Task.group`.
@@ -62,6 +64,7 @@ class Report:
     repeated: Rate = Rate(0, 0)
     gave_up: Rate = Rate(0, 0)
     failed: int = 0
+    incomplete: dict[str, int] = field(default_factory=dict)
     steps_per_task: float = 0.0
     tokens_per_task: float = 0.0
     groups: dict[str, Rate] = field(default_factory=dict)

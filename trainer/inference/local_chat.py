@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from engine.chat.base import ChatReply, ChatRequest
+from engine.chat.base import LOCAL, ChatReply, ChatRequest
 from engine.templates.base import Message
 from engine.templates.reading.reasoning import part
 from search.policy import PolicyError
@@ -80,7 +80,7 @@ class LocalChat:
             raise TrainerError(f"{model}: {reason}; serve it with vLLM and pass --base-url")
         self.name = Path(model).name
         self.fingerprint = fingerprint(loaded, tokenizer.chat_template)
-        self.base_url = f"local:{self.name}@{self.fingerprint}"
+        self.base_url = f"{LOCAL}{self.name}@{self.fingerprint}"
         self.renderer = ChatTemplate(tokenizer)
         torch.nn.Module.to(loaded, hardware.device())
         stop = stop_ids(loaded, self.renderer)

@@ -6,9 +6,13 @@ OUTPUT/checkpoint-N/         where --save-strategy asks for them
 OUTPUT/*.safetensors ...     the model; with LoRA the merged one, and adapter/ beside it
 """
 
+import errno
 import json
+import os
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,7 @@ from zipfile import is_zipfile
 import torch
 import transformers
 import trl
+from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from engine.runs.atomic import write_text
@@ -112,6 +117,60 @@ def last_checkpoint(folder: Path) -> Path | None:
 def step_of(checkpoint: Path) -> int:
     """Return the optimizer step at which a checkpoint was written."""
     return int(checkpoint.name.rpartition("-")[2])
+
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+_TORCH_WRITER = re.compile(r"inline_container\.cc|PytorchStreamWriter")
+"""How torch words it that a file could not be written to its end."""
+
+
+@contextmanager
+def written_whole(folder: Path, *, model: bool = False) -> Iterator[None]:
+    """Report that something could not be written into `folder`; leave nothing half there.
+
+    Args:
+        folder: The output folder.
+        model: Whether the model is written, which is removed if it is not whole.
+
+    Raises:
+        TrainerError: The disk is full, say; the message tells how to go on.
+    """
+    before = set(folder.iterdir()) if model else set()
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = _no_room(error)
+        if not reason:
+            raise
+        half = [one for one in folder.glob("checkpoint-*") if not _is_complete(one)]
+        half += set(folder.iterdir()) - before if model else ()
+        for each in half:
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+        place = half[0] if half and not model else folder
+        raise TrainerError(
+            f"the weights could not be written to {place}: {reason}; {_way_on(folder)}"
+        ) from error
+
+
+def _no_room(error: Exception) -> str:
+    """Return why a file could not be written, or "" if `error` is about something else."""
+    if isinstance(error, OSError):
+        return os.strerror(error.errno) if error.errno in _NO_ROOM else ""
+    if isinstance(error, SafetensorError):
+        found = re.search(r"os error (\d+)", str(error))
+        return os.strerror(int(found[1])) if found else ""
+    return (
+        "a file could not be written to its end; is the disk full?"
+        if _TORCH_WRITER.search(str(error))
+        else ""
+    )
+
+
+def _way_on(folder: Path) -> str:
+    checkpoint = last_checkpoint(folder)
+    if checkpoint is None:
+        return "there is no checkpoint; make room, then train again"
+    return f"make room, then --resume-from-checkpoint goes on from {checkpoint.name}"
 
 
 class LogFile(TrainerCallback):

@@ -117,7 +117,7 @@ DPO = CommandOptions("trainer dpo", (DpoOptions,), frozenset(_TRAINING), _TRAINI
 EVAL = CommandOptions(
     "trainer eval",
     (EvalOptions, JudgementOptions),
-    frozenset(_RUN | {"model", "compare", "report", "reference", "sheet", "scores"}),
+    frozenset(_RUN | {"model", "compare", "report", "reference", "sheet", "scores", "quarantine"}),
     {"max_tokens": "max_reply_tokens"},
 )
 SERVE = CommandOptions(

@@ -9,8 +9,9 @@ import environments
 from engine.errors import UsageError
 from engine.runs.atomic import write_text
 from engine.runs.attribution import solved_by_student
+from engine.runs.quarantine import left_out
 from engine.runs.store import Store
-from engine.runs.tasks import quarantined, read_ids, select
+from engine.runs.tasks import read_ids, select
 from environments.errors import UnknownEnvironment
 from environments.types import Task
 from search.tree import Tree
@@ -62,14 +63,14 @@ def _tasks(
     settings: TaskSettings, data: str | None, split: str | None, only: str, limit: int | None
 ) -> list[Task]:
     """Return the tasks that `engine explore` would take: without those in quarantine."""
-    bad, _ = quarantined(settings.env, split, data)
     options = {"data": data, "split": split, "sandbox": settings.sandbox, **settings.env_args}
     try:
         env = environments.make(settings.env, **options)
     except UnknownEnvironment as error:
         raise UsageError(f"[tasks] {error}") from None
     try:
-        return select(env.tasks, only=read_ids(only), limit=limit, quarantined=bad)
+        unsound = left_out(settings.env, data, env.tasks).reasons
+        return select(env.tasks, only=read_ids(only), limit=limit, quarantined=unsound)
     finally:
         env.close()
 

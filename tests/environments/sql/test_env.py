@@ -1,7 +1,6 @@
 """The SQL environment's tools, its reward as BIRD's evaluator computes it, and its strict label."""
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,7 @@ from hypothesis import strategies as st
 
 from environments import Action, Task, ToolEnv, make
 from environments.sql.gold import is_ordered, tables_of
-
-DATA = Path(os.environ.get("TREEGRAFT_DATA", Path(__file__).parents[3] / "../shared/data"))
+from tests.support.parts import DATA, needs_data
 
 ROWS = [(1, "Ann", "ink", 3), (2, "Bob", "ink", 3), (3, "Ann", "pen", None), (4, None, "pen", 5)]
 
@@ -224,7 +222,7 @@ def test_tables_of() -> None:
     assert tables_of("SELECT FROM ) ride, 'x", known) == ["ride"]
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no real data at {DATA} (TREEGRAFT_DATA)")
+@needs_data
 @pytest.mark.parametrize(
     ("name", "split", "count", "empty"), [("bird", "dev", 64, 0), ("spider", "dev", 523, 38)]
 )

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.chat.base import Chat, ChatReply, ChatRequest
+from engine.chat.incomplete import asked_again, incomplete, may_differ
 from engine.chat.open import ChatStack, EndpointSpec
-from search.policy import PolicyError
+from search.policy import MAX_AGAIN, PolicyError
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,8 @@ class Asked:
 def ask(asked: Asked, requests: Sequence[ChatRequest]) -> list[ChatReply | PolicyError]:
     """The reply to each request, or why it has none, in their order.
 
+    A reply that is not complete is asked for again; the last one may still not be complete.
+
     Raises:
         PolicyError: there is no address or no key.
         KeyboardInterrupt: after Ctrl-C, once replies under way are kept.
@@ -40,7 +43,12 @@ async def _ask(asked: Asked, requests: Sequence[ChatRequest]) -> list[ChatReply 
     async def one(chat: Chat, request: ChatRequest) -> ChatReply | PolicyError:
         async with turn:
             try:
-                return await chat.complete(request)
+                reply = await chat.complete(request)
+                for number in range(1, MAX_AGAIN + 1):
+                    if not (any(incomplete(reply)) and may_differ(chat, request)):
+                        break
+                    reply = await chat.complete(asked_again(request, number))
+                return reply
             except PolicyError as error:
                 return error
 

@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from engine.chat.base import ChatReply, ChatRequest
+from engine.chat.incomplete import incomplete
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.batch_ask import Asked, ask
 from trainer.evaluation.measures.scores import JudgeScores, summary
@@ -79,4 +80,7 @@ def score_in(text: str) -> int | None:
 
 
 def _score_of(reply: ChatReply) -> int | None:
+    """Return the score in a reply; None if there is none, or the reply is not complete."""
+    if incomplete(reply)[0]:
+        return None
     return score_in(str(reply.messages[0].get("content") or ""))

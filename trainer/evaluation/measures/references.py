@@ -20,6 +20,7 @@ from engine.templates.base import Message, Template, World
 from environments.tools import Tool
 from environments.types import Action
 from search.tree import Node, Tree
+from trainer.data.mask import is_trained
 from trainer.data.row_source import conversation, read_objects, tools_of
 from trainer.errors import RowError, TrainerError
 
@@ -87,6 +88,8 @@ def _of_tree(tree: Tree, world: World, template: Template) -> Iterator[Turn]:
     leading_to_success = {node.id for nodes in successes for node in nodes}
     best = min(successes, key=len)
     for number, node in enumerate(best):
+        if node.step.incomplete:
+            continue  # half a reply is no reference
         path = tree.path(node.parent)
         children = tree.children(node.parent)
         yield Turn(
@@ -174,9 +177,12 @@ def _of_task(rows: Sequence[_Row]) -> Iterator[Turn]:
         same_beginning = [
             row.actions[place]
             for row in rows
-            if place in row.actions and _same(row.messages[:place], best.messages[:place])
+            if place in row.actions
+            and is_trained(row.messages[place])
+            and _same(row.messages[:place], best.messages[:place])
         ]
-        # A reply without a call (a mistake on the way to success) is not a reference.
+        # A reply without a call (a mistake on the way to success) is not a reference, nor is one
+        # that a student is not to learn.
         if accepted := tuple(action for action in same_beginning if action.tool):
             yield Turn(
                 best.task,
