@@ -34,6 +34,9 @@ SAMPLING_RANGES: Mapping[str, Mapping[str, float]] = {
 }
 """Ranges of the request parameters that servers agree on."""
 
+REPAIRS = ("none", "nearest")
+"""Values of `Config.repair`."""
+
 RENAMED = {
     "options": "env_args",
     "reply_tokens": "max_reply_tokens",
@@ -66,6 +69,8 @@ class Config:
         api: What it speaks: chat, or responses (OpenAI's Responses API).
         template: How messages are written: native, react, toolllama, autogpt, modelscope, hermes,
             or FILE.toml.
+        repair: What becomes of a call to a tool that does not exist: none leaves it, nearest calls
+            the tool with the nearest name, by BLEU (AgentTuning).
         temperature: Sampling temperature.
         max_reply_tokens: Maximum tokens per reply.
         sampling: Extra request parameters for the teacher; `null` removes one the server rejects.
@@ -97,6 +102,7 @@ class Config:
     )
     api: str = field(default="chat", metadata={"panel": TEACHER})
     template: str = field(default="native", metadata={"panel": TEACHER})
+    repair: str = field(default="none", metadata={"panel": TEACHER})
     temperature: float = field(default=1.0, metadata={"panel": TEACHER, "min": 0})
     max_reply_tokens: int = field(default=1024, metadata={"panel": TEACHER, "min": 1})
     sampling: Mapping[str, Any] = field(
@@ -120,6 +126,7 @@ class Config:
             except TemplateError as error:
                 raise UsageError(f"{_flag(name)}: {error}") from None
         one_of("api", self.api, tuple(APIS))
+        one_of("repair", self.repair, REPAIRS)
         resolved(self.sandbox)
         check_ranges(self)
         if taken := sorted(NOT_SAMPLING & set(self.sampling)):

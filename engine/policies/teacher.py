@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 from engine.chat.base import Chat, ChatReply, ChatRequest
 from engine.chat.incomplete import asked_again, described, incomplete, may_differ, noted
 from engine.templates.base import Message, Template, World
-from environments.types import Action, Step, is_finite
+from environments.tools import Tool
+from environments.types import Action, Step
 from search.policy import BudgetSpent, PolicyError, Proposal, Request
 from search.tree import ROOT, Call
 from search.usage import Usage
@@ -66,7 +67,7 @@ class Teacher:
             request.attempt,
         )
         drawn = await self._draw(asked, request)
-        actions = tuple(_action(self.template, one) for one in drawn.choices)
+        actions = tuple(_action(self.template, self.world.tools, one) for one in drawn.choices)
         return Proposal(actions, drawn.calls, tuple(drawn.logprobs))
 
     async def _draw(self, asked: ChatRequest, request: Request) -> "_Drawn":
@@ -140,16 +141,12 @@ def _put(values: list[T], places: Sequence[int], new: Iterable[T]) -> None:
         values[place : place + 1] = [value]
 
 
-def _action(template: Template, choice: _Choice) -> Action:
-    """Return the action in a reply; malformed if it is not complete, or its call is not JSON."""
+def _action(template: Template, tools: Sequence[Tool], choice: _Choice) -> Action:
+    """Return the action in a reply; malformed if it is not complete."""
     if choice.incomplete:
         text = _text(choice.message)
         return Action.malformed(text, described(choice.incomplete), finish=choice.incomplete)
-    action = template.parse(choice.message)
-    if not is_finite(action.arguments):
-        problem = "the arguments are not valid JSON: they hold NaN or an infinite number"
-        return Action.malformed(_text(choice.message), problem)
-    return action
+    return template.parse(choice.message, tools)
 
 
 def _text(message: Message) -> str:

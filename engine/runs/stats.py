@@ -22,6 +22,7 @@ class Stats:
         failures: tasks whose search failed, by kind of error.
         leaves: ended paths, by the status of their last node.
         errors: steps that the environment answered with an error, by kind.
+        repaired: steps whose reply was mended before it was read, by what was mended.
         incomplete: replies that were not complete, by reason ("length", "content_filter", ...),
             those included that were asked for again.
         stopped: trees, by why their search ended.
@@ -44,6 +45,7 @@ class Stats:
     failures: Counter[str] = field(default_factory=Counter)
     leaves: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
+    repaired: Counter[str] = field(default_factory=Counter)
     incomplete: Counter[str] = field(default_factory=Counter)
     stopped: Counter[str] = field(default_factory=Counter)
     closed: Counter[str] = field(default_factory=Counter)
@@ -88,6 +90,7 @@ class Stats:
             "replayed": self.replayed,
             **{name: dict(getattr(self, name).most_common()) for name in counters},
             **{name: dict(sorted(getattr(self, name).items())) for name in spreads},
+            **({"repaired": dict(self.repaired.most_common())} if self.repaired else {}),
             **({"incomplete": dict(self.incomplete.most_common())} if self.incomplete else {}),
             **({"student_first": self._student_first()} if self.actors else {}),
             **({"unpriced": self.unpriced} if self.unpriced else {}),
@@ -166,6 +169,7 @@ def _count(counts: Stats, tree: Tree) -> None:
     for node in tree.nodes:
         if error := node.step.info.get("error"):
             counts.errors[str(error)] += 1
+        counts.repaired.update(map(str, node.step.info.get("repaired", ())))
         if node.step.ended:
             counts.leaves[node.status] += 1
             counts.depths[len(tree.lineage(node.id))] += 1

@@ -102,6 +102,7 @@ def _config(options: EvalOptions) -> Config:
         base_url=options.base_url,
         api=options.api,
         template=options.template,
+        repair=options.repair,
         # Every chain is played, even after one has solved the task.
         search=React(width=options.samples, max_solutions=options.samples, depth=options.depth),
         budget=TaskBudget(calls=None),

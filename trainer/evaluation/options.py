@@ -31,6 +31,7 @@ class EvalOptions:
         quarantine: File of tasks to leave out, as `engine validate` writes it.
         sandbox: What confines the agent: auto, docker, bubblewrap, ...
         template: Prompt template: native, react, ...
+        repair: What becomes of a call to a tool that does not exist: none, or nearest.
         depth: Maximum steps per task.
         max_reply_tokens: Maximum tokens per reply.
         temperature: Sampling temperature; 0 takes the likeliest token.
@@ -69,6 +70,7 @@ class EvalOptions:
     )
     sandbox: str = "auto"
     template: str = "react"
+    repair: str = "none"
     depth: int = field(default=12, metadata={"min": 1})
     max_reply_tokens: int = field(default=256, metadata={"min": 1})
     temperature: float = field(default=0.0, metadata={"min": 0})

@@ -18,6 +18,7 @@ from transformers import PreTrainedModel
 
 from engine.chat.base import LOCAL, ChatReply, ChatRequest
 from engine.templates.base import Message
+from engine.templates.reading.reasoning import part
 from search.policy import PolicyError
 from search.usage import Usage
 from trainer.errors import TrainerError
@@ -214,11 +215,13 @@ def usage_of(replies: Sequence[Generated]) -> Usage:
 def message_of(text: str, tools: bool) -> Message:
     """Return the message that an endpoint would send.
 
-    A call that is not JSON stays text, so that the prompt template reports it as malformed.
+    A call that is not JSON stays text: the prompt template mends it, or reports it as malformed.
+    Reasoning is not searched for calls.
     """
     message: Message = {"role": "assistant", "content": text}
+    rest = part(text).rest
     calls = []
-    for number, found in enumerate(_CALL.finditer(text) if tools else (), 1):
+    for number, found in enumerate(_CALL.finditer(rest) if tools else (), 1):
         try:
             called = json.loads(found[1])
             function = {"name": called["name"], "arguments": json.dumps(called["arguments"])}
@@ -226,5 +229,6 @@ def message_of(text: str, tools: bool) -> Message:
             return message
         calls.append({"id": f"call_{number}", "type": "function", "function": function})
     if calls:
-        message |= {"content": text[: text.index("<tool_call>")].strip(), "tool_calls": calls}
+        before = len(text) - len(rest) + rest.index("<tool_call>")
+        message |= {"content": text[:before].strip(), "tool_calls": calls}
     return message

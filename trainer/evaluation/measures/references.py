@@ -8,7 +8,7 @@ with the same beginning add accepted actions.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class Turn:
         before: Action of the turn before, if any.
         after_mistake: Whether that action was a mistake (an error or a repeat); None if unknown.
         last: Whether the turn ends the trajectory.
+        callable: The world's tools, to read the reply with; () if they are not known.
     """
 
     task: str
@@ -48,6 +49,7 @@ class Turn:
     before: Action | None
     after_mistake: bool | None
     last: bool
+    callable: tuple[Tool, ...] = ()
 
 
 def reference_turns(source: Path, template: str) -> list[Turn]:
@@ -99,6 +101,7 @@ def _of_tree(tree: Tree, world: World, template: Template) -> Iterator[Turn]:
             path[-1].action if path else None,
             bool(path) and _is_mistake(best[:number]),
             node is best[-1],
+            world.tools,
         )
 
 
@@ -146,7 +149,7 @@ def _row(value: dict[str, Any], name: str) -> _Row | None:
 
 
 def _read(messages: Sequence[Message], name: str) -> tuple[Template, dict[int, Action]]:
-    """Return the template that parses most calls in `messages`, and the parsed actions.
+    """Return the template in whose own form most calls are, and the parsed actions.
 
     The student's template is tried first.
     """
@@ -155,12 +158,16 @@ def _read(messages: Sequence[Message], name: str) -> tuple[Template, dict[int, A
     for known in dict.fromkeys((name, *NAMES)):
         template = get_template(known)
         actions = {n: template.parse(message) for n, message in replies.items()}
-        calls = sum(bool(action.tool) for action in actions.values())
-        if best is None or calls > sum(bool(action.tool) for action in best[1].values()):
+        if best is None or _in_own_form(actions) > _in_own_form(best[1]):
             best = template, actions
     if best is None or not any(action.tool for action in best[1].values()):
         raise RowError("no template parses a tool call in it")
     return best
+
+
+def _in_own_form(actions: Mapping[int, Action]) -> int:
+    """Return how many calls need no mending; every template reads the forms of others, too."""
+    return sum(bool(action.tool) and not action.reply for action in actions.values())
 
 
 def _of_task(rows: Sequence[_Row]) -> Iterator[Turn]:

@@ -96,7 +96,7 @@ def teacher_forcing(
     answered = [reply if isinstance(reply, ChatReply) else None for reply in replies]
     whole = [None if reply is None or reasons(reply)[0] else reply for reply in answered]
     actions = [
-        turn.template.parse(reply.messages[0]) if reply else Action("", {})
+        turn.template.parse(reply.messages[0], turn.callable) if reply else Action("", {})
         for turn, reply in zip(references, whole, strict=True)
     ]
     unanswered = answered.count(None)
