@@ -18,6 +18,7 @@ from typing import Any
 
 import gymnasium
 
+from environments.bounds import OBSERVATION_CHARS, cut
 from environments.demonstrable import Demonstrable
 from environments.spaces import AnyText, ToolCall
 from environments.tools import GIVE_UP, Tool, violation
@@ -61,6 +62,9 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         sandboxed: whether the agent's code or queries run in the sandbox.
         instant: whether `step`, `snapshot`, `restore` and `release` take a few milliseconds at
             most and never block. The search then calls them on its event loop, not in a thread.
+        observation_chars: characters of an observation at most; what is longer is cut, and says
+            how much was left out.
+        strict: whether a bad record of the data is refused; else it is told and left out.
         task: the current task; None before the first `reset`.
     """
 
@@ -69,6 +73,8 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
     instructions: str = ""
     sandboxed: bool = False
     instant: bool = False
+    observation_chars: int = OBSERVATION_CHARS
+    strict: bool = False
 
     def __init__(
         self, *, data: str | None = None, split: str | None = None, sandbox: str = "auto"
@@ -107,7 +113,7 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         outcome = self._dispatch(action)
         self._over = outcome.terminated or outcome.truncated
         return (
-            outcome.observation,
+            cut(outcome.observation, self.observation_chars),
             float(outcome.reward),
             outcome.terminated,
             outcome.truncated,

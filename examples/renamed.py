@@ -32,7 +32,7 @@ from sqlglot.errors import SqlglotError
 from environments.errors import DataError
 from environments.records import read_list
 from environments.sql.mistakes.tokens import names_replaced
-from environments.sql.schema import named
+from environments.sql.names import named, quoted
 from environments.sql.tasks.formats import bird_databases, data_folder
 
 THINGS = tuple(
@@ -234,7 +234,11 @@ def _rows(connection: sqlite3.Connection, sql: str) -> list[Any] | None:
 def _tables(connection: sqlite3.Connection) -> dict[str, list[str]]:
     listed = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
     return {
-        name: [row[1] for row in connection.execute(f'PRAGMA table_info("{name}")')]
+        name: [
+            row[1]
+            for row in connection.execute(f"PRAGMA table_xinfo({quoted(name)})")
+            if row[6] != 1  # a virtual table's hidden column, which cannot be renamed
+        ]
         for (name,) in connection.execute(listed).fetchall()
     }
 

@@ -19,7 +19,7 @@ from environments.sql.gold import is_ordered, tables_of
 from environments.sql.mistakes.wrong_queries import wrong_queries, wrong_tables
 from environments.sql.schema import Remembered, Schema
 from environments.sql.tasks import formats
-from environments.sql.text import result_text
+from environments.sql.text import result_text, tables_text
 from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool, text_arguments
 from environments.types import Action, Task
 from sandbox import Comparison, QueryError, QueryWorker
@@ -130,17 +130,17 @@ class SqlEnv(ToolEnv):
         """Return `tasks` with schemas in their prompts, if that is where the agent reads them."""
         if not self._in_prompt:
             return tasks
-        return [
-            replace(task, prompt=f"{self._schema(task).overview()}\n\n{task.prompt}")
-            for task in tasks
-        ]
+        return [replace(task, prompt=f"{self._overview(task)}\n\n{task.prompt}") for task in tasks]
+
+    def _overview(self, task: Task) -> str:
+        return self._schema(task).overview(self.observation_chars)
 
     def act(self, action: Action) -> Outcome:
         """See `ToolEnv.act`."""
         assert self.task is not None
         match action.tool:
             case "list_tables":
-                return Outcome("tables: " + ", ".join(self._schema(self.task).tables()))
+                return Outcome(table_list(self._schema(self.task).tables(), self.observation_chars))
             case "describe_table":
                 return self._describe(self.task, action.arguments["table"])
             case "run_sql":
@@ -152,10 +152,8 @@ class SqlEnv(ToolEnv):
         schema = self._schema(task)
         table = schema.find(wanted)
         if table is None:
-            names = ", ".join(schema.tables())
-            message = f"error: no table named {wanted[:100]!r}; the tables are: {names}"
-            return Outcome(message, info={"error": "unknown_table"})
-        return Outcome(schema.describe(table))
+            return unknown_table(wanted, schema.tables(), self.observation_chars)
+        return Outcome(schema.describe(table, self.observation_chars))
 
     def _run(self, task: Task, sql: str) -> Outcome:
         database = task.details["database"]
@@ -242,6 +240,19 @@ def call(tool: Tool, thought: str = "", **arguments: str) -> Action:
 def look(table: str) -> Action:
     """Return the step that describes a table."""
     return call(DESCRIBE_TABLE, f"The table {table} may hold what I need.", table=table)
+
+
+def table_list(names: Sequence[str], most: int) -> str:
+    """Return what `list_tables` shows, in `most` characters at most."""
+    start = "tables: "
+    return start + tables_text(names, most - len(start))
+
+
+def unknown_table(wanted: str, names: Sequence[str], most: int) -> Outcome:
+    """Return what describing a table shows that does not exist."""
+    message = f"error: no table named {wanted[:100]!r}; the tables are: "
+    listed = tables_text(names, most - len(message))
+    return Outcome(message + listed, info={"error": "unknown_table"})
 
 
 def error_kind(error: QueryError) -> str:

@@ -8,6 +8,9 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+PLAIN = ("main", "public")
+"""Schemas whose tables a layout lists without them."""
+
 
 def parse(sql: str, dialect: str = "sqlite") -> exp.Expression | None:
     """Return the query's tree; None if sqlglot cannot parse it."""
@@ -36,7 +39,13 @@ def tables_of(sql: str, known: Iterable[str], dialect: str = "sqlite") -> list[s
     tree = parse(sql, dialect)
     if tree is not None:
         nodes = sorted(tree.find_all(exp.Table), key=lambda node: node.this.meta.get("start", 0))
-        names = [node.name.lower() for node in nodes]
+        names = [name for node in nodes for name in _spellings(node)]
     else:
         names = re.findall(r"\w+", sql.lower())
     return [by_name[name] for name in dict.fromkeys(names) if name in by_name]
+
+
+def _spellings(table: exp.Table) -> list[str]:
+    """Return the lower-case names that a layout may have for a table of a query."""
+    name = table.name.lower()
+    return [f"{table.db.lower()}.{name}"] if table.db and table.db.lower() not in PLAIN else [name]

@@ -21,10 +21,13 @@ from environments.sql.env import (
     call,
     error_kind,
     look,
+    table_list,
+    unknown_table,
 )
 from environments.sql.gold import tables_of
 from environments.sql.mistakes.wrong_queries import wrong_tables
 from environments.sql.mistakes.wrong_writes import wrong_writes
+from environments.sql.names import find_name
 from environments.sql.tasks.edit_tasks import BUNDLED_EDITS, edit_tasks
 from environments.sql.tasks.formats import BUNDLED, data_folder
 from environments.sql.text import result_text
@@ -110,7 +113,7 @@ class DatabaseEnv(ToolEnv):
         assert self.task is not None
         match action.tool:
             case "list_tables":
-                return Outcome("tables: " + ", ".join(self._editor.layout()))
+                return Outcome(table_list(list(self._editor.layout()), self.observation_chars))
             case "describe_table":
                 return self._describe(action.arguments["table"])
             case "run_sql":
@@ -120,12 +123,10 @@ class DatabaseEnv(ToolEnv):
 
     def _describe(self, wanted: str) -> Outcome:
         tables = list(self._editor.layout())
-        name = wanted.strip().strip('"`[]').lower()
-        table = next((table for table in tables if table.lower() == name), None)
+        table = find_name(wanted, tables, ("main", "public"))
         if table is None:
-            message = f"error: no table named {wanted[:100]!r}; the tables are: {', '.join(tables)}"
-            return Outcome(message, info={"error": "unknown_table"})
-        return Outcome(self._editor.describe(table))
+            return unknown_table(wanted, tables, self.observation_chars)
+        return Outcome(self._editor.describe(table, self.observation_chars))
 
     def _run(self, sql: str) -> Outcome:
         ran = self._editor.run(sql, max_rows=SHOWN_ROWS, max_cell=SHOWN_CELL)

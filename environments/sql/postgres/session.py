@@ -13,7 +13,7 @@ from environments.sql.editor import Layout, State, StatementResult
 from environments.sql.gold import is_ordered
 from environments.sql.postgres import guard, state
 from environments.sql.postgres.server import Server, driver
-from environments.sql.text import table_text
+from environments.sql.text import described, table_text
 from sandbox import QueryError, QueryLimits, QueryResult
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class Session:
         """See `Editor.state`."""
         return state.state(self._connection)
 
-    def describe(self, table: str) -> str:
+    def describe(self, table: str, most: int) -> str:
         """See `Editor.describe`."""
         quoted, lines = state.facts(self._connection, table)
         # Any order that is always the same; that of the heap is not.
@@ -188,7 +188,8 @@ class Session:
             rows = "the table is empty"
         else:
             rows = f"sample rows:\n{table_text(found.columns, found.rows)[0]}"
-        return "\n".join([f"table {table}:", *(f"  {line}" for line in lines), rows])
+        text = described(table, lines, rows)
+        return text if len(text) <= most else described(table, lines, rows, most)
 
     def close(self) -> None:
         """See `Editor.close`."""

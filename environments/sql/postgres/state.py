@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from environments.sql.editor import Layout, State, Unreadable
+from environments.sql.names import shown_name
 from environments.sql.postgres.server import driver
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 DIGEST_SECONDS = 30
 
 RELATIONS = """
-SELECT c.oid, CASE WHEN n.nspname = 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END,
+SELECT c.oid,
+       CASE WHEN n.nspname = 'public' THEN '' WHEN n.nspname ~ '[."]'
+            THEN quote_ident(n.nspname) || '.' ELSE n.nspname || '.' END
+       || CASE WHEN c.relname ~ '[."]' THEN quote_ident(c.relname) ELSE c.relname END,
        format('%I.%I', n.nspname, c.relname),
        CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -26,7 +30,9 @@ ORDER BY c.oid"""
 
 COLUMNS = """
 SELECT a.attname, format_type(a.atttypid, a.atttypmod), t.typname, a.attnotnull,
-       pg_get_expr(d.adbin, d.adrelid)
+       pg_get_expr(d.adbin, d.adrelid),
+       CASE WHEN a.attgenerated <> '' THEN 'generated' WHEN a.attidentity = 'a' THEN
+            'generated always as identity' WHEN a.attidentity <> '' THEN 'identity' ELSE '' END
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
@@ -65,9 +71,9 @@ def facts(connection: "psycopg.Connection[tuple[Any, ...]]", table: str) -> tupl
         elif kind == "f" and len(columns) == 1:
             references[columns[0]] = targets[0]
     lines = []
-    for name, kind, _, not_null, _ in connection.execute(COLUMNS, (oid,)):
+    for name, kind, _, not_null, _, origin in connection.execute(COLUMNS, (oid,)):
         fact = "primary key" if name in primary else "not null" if not_null else ""
-        line = f"{name} {', '.join(filter(None, (kind, fact)))}"
+        line = f"{shown_name(name)} {', '.join(filter(None, (kind, fact, origin)))}"
         lines.append(f"{line} -> {references[name]}" if name in references else line)
     return str(quoted), lines
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from environments.bounds import OBSERVATION_CHARS
 from environments.sql.editor import Layout, State, StatementResult, Trial, Unreadable
 from environments.sql.schema import Schema
 from environments.sql.sqlite.copies import DIGEST_SECONDS, Copies, Dead, Node, Request
@@ -72,13 +73,11 @@ class SqliteEditor:
 
     def layout(self) -> Layout:
         """See `Editor.layout`."""
-        schema = self._schema()
-        columns = schema.columns()
-        return {table: columns[table.lower()] for table in schema.tables()}
+        return self._schema().layout()
 
-    def describe(self, table: str) -> str:
+    def describe(self, table: str, most: int = OBSERVATION_CHARS) -> str:
         """See `Editor.describe`."""
-        return self._schema().describe(table)
+        return self._schema().describe(table, most)
 
     def _schema(self) -> Schema:
         return Schema(self, self._here.node.database)

@@ -25,7 +25,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from .guards import PROGRESS_STEPS, describe, may_read, read_only_uri, set_limits, show
+from .guards import (
+    PROGRESS_STEPS,
+    connect_virtual_tables,
+    describe,
+    may_read,
+    read_only_uri,
+    set_limits,
+    show,
+)
 
 KERNEL_GRACE = 0.25
 """Seconds between a query's deadline and the end of this process."""
@@ -61,6 +69,7 @@ def connect(path: str, limits: dict[str, Any], on_error: str) -> sqlite3.Connect
     db.execute("PRAGMA query_only=ON")
     set_limits(db, limits, trigger_depth=1)
     db.text_factory = lambda data: data.decode("utf-8", on_error)
+    connect_virtual_tables(db)
     db.set_authorizer(authorize)
     return db
 
