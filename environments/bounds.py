@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 OBSERVATION_CHARS = 8000
 """Characters of an observation at most, unless the user chooses another number."""
+LEAST_OBSERVATION = 100
+"""The least number to choose."""
 
 
 def cut(text: str, most: int) -> str:
