@@ -113,10 +113,10 @@ class SqlEnv(ToolEnv):
 
     @property
     def worker(self) -> QueryWorker:
-        """The worker, which may read the data folder; started on first use."""
+        """The worker, which may read the databases and nothing else; started on first use."""
         if self._worker is None:
-            folder = formats.data_folder(self.data)
-            self._worker = QueryWorker(self.sandbox, folders=[folder])
+            databases = formats.database_files(formats.data_folder(self.data))
+            self._worker = QueryWorker(self.sandbox, databases=databases)
         return self._worker
 
     @cached_property

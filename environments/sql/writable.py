@@ -29,7 +29,7 @@ from environments.sql.mistakes.wrong_queries import wrong_tables
 from environments.sql.mistakes.wrong_writes import wrong_writes
 from environments.sql.names import find_name
 from environments.sql.tasks.edit_tasks import BUNDLED_EDITS, edit_tasks
-from environments.sql.tasks.formats import BUNDLED, data_folder
+from environments.sql.tasks.formats import data_folder, database_files
 from environments.sql.text import result_text
 from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool, text_arguments
 from environments.types import Action, Task
@@ -97,7 +97,7 @@ class DatabaseEnv(ToolEnv):
             return PostgresEditor(db)
         from environments.sql.sqlite.editor import SqliteEditor
 
-        return SqliteEditor(self.sandbox, BUNDLED if self.data is None else data_folder(self.data))
+        return SqliteEditor(self.sandbox, database_files(data_folder(self.data)))
 
     def load_tasks(self) -> Sequence[Task]:
         """See `ToolEnv.load_tasks`."""

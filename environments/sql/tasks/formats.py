@@ -82,6 +82,12 @@ def bird_task(kind: str, path: Path, record: Record, databases: Path | None) -> 
     )
 
 
+def database_files(folder: Path) -> list[Path]:
+    """Return the databases in a folder of tasks, of all splits, where BIRD and Spider have them."""
+    places = [*folder.glob("*_databases"), folder / "database", folder / "test_database"]
+    return sorted(file for place in places for file in place.glob("*/*.sqlite"))
+
+
 def _existing_database(record: Record, folder: Path) -> str:
     """Return the path of a record's database; raise DataError if there is no such file."""
     group = record.text("db_id")

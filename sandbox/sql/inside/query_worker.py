@@ -64,7 +64,7 @@ def connect(path: str, limits: dict[str, Any], on_error: str) -> sqlite3.Connect
         db = sqlite3.connect(read_only_uri(path), uri=True, isolation_level=None)
         db.execute("PRAGMA schema_version")  # the first read: is it a database at all?
     except sqlite3.Error as error:
-        raise DatabaseUnusable(f"cannot open database {path}: {error}") from error
+        raise DatabaseUnusable(str(error)) from error
     db.execute(f"PRAGMA hard_heap_limit={int(limits['heap_bytes'])}")
     db.execute("PRAGMA query_only=ON")
     set_limits(db, limits, trigger_depth=1)
