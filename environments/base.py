@@ -146,9 +146,16 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         """Free the resources of a snapshot, which must not be restored afterwards."""
         self.free(snapshot.state)
 
+    def data_state(self) -> Mapping[str, str]:
+        """Return a text for each file that tasks are played on, equal while the file is the same.
+
+        A run notes it, and tells when a file has changed. By default nothing is followed.
+        """
+        return {}
+
     @abstractmethod
     def load_tasks(self) -> Sequence[Task]:
-        """Read the tasks of `self.data` and `self.split`.
+        """Read the tasks of `self.data` and `self.split`; see `strict` for bad records.
 
         Raises:
             environments.DataError: the message names the file and the record.

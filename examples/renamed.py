@@ -30,7 +30,7 @@ from typing import Any
 from sqlglot.errors import SqlglotError
 
 from environments.errors import DataError
-from environments.records import read_list
+from environments.records import Faults, read_list
 from environments.sql.mistakes.tokens import names_replaced
 from environments.sql.names import named, quoted
 from environments.sql.tasks.formats import bird_databases, data_folder
@@ -168,7 +168,8 @@ def rename(
         DataError: it is malformed, or a database cannot be renamed (a broken view, a name that
             is taken).
     """
-    records = [record.fields for record in read_list(source / f"{split}.json")]
+    read = read_list(source / f"{split}.json", Faults(strict=True))
+    records = [record.fields for record in read]
     databases = bird_databases(source, split)
     made: list[dict[str, Any]] = []
     for number in range(0 if originals else 1, copies + 1):

@@ -8,13 +8,15 @@ Limitation: the restore law holds only for deterministic queries. A query that r
 comes close to the time limit, may return something else the next time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from environments.base import Outcome, ToolEnv
 from environments.errors import DataError
+from environments.records import Faults
 from environments.sql.gold import is_ordered, tables_of
 from environments.sql.mistakes.wrong_queries import wrong_queries, wrong_tables
 from environments.sql.schema import Remembered, Schema
@@ -23,6 +25,8 @@ from environments.sql.text import result_text, tables_text
 from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool, text_arguments
 from environments.types import Action, Task
 from sandbox import Comparison, QueryError, QueryWorker
+from sandbox.errors import DatabaseUnreadable
+from sandbox.sql.database_files import expect, state
 
 SHOWN_ROWS = 20
 SHOWN_CELL = 60
@@ -126,11 +130,29 @@ class SqlEnv(ToolEnv):
     def _schema(self, task: Task) -> Schema:
         return Schema(self._remembered, task.details["database"])
 
-    def with_schemas(self, tasks: Sequence[Task]) -> Sequence[Task]:
-        """Return `tasks` with schemas in their prompts, if that is where the agent reads them."""
+    def prepared(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """Return `tasks` with schemas in their prompts, if that is where the agent reads them.
+
+        From now on a database that changes is refused. Tasks whose schema cannot be read are told
+        and left out.
+        """
+        expect(task.details["database"] for task in tasks)
         if not self._in_prompt:
             return tasks
-        return [replace(task, prompt=f"{self._overview(task)}\n\n{task.prompt}") for task in tasks]
+        faults, found = Faults(self.strict), []
+        for task in tasks:
+            try:
+                found.append(replace(task, prompt=f"{self._overview(task)}\n\n{task.prompt}"))
+            except DatabaseUnreadable as error:
+                faults.add(f"task {task.id}", str(error))
+        if not found and (first := faults.first()):
+            raise DataError(first)
+        faults.report()
+        return found
+
+    def data_state(self) -> Mapping[str, str]:
+        """See `ToolEnv.data_state`."""
+        return states(self.tasks)
 
     def _overview(self, task: Task) -> str:
         return self._schema(task).overview(self.observation_chars)
@@ -219,7 +241,8 @@ class BirdEnv(SqlEnv):
 
     def load_tasks(self) -> Sequence[Task]:
         """See `ToolEnv.load_tasks`."""
-        return self.with_schemas(formats.bird_tasks(formats.data_folder(self.data), self.split))
+        folder = formats.data_folder(self.data)
+        return self.prepared(formats.bird_tasks(folder, self.split, strict=self.strict))
 
 
 class SpiderEnv(SqlEnv):
@@ -229,7 +252,8 @@ class SpiderEnv(SqlEnv):
         """See `ToolEnv.load_tasks`."""
         if self.data is None:
             raise DataError("spider has no bundled tasks: give its folder with --data DIR")
-        return self.with_schemas(formats.spider_tasks(formats.data_folder(self.data), self.split))
+        folder = formats.data_folder(self.data)
+        return self.prepared(formats.spider_tasks(folder, self.split, strict=self.strict))
 
 
 def call(tool: Tool, thought: str = "", **arguments: str) -> Action:
@@ -240,6 +264,12 @@ def call(tool: Tool, thought: str = "", **arguments: str) -> Action:
 def look(table: str) -> Action:
     """Return the step that describes a table."""
     return call(DESCRIBE_TABLE, f"The table {table} may hold what I need.", table=table)
+
+
+def states(tasks: Sequence[Task]) -> dict[str, str]:
+    """Return the state that the database of each task is in now, by its path."""
+    databases = dict.fromkeys(str(task.details["database"]) for task in tasks)
+    return {database: state(Path(database)) for database in databases}
 
 
 def table_list(names: Sequence[str], most: int) -> str:

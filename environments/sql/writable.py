@@ -8,7 +8,7 @@ Limitation: the restore law holds only for deterministic statements. A task whos
 store the clock cannot be graded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from environments.base import Outcome, ToolEnv
@@ -21,6 +21,7 @@ from environments.sql.env import (
     call,
     error_kind,
     look,
+    states,
     table_list,
     unknown_table,
 )
@@ -33,6 +34,7 @@ from environments.sql.tasks.formats import data_folder, database_files
 from environments.sql.text import result_text
 from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool, text_arguments
 from environments.types import Action, Task
+from sandbox.sql.database_files import expect
 
 RUN_SQL = Tool(
     "run_sql",
@@ -102,7 +104,14 @@ class DatabaseEnv(ToolEnv):
     def load_tasks(self) -> Sequence[Task]:
         """See `ToolEnv.load_tasks`."""
         folder = BUNDLED_EDITS if self.data is None else data_folder(self.data)
-        return edit_tasks(folder, self.split, files=self._files)
+        tasks = edit_tasks(folder, self.split, files=self._files, strict=self.strict)
+        if self._files:
+            expect(task.details["database"] for task in tasks)
+        return tasks
+
+    def data_state(self) -> Mapping[str, str]:
+        """See `ToolEnv.data_state`."""
+        return states(self.tasks) if self._files else {}
 
     def begin(self, task: Task) -> None:
         """See `ToolEnv.begin`."""
