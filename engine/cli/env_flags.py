@@ -72,6 +72,7 @@ class EnvChoice(EnvFlags):
         data: Folder or file of the task data.
         split: Which split: train, dev, test.
         sandbox: What confines the agent: auto, docker, bubblewrap, landlock, process.
+        strict: Refuse data that holds a bad record; else it is told and left out.
     """
 
     env: str = field(metadata={"panel": TASKS})
@@ -80,6 +81,7 @@ class EnvChoice(EnvFlags):
     )
     split: str | None = field(default=None, metadata={"panel": TASKS, "default": "all"})
     sandbox: str = field(default="auto", metadata={"panel": SANDBOX})
+    strict: bool = field(default=False, metadata={"panel": TASKS})
 
     @contextmanager
     def open(self, limit: int | None) -> "Iterator[tuple[ToolEnv, list[Task]]]":
@@ -89,6 +91,7 @@ class EnvChoice(EnvFlags):
 
         options = {"data": self.data, "split": self.split, "sandbox": self.sandbox}
         world = environments.make(self.env, **options, **self.options(self.env))
+        world.strict = self.strict
         try:
             yield world, select(world.tasks, limit=limit)
         finally:

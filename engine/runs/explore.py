@@ -18,6 +18,7 @@ from typing import Any
 from engine.config import Config
 from engine.errors import UsageError
 from engine.executors.base import Executor, make_env
+from engine.runs.data_state import note_data
 from engine.runs.store import Store
 from engine.templates import source_of
 from engine.templates.base import world_of
@@ -78,6 +79,7 @@ async def explore(
     executor: Executor,
     *,
     progress: Progress | None = None,
+    data: Mapping[str, str] | None = None,
 ) -> Summary:
     """Search each of `tasks` that has no finished tree in folder `run`.
 
@@ -91,6 +93,11 @@ async def explore(
             claim(store, config, lead)
         finally:
             lead.close()
+        for file in note_data(store, data or {}):
+            progress.note(
+                f"{file} differs from the one that this run explored: its earlier trees are of "
+                "another state; choose another --output to search all of its tasks again"
+            )
         store.set_meta({"asked": len(tasks)})
         done = store.finished() & {task.id for task in tasks}
         progress.begin(len(tasks), len(done))

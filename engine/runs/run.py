@@ -15,10 +15,11 @@ from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.policies.demonstration import require_solutions
 from engine.policies.probe import probe
 from engine.runs.build_executor import Resources, RunBudget, open_executor
+from engine.runs.data_state import changed
 from engine.runs.explore import Progress, Summary, explore
 from engine.runs.store import FILE, Store
 from engine.runs.tasks import quarantined, read_ids, select
-from environments import Task
+from environments import Task, ToolEnv
 from sandbox.check import choose
 from sandbox.sweep import sweep
 from search.usage import Usage
@@ -37,6 +38,7 @@ class Selection:
         tasks: Task ids, a,b,c; or @FILE with one id per line.
         limit: Take at most this many tasks.
         quarantine: File of tasks to leave out, as `engine validate` writes it.
+        strict: Refuse data that holds a bad record; else it is told and left out.
     """
 
     tasks: str = field(default="", metadata={"panel": TASKS, "default": "all"})
@@ -45,6 +47,7 @@ class Selection:
         default=None,
         metadata={"panel": TASKS, "default": "runs/quarantine-ENV-SPLIT.json if it exists"},
     )
+    strict: bool = field(default=False, metadata={"panel": TASKS})
 
 
 ALL, NO_BUDGET, LOCAL = Selection(), RunBudget(), Resources()
@@ -65,13 +68,17 @@ async def run(
         TreegraftError: Something the user can fix.
     """
     progress = progress or Progress()
-    tasks = _tasks(config, selection, progress)
+    tasks, env = _tasks(config, selection, progress)
+    before = env.data_state()
     if config.teacher != DEMONSTRATION and resources.chat is None:
         progress.note(_estimate(config, budget, resources, len(tasks)))
     if config.student_endpoint and _unfinished(out, tasks):
         await probe(config.student_endpoint, config.student_threshold)
     async with open_executor(config, out, budget, resources) as chosen:
-        return await explore(config, tasks, out, chosen, progress=progress)
+        summary = await explore(config, tasks, out, chosen, progress=progress, data=before)
+    for file in changed(before, env.data_state()):
+        progress.note(f"{file} has changed while the run went on: its trees may be of both states")
+    return summary
 
 
 def wait(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -109,9 +116,11 @@ def _estimate(config: Config, budget: RunBudget, resources: Resources, tasks: in
     )
 
 
-def _tasks(config: Config, selection: Selection, progress: Progress) -> list[Task]:
+def _tasks(config: Config, selection: Selection, progress: Progress) -> tuple[list[Task], ToolEnv]:
+    """Return the tasks, and the environment that read them, closed."""
     bad, file = quarantined(config.env, config.split, config.data, selection.quarantine)
     env = environments.make(config.env, **config.env_options)
+    env.strict = selection.strict
     try:
         if config.teacher == DEMONSTRATION:
             require_solutions(env)
@@ -126,4 +135,4 @@ def _tasks(config: Config, selection: Selection, progress: Progress) -> list[Tas
         env.close()
     if left_out:
         progress.note(f"{left_out} tasks are left out: {file}")
-    return tasks
+    return tasks, env

@@ -55,7 +55,7 @@ def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) 
         explore_config(
             config,
             out,
-            selection=Selection(tasks=options.tasks, limit=options.limit),
+            selection=Selection(tasks=options.tasks, limit=options.limit, strict=options.strict),
             resources=Resources(chat=chat, concurrency=concurrency),
             progress=progress,
         )

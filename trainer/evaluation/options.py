@@ -25,6 +25,7 @@ class EvalOptions:
         env_args: The environment's own options, by name.
         tasks: Task ids, comma-separated; or @FILE with one id per line.
         limit: Maximum number of tasks.
+        strict: Refuse data that holds a bad record; else it is told and left out.
         sandbox: What confines the agent: auto, docker, bubblewrap, ...
         template: Prompt template: native, react, ...
         depth: Maximum steps per task.
@@ -52,6 +53,7 @@ class EvalOptions:
     env_args: Mapping[str, Any] = field(default_factory=dict, metadata={"hidden": True})
     tasks: str = ""
     limit: int | None = field(default=None, metadata={"min": 1})
+    strict: bool = False
     sandbox: str = "auto"
     template: str = "react"
     depth: int = field(default=12, metadata={"min": 1})
