@@ -1,7 +1,8 @@
 """Properties of a gold query that sqlglot finds without running it."""
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 import sqlglot
@@ -42,7 +43,19 @@ def tables_of(sql: str, known: Iterable[str], dialect: str = "sqlite") -> list[s
         names = [name for node in nodes for name in _spellings(node)]
     else:
         names = re.findall(r"\w+", sql.lower())
-    return [by_name[name] for name in dict.fromkeys(names) if name in by_name]
+    by_last = _by_last_part(by_name)
+    found = (by_name.get(name) or by_last.get(name) for name in dict.fromkeys(names))
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def _by_last_part(by_name: Mapping[str, str]) -> dict[str, str]:
+    """Return tables by name without schema, those that only one schema has."""
+    last = Counter(name.rpartition(".")[2] for name in by_name)
+    return {
+        name.rpartition(".")[2]: table
+        for name, table in by_name.items()
+        if "." in name and last[name.rpartition(".")[2]] == 1
+    }
 
 
 def _spellings(table: exp.Table) -> list[str]:

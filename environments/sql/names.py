@@ -36,22 +36,30 @@ def find_name(wanted: str, known: Collection[str], schemas: Sequence[str] = ()) 
     """Return which of `known` an agent means; None for none.
 
     A name that is known as it is written comes first, then one in other case, then what is written
-    in quotes or with its schema.
+    in quotes or with its schema, in the end what only one schema has.
 
     Args:
         wanted: a name as an agent writes it.
         known: the names there are, without these `schemas`.
         schemas: names of schemas that may stand before a name, with a dot.
     """
-    by_lower: dict[str, str] = {}
-    for name in known:
-        by_lower.setdefault(name.lower(), name)
+    by_lower = {name.lower(): name for name in reversed(list(known))}
+    by_lower |= {name: name for name in known if name == name.lower()}  # as Postgres reads it
     for spelled in _spellings(wanted, schemas):
         found = spelled if spelled in known else by_lower.get(spelled.lower())
         if found is not None:
             return found
-    alike = [name for name in known if _spaced(name) == _spaced(wanted)]
-    return alike[0] if len(alike) == 1 else None
+    for alike in (
+        [name for name in known if _spaced(name) == _spaced(wanted)],
+        [name for name in known if "." in name and _last(name) == _last(wanted) == wanted.lower()],
+    ):
+        if len(alike) == 1:
+            return alike[0]
+    return None
+
+
+def _last(name: str) -> str:
+    return name.lower().rpartition(".")[2]
 
 
 def _spaced(name: str) -> str:

@@ -36,6 +36,14 @@ VOLATILE = (
 )
 """Functions of the server and its extensions; a task's own functions may run."""
 
+SEARCH_PATH = (
+    "SELECT substr(setting, length('search_path=') + 1) FROM pg_db_role_setting s"
+    " JOIN pg_database d ON d.oid = s.setdatabase CROSS JOIN unnest(s.setconfig) AS setting"
+    " WHERE d.datname = %s AND s.setrole IN (0, to_regrole(quote_ident(current_user)))"
+    " AND setting LIKE 'search_path=%%' ORDER BY s.setrole DESC LIMIT 1"
+)
+"""The setting of a database, which a copy of it does not have."""
+
 KINDS = {"25006": "denied", "42501": "denied", "57014": "timeout", "53200": "memory"}
 """Kinds of errors by SQLSTATE."""
 
@@ -76,6 +84,8 @@ class Session:
         for (name,) in sequences:  # numbers that a session has set aside cannot be put back
             connection.execute(f"ALTER SEQUENCE {name} CACHE 1".encode())
         self._volatile = {str(row[0]) for row in connection.execute(VOLATILE)}
+        for (path,) in connection.execute(SEARCH_PATH, (self.template,)).fetchall():
+            connection.execute("SELECT set_config('search_path', %s, false)", (path,))
         connection.execute("BEGIN")
         return connection
 

@@ -17,10 +17,7 @@ if TYPE_CHECKING:
 DIGEST_SECONDS = 30
 
 RELATIONS = """
-SELECT c.oid,
-       CASE WHEN n.nspname = 'public' THEN '' WHEN n.nspname ~ '[."]'
-            THEN quote_ident(n.nspname) || '.' ELSE n.nspname || '.' END
-       || CASE WHEN c.relname ~ '[."]' THEN quote_ident(c.relname) ELSE c.relname END,
+SELECT c.oid, CASE WHEN n.nspname = 'public' THEN c.relname ELSE n.nspname || '.' || c.relname END,
        format('%I.%I', n.nspname, c.relname),
        CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -54,15 +51,27 @@ NUMBERS = EXACT | {"float4", "float8"}
 def layout(connection: "psycopg.Connection[tuple[Any, ...]]") -> Layout:
     """Return names of columns by name of table or view."""
     return {
-        str(name): [str(column[0]) for column in connection.execute(COLUMNS, (oid,))]
-        for oid, name, *_ in connection.execute(RELATIONS).fetchall()
+        name: [str(column[0]) for column in connection.execute(COLUMNS, (oid,))]
+        for oid, name, _ in _relations(connection)
     }
+
+
+def _relations(connection: "psycopg.Connection[tuple[Any, ...]]") -> list[tuple[int, str, str]]:
+    """Return id, name in the layout, and quoted name of each table and view.
+
+    A name with a dot in it may be that of another schema's table; the second is in quotes then.
+    """
+    found: dict[str, tuple[int, str, str]] = {}
+    for oid, name, quoted, _ in connection.execute(RELATIONS).fetchall():
+        shown = quoted if name in found else name
+        found[shown] = (oid, shown, quoted)
+    return list(found.values())
 
 
 def facts(connection: "psycopg.Connection[tuple[Any, ...]]", table: str) -> tuple[str, list[str]]:
     """Return the quoted name of a table of the layout, and a line about each of its columns."""
-    rows = connection.execute(RELATIONS).fetchall()
-    oid, quoted = next((oid, quoted) for oid, name, quoted, _ in rows if name == table)
+    rows = _relations(connection)
+    oid, quoted = next((oid, quoted) for oid, name, quoted in rows if name == table)
     primary: set[str] = set()
     references: dict[str, str] = {}
     for kind, columns, targets, _ in connection.execute(KEYS, (oid,)):

@@ -157,7 +157,7 @@ def test_a_list_of_odd_names_is_unambiguous(editing: ToolEnv) -> None:
     [
         ("Users", "Users"),
         ("users", "users"),
-        ("USERS", "Users"),
+        ("USERS", "users"),
         ("public.users", "users"),
         ('public."Users"', "Users"),
         ('"sales"."Order Lines"', "sales.Order Lines"),
