@@ -3,6 +3,7 @@
 import codecs
 import csv
 import io
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,9 +35,23 @@ TABLES = (
     "SELECT name FROM sqlite_master"
     " WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY rowid"
 )
+COLUMNS = (
+    'SELECT m.name, x.cid, x.name, x.type, x."notnull", x.dflt_value, x.pk, x.hidden'
+    " FROM sqlite_master AS m JOIN pragma_table_xinfo(m.name) AS x"
+    " WHERE m.type = 'table' ORDER BY m.rowid, x.cid"
+)
+REFERENCES = (
+    'SELECT m.name, x.id, x.seq, x."table", x."from", x."to"'
+    " FROM sqlite_master AS m JOIN pragma_foreign_key_list(m.name) AS x"
+    " WHERE m.type = 'table' ORDER BY m.rowid, x.id, x.seq"
+)
+"""Columns and keys of all tables at once: one by one, a thousand tables take seconds."""
 KINDS = {1: "hidden", 2: "generated", 3: "generated"}
 """What SQLite's `table_xinfo` says of a column in its last field. A hidden one belongs to a virtual
 table: `SELECT *` leaves it out, but it can be named."""
+
+
+Rows = Sequence[tuple[Cell, ...]]
 
 
 class Queries(Protocol):
@@ -134,7 +149,11 @@ class Schema:
 
     def layout(self) -> dict[str, list[str]]:
         """Return the names of columns by name of table, all that a query can name."""
-        return {table: [str(row[1]) for row in self._columns(table)] for table in self.tables()}
+        known = self._by_table(COLUMNS)
+        return {
+            table: [str(row[1]) for row in known.get(table) or self._columns(table)]
+            for table in self.tables()
+        }
 
     def columns(self) -> dict[str, list[str]]:
         """Return the names of columns by lower-case name of table."""
@@ -169,10 +188,19 @@ class Schema:
             DataError: a file of descriptions is malformed.
             SandboxError: the database cannot be read.
         """
-        every = {table: self._described(table, VALUES) for table in self.tables()}
-        known = {table: columns for table, columns in every.items() if columns}
+        columns, references = self._by_table(COLUMNS), self._by_table(REFERENCES)
+        every = {
+            table: self._made(
+                table,
+                columns.get(table) or self._columns(table),
+                references.get(table, []) if columns else self._references(table),
+                VALUES,
+            )
+            for table in self.tables()
+        }
+        known = {table: found for table, found in every.items() if found}
         for width in SHORTER:  # the views left out are broken
-            text = "\n".join(_lines(known, width, most))
+            text = "\n".join(_lines(known, width, sys.maxsize))
             if len(text) <= most:
                 return text
         room = most
@@ -180,8 +208,12 @@ class Schema:
             room //= 2
         return joined(_lines(known, 0, room), most, "table")
 
-    def _described(self, table: str, wanted: Sequence[str] = DESCRIBED) -> list[Column]:
-        references = self._maybe_rows(f"PRAGMA foreign_key_list({quoted(table)})")
+    def _described(self, table: str) -> list[Column]:
+        return self._made(table, self._columns(table), self._references(table), DESCRIBED)
+
+    def _made(
+        self, table: str, columns: Rows, references: Rows, wanted: Sequence[str]
+    ) -> list[Column]:
         targets = {
             str(row[3]).lower(): f"{row[2]}.{row[4]}" if row[4] is not None else str(row[2])
             for row in references
@@ -198,7 +230,7 @@ class Schema:
                 notes.get(str(name).lower(), ""),
                 KINDS.get(int(hidden or 0), ""),
             )
-            for _, name, kind, not_null, _, key, hidden in self._columns(table)
+            for _, name, kind, not_null, _, key, hidden in columns
         ]
 
     def _samples(self, table: str) -> str:
@@ -210,12 +242,25 @@ class Schema:
             return "the table is empty"
         return f"sample rows:\n{table_text(found.columns, found.rows)[0]}"
 
-    def _columns(self, table: str) -> list[tuple[Cell, ...]]:
+    def _by_table(self, sql: str) -> dict[str, list[tuple[Cell, ...]]]:
+        """Return rows by table, their first field; none if one table cannot be read."""
+        found: dict[str, list[tuple[Cell, ...]]] = {}
+        try:
+            for table, *row in self._rows(sql):
+                found.setdefault(str(table), []).append(tuple(row))
+        except SandboxError:
+            return {}
+        return found
+
+    def _references(self, table: str) -> Rows:
+        return self._maybe_rows(f"PRAGMA foreign_key_list({quoted(table)})")
+
+    def _columns(self, table: str) -> Rows:
         """Rows about columns; none about a view that is broken, as some databases have."""
         return self._maybe_rows(f"PRAGMA table_xinfo({quoted(table)})")
 
-    def _maybe_rows(self, pragma: str) -> list[tuple[Cell, ...]]:
-        return list(self._ask(pragma).rows)
+    def _maybe_rows(self, pragma: str) -> Rows:
+        return self._ask(pragma).rows
 
     def _rows(self, sql: str) -> list[tuple[Cell, ...]]:
         """Return all rows, however many; one reply holds a bounded part of them."""

@@ -65,8 +65,18 @@ def empty_log(path: Path) -> Path:
     return write_database(path)
 
 
-@pytest.mark.parametrize("kind", ["process", "bubblewrap", "docker"])
-@pytest.mark.parametrize("make", [wal, wal_without_shm, hot_journal, finished_journal, empty_log])
+@pytest.mark.parametrize(
+    ("make", "kind"),
+    [
+        *(
+            (make, "process")
+            for make in (wal_without_shm, hot_journal, finished_journal, empty_log)
+        ),
+        (wal, "bubblewrap"),
+        (hot_journal, "landlock"),
+        (wal, "docker"),
+    ],
+)
 def test_what_was_committed_is_read_and_nothing_is_changed(
     tmp_path: Path, make: Callable[[Path], Path], kind: str
 ) -> None:

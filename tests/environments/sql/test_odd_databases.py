@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from environments import Action, ToolEnv, make
+from environments import Action, Task, ToolEnv, make
 from environments.sql.names import find_name, named, shown_name
 from environments.sql.schema import Schema
 from sandbox import QueryWorker
@@ -173,3 +173,59 @@ def test_a_list_of_odd_names_is_unambiguous(editing: ToolEnv) -> None:
 def test_names_as_agents_write_them(wanted: str, found: str | None) -> None:
     known = ["Users", "users", "sales.Order Lines", '"a.b"', "[br]", "br"]
     assert find_name(wanted, known, ("main", "public")) == found
+
+
+@pytest.fixture(scope="module")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of 1,900 columns, and 1,500 tables with long names."""
+    path = tmp_path_factory.mktemp("wide") / "wide.sqlite"
+    columns = ", ".join(f"column_number_{n} INTEGER NOT NULL" for n in range(1900))
+    connection = sqlite3.connect(path)
+    connection.execute(f"CREATE TABLE wide ({columns})")
+    for n in range(1500):
+        connection.execute(f"CREATE TABLE a_table_with_a_long_name_{n} (id INTEGER)")
+    connection.commit()
+    connection.close()
+    return path
+
+
+@pytest.mark.parametrize("most", [1000, 8000])
+def test_wide_tables_and_long_lists_say_what_is_left_out(wide: Path, most: int) -> None:
+    task = Task("t", "?", {"sql": "SELECT 1"}, {"database": str(wide)})
+    env = make("bird", sandbox="process", observation_chars=most)
+    try:
+        env.reset(options={"task": task})
+        described, *_ = env.step(Action("describe_table", {"table": "wide"}))
+        listed, *_ = env.step(Action("list_tables", {}))
+        unknown, *_ = env.step(Action("describe_table", {"table": "none"}))
+        overview = env._overview(task)  # type: ignore[attr-defined]
+    finally:
+        env.close()
+    for text in (described, listed, unknown, overview):
+        assert most / 2 < len(text) <= most
+    shown = described.count("column_number_")
+    assert "  column_number_0 INTEGER, not null" in described
+    assert f"\n... {1900 - shown:,} more columns\nthe table is empty" in described
+    assert f", ... {1501 - listed.count('long_name') - 1:,} more tables" in listed
+    assert listed.endswith(" more tables") and unknown.endswith(" more tables")
+    assert " more columns)" in overview and overview.endswith(" more tables")
+
+
+def test_long_notes_are_shortened_before_columns_are_left_out(tmp_path: Path) -> None:
+    path = write_bird(tmp_path, [])
+    connection = sqlite3.connect(path)
+    connection.execute(f"CREATE TABLE noted ({', '.join(f'c{n} TEXT' for n in range(90))})")
+    connection.close()
+    notes = path.parent / "database_description" / "noted.csv"
+    notes.parent.mkdir()
+    lines = [
+        f"c{n},{'what it means ' * 9},{'1: yes, ' * 20}".replace(", ", "; ") for n in range(90)
+    ]
+    notes.write_text(
+        "\n".join(["original_column_name,column_description,value_description", *lines])
+    )
+    with QueryWorker("process") as worker:
+        schema = Schema(worker, str(path))
+        for text in (schema.describe("noted"), schema.overview()):
+            assert len(text) <= 8000 and "c89" in text and "more" not in text and "..." in text
+        assert len(schema.describe("noted", 100_000)) > 8000
