@@ -48,12 +48,12 @@ def state(path: Path) -> str:
         facts = path.stat()
         with path.open("rb") as file:
             counter = file.read(COUNTER.stop)[COUNTER].hex()
-    except OSError:
+        found: list[int | str] = [facts.st_size, facts.st_mtime_ns, counter]
+        for pending in _pending(path):
+            facts = pending.stat()
+            found += [pending.name.rpartition("-")[2], facts.st_size, facts.st_mtime_ns]
+    except OSError:  # also of a log that has just gone
         return ""
-    found = [facts.st_size, facts.st_mtime_ns, counter]
-    for pending in _pending(path):
-        facts = pending.stat()
-        found += [pending.name.rpartition("-")[2], facts.st_size, facts.st_mtime_ns]
     return " ".join(map(str, found))
 
 
