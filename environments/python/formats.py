@@ -15,7 +15,6 @@ path), `packages` (that the sandbox must have), `timeout` (seconds for all tests
 import ast
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -50,13 +49,13 @@ def python_tasks(
         path = BUNDLED / f"{split or 'train'}.jsonl"
         if not path.is_file():
             raise DataError(f"no split {split!r} of the bundled tasks; use train or test")
-        return make_tasks(read_records(path, faults), partial(_own, faults=faults), faults)
+        return make_tasks(read_records(path, faults), lambda record: _own(record, faults), faults)
     path = Path(data)
     records = read_records(path, faults)
     make = MAKERS.get(format or _guess_any(records))
     if make is None:
         raise DataError(f"no format {format!r}; use one of {', '.join(MAKERS)}")
-    tasks = make_tasks(records, partial(make, faults=faults), faults)
+    tasks = make_tasks(records, lambda record: make(record, faults), faults)
     faults.report()
     there = sorted({task.split for task in tasks})
     chosen = [task for task in tasks if split in (None, task.split)]

@@ -199,6 +199,8 @@ class Schema:
             for table in self.tables()
         }
         known = {table: found for table, found in every.items() if found}
+        if not known:
+            return "the database has no tables"
         for width in SHORTER:  # the views left out are broken
             text = "\n".join(_lines(known, width, sys.maxsize))
             if len(text) <= most:

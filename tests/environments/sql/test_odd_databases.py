@@ -9,6 +9,7 @@ import pytest
 from environments import Action, Task, ToolEnv, make
 from environments.sql.names import find_name, named, shown_name
 from environments.sql.schema import Schema
+from environments.sql.text import tables_text
 from sandbox import QueryWorker
 from tests.support.sql_tasks import write_bird
 
@@ -229,3 +230,10 @@ def test_long_notes_are_shortened_before_columns_are_left_out(tmp_path: Path) ->
         for text in (schema.describe("noted"), schema.overview()):
             assert len(text) <= 8000 and "c89" in text and "more" not in text and "..." in text
         assert len(schema.describe("noted", 100_000)) > 8000
+
+
+def test_an_empty_file_is_an_empty_database(worker: QueryWorker, tmp_path: Path) -> None:
+    (tmp_path / "empty.sqlite").touch()
+    schema = Schema(worker, str(tmp_path / "empty.sqlite"))
+    assert schema.tables() == [] and schema.overview() == "the database has no tables"
+    assert tables_text([], 100) == "none"
