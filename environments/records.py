@@ -215,7 +215,8 @@ def _text(path: Path) -> str:
         data = read_bytes(path)
         return decode(gzip.decompress(data) if path.suffix == ".gz" else data)
     except FileError as error:
-        raise DataError(str(error)) from error
+        why = str(error).removeprefix(f"cannot read {path}: ")
+        raise DataError(f"{path}: cannot be read: {why}") from error
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     except UnicodeDecodeError as error:
