@@ -83,7 +83,8 @@ def _of_text(text: str, tool: Tool | None) -> Read:
     if inline := _INLINE.fullmatch(text.strip()):
         text = f"```\n{inline[1]}\n```"
     opening = _FENCE.match(text)
-    body, words = (text[opening.end() :], ("fence",)) if opening else (text, ())
+    body = text[opening.end() :] if opening else text
+    words: tuple[str, ...] = ("fence",) if opening else ()
     if _NEXT.sub("", f"\n{body}").strip().casefold() in _BLANK:
         return {}, ("empty",)
     try:
