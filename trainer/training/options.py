@@ -4,13 +4,13 @@ Names, types, bounds and help texts stand here; `engine.cli.flags` makes flags o
 here imports torch, so that `--help` answers at once.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from engine.cli.flags import flag_name
-from trainer.data.row_source import RowSource
+from trainer.data.row_source import RowSource, in_memory
 from trainer.errors import TrainerError
 
 MODEL, DATA, LOSS = "Model", "Data", "Loss"
@@ -196,17 +196,10 @@ class KtoOptions(TrainingOptions):
     undesirable_weight: float = option(1.0, LOSS, min=0)
 
 
-def _rows(source: str | RowSource) -> RowSource:
-    if isinstance(source, str | Path):
-        return Path(source)
-    rows: Iterable[Mapping[str, Any]] = source
-    return tuple(dict(row) for row in rows)
-
-
 _CONVERSIONS: dict[Any, Callable[[Any], Any]] = {
     Path: Path,
-    RowSource: _rows,
-    RowSource | None: _rows,
+    RowSource: in_memory,
+    RowSource | None: in_memory,
 }
 
 

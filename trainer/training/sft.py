@@ -10,11 +10,18 @@ from typing import Any
 from datasets import Dataset
 from trl.trainer.sft_config import SFTConfig
 
-from trainer.data.chat_data import read_chats
 from trainer.data.loss_weights import WeightedSequence, columns
 from trainer.data.mixture import balance, draw
 from trainer.data.row_source import RowSource, name_of, refuse_test_split
-from trainer.data.rows import PreparedRows, PrepareOptions, Row, prepare, read_rows, reasons
+from trainer.data.rows import (
+    PreparedRows,
+    PrepareOptions,
+    Row,
+    prepare,
+    read_rows,
+    reasons,
+    say_dropped,
+)
 from trainer.data.sequence_packing import pack
 from trainer.errors import TrainerError
 from trainer.runtime.distributed import say_once
@@ -118,7 +125,7 @@ def gather(options: SftOptions, student: LoadedModel) -> Sources:
     if options.general_data is None:
         return Sources(agent, PreparedRows(), agent.sequences, held_out)
     general = ready(
-        read_chats(options.general_data),
+        read_rows(options.general_data),
         options.general_data,
         PrepareOptions(options.overlong, lenient=True),
     )
@@ -196,6 +203,7 @@ def _prepared(
     if not allow_test_split:
         refuse_test_split([row.split for row in rows], source)
     prepared = prepare(student.renderer, rows, student.max_length, settings)
+    say_dropped(source, prepared.rows, prepared.dropped)
     if not prepared.sequences:
         why = reasons(prepared.dropped)
         raise TrainerError(f"{name_of(source)}: no row is left to train on: {why}")
