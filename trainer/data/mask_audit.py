@@ -89,7 +89,18 @@ def read_conversations(source: RowSource) -> Iterator[list[Conversation]]:
         TrainerError: The source cannot be read, or a row is not one; names the record.
     """
     for row in source_rows(source):
-        yield list(_conversations(row))
+        yield list(conversations_of(row))
+
+
+def conversations_of(row: SourceRow) -> Iterator[Conversation]:
+    """Yield the conversation of a row, or both of a pair."""
+    value, tools = row.value, row.value.get("tools", [])
+    if "prompt" not in value:
+        yield Conversation(row.number, "messages", value.get("messages", []), tools, 0, row.defect)
+        return
+    prompt = value["prompt"]
+    for column in ("chosen", "rejected"):
+        yield Conversation(row.number, column, [*prompt, *value[column]], tools, len(prompt))
 
 
 def audit(renderer: ChatTemplate, rows: Iterable[list[Conversation]]) -> Audit:
@@ -235,13 +246,3 @@ def _well_formed(sequence: Labelled) -> bool:
         return False
     pairs = zip(sequence.ids, sequence.labels, strict=True)
     return all(label in (IGNORE, id) for id, label in pairs)
-
-
-def _conversations(row: SourceRow) -> Iterator[Conversation]:
-    value, tools = row.value, row.value.get("tools", [])
-    if "prompt" not in value:
-        yield Conversation(row.number, "messages", value.get("messages", []), tools, 0, row.defect)
-        return
-    prompt = value["prompt"]
-    for column in ("chosen", "rejected"):
-        yield Conversation(row.number, column, [*prompt, *value[column]], tools, len(prompt))

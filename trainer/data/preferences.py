@@ -230,8 +230,8 @@ def _single(row: SourceRow, source: RowSource, min_reward: float) -> Case:
         reward = row.value.get("reward")
         if not isinstance(reward, int | float):
             raise TrainerError(
-                f"{name_of(source)}: {row.place}: a row must have a label, true or false, or a "
-                "reward, a number; or be a pair of chosen and rejected"
+                f'{name_of(source)}: {row.place}: a row must have "reward", a number, or "label", '
+                "true or false; or be a pair of chosen and rejected"
             )
         good = reward >= min_reward
     start = [message["role"] for message in messages].index("assistant")

@@ -141,10 +141,11 @@ def _lines(file: Path, stream: BufferedReader, encoding: str) -> Iterator[tuple[
             except UnicodeDecodeError as error:
                 raise _not_text(file, f"line {number}", error) from error
         return
-    text, number = TextIOWrapper(stream, encoding, newline="\n"), 0
+    number = 0
     try:
-        for number, content in enumerate(text, 1):
-            yield number, content
+        with TextIOWrapper(stream, encoding, newline="\n") as text:
+            for number, content in enumerate(text, 1):
+                yield number, content
     except UnicodeDecodeError as error:
         raise _not_text(file, f"line {number + 1}", error) from error
 
@@ -211,13 +212,14 @@ def _not_text(file: Path, place: str, error: UnicodeDecodeError) -> TrainerError
 
 def _of_csv(file: Path, stream: BufferedReader, delimiter: str) -> Iterator[Record]:
     csv.field_size_limit(2**31 - 1)
-    text = TextIOWrapper(stream, json.detect_encoding(stream.peek(4)[:4]), newline="")
-    number = 0
+    encoding, number = json.detect_encoding(stream.peek(4)[:4]), 0
     try:
-        for number, row in enumerate(csv.DictReader(text, delimiter=delimiter, strict=True), 1):
-            if None in row:
-                raise TrainerError(f"{file}: record {number}: has more values than columns")
-            yield Record(number, f"record {number}", {k: v or None for k, v in row.items()})
+        with TextIOWrapper(stream, encoding, newline="") as text:
+            rows = csv.DictReader(text, delimiter=delimiter, strict=True)
+            for number, row in enumerate(rows, 1):
+                if None in row:
+                    raise TrainerError(f"{file}: record {number}: has more values than columns")
+                yield Record(number, f"record {number}", {k: v or None for k, v in row.items()})
     except UnicodeDecodeError as error:
         raise _not_text(file, f"record {number + 1}", error) from error
     except csv.Error as error:

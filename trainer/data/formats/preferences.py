@@ -8,7 +8,7 @@ from typing import Any
 from engine.templates.base import Message
 from trainer.data.formats.conversations import check_whole, messages_of, role_of
 from trainer.data.formats.instructions import asked, prompt_of, system_of, turns_in
-from trainer.data.formats.values import Row, tools
+from trainer.data.formats.values import Row, listed, tools
 from trainer.errors import RowError
 
 _SIDES = ("chosen", "rejected")
@@ -24,7 +24,8 @@ def pair(record: Mapping[str, Any]) -> Row:
     sides = [turns_in(record.get(side)) for side in _SIDES]
     if missing := [side for side, turns in zip(_SIDES, sides, strict=True) if turns in (None, [])]:
         raise RowError(f"{missing[0]} is missing")
-    if any(_is_whole(turns) for turns in sides):
+    prompt = turns_in(record.get("prompt"))
+    if any(_is_whole(turns, prompt) for turns in sides):
         prompt, *completions = _parted(*map(messages_of, sides, _SIDES))
     else:
         prompt, *completions = _completed(record, sides)
@@ -43,7 +44,7 @@ def _completed(record: Mapping[str, Any], sides: list[Any]) -> list[list[Message
         if isinstance(turns, str):
             start = len(before[-1]["content"]) if _is_text(record, sides) else 0
             turns = [{"role": "assistant", "content": turns[start:]}]
-        made.append(messages_of([*before, *turns], side)[len(before) :])
+        made.append(messages_of([*before, *listed(turns, side)], side)[len(before) :])
     return made
 
 
@@ -69,9 +70,11 @@ def _is_text(record: Mapping[str, Any], sides: list[Any]) -> bool:
     return without and all(isinstance(side, str) for side in sides)
 
 
-def _is_whole(turns: Any) -> bool:
+def _is_whole(turns: Any, prompt: Any) -> bool:
     """Return whether a side is a whole conversation, with its prompt."""
-    return isinstance(turns, list) and role_of(turns[0]) not in ("assistant", "call")
+    if not isinstance(turns, list) or role_of(turns[0]) in ("assistant", "call"):
+        return False
+    return not isinstance(prompt, list) or turns[:1] == prompt[:1]
 
 
 def _parted(chosen: list[Message], rejected: list[Message]) -> list[list[Message]]:
