@@ -43,12 +43,14 @@ class Preference:
         line: Its line in a file of JSON lines, else its record; from 1.
         cases: The cases, chosen first.
         split: Split of its task, "" if unknown.
+        id: Its id, "" if it has none.
         defect: Why it cannot be used, or ""; with one, there are no cases.
     """
 
     line: int
     cases: tuple[Case, ...]
     split: str = ""
+    id: str = ""
     defect: str = ""
 
 
@@ -136,7 +138,7 @@ def read_pairs(source: RowSource) -> Iterator[Preference]:
                 f"(it was taken for {row.format})"
             )
         cases = () if row.defect else _pair(row.value)
-        yield Preference(row.number, cases, row.split, row.defect)
+        yield Preference(row.number, cases, row.split, row.id, row.defect)
 
 
 def read_cases(source: RowSource, min_reward: float) -> Iterator[Preference]:
@@ -154,8 +156,8 @@ def read_cases(source: RowSource, min_reward: float) -> Iterator[Preference]:
         elif not row.defect:
             cases = (_single(row, source, min_reward),)
         if not cases:
-            yield Preference(row.number, (), row.split, row.defect)
-        yield from (Preference(row.number, (case,), row.split) for case in cases)
+            yield Preference(row.number, (), row.split, row.id, row.defect)
+        yield from (Preference(row.number, (case,), row.split, row.id) for case in cases)
 
 
 def tokenize(

@@ -59,6 +59,12 @@ def read_file(file: Path) -> Iterator[Record]:
             raise TrainerError(f"{file}: cannot be read: {reason}") from error
 
 
+def is_hub_id(path: Path) -> bool:
+    """Return whether a path that does not exist may name a data set of the hub."""
+    named = _HUB_ID.fullmatch(path.as_posix()) and path.suffix.lower() not in _FILES
+    return bool(named) and not path.parent.is_dir()
+
+
 def parse(text: str) -> Any:
     """Return the JSON value that `text` is, exactly.
 
@@ -268,8 +274,7 @@ def _of_folder(folder: Path) -> Iterator[dict[str, Any]]:
 
 def _of_hub(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the rows of OWNER/NAME, or of OWNER/NAME:SPLIT; without a split, those of train."""
-    named = _HUB_ID.fullmatch(path.as_posix()) and path.suffix.lower() not in _FILES
-    if not named or path.parent.is_dir():
+    if not is_hub_id(path):
         raise TrainerError(f"{path}: no such file; write one with: engine export RUN --to sft|dpo")
     import datasets
     from huggingface_hub.utils import logging

@@ -42,6 +42,11 @@ class SourceRow:
         """Split of its task, "" if unknown."""
         return str(self.value.get("split") or "")
 
+    @property
+    def id(self) -> str:
+        """Its id, "" if it has none."""
+        return str(self.value.get("id") or "")
+
 
 def source_rows(source: RowSource) -> Iterator[SourceRow]:
     """Yield the rows of `source`; those with a defect too, so that they are counted.

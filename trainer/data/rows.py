@@ -24,6 +24,7 @@ class Row:
         messages: The messages, in OpenAI's format.
         tools: Tool definitions, in OpenAI's format.
         split: Split of its task, "" if unknown.
+        id: Its id, "" if it has none.
         defect: Why it cannot be used, or ""; with one, there are no messages.
     """
 
@@ -31,6 +32,7 @@ class Row:
     messages: list[Message]
     tools: list[dict[str, Any]]
     split: str = ""
+    id: str = ""
     defect: str = ""
 
 
@@ -95,7 +97,7 @@ def read_rows(source: RowSource) -> Iterator[Row]:
             )
         bad = "its label is false" if row.value.get("label") is False else ""
         messages, tools = row.value.get("messages", []), row.value.get("tools", [])
-        yield Row(row.number, messages, tools, row.split, row.defect or bad)
+        yield Row(row.number, messages, tools, row.split, row.id, row.defect or bad)
 
 
 def prepare(
