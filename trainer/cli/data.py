@@ -1,7 +1,7 @@
 """The command `trainer data`: what files of rows hold, and what would be left out of them."""
 
 import json
-from dataclasses import asdict
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -57,10 +57,9 @@ def data(
 
 
 def _as_json(file: Path, counts: "Overview", shown: "SourceRow") -> dict[str, Any]:
-    whole = asdict(counts)
-    del whole["lengths"]
+    whole = {field.name: getattr(counts, field.name) for field in fields(counts)}
     row = {"place": shown.place, "defect": shown.defect, **shown.value}
-    return {"file": str(file), **whole, "lengths": counts.quantiles(), "row": row}
+    return {"file": str(file)} | whole | {"lengths": counts.quantiles(), "row": row}
 
 
 def _print(file: Path, found: "Overview", unit: str) -> None:

@@ -280,7 +280,7 @@ def _of_hub(path: Path) -> Iterator[dict[str, Any]]:
     from huggingface_hub.utils import logging
 
     say(f"{path}: no such file; asking the hub for it")
-    logging.set_verbosity(logging.CRITICAL)
+    logging.set_verbosity_error()
     name, _, split = path.as_posix().partition(":")
     try:
         rows = datasets.load_dataset(name, split=split or "train")

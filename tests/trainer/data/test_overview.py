@@ -54,7 +54,7 @@ def test_without_a_model_it_counts_characters(
     file.write_text(json.dumps([*GENERAL, {"instruction": "x", "output": None}]), "utf-8")
     assert run(file, "--row", 2) == 0
     out = capsys.readouterr().out
-    assert "length in characters: least 8, median 19, 95 % 42, most 42" in out
+    assert "length in characters: least 13, median 19, 95 % 42, most 42" in out
     assert "    1: output is missing" in out
     assert f"row 2 (record 2), messages\nuser: Add.\n1 and 2\nassistant: {OPEN}3{CLOSE}\n" in out
     assert run(file, "--json") == 0

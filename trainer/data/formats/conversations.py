@@ -154,16 +154,18 @@ class _Reading:
         if role == "call":
             content, calls = _called_in(text(content, "a call"))
         calls = self._calls(turn, calls)
+        thought = thought or optional_text(turn.get("reasoning_content"), "reasoning_content")
+        message: Message = {"role": "assistant", "content": content or "", **weight}
+        message |= {"reasoning_content": thought} if thought else {}
+        message |= {"tool_calls": calls} if calls else {}
         before = self.messages[-1] if self.messages else {}
         if before.get("role") == "assistant" and not before.get("tool_calls"):
-            if calls and not content:  # its thought came as a message of its own
-                content = self.messages.pop()["content"]
+            if (role == "call" or turn.get("function_call")) and not content:
+                # Its thought came as a message of its own.
+                message = self.messages.pop() | message | {"content": before["content"]}
             elif "from" in turn:
                 raise RowError("two assistant messages in a row")
-        thought = thought or turn.get("reasoning_content")
-        message = {"role": "assistant", "content": content or "", **weight}
-        message |= {"reasoning_content": thought} if thought else {}
-        self._append(turn, message | ({"tool_calls": calls} if calls else {}))
+        self._append(turn, message)
         self._open, self._asked = list(calls), False
 
     def _calls(self, turn: Mapping[str, Any], found: list[Any]) -> list[dict[str, Any]]:
