@@ -46,17 +46,17 @@ def read_file(file: Path) -> Iterator[Record]:
     Raises:
         TrainerError: There is no such thing, or it cannot be read; names the record.
     """
-    if not file.exists():
-        yield from _numbered(_of_hub(file))
-    elif file.is_dir():
-        yield from _numbered(_of_folder(file))
-    else:
-        try:
+    try:
+        if not file.exists():
+            yield from _numbered(_of_hub(file))
+        elif file.is_dir():
+            yield from _numbered(_of_folder(file))
+        else:
             with file.open("rb") as stream:
                 yield from _of_stream(file, stream)
-        except (OSError, EOFError, zlib.error) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise TrainerError(f"{file}: cannot be read: {reason}") from error
+    except (OSError, EOFError, zlib.error) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise TrainerError(f"{file}: cannot be read: {reason}") from error
 
 
 def is_hub_id(path: Path) -> bool:

@@ -346,7 +346,9 @@ def test_records_become_rows(
 
 
 def test_every_format_is_tried() -> None:
-    assert {name for name, _, _ in KNOWN} | {"preferences"} == {one.name for one in FORMATS}
+    assert {name for name, _, _ in KNOWN} | {"preferences", "OpenAI preferences"} == {
+        one.name for one in FORMATS
+    }
 
 
 Q, A, B = dialogue("q"), dialogue("", "a")[1:], dialogue("", "b")[1:]
@@ -363,6 +365,11 @@ Q, A, B = dialogue("q"), dialogue("", "a")[1:], dialogue("", "b")[1:]
         {"instruction": "q", "input": "", "chosen": "a", "rejected": "b"},
         {"question": "q", "chosen": "a", "rejected": "b"},
         {"conversations": [ASKED], "chosen": SAID, "rejected": SAID | {"value": "b"}},
+        {
+            "input": {"messages": Q, "tools": [], "parallel_tool_calls": True},
+            "preferred_output": A,
+            "non_preferred_output": B,
+        },
         {"prompt": json.dumps(Q), "chosen": json.dumps(A), "rejected": json.dumps(B)},
     ],
 )
@@ -496,6 +503,7 @@ def test_an_empty_reply_of_weight_0_is_context() -> None:
         ({"prompt": 1, "completion": "a"}, "prompt must be text, not a number"),
         ({"prompt": "q", "completion": "a", "label": "good"}, "label must be true or false"),
         ({"prompt": "q", "chosen": 1, "rejected": "b"}, "chosen must be a list, not a number"),
+        ({"input": 1, "preferred_output": A}, "input must be an object, not a number"),
         ({"text": "a", "n": 1}, "of no known format: text, n. Known are: preferences"),
         ({}, "of no known format: none"),
         ("text", "a row must be an object, not text"),

@@ -141,7 +141,7 @@ def _history(value: Any) -> list[list[str]]:
             raise
         pairs = [value]
     for pair in pairs:
-        sides = pair if isinstance(pair, list) else [pair]
+        sides = pair if isinstance(pair, list | tuple) else [pair]
         if wrong := [side for side in sides if not isinstance(side, str | None)]:
             raise WrongValue(f"history must hold pairs of texts, not {kind(wrong[0])}")
         if len(sides) != 2 or not all(sides):

@@ -114,7 +114,7 @@ def _is_trajectory(record: Record) -> bool:
 
 def _is_hermes(turn: Record) -> bool:
     said = turn.get("value")
-    return isinstance(said, str) and said.lstrip().startswith(("<tool_call>", "<tool_response>"))
+    return isinstance(said, str) and ("<tool_call>" in said or "<tool_response>" in said)
 
 
 def _messages(record: Record) -> list[Message]:
@@ -152,6 +152,12 @@ def _whole(record: Record, messages: list[Message]) -> Row:
 
 FORMATS = (
     Format("preferences", "chosen, rejected", _has_any("chosen", "rejected"), preferences.pair),
+    Format(
+        "OpenAI preferences",
+        "preferred_output",
+        _has("preferred_output"),
+        preferences.openai_pair,
+    ),
     Format("messages", "messages", _has("messages"), _plain(_messages)),
     Format(
         "AgentInstruct",

@@ -8,8 +8,8 @@ from typing import Any
 from engine.templates.base import Message
 from trainer.data.formats.conversations import check_whole, messages_of, role_of
 from trainer.data.formats.instructions import asked, prompt_of, system_of, turns_in
-from trainer.data.formats.values import Row, listed, tools
-from trainer.errors import RowError
+from trainer.data.formats.values import Row, kind, listed, tools
+from trainer.errors import RowError, WrongValue
 
 _SIDES = ("chosen", "rejected")
 
@@ -34,6 +34,21 @@ def pair(record: Mapping[str, Any]) -> Row:
     for completion in completions:
         check_whole([*prompt, *completion])
     return row
+
+
+def openai_pair(record: Mapping[str, Any]) -> Row:
+    """Return the row of a pair in the form of OpenAI's preference fine-tuning; see `pair`."""
+    asked_for = record.get("input")
+    if not isinstance(asked_for, dict):
+        raise WrongValue(f"input must be an object, not {kind(asked_for)}")
+    return pair(
+        {
+            "prompt": asked_for.get("messages"),
+            "tools": asked_for.get("tools"),
+            "chosen": record.get("preferred_output"),
+            "rejected": record.get("non_preferred_output"),
+        }
+    )
 
 
 def _completed(record: Mapping[str, Any], sides: list[Any]) -> list[list[Message]]:

@@ -42,9 +42,9 @@ def listed(value: Any, what: str) -> list[Any]:
     value = decoded(value, what)
     if value is None:
         return []
-    if not isinstance(value, list):
+    if not isinstance(value, list | tuple):
         raise WrongValue(f"{what} must be a list, not {kind(value)}")
-    return value
+    return list(value)
 
 
 def decoded(value: Any, what: str) -> Any:
