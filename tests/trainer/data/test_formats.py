@@ -572,3 +572,60 @@ def test_our_parquet_has_the_tokens_of_our_json_lines(
 
 def test_the_agents_rows_of_the_tests_have_no_defect() -> None:
     assert not any(row.defect for row in source_rows([{"messages": row} for row in AGENT]))
+
+
+# Any value in any place
+
+VALUES = [None, 3, 0.5, True, "x", "", "[", [], [None], ["x"], {}, {"x": 1}]
+PAIRS = [
+    {"prompt": Q, "chosen": A, "rejected": B, "tools": [OURS]},
+    {"chosen": Q + A, "rejected": Q + B},
+    {"conversations": [ASKED], "chosen": SAID, "rejected": SAID | {"value": "b"}},
+    {"prompt": "q", "completion": "a", "label": True},
+]
+
+
+def changed(value: Any, other: Any) -> Iterator[Any]:
+    """`value` with each of its parts, and itself, replaced by `other`."""
+    yield other
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield {k: v for k, v in value.items() if k != key}
+            yield from (value | {key: each} for each in changed(inner, other))
+    elif isinstance(value, list):
+        for place, inner in enumerate(value):
+            yield value[:place] + value[place + 1 :]
+            yield from (
+                [*value[:place], each, *value[place + 1 :]] for each in changed(inner, other)
+            )
+
+
+@pytest.mark.parametrize("other", VALUES, ids=repr)
+def test_any_value_makes_a_row_a_defect_or_one_line(other: Any) -> None:
+    for record in [*(record for _, record, _ in KNOWN), *PAIRS]:
+        for odd in changed(record, other):
+            try:
+                rows = list(source_rows([odd]))
+            except TrainerError as error:
+                assert "\n" not in str(error)
+                continue
+            for row in rows:
+                if not row.defect:
+                    check_sound(row.value)
+
+
+def check_sound(row: Record) -> None:
+    """Nothing is made up: texts are texts, the assistant answers somebody, and says something."""
+    assert all("name" in tool["function"] for tool in row["tools"])
+    whole = [[*row["prompt"], *row[side]] for side in ("chosen", "rejected") if side in row]
+    for messages in whole or [row["messages"]]:
+        assert [m["role"] for m in messages if m["role"] != "system"][0] == "user"
+        assert messages[-1]["role"] == "assistant"
+        for message in messages:
+            assert isinstance(message["content"], str)
+            assert "None" not in message["content"]
+            assert message.get("weight") in (None, 0, 1)
+            calls = message.get("tool_calls", [])
+            assert all(isinstance(json.loads(c["function"]["arguments"]), dict) for c in calls)
+            spoken = message["content"].strip() or calls or message.get("reasoning_content")
+            assert message["role"] != "assistant" or spoken or message.get("weight") == 0
