@@ -10,12 +10,19 @@ QUICK := $(addprefix tests/,test_docs.py search/test_dfsdt.py search/test_episod
     engine/chat/test_budget.py engine/export/test_rows.py engine/runs/test_explore.py \
     engine/view/test_view_data.py environments/test_options.py trainer/evaluation/test_metrics.py)
 
-.PHONY: demo test quick sandboxes training check lint types bench docs clean
+.PHONY: demo test setup setup-demo quick sandboxes training check lint types bench docs clean
 
-demo: $(STAMP)  ## the whole loop, no key: explore, export, train, evaluate
+demo: setup-demo $(STAMP)  ## the whole loop, no key: explore, export, train, evaluate
 	bash examples/demo.sh
 
-test: lint  ## every check and test
+setup:  ## the system packages that tests use: installs them as root, else prints the command
+	@PYTHON=$(PYTHON) bash tools/system_packages.sh
+
+setup-demo:
+	@PYTHON=$(PYTHON) bash tools/system_packages.sh bubblewrap python3-venv
+
+test: setup  ## every check and test; skips what needs a part that is missing, fails with CI=true
+	$(MAKE) lint
 	# What watches the clock and the whole machine runs beside what only computes, at the lowest
 	# priority; of the rest, three files at once.
 	$(MAKE) --jobs=2 --output-sync sandboxes training

@@ -30,7 +30,7 @@ from engine.runs.store import Store
 from engine.templates import get as get_template
 from engine.templates.base import World
 from environments import make
-from search.episode import in_thread
+from search.env_calls import in_thread
 from search.usage import Usage
 
 ROUNDS, TASKS = 3, 40

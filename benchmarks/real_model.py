@@ -40,9 +40,9 @@ from engine.chat.journal import request_key
 from engine.chat.open import EndpointSpec
 from engine.config import config_of
 from engine.runs.build_executor import Resources
+from engine.runs.quarantine import Quarantine
 from engine.runs.run import Selection
 from engine.runs.store import Store
-from engine.runs.tasks import read_quarantine
 from engine.templates import get
 from engine.templates.base import Message, World
 from environments import Step, Tool, ToolEnv
@@ -220,10 +220,11 @@ def env_of(options: argparse.Namespace) -> ToolEnv:
 def picked(options: argparse.Namespace) -> list[str]:
     """Ids of the tasks: drawn one by one from all, passing over those known to be unsound."""
     with closing(env_of(options)) as env:
-        ids = [task.id for task in env.tasks]
+        ids, unsound = [task.id for task in env.tasks], set[str]()
+        if file := options.quarantine:
+            unsound = set(Quarantine.read(file).reasons(env.tasks, options.data))
     random = Random(options.pick)
-    unsound = read_quarantine(options.quarantine, options.data) if options.quarantine else {}
-    left, chosen = set(ids) - set(unsound), set[str]()
+    left, chosen = set(ids) - unsound, set[str]()
     while left and len(chosen) < options.tasks:
         chosen |= left & {random.choice(ids)}
         left -= chosen

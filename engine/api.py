@@ -19,6 +19,7 @@ from engine.export.export import ExportSettings, export_rows
 from engine.export.filters import Counts, Filters
 from engine.runs.build_executor import Resources, RunBudget
 from engine.runs.explore import Progress, Summary
+from engine.runs.failure import Failure
 from engine.runs.run import ALL, LOCAL, NO_BUDGET, Selection, run, wait
 from engine.runs.stats import stats
 from engine.runs.store import Store
@@ -80,7 +81,7 @@ class Run(Mapping[str, ExploredTree]):
     def failures(self) -> dict[str, str]:
         """Why a task has no tree, by task id."""
         with Store.open(self.path) as store:
-            return {id: f"{kind}: {message}" for id, (kind, message) in store.failures().items()}
+            return {id: str(Failure(*found)) for id, found in store.failures().items()}
 
     def __getitem__(self, task_id: str) -> ExploredTree:
         with Store.open(self.path) as store:
@@ -132,15 +133,19 @@ class Run(Mapping[str, ExploredTree]):
     def __repr__(self) -> str:
         found = self.stats
         lines = [f"Run({str(self.path)!r})"]
-        lines += [f"  {name}: {found[name]}" for name in _SHOWN]
+        lines += [f"  {name}: {_shown(found[name])}" for name in _SHOWN]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         found = self.stats
         cells = "".join(
-            f"<tr><th>{name}</th><td>{escape(str(found[name]))}</td></tr>" for name in _SHOWN
+            f"<tr><th>{name}</th><td>{escape(_shown(found[name]))}</td></tr>" for name in _SHOWN
         )
         return f"<table><caption>{escape(str(self.path))}</caption>{cells}</table>"
+
+
+def _shown(value: Any) -> str:
+    return "unknown" if value is None else str(value)
 
 
 _SHOWN = ("trees", "solved", "nodes", "calls", "prompt_tokens", "completion_tokens", "usd")

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from math import isinf, isnan
+from math import isinf
 from typing import Any
 
+from engine.chat.address import APIS
 from engine.errors import UsageError
 from engine.panels import SANDBOX, TASKS, TEACHER
 from engine.policies.demonstration import NAME as DEMONSTRATION
@@ -12,11 +13,29 @@ from engine.policies.student_endpoint import StudentEndpoint
 from engine.policies.student_first import THRESHOLD
 from engine.templates import TemplateError
 from engine.templates import get as get_template
+from sandbox.check import resolved
 from search import SEARCHES, Dfsdt, Mcts, Search, TaskBudget
+from treegraft.ranges import SEED, check_range, check_ranges
 from treegraft.urls import redact_url
 
 NOT_SAMPLING = frozenset({"model", "messages", "tools", "n", "stop", "stream", "logprobs"})
 """Request parameters that belong to the search or to the template."""
+
+SAMPLING_RANGES: Mapping[str, Mapping[str, float]] = {
+    "frequency_penalty": {"min": -2, "max": 2},
+    "max_completion_tokens": {"min": 1},
+    "max_tokens": {"min": 1},
+    "min_p": {"min": 0, "max": 1},
+    "presence_penalty": {"min": -2, "max": 2},
+    "repetition_penalty": {"above": 0},
+    "temperature": {"min": 0},
+    "top_k": {"min": -1},
+    "top_p": {"min": 0, "max": 1},
+}
+"""Ranges of the request parameters that servers agree on."""
+
+REPAIRS = ("none", "nearest")
+"""Values of `Config.repair`."""
 
 RENAMED = {
     "options": "env_args",
@@ -40,14 +59,18 @@ class Config:
     What does not (concurrency, which tasks, the run's budget) is an argument of `runs.run.run`.
 
     Attributes:
-        env: A registered environment (bird, spider, database, python, webshop), or `module:Class`.
+        env: A registered environment (bird, spider, database, python, webshop), `module:Class` or
+            `FILE.py:Class`.
         data: Folder or file of the task data.
         split: Which split: train, dev, test.
         env_args: The environment's own options, by name.
         teacher: A model's name; `demonstration` needs no model and no key.
         base_url: The endpoint.
+        api: What it speaks: chat, or responses (OpenAI's Responses API).
         template: How messages are written: native, react, toolllama, autogpt, modelscope, hermes,
             or FILE.toml.
+        repair: What becomes of a call to a tool that does not exist: none leaves it, nearest calls
+            the tool with the nearest name, by BLEU (AgentTuning).
         temperature: Sampling temperature.
         max_reply_tokens: Maximum tokens per reply.
         sampling: Extra request parameters for the teacher; `null` removes one the server rejects.
@@ -63,6 +86,7 @@ class Config:
 
     Raises:
         UsageError: Options contradict each other or are out of range.
+        SandboxError: There is no such sandbox.
     """
 
     env: str = field(metadata={"panel": TASKS})
@@ -76,17 +100,21 @@ class Config:
         default="",
         metadata={"panel": TEACHER, "default": "$OPENAI_BASE_URL, else OpenAI's"},
     )
+    api: str = field(default="chat", metadata={"panel": TEACHER})
     template: str = field(default="native", metadata={"panel": TEACHER})
-    temperature: float = field(default=1.0, metadata={"panel": TEACHER})
+    repair: str = field(default="none", metadata={"panel": TEACHER})
+    temperature: float = field(default=1.0, metadata={"panel": TEACHER, "min": 0})
     max_reply_tokens: int = field(default=1024, metadata={"panel": TEACHER, "min": 1})
     sampling: Mapping[str, Any] = field(
         default_factory=dict, metadata={"panel": TEACHER, "default": "none"}
     )
     mistake_rate: float = field(default=0.3, metadata={"panel": TEACHER, "min": 0, "max": 1})
     student: str = field(default="", metadata={"panel": TEACHER, "default": "no student"})
-    student_threshold: float = field(default=THRESHOLD, metadata={"panel": TEACHER})
+    student_threshold: float = field(
+        default=THRESHOLD, metadata={"panel": TEACHER, "max": 0, "infinite": True}
+    )
     student_template: str = field(default="react", metadata={"panel": TEACHER})
-    seed: int = field(default=0, metadata={"panel": TEACHER})
+    seed: int = field(default=0, metadata={"panel": TEACHER, **SEED})
     search: Search = field(default_factory=Dfsdt, metadata={"hidden": True})
     budget: TaskBudget = field(default_factory=TaskBudget, metadata={"hidden": True})
     sandbox: str = field(default="auto", metadata={"panel": SANDBOX})
@@ -97,12 +125,14 @@ class Config:
                 get_template(getattr(self, name))
             except TemplateError as error:
                 raise UsageError(f"{_flag(name)}: {error}") from None
-        if self.max_reply_tokens < 1:
-            raise UsageError("--max-reply-tokens must be at least 1")
-        if not 0 <= self.mistake_rate <= 1:
-            raise UsageError("--mistake-rate must be between 0 and 1")
+        one_of("api", self.api, tuple(APIS))
+        one_of("repair", self.repair, REPAIRS)
+        resolved(self.sandbox)
+        check_ranges(self)
         if taken := sorted(NOT_SAMPLING & set(self.sampling)):
             raise UsageError(f"--sampling cannot hold {', '.join(taken)}")
+        for name, value in self.sampling.items():
+            check_range(f"--sampling {name}", value, SAMPLING_RANGES.get(name, {}))
         demonstrated = self.teacher == DEMONSTRATION
         if isinstance(self.search, Mcts) and self.search.reflections and demonstrated:
             raise UsageError("--reflections needs a model; the demonstration teacher writes none")
@@ -111,8 +141,6 @@ class Config:
     def _check_student(self) -> None:
         if self.student:
             StudentEndpoint.named(self.student)
-        if isnan(self.student_threshold):
-            raise UsageError("--student-threshold must be a number of nats, 0 or less")
         changed = self.student_threshold != THRESHOLD or self.student_template != "react"
         if changed and not self.student:
             raise UsageError("--student-threshold and --student-template are for --student")

@@ -4,16 +4,15 @@ A task that its own solution does not solve, or that doing nothing solves, teach
 nonsense; 372 of BIRD's 9,428 training queries fail their own evaluation.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from functools import partial
 
-from engine.runs.tasks import same_data
+from engine.runs.failure import without_secret
 from environments import Action, Step, Task, ToolEnv
 from environments.demonstrable import gold_actions
 from sandbox import SandboxError
+from search.faults import TaskFault, blamed
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +22,8 @@ class Unsound:
     Attributes:
         kind: "fails" (the solution earns less than 1.0), "errors" (it ends in an error), "suspect"
             (the environment doubts it, as with an empty gold answer), "noop" (doing nothing earns
-            1.0), or "sandbox" (the sandbox failed).
+            1.0), "raises" (the environment's code raises an exception), or "sandbox" (the sandbox
+            failed).
     """
 
     task: str
@@ -40,9 +40,11 @@ def validate(env: ToolEnv, tasks: Sequence[Task]) -> Iterator[tuple[Task, Unsoun
     """
     for task in tasks:
         try:
-            found = _examine(env, task)
+            found = blamed(partial(_examine, env, task))
         except SandboxError as error:
             found = ("sandbox", str(error))
+        except TaskFault as fault:
+            found = ("raises", without_secret(str(fault), task))
         yield task, Unsound(task.id, task.group, *found) if found else None
 
 
@@ -68,13 +70,3 @@ def play(env: ToolEnv, task: Task, actions: Sequence[Action]) -> Step:
         if step.ended:
             break
     return step
-
-
-def write_quarantine(file: Path, found: Sequence[Unsound], data: str | None) -> None:
-    """Write the file of task ids and reasons that `engine explore` leaves out."""
-    content: dict[str, Any] = {
-        "data": same_data(data),
-        "tasks": {one.task: f"{one.kind}: {one.reason}" for one in found},
-    }
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")

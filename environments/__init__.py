@@ -2,7 +2,7 @@
 
 from environments.base import Outcome, Snapshot, ToolEnv
 from environments.demonstrable import Demonstrable
-from environments.errors import DataError, NoSolution, UnknownEnvironment
+from environments.errors import BadOutcome, DataError, NoSolution, UnknownEnvironment
 from environments.registry import make, register_all
 from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool
 from environments.types import Action, Step, Task, Trajectory
@@ -11,6 +11,7 @@ __all__ = [
     "GIVE_UP",
     "NO_ARGUMENTS",
     "Action",
+    "BadOutcome",
     "DataError",
     "Demonstrable",
     "NoSolution",

@@ -10,18 +10,23 @@ how its tasks are solved, it defines `solution` (see `Demonstrable`). It does no
 or seconds: limits belong to the search (a `TimeLimit` wrapper would break `restore`).
 """
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from math import nan
 from typing import Any
 
 import gymnasium
 
 from environments.demonstrable import Demonstrable
+from environments.errors import BadOutcome
 from environments.spaces import AnyText, ToolCall
 from environments.tools import GIVE_UP, Tool, violation
 from environments.types import Action, Task
+
+_ROUNDING = 1e-9  # a sum of partial rewards may miss 0 or 1 by this
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +40,10 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of `act`: the five values of Gymnasium's `step`, with defaults for most."""
+    """The result of `act`: the five values of Gymnasium's `step`, with defaults for most.
+
+    The reward is a number from 0 to 1, and `info` is JSON without NaN: else the task fails.
+    """
 
     observation: str
     reward: float = 0.0
@@ -49,7 +57,8 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
 
     The agent's mistakes (an unknown tool, arguments that break the schema, an error in its own
     code) are observations, with the kind in `info["error"]`. Trouble with the infrastructure
-    raises `sandbox.SandboxError`. Any other exception is a defect.
+    raises `sandbox.SandboxError`. Any other exception is a defect of the environment: it fails the
+    task that was under way.
 
     Args:
         data: the file or folder of the tasks; None for the bundled ones.
@@ -61,6 +70,8 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         sandboxed: whether the agent's code or queries run in the sandbox.
         instant: whether `step`, `snapshot`, `restore` and `release` take a few milliseconds at
             most and never block. The search then calls them on its event loop, not in a thread.
+        call_seconds: how long one call of a method may take while tasks are explored. A call that
+            takes longer hangs: its task fails, and the others go on in a new environment.
         task: the current task; None before the first `reset`.
     """
 
@@ -69,6 +80,7 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
     instructions: str = ""
     sandboxed: bool = False
     instant: bool = False
+    call_seconds: float = 900.0  # more than the wait for a sandbox's memory
 
     def __init__(
         self, *, data: str | None = None, split: str | None = None, sandbox: str = "auto"
@@ -101,18 +113,40 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         Raises:
             RuntimeError: no task was started, or it is over: a defect of the caller.
             sandbox.SandboxError: the sandbox failed, not the agent.
+            BadOutcome: `act` returned no reward from 0 to 1, or facts that are not JSON.
         """
         if self.task is None or self._over:
             raise RuntimeError("step() needs a task that is not over: call reset() or restore()")
         outcome = self._dispatch(action)
+        if not isinstance(outcome, Outcome):
+            name, given = type(self).__name__, type(outcome).__name__
+            raise BadOutcome(f"{name}.act returned {given}, not an Outcome")
+        reward, info = self._checked(outcome)
         self._over = outcome.terminated or outcome.truncated
-        return (
-            outcome.observation,
-            float(outcome.reward),
-            outcome.terminated,
-            outcome.truncated,
-            dict(outcome.info),
-        )
+        return outcome.observation, reward, outcome.terminated, outcome.truncated, info
+
+    def _checked(self, outcome: Outcome) -> tuple[float, dict[str, Any]]:
+        """Return the reward and the facts of `outcome`.
+
+        Raises:
+            BadOutcome: A tree cannot hold them.
+        """
+        try:
+            reward = float(outcome.reward)
+        except (TypeError, ValueError):
+            reward = nan
+        if not -_ROUNDING <= reward <= 1 + _ROUNDING:  # NaN fails too
+            raise BadOutcome(
+                f"{type(self).__name__}.act returned the reward {outcome.reward!r}: "
+                "a reward is a number from 0 to 1"
+            )
+        try:
+            json.dumps(info := dict(outcome.info), allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise BadOutcome(
+                f"{type(self).__name__}.act returned info that is not JSON ({error})"
+            ) from error
+        return min(max(reward, 0.0), 1.0), info
 
     def _dispatch(self, action: Action) -> Outcome:
         wrong = violation(action, self.tools)

@@ -13,3 +13,7 @@ class UnknownEnvironment(TreegraftError):
 
 class NoSolution(TreegraftError):
     """A task has no known solution, where one has to be played."""
+
+
+class BadOutcome(TreegraftError):
+    """An environment returned a reward or facts that no tree can hold; it fails the task."""

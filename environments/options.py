@@ -43,7 +43,7 @@ def class_options(env: type[ToolEnv]) -> Sequence[EnvOption]:
     """
     found: dict[str, EnvOption] = {}
     for init, help_texts in _inits(env):
-        annotations = get_type_hints(init, include_extras=False)
+        annotations = _type_hints(init)
         for name, parameter in _keywords(init):
             annotation = annotations.get(name, str)
             option = EnvOption(
@@ -96,6 +96,14 @@ def _keywords(init: Any) -> Iterator[tuple[str, inspect.Parameter]]:
     for name, parameter in parameters:
         if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
             yield name, parameter
+
+
+def _type_hints(init: Any) -> dict[str, Any]:
+    """Return the types of parameters; none if a name in them is known to type checkers only."""
+    try:
+        return get_type_hints(init, include_extras=False)
+    except (NameError, AttributeError, TypeError):
+        return {}
 
 
 def _help_texts(docstring: str | None) -> dict[str, str]:

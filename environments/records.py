@@ -9,6 +9,8 @@ from typing import Any
 
 from environments.errors import DataError
 from environments.types import Task
+from treegraft.file_errors import FileError
+from treegraft.text_files import decode, not_text, read_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +90,14 @@ def check_unique_ids(path: Path, tasks: list[Task], field: str) -> list[Task]:
 
 def _text(path: Path) -> str:
     try:
-        data = path.read_bytes()
-        return (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8-sig")
+        data = read_bytes(path)
+        return decode(gzip.decompress(data) if path.suffix == ".gz" else data)
+    except FileError as error:
+        raise DataError(str(error)) from error
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8: {error}") from error
+        raise DataError(f"{path}: {not_text(error)}") from error
 
 
 def _from_lines(path: Path, text: str) -> list[Record]:

@@ -1,17 +1,15 @@
 """Make environments by name, and read the options that they take."""
 
-import importlib
 import inspect
-import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import gymnasium
 
 from environments.base import ToolEnv
 from environments.errors import UnknownEnvironment
-from environments.options import EnvOption, class_options, parse
+from environments.load_class import load_class
+from environments.options import COMMON, EnvOption, class_options, parse
 
 NAMESPACE = "treegraft"
 
@@ -37,22 +35,25 @@ def register_all() -> None:
 
 
 def make(name: str, **options: Any) -> ToolEnv:
-    """Make the environment `name`: a registered short name, or `module:Class` of the user's own.
+    """Make the environment `name`: a registered name, or `module:Class` of the user's own.
 
     Args:
         options: `data`, `split` and `sandbox`, as `ToolEnv` takes them, and the environment's own
-            (see `options_of`). None stands for the default.
+            (see `options_of`). None stands for the default. A class whose `__init__` does not take
+            `sandbox` gets none.
 
     Raises:
         UnknownEnvironment: no such name, module, class or option.
         DataError: the data is missing or malformed.
     """
-    given = {key: value for key, value in options.items() if value is not None}
-    _check_options(name, given)
+    given = _taken(name, {key: value for key, value in options.items() if value is not None})
     if name in ENTRY_POINTS:
         # gymnasium.make wraps the environment, and its wrappers hide snapshot and restore.
         return cast(ToolEnv, gymnasium.make(f"{NAMESPACE}/{name}-v0", **given).unwrapped)
-    return find_class(name)(**given)
+    made = find_class(name)(**given)
+    if not hasattr(made, "action_space"):
+        raise UnknownEnvironment(f"{name}: its __init__ must call super().__init__()")
+    return made
 
 
 def options_of(name: str) -> Sequence[EnvOption]:
@@ -76,7 +77,7 @@ def parse_options(name: str, given: Sequence[str]) -> dict[str, Any]:
 
 
 def find_class(name: str) -> type[ToolEnv]:
-    """Return the class of a registered name or of `module:Class`, without making it.
+    """Return the class of a registered name, `module:Class` or `FILE.py:Class`; do not make it.
 
     Modules are looked for in the working directory, too, after all installed ones: a user's own
     `search.py` there must not replace ours.
@@ -84,29 +85,42 @@ def find_class(name: str) -> type[ToolEnv]:
     Raises:
         UnknownEnvironment: no such name, module or class.
     """
-    module_name, colon, class_name = ENTRY_POINTS.get(name, name).partition(":")
+    module_name, colon, class_name = ENTRY_POINTS.get(name, name).rpartition(":")
     if not colon:
         known = ", ".join(ENTRY_POINTS)
         raise UnknownEnvironment(
-            f"no environment {name!r}; use one of {known}, or module:Class of your own"
+            f"no environment {name!r}; use one of {known}, or module:Class or FILE.py:Class of "
+            "your own"
         )
-    if str(Path.cwd()) not in sys.path:
-        sys.path.append(str(Path.cwd()))
-    try:
-        found = getattr(importlib.import_module(module_name), class_name)
-    except (ModuleNotFoundError, AttributeError) as error:
-        raise UnknownEnvironment(f"cannot load {name!r}: {error}") from error
+    found = load_class(name, module_name, class_name)
     if not (isinstance(found, type) and issubclass(found, ToolEnv)):
         raise UnknownEnvironment(f"{name!r} is not a subclass of environments.ToolEnv")
     return found
 
 
-def _check_options(name: str, given: Mapping[str, Any]) -> None:
+def _taken(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of the options that the class takes; `sandbox` is left out where it is not.
+
+    Raises:
+        UnknownEnvironment: It does not take another one, or lacks one that it needs.
+    """
     env = find_class(name)
     parameters = inspect.signature(env).parameters
-    if any(one.kind is inspect.Parameter.VAR_KEYWORD for one in parameters.values()):
-        return
-    for option in given:
-        if option not in parameters:
+    kinds = {each.kind for each in parameters.values()}
+    if inspect.Parameter.VAR_KEYWORD in kinds:
+        return dict(given)
+    taken = {key: value for key, value in given.items() if key in parameters}
+    for option in given.keys() - taken.keys():
+        if option in ("data", "split"):
+            raise UnknownEnvironment(f"{name} takes no --{option}: its __init__ has no {option!r}")
+        if option not in COMMON:
             known = ", ".join(each.name for each in class_options(env)) or "none of its own"
             raise UnknownEnvironment(f"{name} has no option {option!r}; its options: {known}")
+    for each in parameters.values():
+        if each.default is each.empty and each.name not in taken and each.kind not in _VARIABLE:
+            flag = f"--{each.name}" if each.name in COMMON else f"--env-arg {each.name}=..."
+            raise UnknownEnvironment(f"{name} needs {flag}")
+    return taken
+
+
+_VARIABLE = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema
 
-from environments.types import Action
+from environments.types import Action, is_finite
 
 NO_ARGUMENTS: Mapping[str, Any] = {
     "type": "object",
@@ -71,6 +71,9 @@ def violation(action: Action, tools: Sequence[Tool]) -> Violation | None:
     if tool is None:
         names = ", ".join(tool.name for tool in tools)
         return Violation("unknown_tool", f"no tool named {action.tool!r}; the tools are: {names}")
+    if not is_finite(action.arguments):
+        message = f"bad arguments for {tool.name}: NaN and infinite numbers are not JSON"
+        return Violation("bad_arguments", message)
     validator, given = tool.validator, dict(action.arguments)
     if validator.is_valid(given):
         return None

@@ -3,7 +3,17 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
+
+
+def is_finite(value: Any) -> bool:
+    """Return whether no number in a JSON value is NaN or infinite: JSON cannot write those."""
+    if isinstance(value, float):
+        return isfinite(value)
+    if isinstance(value, Mapping):
+        return all(map(is_finite, value.values()))
+    return not isinstance(value, list | tuple) or all(map(is_finite, value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,14 @@ class Step:
     def solved(self) -> bool:
         """Whether this step solved the task."""
         return self.terminated and self.reward >= 1.0
+
+    @property
+    def incomplete(self) -> str:
+        """Why the reply with the action is not complete ("length", ...); "" if it is.
+
+        Such an action is malformed: environments never see it, so "finish" is not a word of theirs.
+        """
+        return "" if self.action.tool else str(self.info.get("finish") or "")
 
 
 @dataclass(frozen=True, slots=True)

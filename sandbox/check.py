@@ -96,13 +96,24 @@ def choose(kind: str = "auto") -> Choice:
         SandboxError: there is no such kind, or it does not work here.
     """
     with CHOOSING:  # one thread tries, the others wait for its result
-        return _choose(os.environ.get(VARIABLE, kind) if kind == "auto" else kind)
+        return _choose(resolved(kind))
+
+
+def resolved(kind: str) -> str:
+    """Return `kind`, or what the environment variable names in the place of "auto".
+
+    Raises:
+        SandboxError: there is no such kind.
+    """
+    name = os.environ.get(VARIABLE, kind) if kind == "auto" else kind
+    if name not in KINDS:
+        where = f" ({VARIABLE})" if name != kind else ""
+        raise SandboxError(f"no sandbox {name!r}{where}; use one of {', '.join(KINDS)}")
+    return name
 
 
 @functools.cache
 def _choose(kind: str) -> Choice:
-    if kind not in KINDS:
-        raise SandboxError(f"no sandbox {kind!r}; use one of {', '.join(KINDS)}")
     if kind == "process":
         return Choice(BACKENDS[kind](), "as requested; it confines nothing")
     refused: list[str] = []

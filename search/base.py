@@ -12,6 +12,7 @@ from search.episode import Episode, open_episode
 from search.policy import Judge, Policy
 from search.tree import Tree
 from treegraft.errors import UsageError
+from treegraft.ranges import check_ranges
 
 NO_BOUND = TaskBudget(calls=None)
 
@@ -30,7 +31,8 @@ class Search(ABC):
         depth: Steps per path.
         max_solutions: Stop a task's search after this many successful paths.
         retries: Extra requests per state (dfsdt: per state on average) after the policy proposed
-            only what it had proposed before.
+            only what it had proposed before; also, at most 2 per request, after a reply that is
+            not complete (cut off at the token limit, filtered).
     """
 
     name: ClassVar[str]
@@ -41,11 +43,9 @@ class Search(ABC):
     retries: int = field(default=4, metadata={"min": 0})
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         for each in fields(self):
             flag, value = f"--{each.name.replace('_', '-')}", getattr(self, each.name)
-            least = each.metadata.get("min")
-            if least is not None and not value >= least:  # NaN fails too
-                raise UsageError(f"{flag} must be at least {least}")
             choices = get_args(_hints(type(self))[each.name])
             if choices and value not in choices:
                 raise UsageError(f"{flag} is {value!r}; use one of {', '.join(choices)}")

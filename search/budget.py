@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from search.usage import Usage
+from treegraft.ranges import check_ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,11 +16,18 @@ class TaskBudget:
         usd: US dollars per task.
     """
 
-    calls: int | None = field(default=60, metadata={"flag": "task-budget-calls", "panel": "Budget"})
-    tokens: int | None = field(
-        default=None, metadata={"flag": "task-budget-tokens", "panel": "Budget"}
+    calls: int | None = field(
+        default=60, metadata={"flag": "task-budget-calls", "panel": "Budget", "min": 0}
     )
-    usd: float | None = field(default=None, metadata={"flag": "task-budget-usd", "panel": "Budget"})
+    tokens: int | None = field(
+        default=None, metadata={"flag": "task-budget-tokens", "panel": "Budget", "min": 0}
+    )
+    usd: float | None = field(
+        default=None, metadata={"flag": "task-budget-usd", "panel": "Budget", "min": 0}
+    )
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
     def exceeded(self, used: Usage) -> str:
         """Return the bound that allows no further request ("calls", "tokens", "usd"), else ""."""

@@ -9,16 +9,20 @@ still be played in it: a chain saves nothing.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Any, Protocol, TypeVar
 
 from environments.base import Snapshot, ToolEnv
 from environments.types import Action, Step, Task
 from sandbox.errors import SandboxError, StateLost
 from search.budget import TaskBudget
-from search.policy import BudgetSpent, Child, Judge, Judgement, Policy, Request
+from search.env_calls import in_thread
+from search.faults import TaskFault, blamed, faults_blamed
+from search.policy import MAX_AGAIN, BudgetSpent, Child, Judge, Judgement, Policy, Request
 from search.tree import ROOT, Call, Kind, Node, Tree
 
 T = TypeVar("T")
@@ -42,21 +46,6 @@ class Bounds(Protocol):
     @property
     def retries(self) -> int:
         """Extra requests per state after duplicates."""
-
-
-async def in_thread(call: Callable[..., T], *args: Any) -> T:
-    """Run a synchronous call in a thread; when cancelled, wait for it to end first.
-
-    An environment has one owner at a time: it must not be closed while a thread is in it.
-    """
-    job = asyncio.ensure_future(asyncio.to_thread(call, *args))
-    try:
-        return await asyncio.shield(job)
-    except asyncio.CancelledError:
-        await asyncio.wait([job])
-        if not job.cancelled():
-            job.exception()  # mark it as retrieved: nobody waits for it any more
-        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +102,11 @@ class Episode:
             self.tree.stopped = self.budget.exceeded(self._used)
         return not self.tree.stopped
 
+    @property
+    def _again(self) -> int:
+        """How often a request is asked again whose reply is not complete."""
+        return min(MAX_AGAIN, self.search.retries)
+
     async def ask(
         self, at: int, *, differ: bool = False, count: int = 1, attempt: int = 0
     ) -> tuple[Draw, ...]:
@@ -126,9 +120,11 @@ class Episode:
             attempt,
             tuple(self.lessons),
             lambda spent: not self.budget.exceeded(self._used + spent),
+            self._again,
         )
         try:
-            proposal = await self.policy.propose(request)
+            with faults_blamed():
+                proposal = await self.policy.propose(request)
         except BudgetSpent as error:
             self._book(at, error.calls)
             self.tree.stopped = "budget"
@@ -144,16 +140,25 @@ class Episode:
     async def consult(
         self, kind: Kind, at: int, ask: Callable[[], Awaitable[Judgement[T]]]
     ) -> T | None:
-        """Ask a judge about state `at`; None if another request cannot be paid."""
-        if not self.affordable:
-            return None
-        try:
-            judgement = await ask()
-        except BudgetSpent:
-            self.tree.stopped = "budget"
-            return None
-        if judgement.usage.calls:
-            self._book(at, (Call(at, judgement.request, judgement.usage, kind),))
+        """Ask a judge about state `at`; None if another request cannot be paid.
+
+        A judge whose reply is not complete is asked again.
+        """
+        for _ in range(1 + self._again):
+            if not self.affordable:
+                return None
+            try:
+                with faults_blamed():
+                    judgement = await ask()
+            except BudgetSpent:
+                self.tree.stopped = "budget"
+                return None
+            if judgement.usage.calls:
+                of_judge = judgement.request, judgement.usage, kind, judgement.incomplete
+                self._book(at, (Call(at, *of_judge),))
+            if judgement.again is None:
+                break
+            ask = judgement.again
         return judgement.result
 
     async def take(self, at: int, draw: Draw, *, last: bool = False) -> Node:
@@ -190,11 +195,15 @@ class Episode:
             self._release(at)
 
     async def _move(self, move: Callable[..., T], *args: Any) -> T:
-        """Run a move of the environment."""
+        """Run a move of the environment.
+
+        Raises:
+            TaskFault: The environment raised what it should not, or does not return.
+        """
         if not self.env.instant:
-            return await in_thread(move, *args)
+            return await in_thread(move, *args, seconds=self.env.call_seconds)
         await asyncio.sleep(0)  # let other tasks run even if the policy never waits
-        return move(*args)
+        return blamed(move, *args)
 
     def _children(self, at: int) -> tuple[Child, ...]:
         children = self.tree.children(at)
@@ -218,7 +227,9 @@ class Episode:
         if deep and not (terminated or truncated):
             truncated, info = True, {**info, "cut": "depth"}
         info = {**info, **action.reply}
-        return Step(action, observation, float(reward), terminated, truncated, info)
+        step = Step(action, observation, float(reward), bool(terminated), bool(truncated), info)
+        _check(step, type(self.env).__name__)
+        return step
 
     def _save(self) -> None:
         """Save the environment's state if something may still be played in it."""
@@ -281,12 +292,28 @@ async def open_episode(
     A search that fails frees the snapshots too: its environment goes on to another task.
     """
     episode = Episode(env, Tree(task, policy.name), policy, search, budget, judge)
-    await in_thread(episode.reset)
+    await in_thread(episode.reset, seconds=env.call_seconds)
     try:
         yield episode
-    except SandboxError:
+    except (SandboxError, TaskFault):
         raise  # there is nothing left to free
     except BaseException:
-        await in_thread(episode.release_all)
+        with suppress(TaskFault):  # the first error counts
+            await in_thread(episode.release_all, seconds=env.call_seconds)
         raise
     await episode.end()
+
+
+def _check(step: Step, env: str) -> None:
+    """Raise `TaskFault` if a step of `env` holds what no tree can keep."""
+    if not isinstance(step.observation, str):
+        kind = type(step.observation).__name__
+        raise TaskFault(f"{env}: an observation is {kind}, and must be text", kind="TypeError")
+    if not isfinite(step.reward):
+        raise TaskFault(f"{env}: a reward is {step.reward}, not finite", kind="ValueError")
+    try:
+        json.dumps(step.info)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise TaskFault(
+            f"{env}: info of {step.action.tool} is not JSON: {error}", kind=type(error).__name__
+        ) from error

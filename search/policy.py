@@ -1,6 +1,6 @@
 """What a search asks of a policy and of a judge. Neither touches the environment."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -10,6 +10,10 @@ from search.usage import Usage
 from treegraft.errors import TreegraftError
 
 T = TypeVar("T")
+
+MAX_AGAIN = 2
+"""How often a request is asked again whose reply is not complete. A reply that was cut off twice
+at the same limit will hardly fit the third time."""
 
 
 class PolicyError(TreegraftError):
@@ -71,6 +75,7 @@ class Request:
             other fields it identifies the request, so that a resumed search finds its reply.
         lessons: Reflections on failed paths.
         affords: Whether a further request can be paid after this much has been spent on this one.
+        retries: How often replies that are not complete may be asked for again.
     """
 
     task: Task
@@ -81,6 +86,7 @@ class Request:
     attempt: int = 0
     lessons: Sequence[str] = ()
     affords: Callable[[Usage], bool] = field(default=always, compare=False)
+    retries: int = field(default=MAX_AGAIN, compare=False)
 
     @property
     def tried(self) -> list[Step]:
@@ -95,8 +101,8 @@ class Proposal:
     Attributes:
         actions: At most `Request.count`; duplicates are not removed. Empty only if the budget
             ended between two requests.
-        calls: The requests it cost; the last one brought the actions. Empty for a policy that
-            makes none. Their `state` is filled in by the search.
+        calls: The requests it cost; the last one brought the actions, or the last of them. Empty
+            for a policy that makes none. Their `state` is filled in by the search.
         logprobs: Per action, the mean log-probability of the reply's tokens (nats per token, 0 or
             less; None if unknown); empty if it was not requested.
         actor: Who proposed the actions; see `Node.actor`.
@@ -133,11 +139,15 @@ class Judgement(Generic[T]):
     Attributes:
         usage: What the request cost.
         request: The request's key in the journal, or "".
+        incomplete: See `Call.incomplete`; `result` is then that of an unreadable reply.
+        again: Asks the same once more; None where the reply is complete, or would not change.
     """
 
     result: T
     usage: Usage = field(default_factory=Usage)
     request: str = ""
+    incomplete: str = ""
+    again: "Callable[[], Awaitable[Judgement[T]]] | None" = field(default=None, compare=False)
 
 
 class Judge(Protocol):

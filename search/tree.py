@@ -30,12 +30,15 @@ class Call:
         usage: What it cost when it was paid.
         kind: The method of `Policy` or `Judge` that made it; "student" for a proposal of a student
             that acts first.
+        incomplete: Why replies to it were not complete ("length", ...), one word for each such
+            reply, separated by spaces; "" if all were.
     """
 
     state: int
     request: str
     usage: Usage
     kind: Kind = "propose"
+    incomplete: str = ""
 
 
 @dataclass(frozen=True, slots=True)

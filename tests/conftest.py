@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from sandbox.check import check
+from tests.support import parts
+
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
@@ -15,7 +18,8 @@ if TYPE_CHECKING:
 
 
 # What is not about sandboxes uses the one that starts fastest; those tests name theirs.
-os.environ.setdefault("TREEGRAFT_SANDBOX", "bubblewrap")
+FASTEST = ("bubblewrap", "landlock", "process")
+os.environ.setdefault("TREEGRAFT_SANDBOX", next(name for name in FASTEST if check(name).works))
 
 # Tests run side by side, and threads of torch that wait for one another spin.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -23,6 +27,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A shell ignores it for what it starts in the background, and so would all that tests interrupt.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the parts that skipped tests would need, in one line."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    reasons = (report.longrepr[2].removeprefix("Skipped: ") for report in skipped)
+    if line := parts.summary(reasons):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """The root of Treegraft's exceptions.
 
 Every error that a user can cause or fix derives from `TreegraftError`. The commands print it as one
-line and exit with code 2. Any other exception is a defect and keeps its traceback.
+line and exit with code 2. An exception out of an environment or a policy becomes a
+`search.faults.TaskFault`. Any other exception is a defect and keeps its traceback.
 """
 
 

@@ -9,7 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from engine.templates.base import Message
+from search.policy import PolicyError
 from search.usage import Usage
+
+LOCAL = "local:"
+"""How the `base_url` of a model in this process begins."""
+
+
+class EndpointUnusable(PolicyError):
+    """No request of this kind can succeed: nothing listens, the key is wrong, there is no model.
+
+    It is raised only before the first success, and ends the whole command: no task is to blame. If
+    retries are `used_up`, the server was not reached at all.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,5 +74,6 @@ class Chat(Protocol):
 
         Raises:
             search.PolicyError: a permanent refusal, or retries used up; in the server's words.
+            EndpointUnusable: the same, of every request.
             search.BudgetSpent: the run's budget is spent.
         """

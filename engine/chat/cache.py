@@ -16,6 +16,7 @@ class Entry:
 
     Attributes:
         time: when it was committed, UTC, ISO 8601.
+        usd: dollars paid; None if no price was known.
         size: bytes.
     """
 
@@ -24,19 +25,29 @@ class Entry:
     base_url: str
     prompt_tokens: int
     completion_tokens: int
-    usd: float
+    usd: float | None
     size: int
 
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums over a whole journal.   usd: dollars paid.   size: bytes of replies."""
+    """Sums over a whole journal.
+
+    Attributes:
+        usd: dollars paid for replies with a known price.
+        size: bytes of replies.
+        unpriced: replies without a known price.
+    """
 
     replies: int
     prompt_tokens: int
     completion_tokens: int
     usd: float
     size: int
+    unpriced: int = 0
+
+
+_UNPRICED = "usd = 0 AND prompt_tokens + completion_tokens > 0"
 
 
 def entries(path: Path, *, model: str | None = None, limit: int = 20) -> list[Entry]:
@@ -46,12 +57,26 @@ def entries(path: Path, *, model: str | None = None, limit: int = 20) -> list[En
         JournalError: there is no journal at `path`, or it is damaged.
     """
     query = (
-        "SELECT created, model, base_url, prompt_tokens, completion_tokens, usd, length(reply)"
+        "SELECT created, model, base_url, prompt_tokens, completion_tokens,"
+        f" iif({_UNPRICED}, NULL, usd), length(reply)"
         " FROM replies WHERE ?1 IS NULL OR model = ?1 ORDER BY created DESC LIMIT ?2"
     )
     with existing(path) as db:
         rows = db.execute(query, [model, limit]).fetchall()
     return [Entry(datetime.fromtimestamp(row[0], UTC).isoformat(), *row[1:]) for row in rows]
+
+
+def has_replies(path: Path, base_url: str) -> bool:
+    """Return whether the journal at `path`, if there is one, holds a reply of an endpoint.
+
+    Raises:
+        JournalError: it is damaged.
+    """
+    if not path.is_file():
+        return False
+    with existing(path) as db:
+        query = "SELECT EXISTS (SELECT 1 FROM replies WHERE base_url = ?)"
+        return bool(db.execute(query, [base_url]).fetchone()[0])
 
 
 def totals(path: Path) -> Totals:
@@ -62,7 +87,8 @@ def totals(path: Path) -> Totals:
     """
     query = (
         "SELECT count(*), coalesce(sum(prompt_tokens), 0), coalesce(sum(completion_tokens), 0),"
-        " total(usd), coalesce(sum(length(reply)), 0) FROM replies"
+        " total(usd), coalesce(sum(length(reply)), 0),"
+        f" coalesce(sum({_UNPRICED}), 0) FROM replies"
     )
     with existing(path) as db:
         return Totals(*db.execute(query).fetchone())

@@ -13,12 +13,18 @@ from dataclasses import replace
 from math import fsum
 from time import monotonic
 from typing import Any
+from urllib.parse import urlsplit
 
-from engine.chat.address import split_password
-from engine.chat.base import ChatReply, ChatRequest
+from engine.chat.address import APIS, Address, check_key
+from engine.chat.base import ChatReply, ChatRequest, EndpointUnusable
+from engine.chat.client import CONNECT_SECONDS, no_connection, open_clients
+from engine.chat.event_stream import is_stream, read_stream
 from engine.chat.limiter import Limiter
 from engine.chat.prices import Price, cost
-from engine.chat.retry import Retries, Transient, http_error
+from engine.chat.refusal import advice
+from engine.chat.responses import to_chat, to_responses
+from engine.chat.retry import Retries, Transient
+from engine.chat.server_error import ServerError, error_in, is_page, page_error, words_of
 from engine.templates.base import Message
 from engine.templates.openai_format import replace_surrogates
 from search.policy import PolicyError
@@ -26,24 +32,26 @@ from search.usage import Usage
 
 _KEPT = ("content", "refusal", "reasoning", "reasoning_content")
 _CONNECTIONS = 8  # at once, per client
-_SHOWN = 500  # characters of a server's message that are shown
+_SHOWN = 300  # characters of a server's message that are shown
+_PATIENCE = 3.0  # seconds for a server that has never answered and drops connections
 
 
 class Endpoint:
     """A Chat. The key and a password in the address never show in an error or in `base_url`.
 
     Args:
-        base_url: the server's address; may hold a user and a password.
+        address: the server's; a text is read by `Address.of`.
         price: of the model; fills `usage.usd`.
         timeout: seconds per attempt, from the first byte sent to the last received.
 
     Raises:
-        PolicyError: the address is not a URL, or the key is not printable ASCII.
+        PolicyError: the address is not a URL, the key is not printable ASCII, or the environment's
+            proxies or certificates cannot be used.
     """
 
     def __init__(
         self,
-        base_url: str,
+        address: str | Address,
         api_key: str = "",
         *,
         concurrency: int = 64,
@@ -51,31 +59,25 @@ class Endpoint:
         price: Price | None = None,
         timeout: float = 300.0,
     ) -> None:
-        from openai import AsyncOpenAI, Timeout  # 0.4 s: `engine --help` must not pay it
-
-        self.base_url, password = split_password(base_url)
-        if not (api_key.isascii() and api_key.isprintable()):
-            raise PolicyError(
-                "the key (OPENAI_API_KEY) holds characters that are not printable ASCII"
-            )
+        self._address = Address.of(address) if isinstance(address, str) else address
+        self.base_url = self._address.where
+        check_key(api_key, self._address.key_variable)
         self.limiter = Limiter(concurrency)
         self._retries = retries or Retries()
         self._price = price
         self._timeout = timeout
         # Local servers get keys such as "none"; hiding those would garble error messages.
-        self._secrets = [secret for secret in (api_key, password) if len(secret) > 5]
+        secrets = (api_key, self._address.password)
+        self._secrets = [secret for secret in secrets if len(secret) > 5]
         self._stopping = asyncio.Event()
+        self._prefix = ""  # where the API is below the base URL
+        self._reached = False  # some response came, even if it was an error
+        self._first_sent: float | None = None
+        self._answered: set[frozenset[str]] = set()  # kinds of requests that succeeded
         # At every request a client's pool checks each connection, with two system calls per idle
         # one; each of these lets the environments' threads take the interpreter lock.
-        self._clients = [
-            AsyncOpenAI(
-                base_url=base_url,
-                api_key=api_key or "none",
-                max_retries=0,  # ours are counted, bounded and shared with the limiter
-                timeout=Timeout(timeout, connect=min(timeout, 10.0)),
-            )
-            for _ in range(-(-concurrency // _CONNECTIONS))
-        ]
+        number = -(-concurrency // _CONNECTIONS)
+        self._clients = open_clients(self._address, api_key, timeout, number)
         self._turns = itertools.cycle(self._clients)
 
     async def complete(self, request: ChatRequest) -> ChatReply:
@@ -84,6 +86,34 @@ class Endpoint:
         if request.tools:
             body["tools"] = request.tools
         return await self._retries.run(self._sleep, self._attempt, body)
+
+    async def check(self) -> None:
+        """See within seconds, at no cost, that the server can be reached and takes the key.
+
+        The list of models is asked for; servers that have none pass.
+
+        Raises:
+            EndpointUnusable: it cannot.
+        """
+        import openai
+
+        try:
+            async with asyncio.timeout(CONNECT_SECONDS + 1):
+                limits = openai.Timeout(CONNECT_SECONDS)
+                await self._clients[0].get("/models", cast_to=str, options={"timeout": limits})
+        except openai.APIStatusError as error:
+            words, code = words_of(error.body)
+            refused = ServerError(self._shown(words), error.status_code, code)
+            if refused.status == 401 and "scope" not in words:
+                what = advice(refused, {"model": ""}, self._address)
+                raise EndpointUnusable(f"{self.base_url}: {refused.text}; {what}") from None
+        except TimeoutError:
+            return
+        except openai.APIError as error:
+            found = no_connection(error, self._address)
+            if found.unreached:
+                words = f"{self.base_url}: {self._shown(found.words)}"
+                raise EndpointUnusable(words, used_up=True) from None
 
     def stop(self) -> None:
         """Send nothing more: cancel the calls that wait for a turn or for a retry.
@@ -103,41 +133,112 @@ class Endpoint:
                 raise asyncio.CancelledError("the endpoint was stopped")
             began = monotonic()
             try:
-                reply = _reply(await self._post(body), self._price, bool(body.get("logprobs")))
+                raw = await self._answer(body)
+                reply = _reply(raw, self._price, bool(body.get("logprobs")))
             except Transient as failure:
                 failure.took = monotonic() - began
                 if failure.congested:
                     pause = min(failure.after or 0.0, self._retries.patience)
                     self.limiter.cut(sent, pause)
                 raise
+            self._answered.add(_kind(body))
             self.limiter.grow()
             return reply
 
-    async def _post(self, body: dict[str, Any]) -> str:
-        """Return the body of a successful response.
+    async def _answer(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Return the decoded answer, in the chat API's form.
 
         Raises:
             Transient: the error may pass.
+            PolicyError: it will not; EndpointUnusable: it is the same for every request.
+        """
+        try:
+            return await self._answer_below(self._prefix, body)
+        except ServerError as error:
+            if self._may_lack_v1 and (error.page or error.status in (0, 404, 405)):
+                try:
+                    return await self._answer_below("/v1", body)
+                except ServerError as second:
+                    if not (second.page or second.status in (404, 405)):
+                        error = second
+            error.words = self._shown(error.words)
+            what = None if self._retries.before_first else advice(error, body, self._address)
+            if what is None or self._took_before(body, error):
+                raise error.of_request() from None
+            raise EndpointUnusable(f"{self.base_url}: {error.text}; {what}") from None
+
+    def _took_before(self, body: dict[str, Any], error: ServerError) -> bool:
+        """Whether what is refused was taken before: the parameters, or any request at all."""
+        about_parameters = error.status in (0, 400, 422, 500, 501) and not error.page
+        return _kind(body) in self._answered if about_parameters else bool(self._answered)
+
+    @property
+    def _may_lack_v1(self) -> bool:
+        """Whether the API may be below /v1, which the base URL leaves out."""
+        bare = not urlsplit(self._address.public).path
+        return bare and not (self._prefix or self._answered or self._address.azure)
+
+    async def _answer_below(self, prefix: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Ask at the base URL and `prefix`.
+
+        Raises:
+            ServerError: the answer is an error; and as `_post`.
+        """
+        chat = self._address.api == "chat"
+        sent = body if chat else to_responses(body)
+        raw = _decoded(await self._post(prefix + APIS[self._address.api], sent))
+        raw = raw if chat else to_chat(raw, body)
+        if not raw.get("choices") and (error := error_in(raw)):
+            raise error
+        self._prefix = prefix
+        return raw
+
+    async def _post(self, path: str, body: dict[str, Any]) -> str:
+        """Return the body of a successful response.
+
+        Raises:
+            ServerError: the server says that there is an error.
+            Transient: no response came; another attempt may bring one.
             PolicyError: it will not.
         """
         import openai
 
+        if self._first_sent is None:
+            self._first_sent = monotonic()
         try:
             async with asyncio.timeout(self._timeout):
                 client = next(self._turns)
-                return await client.post("/chat/completions", body=body, cast_to=str)
+                text = await client.post(path, body=body, cast_to=str)
         except UnicodeEncodeError:
-            return await self._post(replace_surrogates(body))
-        except (TimeoutError, openai.APITimeoutError):
-            words = f"no answer from {self.base_url} in {self._timeout:g} s"
-            raise Transient(words, congested=True) from None
+            return await self._post(path, replace_surrogates(body))
         except openai.APIStatusError as error:
-            words, code = _error_of(error.body)
+            self._reached = True
+            words, code = words_of(error.body)
             headers = error.response.headers
-            raise http_error(error.status_code, self._shown(words), code, headers) from None
-        except openai.APIError as error:  # a broken connection or response
-            words = f"{error.message} {error.__cause__ or ''}"
-            raise Transient(f"{self.base_url}: {self._shown(words)}") from None
+            if error.response.history:  # the client repeats a redirected POST as GET
+                words += f" (redirected to {error.response.url}: use that address)"
+            raise ServerError(words, error.status_code, code, headers) from None
+        except (TimeoutError, openai.APIError) as error:
+            raise self._no_response(error) from None
+        self._reached = True
+        return text
+
+    def _no_response(self, error: Exception) -> Exception:
+        """Return the error for a request that brought none."""
+        import openai
+
+        found = no_connection(error, self._address)
+        words = f"{self.base_url}: {self._shown(found.words)}"
+        waited = monotonic() - (self._first_sent or 0.0) > _PATIENCE
+        timed_out = isinstance(error, TimeoutError | openai.APITimeoutError)
+        hopeless = found.unreached or (waited and not timed_out)
+        if hopeless and not (self._reached or self._retries.before_first):
+            return EndpointUnusable(words, used_up=True)
+        if found.final:
+            return PolicyError(words, used_up=True)
+        if timed_out:
+            words = f"no answer from {self.base_url} in {self._timeout:g} s"
+        return Transient(words, congested=timed_out)
 
     def _shown(self, words: str) -> str:
         for secret in self._secrets:
@@ -153,36 +254,44 @@ class Endpoint:
         raise asyncio.CancelledError("the endpoint was stopped")
 
 
-def _error_of(body: object) -> tuple[str, str]:
-    """Return a server's message and code for an error, from the decoded response body."""
-    if isinstance(body, Mapping):
-        words = body.get("message") or body.get("detail") or json.dumps(body)
-        code = body.get("code") or body.get("type") or ""
-        return str(words), str(code)
-    return str(body or "no message"), ""
+def _kind(body: Mapping[str, Any]) -> frozenset[str]:
+    """Return what a request asks of a server: its parameters' names."""
+    several = {"n"} if (body.get("n") or 1) > 1 else set()
+    return frozenset((body.keys() - {"n"}) | several)
 
 
-def _reply(text: str, price: Price | None, logprobs: bool) -> ChatReply:
-    """Read the body of a successful response.   logprobs: whether they were requested.
+def _decoded(text: str) -> dict[str, Any]:
+    """Decode the body of a successful response, which may be an event stream.
 
     Raises:
-        Transient: the body is broken: not JSON, no choices, or a malformed message.
-        PolicyError: it is a permanent error, which some proxies send with status 200.
+        Transient: the body is broken.
+        ServerError: it is a web page.
     """
+    if is_page(text):
+        raise page_error(text)
     try:
-        raw = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise Transient(f"the server's response is not JSON ({error}): {text[:100]!r}") from None
+        raw = read_stream(text) if is_stream(text) else json.loads(text.lstrip("\ufeff"))
+    except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise Transient(f"the server's response is not JSON ({error}): {text[:300]!r}") from None
     if "\\ud" in text or "\\uD" in text:
         raw = replace_surrogates(raw)
+    if isinstance(raw, str) and raw:
+        raise ServerError(raw)
     if not isinstance(raw, dict):
-        raise Transient(f"the server's response is not a JSON object: {text[:100]!r}")
-    if isinstance(raw.get("error"), dict) and not raw.get("choices"):
-        words, code = _error_of(raw["error"])
-        raise http_error(int(code) if code.isdecimal() else 500, words[:_SHOWN], code, {})
+        raise Transient(f"the server's response is not a JSON object: {text[:300]!r}")
+    return raw
+
+
+def _reply(raw: dict[str, Any], price: Price | None, logprobs: bool) -> ChatReply:
+    """Read a decoded answer.   logprobs: whether they were requested.
+
+    Raises:
+        Transient: it has no choices, or a malformed message.
+    """
     choices = raw.get("choices")
     if not isinstance(choices, list) or not choices:
-        raise Transient("the server's response has no choices")
+        shown = json.dumps(raw, ensure_ascii=False)[:_SHOWN]
+        raise Transient(f"the server's response has no choices: {shown}")
     messages = tuple(_message(choice) for choice in choices)
     finish = tuple(str(choice.get("finish_reason") or "") for choice in choices)
     usage = _usage(raw.get("usage"), price)

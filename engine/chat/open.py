@@ -1,11 +1,11 @@
 """The chat stack, built in one place: a journal over a budget over an endpoint."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
-from engine.chat.address import resolve_address
+from engine.chat.address import KEY, Address, resolve
 from engine.chat.base import Chat
 from engine.chat.budget import Budget, BudgetedChat, Reservations
 from engine.chat.endpoint import Endpoint
@@ -26,6 +26,9 @@ class EndpointSpec:
         api_key: the key; it is in no log and no file.
         price: of the model; None counts no dollars.
         timeout: seconds per attempt.
+        api: a key of `address.APIS`; "" for what the address says, else chat.
+        api_version: Azure's `api-version`; "" for what the address or the environment says.
+        key_variable: the environment variable that holds the key.
     """
 
     base_url: str = field(repr=False)
@@ -33,27 +36,66 @@ class EndpointSpec:
     price: Price | None = None
     retries: Retries = field(default_factory=Retries)
     timeout: float = 300.0
+    api: str = ""
+    api_version: str = ""
+    key_variable: str = KEY
 
     @classmethod
-    def from_environment(cls, base_url: str = "", price: Price | None = None) -> Self:
-        """Return the spec of `base_url`, else OPENAI_BASE_URL, else OpenAI; key OPENAI_API_KEY.
+    def from_environment(
+        cls, base_url: str = "", price: Price | None = None, api: str = "", api_version: str = ""
+    ) -> Self:
+        """Return the spec of `base_url`, else OPENAI_BASE_URL, else OpenAI; see `resolve`.
 
         Raises:
             PolicyError: the address is not a URL, or is OpenAI's own and there is no key.
         """
-        url, key = resolve_address(base_url)
-        return cls(url, key, price)
+        address, key = resolve(base_url, api, api_version)
+        return cls(
+            address.url,
+            key,
+            price,
+            api=address.api,
+            api_version=address.api_version,
+            key_variable=address.key_variable,
+        )
+
+    @property
+    def address(self) -> Address:
+        """The address as it is asked.
+
+        Raises:
+            PolicyError: it is not a URL.
+        """
+        return Address.of(self.base_url, self.api, self.api_version, self.key_variable)
 
     def open(self, concurrency: int) -> Endpoint:
-        """Open an endpoint for at most `concurrency` requests at once; the caller closes it."""
+        """Open an endpoint for at most `concurrency` requests at once; the caller closes it.
+
+        It does not wait for a server that has never answered: see `Retries.before_first`.
+
+        Raises:
+            PolicyError: the address, the key, or the environment's proxies cannot be used.
+        """
         return Endpoint(
-            self.base_url,
+            self.address,
             self.api_key,
             concurrency=concurrency,
-            retries=self.retries,
+            retries=replace(self.retries, before_first=False),
             price=self.price,
             timeout=self.timeout,
         )
+
+    async def check(self) -> None:
+        """See at no cost that the server can be reached; see `Endpoint.check`.
+
+        Raises:
+            PolicyError: it cannot, or the address or the key cannot be used.
+        """
+        endpoint = self.open(1)
+        try:
+            await endpoint.check()
+        finally:
+            await endpoint.aclose()
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from typing import Any
 
 from search.usage import Usage
 from treegraft.errors import TreegraftError
+from treegraft.file_errors import FileError
+from treegraft.text_files import read_text
 
 _BUILT_IN = Path(__file__).with_name("prices.json")
 
@@ -76,6 +78,22 @@ def needed_price(model: str, prices: Prices) -> Price:
     return price
 
 
+def known_usd(usage: Usage, unpriced: bool) -> float | None:
+    """Return the dollars that `usage` cost; None if that is unknown.
+
+    unpriced: whether the price of some model asked was not known.
+    """
+    return None if unpriced and usage.tokens and not usage.usd else usage.usd
+
+
+def usd_text(usage: Usage, unpriced: bool) -> str:
+    """Return the dollars that `usage` cost, for people: "$0.12", or that the price is unknown."""
+    usd = known_usd(usage, unpriced)
+    if usd is None:
+        return "price unknown"
+    return f"at least ${usd:.2f}" if unpriced and usage.tokens else f"${usd:.2f}"
+
+
 def cost(price: Price, usage: Usage) -> float:
     """Return the cost of `usage` in US dollars."""
     fresh = usage.prompt_tokens - usage.cached_tokens
@@ -86,9 +104,9 @@ def cost(price: Price, usage: Usage) -> float:
 @cache
 def _read(path: Path) -> dict[str, Price]:
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise PriceError(f"{path}: {error.strerror}") from error
+        raw = json.loads(read_text(path))
+    except FileError as error:
+        raise PriceError(f"--prices: {error}") from error
     except (ValueError, RecursionError) as error:
         raise PriceError(f"{path}: not JSON ({error})") from error
     models = raw.get("models", raw) if isinstance(raw, dict) else None

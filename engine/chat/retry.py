@@ -21,7 +21,7 @@ from search.policy import PolicyError
 T = TypeVar("T")
 
 _RETRIED = {408, 409, 425, 429}
-_FINAL_CODES = {
+FINAL_CODES = {
     "insufficient_quota",
     "billing_hard_limit_reached",
     "billing_not_active",
@@ -51,7 +51,7 @@ def http_error(status: int, words: str, code: str, headers: Mapping[str, str]) -
     `code` is the server's name for the error, as "insufficient_quota", or "".
     """
     message = f"HTTP {status}: {words}"
-    if code in _FINAL_CODES or not (status in _RETRIED or status >= 500):
+    if code in FINAL_CODES or not (status in _RETRIED or status >= 500):
         return PolicyError(message)
     return Transient(message, after=retry_after(headers), congested=status == 429 or status >= 500)
 
@@ -84,6 +84,8 @@ class Retries:
             wait is drawn between half of the back-off and all of it.
         longest: most seconds of back-off.
         patience: longest Retry-After that is obeyed in full; a longer one is cut to this.
+        before_first: whether to wait also for a server that has never answered. False: what no
+            request would get past (a refused port, a wrong key) raises EndpointUnusable at once.
     """
 
     attempts: int = 10
@@ -91,6 +93,7 @@ class Retries:
     first: float = 0.5
     longest: float = 30.0
     patience: float = 120.0
+    before_first: bool = True
 
     async def run(
         self,

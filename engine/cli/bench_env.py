@@ -9,6 +9,7 @@ from engine.bench_env import OPERATIONS, measure
 from engine.cli.env_flags import EnvChoice
 from engine.cli.flags import command
 from engine.terminal import Json, Unsafe, confirmed, say
+from search.faults import blamed
 
 
 def _bench_env(
@@ -23,7 +24,7 @@ def _bench_env(
 
     confirmed(choice.sandbox, unsafe)
     with choice.open(limit) as (world, tasks):
-        costs = measure(world, tasks).to_dict()
+        costs = blamed(measure, world, tasks).to_dict()
     if json_:
         print(json.dumps(costs))
         return

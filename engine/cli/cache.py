@@ -31,8 +31,12 @@ def cache_list(
         print(json.dumps({"totals": asdict(whole), "entries": [asdict(e) for e in found]}))
         return
     for entry in found:
-        print("\t".join(str(value) for value in asdict(entry).values()))
-    say(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in asdict(whole).items()))
+        values = asdict(entry) | ({"usd": "price unknown"} if entry.usd is None else {})
+        print("\t".join(str(value) for value in values.values()))
+    shown = {name: value for name, value in asdict(whole).items() if name != "unpriced"}
+    if whole.unpriced:
+        shown["usd"] = f"{whole.usd:g} and the unknown price of {whole.unpriced} replies"
+    say(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in shown.items()))
 
 
 @cache.command("prune")
@@ -48,8 +52,10 @@ def cache_prune(
     """Delete paid replies. A resumed run pays for them again."""
     from engine.chat.cache import prune
     from engine.errors import UsageError
+    from treegraft.ranges import check_range
 
     if not all_ and older_than_days is None and model is None and base_url is None:
         raise UsageError("say what to delete: --older-than-days, --model, --base-url or --all")
+    check_range("--older-than-days", older_than_days, {"min": 0})
     number = prune(journal, older_than_days=older_than_days, model=model, base_url=base_url)
     say(f"{number} replies deleted from {journal}")

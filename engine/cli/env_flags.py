@@ -60,7 +60,8 @@ class EnvChoice(EnvFlags):
     """An environment and its task data, for commands that play its solutions.
 
     Attributes:
-        env: A registered environment (bird, spider, database, python, webshop), or `module:Class`.
+        env: A registered environment (bird, spider, database, python, webshop), `module:Class` or
+            `FILE.py:Class`.
         data: Folder or file of the task data.
         split: Which split: train, dev, test.
         sandbox: What confines the agent: auto, docker, bubblewrap, landlock, process.
@@ -76,12 +77,20 @@ class EnvChoice(EnvFlags):
     @contextmanager
     def open(self, limit: int | None) -> "Iterator[tuple[ToolEnv, list[Task]]]":
         """Make the environment, give it with at most `limit` of its tasks, and close it."""
+        from functools import partial
+
         import environments
+        from engine.executors.base import close_env, tasks_of
         from engine.runs.tasks import select
+        from engine.terminal import sandbox_line, say
+        from search.faults import blamed
 
         options = {"data": self.data, "split": self.split, "sandbox": self.sandbox}
-        world = environments.make(self.env, **options, **self.options(self.env))
+        options |= self.options(self.env)
+        world = blamed(partial(environments.make, self.env, **options))
         try:
-            yield world, select(world.tasks, limit=limit)
+            if unused := sandbox_line(self.sandbox, self.env, world.sandboxed):
+                say(unused)
+            yield world, select(tasks_of(world), limit=limit)
         finally:
-            world.close()
+            close_env(world)

@@ -10,7 +10,9 @@ from engine.terminal import Json
 
 
 def envs(
-    name: Annotated[str, typer.Argument(help="A registered environment, or `module:Class`.")] = "",
+    name: Annotated[
+        str, typer.Argument(help="A registered environment, `module:Class` or `FILE.py:Class`.")
+    ] = "",
     json_: Json = False,
 ) -> None:
     """List the environments, or the options of one, for `--env-arg`."""

@@ -13,6 +13,7 @@ from engine.cli.flags import command, optional
 from engine.config import Config, search_of
 from engine.panels import OUTPUT, SANDBOX, SEARCH
 from engine.runs.build_executor import Resources, RunBudget
+from engine.runs.failure import failed_line
 from engine.runs.progress import Bar
 from engine.runs.run import Selection
 from engine.terminal import Json, confirmed, resumable, say
@@ -106,7 +107,7 @@ def _report(run: Run, teacher: str, as_json: bool) -> None:
         say(
             f"{found['solved']} of {found['trees']} tasks solved, {found['nodes']} nodes, "
             f"{found['calls']} calls, {found['prompt_tokens'] + found['completion_tokens']} tokens,"
-            f" ${found['usd']:.2f}, by {teacher}; `engine stats {run.path}` shows more"
+            f" {_dollars(found)}, by {teacher}; `engine stats {run.path}` shows more"
         )
         if student := found.get("student_first"):
             say(
@@ -118,11 +119,18 @@ def _report(run: Run, teacher: str, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
+def _dollars(found: dict[str, Any]) -> str:
+    if not (unpriced := found.get("unpriced")):
+        return f"${found['usd']:.2f}"
+    known = "" if not found["usd"] else f"at least ${found['usd']:.2f}, "
+    return f"{known}price of {' and '.join(unpriced)} unknown (see --prices)"
+
+
 def _warn(summary: "Summary") -> None:
     if summary.stopped:
         say(f"the run's budget is spent: {summary.stopped} tasks were cut short; raise it to go on")
     if summary.failed:
-        say(f"{summary.failed} tasks failed; the same command tries them again")
+        say(f"{failed_line(summary.failures)}; the same command tries them again")
 
 
 explore = command(_explore, RENAMED)

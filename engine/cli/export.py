@@ -11,27 +11,34 @@ from engine.cli.flags import command
 from engine.export.export import ExportSettings
 from engine.export.export import export as export_runs
 from engine.export.filters import Filters
+from engine.export.no_rows import why_no_rows
+from engine.runs.atomic import beside
 from engine.terminal import Json, say
 
 
 def _export(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
-    output: Annotated[Path, typer.Option(help="File to write; *.parquet writes Parquet.")],
+    output: Annotated[
+        Path,
+        typer.Option(help="File to write; *.parquet writes Parquet, - to standard output."),
+    ],
     settings: ExportSettings,
     filters: Filters,
     json_: Json = False,
 ) -> None:
     """Write training rows: successful paths (sft), or pairs of success and failure (dpo)."""
-    counts = export_runs(runs, output, replace(settings, filters=filters))
+    wanted = replace(settings, filters=filters)
+    counts = export_runs(runs, output, wanted)
     if counts.stale_annotations:
         say(f"{counts.stale_annotations} marks skipped: their trees no longer have those nodes")
     if json_:
-        print(json.dumps({"rows": counts.rows, "dropped": dict(counts.dropped)}))
+        results = json.dumps({"rows": counts.rows, "dropped": dict(counts.dropped)})
+        print(results, file=beside(output))
     else:
         dropped = ", ".join(f"{reason} {n}" for reason, n in counts.dropped.most_common())
         say(f"{counts.rows} rows in {output}; paths left out: {dropped or 'none'}")
     if not counts.rows:
-        say("no row was written: no path passes the filters; see --min-reward")
+        say(f"no row was written: {why_no_rows(wanted, counts)}")
         raise typer.Exit(1)
 
 

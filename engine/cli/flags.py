@@ -6,7 +6,7 @@ needs stands in the field's metadata:
 
     flag: its name, where that is not the field's.
     panel: the group it is listed under in `--help`.
-    min, max: bounds of a number.
+    min, max, above, infinite: bounds of a number, see `treegraft.ranges`.
     default: text shown in place of the default.
     hidden: not a flag at all; the Python API sets it.
     comma: several values in one text, a,b,c.
@@ -184,6 +184,8 @@ def _parameter(option_field: Field[Any], hint: Any, texts: Mapping[str, str]) ->
     for name in ("min", "max"):
         if name in option_field.metadata:
             extra[name] = option_field.metadata[name]
+    if "above" in option_field.metadata:  # to be listed; `build` refuses the bound itself
+        extra["min"] = option_field.metadata["above"]
     switch = flag_name(option_field)
     if _plain(hint) is bool and default is not False:
         switch = f"{switch}/--no-{switch.removeprefix('--')}"

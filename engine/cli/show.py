@@ -6,6 +6,7 @@ import networkx
 from rich.text import Text
 from rich.tree import Tree as RichTree
 
+from engine.runs.atomic import atomic_write
 from search.graph import to_networkx
 from search.tree import ROOT, Node, Tree
 
@@ -68,7 +69,8 @@ def write_graphml(tree: Tree, file: Path) -> None:
         for key, value in attributes.items():
             if isinstance(value, str):
                 attributes[key] = "".join(c if _is_xml(c) else "?" for c in value)
-    networkx.write_graphml(graph, file)
+    with atomic_write(file) as part:
+        networkx.write_graphml(graph, part)
 
 
 def _is_xml(c: str) -> bool:

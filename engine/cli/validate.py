@@ -9,10 +9,10 @@ import typer
 
 from engine.cli.env_flags import EnvChoice
 from engine.cli.flags import command
-from engine.runs.tasks import quarantine_file
+from engine.runs.atomic import beside, check_writable
+from engine.runs.quarantine import default_file, earlier
 from engine.terminal import Json, Unsafe, confirmed, say
 from engine.validate import validate as validate_tasks
-from engine.validate import write_quarantine
 
 
 def _validate(
@@ -20,23 +20,26 @@ def _validate(
     limit: Annotated[int | None, typer.Option(min=1, help="Most tasks to play.")] = None,
     quarantine: Annotated[
         Path | None,
-        typer.Option(help="Where to write.", show_default="runs/quarantine-ENV-SPLIT.json"),
+        typer.Option(help="Where to write.", show_default="runs/quarantine-ENV.json"),
     ] = None,
     unsafe: Unsafe = False,
     json_: Json = False,
 ) -> None:
     """Play every task's own solution and a no-op; write down the tasks that are unsound."""
     confirmed(choice.sandbox, unsafe)
-    file = quarantine or quarantine_file(choice.env, choice.split)
+    file = quarantine or default_file(choice.env, choice.data)
+    check_writable(file)
+    before = earlier(file, choice.env, choice.data)
     with choice.open(limit) as (world, tasks):
         found = [unsound for _, unsound in validate_tasks(world, tasks) if unsound]
-    write_quarantine(file, found, choice.data)
+    before.updated(tasks, {one.task: f"{one.kind}: {one.reason}" for one in found}).write(file)
+    results = beside(file)
     report = {"tasks": len(tasks), "sound": len(tasks) - len(found), "quarantine": str(file)}
     if json_:
-        print(json.dumps({**report, "unsound": [asdict(one) for one in found]}))
+        print(json.dumps({**report, "unsound": [asdict(one) for one in found]}), file=results)
         return
     for one in found:
-        print(f"{one.task}\t{one.group}\t{one.kind}\t{one.reason}")
+        print(f"{one.task}\t{one.group}\t{one.kind}\t{one.reason}", file=results)
     say(f"{report['sound']} of {len(tasks)} tasks are sound; the others are in {file}")
 
 

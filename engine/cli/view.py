@@ -5,6 +5,7 @@ from typing import Any
 
 from engine.cli.flags import command
 from engine.runs.annotations import annotations_file
+from engine.runs.atomic import beside, check_writable
 from engine.runs.tasks import read_ids
 from engine.terminal import Json, RunFolder, say
 from engine.view.options import ViewOptions
@@ -18,7 +19,7 @@ def _view(run: RunFolder, options: ViewOptions, json_: Json = False) -> None:
 
     def report(text: str, **values: Any) -> None:
         if json_:
-            print(json.dumps(values), flush=True)
+            print(json.dumps(values), flush=True, file=beside(options.html))
         else:
             say(text)
 
@@ -32,6 +33,7 @@ def _view(run: RunFolder, options: ViewOptions, json_: Json = False) -> None:
         report(f"{new} of {total} marks added to {marks}; it had the others", marks=new)
     else:
         file = options.html or marks.with_name("view.html")
+        check_writable(file)
         with RunReader.open(run, options.pairs) as reader:
             page = write_page(run, file, reader, read_ids(options.tasks), options.limit)
         text = f"{file}: {page.tasks} tasks, {page.bytes / 1e6:.1f} MB; open it in a browser"

@@ -1,16 +1,19 @@
 """What a run needs of an executor, and the task runner that all executors share."""
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache, partial
 from typing import Protocol
 
 import environments
+from engine.chat.base import EndpointUnusable
 from engine.config import Config
 from engine.executors.build_policy import judge_of
-from environments import Task, ToolEnv
+from engine.terminal import say
+from environments import BadOutcome, Task, ToolEnv
 from sandbox import SandboxError
 from search import Policy, PolicyError, Tree
-from search.episode import in_thread
+from search.env_calls import CLOSE_SECONDS, in_thread, in_time
+from search.faults import CallHangs, TaskFault, blamed
 from treegraft.errors import TreegraftError
 
 OnResult = Callable[[Task, Tree | TreegraftError], None]
@@ -37,25 +40,66 @@ class TaskRunner:
         self._env: ToolEnv | None = None
 
     async def search(self, task: Task) -> Tree | TreegraftError:
-        """Return the tree of `task`, or the failure of the sandbox or the policy."""
+        """Return the tree of `task`, or what went wrong: the sandbox, the policy, or their code.
+
+        Raises:
+            EndpointUnusable: the policy cannot be asked at all, which no task is to blame for.
+        """
         try:
             if self._env is None:
-                self._env = await in_thread(partial(make_env, self._config))
+                self._env = await in_thread(
+                    partial(make_env, self._config), seconds=ToolEnv.call_seconds
+                )
             return await self._config.search.search(
                 self._env, task, self._policy, self._config.budget, self._judge
             )
-        except (SandboxError, PolicyError) as error:
-            if isinstance(error, SandboxError):
-                await self.close()
+        except EndpointUnusable:
+            raise
+        except (PolicyError, BadOutcome) as error:
+            return error
+        except CallHangs as error:
+            self._env = None  # a thread is still in it
+            return error
+        except (SandboxError, TaskFault) as error:  # nobody knows what state it is in
+            await self.close()
             return error
 
     async def close(self) -> None:
-        """Close the environment and its sandbox."""
+        """Close the environment and its sandbox; say so where that fails."""
         env, self._env = self._env, None
         if env is not None:
-            await in_thread(env.close)
+            try:
+                await in_thread(env.close, seconds=CLOSE_SECONDS)
+            except TreegraftError as error:
+                _say_unclosed(str(error))
+
+
+def tasks_of(env: ToolEnv) -> Sequence[Task]:
+    """Return the tasks of `env`.
+
+    Raises:
+        TaskFault: Its own code raised something else than a `TreegraftError`.
+    """
+    return blamed(lambda: env.tasks)
 
 
 def make_env(config: Config) -> ToolEnv:
-    """Return a new environment as `config` describes it."""
-    return environments.make(config.env, **config.env_options)
+    """Return a new environment as `config` describes it.
+
+    Raises:
+        TaskFault: Its own code raised something else than a `TreegraftError`.
+    """
+    return blamed(partial(environments.make, config.env, **config.env_options))
+
+
+def close_env(env: ToolEnv) -> None:
+    """Close an environment in which no task is under way; say so where that fails."""
+    try:
+        in_time(env.close, CLOSE_SECONDS)
+    except TreegraftError as error:
+        _say_unclosed(str(error))
+
+
+@cache  # once, however many environments there are
+def _say_unclosed(why: str) -> None:
+    say(f"an environment could not be closed: {why}")

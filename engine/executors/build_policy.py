@@ -10,7 +10,8 @@ from engine.policies.student_endpoint import extra
 from engine.policies.student_first import StudentFirst
 from engine.policies.teacher import Teacher
 from engine.templates import get as get_template
-from engine.templates.base import world_of
+from engine.templates.base import Template, world_of
+from engine.templates.nearest import Nearest
 from environments import ToolEnv
 from search import Judge, Policy
 
@@ -31,7 +32,7 @@ def build_policy(
         return teacher
     if student_chat is None:
         raise UsageError(f"--student {endpoint.public} needs an endpoint")
-    template = get_template(config.student_template)
+    template = _template(config, config.student_template)
     sampling = {**config.student_parameters, **extra(threshold)}
     student = Teacher(student_chat, template, world_of(env), endpoint.model, sampling)
     return StudentFirst(student, teacher, [tool.name for tool in env.tools], threshold)
@@ -42,8 +43,13 @@ def _teacher(config: Config, env: ToolEnv, chat: Chat | None) -> Policy:
         return DemonstrationPolicy(env, mistake_rate=config.mistake_rate, seed=config.seed)
     if chat is None:
         raise UsageError(f"--teacher {config.teacher} needs an endpoint")
-    template = get_template(config.template)
+    template = _template(config, config.template)
     return Teacher(chat, template, world_of(env), config.teacher, config.parameters)
+
+
+def _template(config: Config, name: str) -> Template:
+    template = get_template(name)
+    return Nearest(template) if config.repair == "nearest" else template
 
 
 def judge_of(policy: Policy) -> Judge:

@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
 from engine.chat.base import Chat
 from engine.config import Config
-from engine.executors.base import OnResult, TaskRunner, make_env
+from engine.executors.base import OnResult, TaskRunner, close_env, make_env
 from engine.executors.build_policy import build_policy
 from engine.executors.gc_pause import gc_paused
 from environments import Task
@@ -30,7 +29,6 @@ class Local:
 
     async def run(self, config: Config, tasks: Iterator[Task], on_result: OnResult) -> None:
         """See `Executor`."""
-        set_thread_pool(self._concurrency)
         env = make_env(config)
         try:
             policy = build_policy(config, env, self._chat, self._student_chat)
@@ -39,13 +37,7 @@ class Local:
                     for _ in range(self._concurrency):
                         group.create_task(_search_all(TaskRunner(config, policy), tasks, on_result))
         finally:
-            env.close()
-
-
-def set_thread_pool(concurrency: int) -> None:
-    """Give the running loop one thread per environment at work, and some to spare."""
-    pool = ThreadPoolExecutor(concurrency + 4, thread_name_prefix="environment")
-    asyncio.get_running_loop().set_default_executor(pool)
+            close_env(env)
 
 
 async def _search_all(runner: TaskRunner, tasks: Iterator[Task], on_result: OnResult) -> None:

@@ -8,7 +8,9 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection
 
 from engine.chat.open import ChatSpec
@@ -18,6 +20,9 @@ from engine.executors.pool import PoolSize, run_pool
 from engine.executors.remote_worker import END_SECONDS, RemoteWorker
 from engine.executors.worker import Message, Worker, WorkerSpec
 from environments import Task
+
+DEATH_SECONDS = 0.5
+"""How long to wait for the exit code of a process that has closed its pipe."""
 
 
 class Processes:
@@ -52,13 +57,18 @@ class _Process:
         context = multiprocessing.get_context("spawn")
         self._pipe, self._theirs = context.Pipe()
         self._process = context.Process(target=_main, args=(self._theirs, spec))
+        self._death: int | None = None  # readable once the process has ended
 
-    def start(self, receive: Callable[[Message], None], lost: Callable[[], None]) -> None:
+    def start(self, receive: Callable[[Message], None], lost: Callable[[str], None]) -> None:
         """See `Transport`."""
         self._receive, self._lost = receive, lost
         self._process.start()
         self._theirs.close()
-        asyncio.get_running_loop().add_reader(self._pipe.fileno(), self._read)
+        loop = asyncio.get_running_loop()
+        loop.add_reader(self._pipe.fileno(), self._read)
+        if hasattr(os, "pidfd_open") and self._process.pid:
+            self._death = os.pidfd_open(self._process.pid)
+            loop.add_reader(self._death, self._died)
 
     def send(self, message: Message) -> None:
         """See `Transport`."""
@@ -66,6 +76,10 @@ class _Process:
             self._pipe.send(message)
         except OSError:
             self._disconnect()
+
+    def kill(self) -> None:
+        """See `Transport`."""
+        self._process.kill()
 
     async def close(self) -> None:
         """See `Transport`."""
@@ -83,11 +97,31 @@ class _Process:
         else:
             self._receive(message)
 
+    def _died(self) -> None:
+        """Take in its last messages. A child of its own may hold the pipe open for ever."""
+        while not self._pipe.closed and self._pipe.poll():
+            self._read()
+        self._disconnect()
+
     def _disconnect(self) -> None:
         if not self._pipe.closed:
-            asyncio.get_running_loop().remove_reader(self._pipe.fileno())
+            loop = asyncio.get_running_loop()
+            loop.remove_reader(self._pipe.fileno())
             self._pipe.close()
-            self._lost()
+            if self._death is not None:
+                loop.remove_reader(self._death)
+                os.close(self._death)
+            self._process.join(DEATH_SECONDS)
+            self._lost(_how_ended(self._process.exitcode))
+
+
+def _how_ended(code: int | None) -> str:
+    """Return how a process ended, in words; "" if it did not."""
+    if code is None or code >= 0:
+        return "" if code is None else f"exit code {code}"
+    if -code == signal.SIGKILL:
+        return "SIGKILL, is the memory full?"
+    return {each.value: each.name for each in signal.Signals}.get(-code, f"signal {-code}")
 
 
 def _main(pipe: Connection, spec: WorkerSpec) -> None:
@@ -101,16 +135,19 @@ def _main(pipe: Connection, spec: WorkerSpec) -> None:
             os._exit(1)  # the driver is gone; the journal holds what is paid for
 
     async def serve() -> None:
-        worker = Worker(spec, send)
+        worker, loop = Worker(spec, send), asyncio.get_running_loop()
 
         def read() -> None:
-            try:
-                message = pipe.recv()
-            except (EOFError, OSError):
-                os._exit(1)
-            worker.receive(message)
+            """Take in what the driver sends, also while an environment blocks the event loop."""
+            while True:
+                try:
+                    message = pipe.recv()
+                except (EOFError, OSError):
+                    os._exit(1)
+                with suppress(RuntimeError):  # the loop has ended
+                    loop.call_soon_threadsafe(worker.receive, message)
 
-        asyncio.get_running_loop().add_reader(pipe.fileno(), read)
+        threading.Thread(target=read, daemon=True).start()
         await worker.serve()
 
     asyncio.run(serve())

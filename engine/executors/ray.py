@@ -125,7 +125,7 @@ class ActorTransport:
         self._actor = actor
         self._outbox: list[Message] = []
 
-    def start(self, receive: Callable[[Message], None], lost: Callable[[], None]) -> None:
+    def start(self, receive: Callable[[Message], None], lost: Callable[[str], None]) -> None:
         """See `Transport`."""
         self._serving = self._actor.serve.remote()
         self._collecting = asyncio.create_task(self._collect(receive, lost))
@@ -140,12 +140,20 @@ class ActorTransport:
         self._actor.deliver.remote(self._outbox)
         self._outbox = []
 
+    def kill(self) -> None:
+        """See `Transport`."""
+        import ray
+
+        ray.kill(self._actor)
+
     async def close(self) -> None:
         """See `Transport`. The actor itself ends with the connection to the cluster."""
         self._collecting.cancel()
         await asyncio.gather(self._collecting, return_exceptions=True)
 
-    async def _collect(self, receive: Callable[[Message], None], lost: Callable[[], None]) -> None:
+    async def _collect(
+        self, receive: Callable[[Message], None], lost: Callable[[str], None]
+    ) -> None:
         from ray.exceptions import RayError, RayTaskError
 
         try:
@@ -160,4 +168,4 @@ class ActorTransport:
         except RayError:
             return
         finally:
-            lost()
+            lost("")

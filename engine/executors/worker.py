@@ -3,26 +3,30 @@
 It and its driver (`remote_worker`) exchange messages: tuples of a kind and its values, over a pipe
 or a Ray actor. The driver holds the run's budget, which is asked before each request, and the
 journal if the worker may be on another machine; otherwise the worker opens the journal's file.
+What a user's code is part of (tasks, trees, errors) travels packed, so that no message is lost if
+that code cannot be pickled or read back.
 
 | to the driver | |
 |---|---|
-| ready, None or an error | it can search, or why it cannot |
+| ready, packed error, `call_seconds` | it can search (None), or why it cannot |
+| alive | its event loop runs; sent every `ALIVE_SECONDS` |
 | started, task id | it has received the task |
-| found, task id, tree or error | the task's result |
-| defect, task id, error | a bug or a broken journal, which stops the run |
+| found, task id, packed tree or error | the task's result |
+| defect, task id, packed error | a bug or a broken journal, which stops the run |
 | call, number, method, arguments | `reserve` of the budget; `get` or `put` of the journal |
 | settle, usage or None | see `Budget.settle` |
 | ended | nothing follows |
 
 | to the worker | |
 |---|---|
-| search, task | |
+| search, task id, packed task | |
 | answer, number, value or error | to a call |
 | stop | keep what is paid for, and end |
 """
 
 import asyncio
 import itertools
+import pickle
 import traceback
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -33,19 +37,19 @@ from typing import Any
 from engine.chat.base import ChatReply
 from engine.chat.open import ChatStack, EndpointSpec
 from engine.config import Config
-from engine.executors.base import TaskRunner, make_env
+from engine.executors.base import TaskRunner, close_env, make_env
 from engine.executors.build_policy import build_policy
 from engine.executors.gc_pause import gc_paused
-from engine.executors.local import set_thread_pool
-from environments import Task
 from sandbox.check import choose
-from search import Policy
+from search import Policy, Tree
+from search.faults import TaskFault, blamed
 from search.usage import Usage
 from treegraft.errors import TreegraftError
 
 Message = tuple[Any, ...]
 RESERVED = "reserved"
 """The driver's answer to `reserve` while the budget lasts."""
+ALIVE_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,33 +84,40 @@ class Worker:
         """Search the tasks that the driver sends until it says stop."""
         async with AsyncExitStack() as stack:
             try:
-                await self._open(stack)
+                seconds = await self._open(stack)
             except TreegraftError as error:
-                self._send(("ready", error))
+                self._send(("ready", packed(error), 0.0))
             else:
-                self._send(("ready", None))
+                self._send(("ready", packed(None), seconds))
+                alive = asyncio.create_task(self._say_alive())
                 await self._stopped.wait()
                 await self._cancel()
+                alive.cancel()
         self._send(("ended",))
 
     def receive(self, message: Message) -> None:
         """Handle a message of the driver."""
         kind, *values = message
         if kind == "search":
-            searching = asyncio.create_task(self._search(*values), name=values[0].id)
+            searching = asyncio.create_task(self._search(*values), name=values[0])
             self._searching.add(searching)
             searching.add_done_callback(self._searched)
-            self._send(("started", values[0].id))
+            self._send(("started", values[0]))
         elif kind == "answer":
             self._driver.answered(*values)
         else:
             self._stopped.set()
 
-    async def _open(self, stack: AsyncExitStack) -> None:
+    async def _say_alive(self) -> None:
+        while True:
+            await asyncio.sleep(ALIVE_SECONDS)
+            self._send(("alive",))
+
+    async def _open(self, stack: AsyncExitStack) -> float:
+        """Make what is needed to search; return the environment's `call_seconds`."""
         spec = self._spec
-        set_thread_pool(spec.concurrency)
         env = make_env(spec.config)
-        stack.callback(env.close)
+        stack.callback(close_env, env)
         if env.sandboxed:
             await asyncio.to_thread(choose, spec.config.sandbox)
         teacher = student = None
@@ -119,20 +130,28 @@ class Worker:
             )
         self._policy: Policy = build_policy(spec.config, env, teacher, student)
         stack.enter_context(gc_paused())
+        return env.call_seconds
 
-    async def _search(self, task: Task) -> None:
+    async def _search(self, task_id: str, data: bytes) -> None:
         runner = self._idle.pop() if self._idle else TaskRunner(self._spec.config, self._policy)
         try:
-            self._send(("found", task.id, await runner.search(task)))
+            found: Tree | TreegraftError = await runner.search(unpacked(data))
+        except TaskFault as error:
+            found = error
         finally:
             self._idle.append(runner)
+        self._send(("found", task_id, packed(found)))
 
     def _searched(self, searching: asyncio.Task[None]) -> None:
         self._searching.discard(searching)
-        if not searching.cancelled() and (error := searching.exception()):
+        if searching.cancelled():
+            if not self._stopped.is_set():  # by code of the environment or the policy
+                fault = TaskFault("its search was cancelled", kind="CancelledError")
+                self._send(("found", searching.get_name(), packed(fault)))
+        elif error := searching.exception():
             if not isinstance(error, TreegraftError):  # its traceback would be lost on the way
                 error = RuntimeError("".join(traceback.format_exception(error)))
-            self._send(("defect", searching.get_name(), error))
+            self._send(("defect", searching.get_name(), packed(error)))
 
     async def _cancel(self) -> None:
         """Send no more requests, and close the environments; `ChatStack` keeps paid replies."""
@@ -143,6 +162,28 @@ class Worker:
         await asyncio.gather(*self._searching, return_exceptions=True)
         for runner in self._idle:
             await runner.close()
+
+
+def packed(value: Tree | BaseException | None) -> bytes:
+    """Return a result as bytes; a fault in its place if a user's class in it cannot be pickled."""
+    try:
+        data = blamed(pickle.dumps, value)
+        if isinstance(value, BaseException):
+            blamed(pickle.loads, data)
+    except TaskFault:
+        if isinstance(value, BaseException):
+            fault = TaskFault.of(value)
+        return pickle.dumps(fault)
+    return data
+
+
+def unpacked(data: bytes) -> Any:
+    """Return what `packed` was given.
+
+    Raises:
+        TaskFault: A user's class in it cannot be read back.
+    """
+    return blamed(pickle.loads, data)
 
 
 class DriverProxy:

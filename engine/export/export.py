@@ -9,10 +9,10 @@ from typing import Literal, get_args
 
 from engine.config import one_of
 from engine.errors import UsageError
-from engine.export.filters import NO_ANNOTATIONS, Counts, Filters, passing_leaves
-from engine.export.formats import Format, write_rows
+from engine.export.filters import NO_ANNOTATIONS, Counts, Filters, is_json, passing_leaves
+from engine.export.formats import Format, check_name, write_rows
 from engine.export.leak_check import check_row
-from engine.export.pairs import PairKind, find_pairs
+from engine.export.pairs import Pair, PairKind, find_pairs
 from engine.export.rows import Row, RowBuilder
 from engine.runs.annotations import (
     Annotation,
@@ -22,7 +22,9 @@ from engine.runs.annotations import (
     path_signatures,
     read_annotations,
 )
+from engine.runs.atomic import check_writable
 from engine.runs.store import Store
+from environments.types import is_finite
 from search.tree import Tree
 
 Kind = Literal["sft", "dpo"]
@@ -41,7 +43,8 @@ class ExportSettings:
             several (a,b,c), each row takes one.
         pairs: Pairs in DPO rows: step (one action each) or trajectory (to the end of each path).
         format: File format: jsonl, sharegpt or toolbench; jsonl writes Parquet if the file is
-            called *.parquet.
+            called *.parquet. The other two have no weights, so SFT rows that hold a reply that was
+            cut off are left out of them.
         mask_errors: Show actions that failed with an error, but do not train on them (sft, jsonl).
 
     Raises:
@@ -80,10 +83,12 @@ def export(runs: Sequence[Path], output: Path, settings: ExportSettings) -> Coun
     The file appears only when every row is written: if one row leaks, nothing is.
 
     Raises:
-        UsageError: a run does not exist.
+        UsageError: a run does not exist, or the file cannot be written.
         TemplateError: no such template or dialect, or the two do not go together.
         LeakError: a row would show a secret.
     """
+    check_name(output, settings.format)
+    check_writable(output)
     counts = Counts()
     rows = export_rows(runs, settings, counts)
     write_rows(rows, output, settings.format, ranking=settings.kind == "dpo")
@@ -115,7 +120,7 @@ def _unique(rows: Iterator[Row], counts: Counts) -> Iterator[Row]:
     seen: set[bytes] = set()
     for row in rows:
         content = [row.get(column) for column in ("messages", "prompt", "chosen", "rejected")]
-        digest = hashlib.sha256(json.dumps(content).encode()).digest()
+        digest = hashlib.sha256(json.dumps(content, allow_nan=False).encode()).digest()
         if digest in seen:
             counts.dropped["duplicate"] += 1
         else:
@@ -135,6 +140,7 @@ def _run_rows(run: Path, settings: ExportSettings, counts: Counts) -> Iterator[R
             run.resolve().name, store.meta(), templates, settings.dialects, settings.mask_errors
         )
         for tree in store.trees():
+            counts.trees += 1
             on_tree = _annotations_on(tree, annotations.pop(tree.task.id, ()), counts)
             fingerprints = store.fingerprints(tree.task.id)
             for row in _tree_rows(tree, builder, settings, on_tree, counts):
@@ -150,13 +156,47 @@ def _tree_rows(
     annotations: TreeAnnotations,
     counts: Counts,
 ) -> Iterator[Row]:
-    filters, kind = settings.filters, settings.pairs
-    if settings.kind == "sft":
-        for leaf in passing_leaves(tree, filters, counts, annotations):
-            yield builder.sft_row(tree, leaf)
-    else:
-        for pair in find_pairs(tree, filters, counts, kind, annotations):
-            yield builder.dpo_row(tree, pair, kind)
+    if settings.kind == "dpo":
+        yield from (row for _, row in pair_rows(tree, builder, settings, annotations, counts))
+        return
+    for leaf in passing_leaves(tree, settings.filters, counts, annotations):
+        row = builder.sft_row(tree, leaf)
+        if why := _why_useless(row, settings.format):
+            counts.dropped[why] += 1
+        else:
+            yield row
+
+
+def pair_rows(
+    tree: Tree,
+    builder: RowBuilder,
+    settings: ExportSettings,
+    annotations: TreeAnnotations,
+    counts: Counts,
+) -> Iterator[tuple[Pair, Row]]:
+    """Yield the pairs of `tree` and their rows; count pairs whose halves read the same."""
+    kind = settings.pairs
+    for pair in find_pairs(tree, settings.filters, counts, kind, annotations):
+        lost = tree.path((pair.rejected if kind == "step" else pair.rejected_leaf).id)
+        row = builder.dpo_row(tree, pair, kind)
+        if not (all(map(is_json, lost)) and is_finite(row)):
+            counts.dropped["not finite"] += 1
+        elif row["chosen"][0] == row["rejected"][0]:
+            # What comes after the two actions is no choice of the agent's.
+            counts.dropped["equal halves"] += 1
+        else:
+            yield pair, row
+
+
+def _why_useless(row: Row, format: Format) -> str:
+    """Return why nobody can train on an SFT row, in a few words; "" if it can be trained on."""
+    if not is_finite(row):
+        return "not finite"
+    weights = [m.get("weight") for m in row["messages"] if m["role"] == "assistant"]
+    if not any(weight != 0 for weight in weights):
+        return "nothing to train"
+    # Only JSON lines and Parquet have weights.
+    return "incomplete" if 0 in weights and format != "jsonl" else ""
 
 
 def _annotations_on(

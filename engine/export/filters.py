@@ -4,11 +4,13 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from math import isfinite
 
 from engine.policies.student_first import OVERRULED
 from engine.runs.annotations import TreeAnnotations
-from environments.types import Action, Step
+from environments.types import Action, Step, is_finite
 from search.tree import Node, Tree
+from treegraft.ranges import check_ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,9 @@ class Filters:
     min_mark: int | None = field(default=None, metadata={"min": 1, "max": 5})
     corrected: bool = False
 
+    def __post_init__(self) -> None:
+        check_ranges(self)
+
     @property
     def use_annotations(self) -> bool:
         """Whether a person's annotations matter to these filters."""
@@ -52,11 +57,19 @@ class Counts:
     Attributes:
         dropped: paths, pairs and rows left out, by reason.
         stale_annotations: annotations of nodes that their tree no longer has.
+        trees: trees read.
+        passed: paths that pass the filters.
+        beside: what stood beside these paths in place of a failed action, for pairs: "none" (no
+            other action), or other actions that "succeeded", were left "open", are "incomplete"
+            replies, were "marked bad" or are no correction ("uncorrected").
     """
 
     rows: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
     stale_annotations: int = 0
+    trees: int = field(default=0, repr=False)
+    passed: int = field(default=0, repr=False)
+    beside: Counter[str] = field(default_factory=Counter, repr=False)
 
 
 NO_ANNOTATIONS = TreeAnnotations()
@@ -83,12 +96,15 @@ def passing_leaves(
             continue
         seen.add(words)
         passed += 1
+        counts.passed += 1
         yield leaf
 
 
 def why_dropped(path: tuple[Step, ...], filters: Filters) -> str:
     """Return why `path` taken alone does not pass, in one word; "" if it passes."""
     last = path[-1]
+    if not all(map(is_json, path)):
+        return "not finite"
     if last.info.get("gave_up") and not filters.give_ups:
         return "gave_up"
     if last.reward < filters.min_reward:
@@ -98,6 +114,11 @@ def why_dropped(path: tuple[Step, ...], filters: Filters) -> str:
     if not filters.loops and _has_loop(path):
         return "loop"
     return ""
+
+
+def is_json(step: Step) -> bool:
+    """Return whether a row can hold a step: NaN, in a run of another program, is not JSON."""
+    return isfinite(step.reward) and is_finite(step.action.arguments)
 
 
 def _why_annotated(tree: Tree, leaf: Node, filters: Filters, annotations: TreeAnnotations) -> str:

@@ -9,14 +9,37 @@ from typing import Any, Literal
 
 from engine.errors import UsageError
 from engine.export.rows import Row
-from engine.runs.atomic import atomic_write, write_text
+from engine.runs.atomic import atomic_write, is_stream, write_text
 from engine.templates.base import Message
+from treegraft.text_files import read_text
 
 Format = Literal["jsonl", "sharegpt", "toolbench"]
 
+ENDINGS: dict[Format, tuple[str, ...]] = {
+    "jsonl": ("", ".jsonl", ".ndjson", ".json", ".txt", ".parquet"),
+    "sharegpt": ("", ".json", ".jsonl", ".txt"),
+    "toolbench": ("", ".json", ".jsonl", ".txt"),
+}
+"""How a file of each format may be called: another ending promises another format."""
 _BATCH = 1000
 """Rows per table when Parquet is written."""
 _SHAREGPT_ROLES = {"user": "human", "assistant": "gpt", "tool": "observation"}
+
+
+def check_name(output: Path, format: Format) -> None:
+    """Check that the name of a file of rows does not promise another format.
+
+    Raises:
+        UsageError: It does.
+    """
+    endings = ENDINGS[format]
+    if output.suffix.lower() not in endings and not is_stream(output):
+        known = ", ".join(f"*{ending}" for ending in endings if ending)
+        also = "" if format != "jsonl" else "; --format writes sharegpt and toolbench"
+        raise UsageError(
+            f"--output {output}: --format {format} writes {known}, or a name without an ending"
+            + also
+        )
 
 
 def write_rows(
@@ -24,23 +47,28 @@ def write_rows(
 ) -> None:
     """Write `rows` to the file `output`, which appears only when all of them are written.
 
+    "-", a pipe or a device is written through.
+
     "jsonl" writes Parquet if `output` is called *.parquet; "sharegpt" also describes the file in
     the `dataset_info.json` beside it.
 
     Raises:
-        UsageError: pyarrow is missing, or the `dataset_info.json` is not JSON.
+        UsageError: pyarrow is missing, the file cannot be written, its name promises another
+            format, or the `dataset_info.json` is not JSON.
     """
+    check_name(output, format)
     if format == "toolbench":
         _write_json_list(map(toolbench_row, rows), output)
     elif format == "sharegpt":
         _write_json_list(map(sharegpt_row, rows), output)
-        _write_dataset_info(output, ranking=ranking)
-    elif output.suffix == ".parquet":
+        if not is_stream(output):
+            _write_dataset_info(output, ranking=ranking)
+    elif output.suffix.lower() == ".parquet":
         _write_parquet(rows, output)
     else:
         with atomic_write(output) as part, part.open("w", encoding="utf-8") as file:
             for row in rows:
-                file.write(json.dumps(row, ensure_ascii=False) + "\n")
+                file.write(json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def _write_json_list(rows: Iterable[Row], output: Path) -> None:
@@ -49,7 +77,7 @@ def _write_json_list(rows: Iterable[Row], output: Path) -> None:
         file.write("[")
         for number, row in enumerate(rows):
             file.write(",\n" if number else "\n")
-            json.dump(row, file, ensure_ascii=False)
+            json.dump(row, file, ensure_ascii=False, allow_nan=False)
         file.write("\n]\n")
 
 
@@ -88,9 +116,9 @@ def _write_dataset_info(output: Path, *, ranking: bool) -> None:
     if ranking:
         entry["ranking"] = True
     try:
-        known = json.loads(file.read_text("utf-8")) if file.exists() else {}
-    except ValueError as error:
-        raise UsageError(f"{file} is not JSON ({error}); move it away") from error
+        known = dict(json.loads(read_text(file))) if file.exists() else {}
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{file} is not a JSON object ({error}); move it away") from error
     write_text(file, json.dumps(known | {output.stem: entry}, indent=2) + "\n")
 
 
@@ -143,7 +171,8 @@ def _write_parquet(rows: Iterable[Row], output: Path) -> None:
 def _flat(row: Row) -> Row:
     """Return `row` with nested columns as JSON text: Arrow would merge the keys of all tools."""
     nested = ("messages", "prompt", "chosen", "rejected", "tools")
-    return {k: json.dumps(v, ensure_ascii=False) if k in nested else v for k, v in row.items()}
+    written = {name: value for name, value in row.items() if name in nested}
+    return row | {k: json.dumps(v, ensure_ascii=False, allow_nan=False) for k, v in written.items()}
 
 
 def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:

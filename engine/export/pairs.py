@@ -1,29 +1,40 @@
-"""DPO pairs: where a successful path and a failed sibling part."""
+"""DPO pairs: where a successful path and a failed action part.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+Paths that begin alike are one path until they part, whatever nodes they are made of: the chains of
+`react`, for example, all begin at the start state. Two states are the same if the same actions led
+there and brought the same observations; a thought makes no other state.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from math import inf
 from typing import Literal
 
-from engine.export.filters import NO_ANNOTATIONS, Counts, Filters, passing_leaves, why_dropped
+from engine.export.filters import NO_ANNOTATIONS, Counts, Filters, passing_leaves
 from engine.policies.student_first import OVERRULED
 from engine.runs.annotations import TreeAnnotations
-from search.tree import STUDENT, Node, Tree
+from search.tree import ROOT, STUDENT, Node, Tree
 
 PairKind = Literal["step", "trajectory"]
 """What the two halves of a pair hold.
 
 "step": one action each, as in TP-LLaMA (arXiv:2406.07115, section 4.2). "trajectory": everything
-from the two siblings to the ends of their paths.
+from the two actions to the ends of their paths.
 """
+
+_LEFT_OUT = ("incomplete", "marked bad")
+"""Why a failed action makes no pair; where the action did not fail, nothing is left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two siblings, one on a path that passes, the other with no such path below it.
+    """Two actions in one state: one on a path that passes, the other without a success below it.
+
+    Their nodes have the same parent, or parents that are the same state.
 
     Attributes:
         chosen_leaf: end of the path that passes.
-        rejected_leaf: last ended node below `rejected`, in depth-first order, or `rejected` itself.
+        rejected_leaf: last ended node below the rejected action, in depth-first order.
     """
 
     chosen: Node
@@ -39,55 +50,126 @@ def find_pairs(
     kind: PairKind = "step",
     annotations: TreeAnnotations = NO_ANNOTATIONS,
 ) -> Iterator[Pair]:
-    """Yield a pair for each failed sibling along each path that passes `filters`.
+    """Yield a pair for each failed action beside each path that passes `filters`.
 
-    Several paths may pass through the same two siblings: they give one step pair, but a trajectory
-    pair each. A bad annotation anywhere below a rejected sibling drops its pairs, because a pair
-    says that everything below it failed.
+    Several paths may pass through the same two actions: they give one step pair, but a trajectory
+    pair each. A bad annotation anywhere below a rejected action drops its pairs, because a pair
+    says that everything below it failed. What the other actions beside the paths were is counted.
     """
-    done: set[tuple[int, int]] = set()
+    states = _States(tree)
+    done: set[tuple[int, str, str]] = set()
     for leaf in passing_leaves(tree, filters, counts, annotations):
+        others = 0
         for chosen in tree.lineage(leaf.id):
-            for rejected, below in _failed_siblings(tree, chosen, filters):
-                if filters.corrected and not _is_correction(chosen, rejected):
+            for action, nodes in states.beside(chosen).items():
+                others += 1
+                why, rejected = _rejected(states, (chosen, nodes), filters, annotations)
+                if why:
+                    counts.beside[why] += 1
+                    if why in _LEFT_OUT:
+                        counts.dropped[why] += 1
                     continue
-                if kind == "step" and (chosen.id, rejected.id) in done:
+                parting = states.before(chosen), chosen.step.action.key, action
+                if kind == "step" and parting in done:
                     continue
-                done.add((chosen.id, rejected.id))
-                if filters.exclude_marked and annotations.any_bad(below):
-                    counts.dropped["marked bad"] += 1
-                    continue
-                last = [node for node in below if node.step.ended][-1]
-                yield Pair(chosen, rejected, leaf, last)
+                done.add(parting)
+                yield Pair(chosen, rejected, leaf, states.last_ended(rejected))
+        if not others:
+            counts.beside["none"] += 1
 
 
-def _failed_siblings(
-    tree: Tree, chosen: Node, filters: Filters
-) -> Iterator[tuple[Node, list[Node]]]:
-    """Yield the failed siblings of `chosen`, each with all nodes of its subtree.
+@dataclass(slots=True)
+class _States:
+    """The states of a tree, equal ones as one, and how the paths below each node ended.
 
-    A sibling failed if every path through it ended and none passes. One with a path that is still
-    open might have succeeded, so it makes no pair.
+    of: the number of the state that each node leads to, by node.
+    actions: the nodes of each action taken in a state.
+    best: the highest reward of the paths that ended at or below each node; -inf without one.
+    open: nodes at or below which a path has not ended.
     """
-    for sibling in tree.children(chosen.parent):
-        if sibling.id == chosen.id:
-            continue
-        below = _subtree(tree, sibling)
-        ended = [node for node in below if node.step.ended]
-        is_open = any(not node.step.ended and not tree.children(node.id) for node in below)
-        passes = any(not why_dropped(tree.path(node.id), filters) for node in ended)
-        if ended and not passes and not is_open:
-            yield sibling, below
+
+    tree: Tree
+    of: list[int] = field(default_factory=lambda: [ROOT])
+    actions: dict[int, dict[str, list[Node]]] = field(default_factory=dict)
+    best: list[float] = field(default_factory=list)
+    open: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        known: dict[tuple[int, str, str], int] = {}
+        for node in self.tree.nodes:
+            before, action = self.of[node.parent], node.step.action.key
+            state = known.setdefault((before, action, node.step.observation), len(known) + 1)
+            self.of.append(state)
+            self.actions.setdefault(before, {}).setdefault(action, []).append(node)
+        self.best = [-inf] * len(self.of)
+        for node in reversed(self.tree.nodes):
+            if node.step.ended:
+                # NaN, in a run of another program, is no failure.
+                reward = node.step.reward if node.step.reward <= inf else inf
+                self.best[node.id] = max(self.best[node.id], reward)
+            elif not self.tree.children(node.id):
+                self.open.add(node.id)
+            self.best[node.parent] = max(self.best[node.parent], self.best[node.id])
+            if node.id in self.open:
+                self.open.add(node.parent)
+
+    def before(self, node: Node) -> int:
+        """Return the state in which the action of `node` was taken."""
+        return self.of[node.parent]
+
+    def beside(self, node: Node) -> dict[str, list[Node]]:
+        """Return the other actions taken in the state of `node`, each with its nodes."""
+        taken = self.actions[self.before(node)]
+        return {key: nodes for key, nodes in taken.items() if key != node.step.action.key}
+
+    def below(self, node: Node) -> list[Node]:
+        """Return `node` and all nodes below it, in depth-first order."""
+        found, waiting = [], [node]
+        while waiting:
+            found.append(waiting.pop())
+            waiting += reversed(self.tree.children(found[-1].id))
+        return found
+
+    def last_ended(self, node: Node) -> Node:
+        """Return the last ended node at or below `node`, in depth-first order."""
+        return [each for each in self.below(node) if each.step.ended][-1]
 
 
-def _subtree(tree: Tree, root: Node) -> list[Node]:
-    """Return `root` and all nodes below it, in depth-first order."""
-    found, waiting = [], [root]
-    while waiting:
-        node = waiting.pop()
-        found.append(node)
-        waiting += reversed(tree.children(node.id))
-    return found
+def _rejected(
+    states: _States,
+    taken: tuple[Node, Sequence[Node]],
+    filters: Filters,
+    annotations: TreeAnnotations,
+) -> tuple[str, Node]:
+    """Return why an action makes no pair ("" if it does), and the node that stands for it.
+
+    An action failed if every path through it ended, and the grader gave each of them less than
+    `--min-reward`. A success that a filter leaves out is no failure, and a path that is still open
+    might have succeeded.
+
+    Args:
+        states: The states of the tree.
+        taken: The chosen node, and the nodes of the other action.
+        filters: Those of the export.
+        annotations: Those on the tree.
+    """
+    chosen, nodes = taken
+    if max(states.best[node.id] for node in nodes) >= filters.min_reward:
+        return "succeeded", nodes[-1]
+    if any(node.id in states.open for node in nodes):
+        return "open", nodes[-1]
+    complete = [node for node in nodes if not node.step.incomplete]
+    if chosen.step.incomplete or not complete:
+        return "incomplete", nodes[-1]
+    if filters.corrected:
+        complete = [node for node in complete if _is_correction(chosen, node)]
+        if not complete:
+            return "uncorrected", nodes[-1]
+    if filters.exclude_marked:
+        below = (each for node in nodes for each in states.below(node))
+        if annotations.any_bad(list(below)):
+            return "marked bad", nodes[-1]
+    return "", complete[-1]
 
 
 def _is_correction(chosen: Node, rejected: Node) -> bool:

@@ -7,14 +7,16 @@ per turn. A row ends with an assistant message: nothing is written after the las
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from engine.export.pairs import Pair, PairKind
 from engine.templates import get as get_template
 from engine.templates.base import Message, Template, World
+from engine.templates.registry import is_builtin
+from engine.templates.text import Text
 from environments.tools import Tool
-from environments.types import Step
+from environments.types import Action, Step
 from search.tree import Node, Tree
 
 Row = dict[str, Any]
@@ -30,7 +32,8 @@ class RowBuilder:
             only, so that equal paths of several runs make equal rows.
         mask_errors: give `"weight": 0` to the actions of an SFT row that the environment answered
             with an error: the student reads them but is not trained on them (AgentRefine, Fu et
-            al. 2025, arXiv:2501.01702, "refinement tuning").
+            al. 2025, arXiv:2501.01702, "refinement tuning"). Replies that are not complete have
+            weight 0 in every row.
     """
 
     run: str
@@ -71,11 +74,11 @@ class RowBuilder:
     def sft_row(self, tree: Tree, leaf: Node) -> Row:
         """Return the row of the path to `leaf`: origin, reward, messages, tools."""
         template, path = self._template(tree, leaf), tree.path(leaf.id)
-        messages = self._messages(template, tree, path)
+        messages = _mark_thoughts(self._messages(template, tree, path), template, path)
         return {
             **self._origin(tree, leaf),
             "reward": leaf.step.reward,
-            "messages": _mask_errors(messages, path) if self.mask_errors else messages,
+            "messages": _to_last_reply(messages),
             "tools": template.tools(self.world),
         }
 
@@ -83,21 +86,24 @@ class RowBuilder:
         """Return the row of `pair`: origin, prompt, chosen, rejected, tools, rewards."""
         template = self._template(tree, pair.chosen_leaf)
         before = tree.path(pair.chosen.parent)
-        prompt = template.render(self.world, tree.task, before)
+        prompt = self._messages(template, tree, before)
         chosen, rejected = (
             (pair.chosen, pair.rejected)
             if kind == "step"
             else (pair.chosen_leaf, pair.rejected_leaf)
         )
-        start = len(prompt)
+        start, depth = len(prompt), len(before)
+        # The rejected action may have a parent of its own: the same state, with other thoughts.
+        halves = ([*before, *tree.path(end.id)[depth:]] for end in (chosen, rejected))
+        kept, lost = (_to_last_reply(self._messages(template, tree, half)) for half in halves)
         return {
             **self._origin(tree, pair.chosen_leaf),
             "prompt": prompt,
-            "chosen": self._messages(template, tree, tree.path(chosen.id))[start:],
-            "rejected": self._messages(template, tree, tree.path(rejected.id))[start:],
+            "chosen": kept[start:],
+            "rejected": lost[start:],
             "tools": template.tools(self.world),
             "pair_kind": kind,
-            "depth": len(before),
+            "depth": depth,
             "chosen_reward": pair.chosen_leaf.step.reward,
             "rejected_reward": pair.rejected_leaf.step.reward,
         }
@@ -108,12 +114,20 @@ class RowBuilder:
         digest = hashlib.sha256(json.dumps(path).encode()).digest()
         return self.templates[int.from_bytes(digest[:8]) % len(self.templates)]
 
-    def _messages(self, template: Template, tree: Tree, path: tuple[Step, ...]) -> list[Message]:
-        """Return the conversation of `path` up to its last assistant message."""
+    def _messages(self, template: Template, tree: Tree, path: Sequence[Step]) -> list[Message]:
+        """Return the conversation of `path`, with weight 0 on what is not to be trained."""
         messages = template.render(self.world, tree.task, path)
-        while path and messages[-1]["role"] != "assistant":
-            messages.pop()
+        if not any(map(self._is_untrained, path)):
+            return messages
+        # Templates only append, so a step's messages are those that it adds.
+        ends = [len(template.render(self.world, tree.task, path[:n])) for n in range(len(path))]
+        for step, begin, end in zip(path, ends, [*ends[1:], len(messages)], strict=True):
+            if self._is_untrained(step):
+                messages[begin:end] = map(_untrained, messages[begin:end])
         return messages
+
+    def _is_untrained(self, step: Step) -> bool:
+        return bool(step.incomplete or (self.mask_errors and step.info.get("error")))
 
     def _origin(self, tree: Tree, leaf: Node) -> Row:
         return {
@@ -125,10 +139,43 @@ class RowBuilder:
         }
 
 
-def _mask_errors(messages: list[Message], path: tuple[Step, ...]) -> list[Message]:
-    """Return `messages` with weight 0 on the actions of `path` that the environment refused."""
-    failed = iter(bool(step.info.get("error")) for step in path)
+def _untrained(message: Message) -> Message:
+    return {**message, "weight": 0} if message["role"] == "assistant" else message
+
+
+def _to_last_reply(messages: list[Message]) -> list[Message]:
+    """Return `messages` up to the last one of the assistant."""
+    while messages and messages[-1]["role"] != "assistant":
+        messages.pop()
+    return messages
+
+
+def _mark_thoughts(
+    messages: list[Message], template: Template, path: tuple[Step, ...]
+) -> list[Message]:
+    """Return `messages` with the place of each thought, if `template` is a user's own.
+
+    `"thought_span": [start, end]` counts characters of the content. The trainer knows the thoughts
+    of built-in templates by their form.
+    """
+    if not isinstance(template, Text) or is_builtin(template):
+        return messages
+    actions = (step.action for step in path)
     return [
-        {**message, "weight": 0} if message["role"] == "assistant" and next(failed) else message
+        {**message, **_thought_span(message["content"], template, next(actions))}
+        if message["role"] == "assistant"
+        else message
         for message in messages
     ]
+
+
+def _thought_span(content: str, template: Text, action: Action) -> Message:
+    if not action.tool or not action.thought:
+        return {}
+    mark = "\ufdd0"  # a noncharacter, which no template holds
+    before, found, _ = template.write(replace(action, thought=mark)).partition(mark)
+    escaped = (json.dumps(action.thought, ensure_ascii=ascii)[1:-1] for ascii in (False, True))
+    for form in (action.thought, *escaped):
+        if found and content.startswith(form, len(before)):
+            return {"thought_span": [len(before), len(before) + len(form)]}
+    return {}

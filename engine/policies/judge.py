@@ -9,9 +9,11 @@ hit. Questions and answers stand in requests and in the journal only, never in a
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from engine.chat.base import ChatRequest
+from engine.chat.incomplete import asked_again, incomplete, may_differ
 from engine.policies.teacher import DIVERSITY, LESSONS, Teacher, describe_step, with_note
 from environments.types import Step, Task
 from search.policy import Judgement
@@ -46,7 +48,8 @@ _MAX_REFLECTION = 1000  # characters of a reflection that later requests hold
 class ModelJudge:
     """Judges by asking the teacher's model, over the same journal and budget.
 
-    An unreadable reply counts as value 0, as no preference, or as an empty reflection.
+    An unreadable reply counts as value 0, as no preference, or as an empty reflection. So does one
+    that is not complete, after it was asked for again.
     """
 
     def __init__(self, teacher: Teacher) -> None:
@@ -78,9 +81,21 @@ class ModelJudge:
         messages = with_note(teacher.template.render(teacher.world, task, path), question)
         tools = teacher.template.tools(teacher.world)
         request = ChatRequest(teacher.name, messages, tools, self.sampling)
-        reply = await teacher.chat.complete(request)
-        text = str(reply.messages[0].get("content") or "")
-        return Judgement(parse(text), reply.usage, reply.key)
+        return await self._judge(request, parse, 0)
+
+    async def _judge(
+        self, request: ChatRequest, parse: Callable[[str], T], number: int
+    ) -> Judgement[T]:
+        """Ask for the time of this number, from 0."""
+        chat = self.teacher.chat
+        reply = await chat.complete(asked_again(request, number) if number else request)
+        reason = incomplete(reply)[0]
+        if not reason:
+            text = str(reply.messages[0].get("content") or "")
+            return Judgement(parse(text), reply.usage, reply.key)
+        again = partial(self._judge, request, parse, number + 1)
+        repeated = again if may_differ(chat, request) else None
+        return Judgement(parse(""), reply.usage, reply.key, reason, repeated)
 
 
 def _score(text: str) -> float:

@@ -53,8 +53,9 @@ class StudentEndpoint:
 
     def spec(self, price: Price | None = None) -> EndpointSpec:
         """Return how to reach the server."""
-        key = (os.environ.get(KEY) or os.environ.get(OLD_KEY, "")).strip()
-        return EndpointSpec(self.base_url, key, price, RETRIES, _TIMEOUT)
+        variable = KEY if os.environ.get(KEY) or not os.environ.get(OLD_KEY) else OLD_KEY
+        key = os.environ.get(variable, "").strip()
+        return EndpointSpec(self.base_url, key, price, RETRIES, _TIMEOUT, key_variable=variable)
 
 
 def extra(threshold: float) -> dict[str, Any]:

@@ -5,7 +5,8 @@ that every search can use it.
 
 The teacher acts in a state where
 
-- the student's reply is not a call, or calls a tool the task does not have ("malformed");
+- the student's reply is not a call, calls a tool the task does not have, or is still not complete
+  when it was asked for again ("malformed");
 - the mean log-probability of the student's tokens is below a threshold ("unsure");
 - the student proposes an action that was already tried in this state ("repeat");
 - an action of the student in this state led to no success ("failed"): it is not asked again;
@@ -24,9 +25,10 @@ import sys
 from collections.abc import Callable, Collection
 from dataclasses import replace
 
+from engine.chat.base import EndpointUnusable
 from environments.types import Action, Step
 from search.policy import BudgetSpent, Policy, PolicyError, Proposal, Request
-from search.tree import STUDENT
+from search.tree import STUDENT, Call
 from search.usage import Usage
 
 THRESHOLD = -0.1
@@ -84,10 +86,12 @@ class StudentFirst:
         why = self._objection(action, logprob, request.tried)
         if not why:
             return first
-        if not request.affords(sum((call.usage for call in first.calls), Usage())):
+        spent = sum((call.usage for call in first.calls), Usage())
+        if not request.affords(spent):
             return replace(first, actions=())
+        rest = replace(request, affords=lambda more: request.affords(spent + more))
         try:
-            second = await self.teacher.propose(request)
+            second = await self.teacher.propose(rest)
         except BudgetSpent as error:
             raise BudgetSpent(str(error), first.calls + error.calls) from error
         return replace(second, calls=first.calls + second.calls, why=why)
@@ -99,15 +103,18 @@ class StudentFirst:
             return None
         try:
             proposal = await self.student.propose(replace(request, count=1))
+        except BudgetSpent as error:
+            raise BudgetSpent(str(error), _of_student(error.calls)) from error
         except PolicyError as error:
+            if isinstance(error, EndpointUnusable) and not error.used_up:
+                raise  # it is there, and refuses every request: the user can mend that
             if error.used_up:  # otherwise it is there, and refuses only this request
                 self._unreachable_until = loop.time() + PAUSE
             if not self._warned:
                 self._warn(f"the student cannot be reached; the teacher acts for it: {error}")
             self._warned = True
             return None
-        calls = tuple(replace(call, kind="student") for call in proposal.calls)
-        return replace(proposal, calls=calls, actor=STUDENT)
+        return replace(proposal, calls=_of_student(proposal.calls), actor=STUDENT)
 
     def _objection(self, action: Action, logprob: float | None, tried: list[Step]) -> str:
         """Return the reason for the teacher to act instead, or ""."""
@@ -119,3 +126,7 @@ class StudentFirst:
         if not trusting and (logprob is None or logprob < self._threshold):
             return "unsure"
         return ""
+
+
+def _of_student(calls: tuple[Call, ...]) -> tuple[Call, ...]:
+    return tuple(replace(call, kind="student") for call in calls)

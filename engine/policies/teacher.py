@@ -1,13 +1,19 @@
 """A policy that asks a chat model: an OpenAI-compatible endpoint, or a model in this process."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
-from engine.chat.base import Chat, ChatRequest
+from engine.chat.base import Chat, ChatReply, ChatRequest
+from engine.chat.incomplete import asked_again, described, incomplete, may_differ, noted
 from engine.templates.base import Message, Template, World
-from environments.types import Step
-from search.policy import Proposal, Request
+from environments.tools import Tool
+from environments.types import Action, Step
+from search.policy import BudgetSpent, PolicyError, Proposal, Request
 from search.tree import ROOT, Call
+from search.usage import Usage
+
+T = TypeVar("T")
 
 DIVERSITY = "These were already tried at this point and did not solve the task:"
 """First line of the text that asks for a different action. It is part of a request only, never of
@@ -44,7 +50,11 @@ class Teacher:
             self.sampling["stop"] = list(template.stop)
 
     async def propose(self, request: Request) -> Proposal:
-        """See `search.Policy`. A reply that is not a call becomes a malformed action."""
+        """See `search.Policy`.
+
+        A reply that is not a call, or not complete, becomes a malformed action. One that is not
+        complete is asked for again first.
+        """
         messages = self.template.render(self.world, request.task, request.path)
         if request.lessons:
             lines = [LESSONS, *(f"- {text}" for text in request.lessons)]
@@ -56,10 +66,31 @@ class Teacher:
             self._sampling(request.count, request.attempt),
             request.attempt,
         )
-        reply = await self.chat.complete(asked)
-        actions = tuple(self.template.parse(one) for one in reply.messages[: request.count])
-        calls = (Call(ROOT, reply.key, reply.usage),)
-        return Proposal(actions, calls, reply.logprobs[: request.count])
+        drawn = await self._draw(asked, request)
+        actions = tuple(_action(self.template, self.world.tools, one) for one in drawn.choices)
+        return Proposal(actions, drawn.calls, tuple(drawn.logprobs))
+
+    async def _draw(self, asked: ChatRequest, request: Request) -> "_Drawn":
+        """Ask, and ask again for what is not complete.
+
+        Raises:
+            PolicyError, BudgetSpent: See `search.Policy`.
+        """
+        drawn = _Drawn()
+        drawn.take(await self.chat.complete(asked), range(request.count))
+        for number in range(1, request.retries + 1):
+            places = drawn.incomplete
+            spent = sum((call.usage for call in drawn.calls), Usage())
+            if not (places and may_differ(self.chat, asked) and request.affords(spent)):
+                break
+            try:
+                reply = await self.chat.complete(asked_again(asked, number, len(places)))
+            except BudgetSpent as error:
+                raise BudgetSpent(str(error), drawn.calls) from error
+            except PolicyError:  # what was paid for is kept; the next request meets it again
+                break
+            drawn.take(reply, places)
+        return drawn
 
     def _sampling(self, count: int, attempt: int) -> dict[str, Any]:
         """Return the parameters, with a seed per attempt: equal seeds give equal replies."""
@@ -67,6 +98,62 @@ class Teacher:
         if "seed" in sampling:
             sampling["seed"] = (sampling["seed"] + attempt * SEED_STRIDE) % 2**31
         return sampling
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """A reply, and why it is not complete ("" if it is)."""
+
+    message: Message
+    incomplete: str
+
+
+@dataclass(slots=True)
+class _Drawn:
+    """The replies to a request, and what it cost to get them.
+
+    calls: the requests made.
+    choices: the replies.
+    logprobs: one per reply, or none at all.
+    """
+
+    calls: tuple[Call, ...] = ()
+    choices: list[_Choice] = field(default_factory=list)
+    logprobs: list[float | None] = field(default_factory=list)
+
+    @property
+    def incomplete(self) -> list[int]:
+        """The places of the replies that are not complete."""
+        return [place for place, each in enumerate(self.choices) if each.incomplete]
+
+    def take(self, reply: ChatReply, places: Sequence[int]) -> None:
+        """Put the messages of `reply` at `places`; those that are left keep what they have."""
+        reasons = incomplete(reply)
+        self.calls += (Call(ROOT, reply.key, reply.usage, incomplete=noted(reasons)),)
+        choices = map(_Choice, reply.messages, reasons)
+        _put(self.choices, places, choices)
+        _put(self.logprobs, places, reply.logprobs)
+
+
+def _put(values: list[T], places: Sequence[int], new: Iterable[T]) -> None:
+    """Set the values at `places`, which are in order; one past the end is appended."""
+    for place, value in zip(places, new, strict=False):
+        values[place : place + 1] = [value]
+
+
+def _action(template: Template, tools: Sequence[Tool], choice: _Choice) -> Action:
+    """Return the action in a reply; malformed if it is not complete."""
+    if choice.incomplete:
+        text = _text(choice.message)
+        return Action.malformed(text, described(choice.incomplete), finish=choice.incomplete)
+    return template.parse(choice.message, tools)
+
+
+def _text(message: Message) -> str:
+    """Return all that a message says, calls included, as text."""
+    calls = [call.get("function") or {} for call in message.get("tool_calls") or []]
+    called = [f"{call.get('name') or ''}({call.get('arguments') or ''})" for call in calls]
+    return "\n".join([str(message.get("content") or ""), *called]).strip()
 
 
 def ask_differently(messages: list[Message], tried: Sequence[Step]) -> list[Message]:

@@ -21,6 +21,8 @@ from typing import Any, Literal, Self, get_args
 from engine.errors import UsageError
 from engine.runs.codec import dumps
 from search.tree import ROOT, Node, Tree
+from treegraft.file_errors import reason
+from treegraft.text_files import read_text
 
 FILE = "marks.jsonl"
 MAX_WHY = 2000
@@ -140,21 +142,19 @@ def annotations_file(run: Path) -> Path:
     return (run if run.is_dir() else run.parent) / FILE
 
 
-def read_annotations(file: Path) -> list[Annotation]:
+def read_annotations(file: Path, *, whole: bool = False) -> list[Annotation]:
     """Return every line of `file` in order; an empty list if there is no file.
 
-    A last line without a line break is skipped: it is still being written.
+    A last line without a line break is skipped: it is still being written. It is read if the file
+    is known to be `whole`.
 
     Raises:
         UsageError: the file cannot be read, or a line is not an annotation.
     """
-    try:
-        text = file.read_bytes().decode("utf-8", "replace")
-    except FileNotFoundError:
+    if not file.exists():
         return []
-    except OSError as error:
-        raise UsageError(f"cannot read marks: {error}") from error
-    complete = text[: text.rfind("\n") + 1]
+    text = read_text(file)
+    complete = text if whole else text[: text.rfind("\n") + 1]
     return [Annotation.from_json(line) for line in complete.split("\n") if line.strip()]
 
 
@@ -187,7 +187,7 @@ def _locked(file: Path) -> Iterator[int]:
     try:
         handle = os.open(file, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
     except OSError as error:
-        raise UsageError(f"cannot write marks: {error}") from error
+        raise UsageError(f"cannot write marks: {file}: {reason(error)}") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         os.ftruncate(handle, file.read_bytes().rfind(b"\n") + 1)

@@ -7,16 +7,18 @@ from pathlib import Path
 
 from engine.chat.base import Chat
 from engine.chat.budget import Budget
+from engine.chat.cache import has_replies
 from engine.chat.open import ChatSpec, ChatStack, EndpointSpec
 from engine.chat.prices import needed_price, price_of, read_prices
 from engine.config import Config, one_of
 from engine.errors import UsageError
 from engine.executors.base import Executor
 from engine.executors.local import Local
-from engine.panels import BUDGET, OUTPUT, WORKERS
+from engine.panels import BUDGET, OUTPUT, TEACHER, WORKERS
 from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.runs.store import FILE, Store
 from search.usage import Usage
+from treegraft.ranges import check_ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +31,18 @@ class RunBudget:
         tokens: Prompt and completion tokens for the whole run.
     """
 
-    usd: float | None = field(default=None, metadata={"flag": "budget-usd", "panel": BUDGET})
-    calls: int | None = field(default=None, metadata={"flag": "budget-calls", "panel": BUDGET})
-    tokens: int | None = field(default=None, metadata={"flag": "budget-tokens", "panel": BUDGET})
+    usd: float | None = field(
+        default=None, metadata={"flag": "budget-usd", "panel": BUDGET, "min": 0}
+    )
+    calls: int | None = field(
+        default=None, metadata={"flag": "budget-calls", "panel": BUDGET, "min": 0}
+    )
+    tokens: int | None = field(
+        default=None, metadata={"flag": "budget-tokens", "panel": BUDGET, "min": 0}
+    )
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,16 +52,22 @@ class Resources:
     Attributes:
         chat: A model in this process, in place of the config's endpoint.
         journal: File in which paid replies are kept.
+        api_version: Azure OpenAI's api-version, such as 2024-10-21; --teacher names a deployment.
         prices: JSON file of prices that replace or extend the built-in table.
         concurrency: Tasks searched at once; per worker where there are workers.
         executor: local, processes (on this machine) or ray (on many machines; experimental).
         address: Address of the Ray cluster.
         workers: Number of workers of processes and ray.
+        fail_fast: Stop at the first task that fails, and show the traceback.
     """
 
     chat: Chat | None = field(default=None, metadata={"hidden": True})
     journal: Path | None = field(
         default=None, metadata={"panel": OUTPUT, "default": "journal.db beside the run"}
+    )
+    api_version: str = field(
+        default="",
+        metadata={"panel": TEACHER, "default": "$OPENAI_API_VERSION where Azure needs it"},
     )
     prices: Path | None = field(default=None, metadata={"panel": BUDGET})
     concurrency: int = field(default=8, metadata={"panel": WORKERS, "min": 1})
@@ -61,8 +78,10 @@ class Resources:
     workers: int | None = field(
         default=None, metadata={"panel": WORKERS, "min": 1, "default": "one per CPU"}
     )
+    fail_fast: bool = field(default=False, metadata={"panel": WORKERS})
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         one_of("executor", self.executor, ("local", "processes", "ray"))
         if self.executor == "local" and self.workers:
             raise UsageError("--workers is for --executor processes and ray")
@@ -104,13 +123,47 @@ def _chat_spec(config: Config, out: Path, budget: RunBudget, resources: Resource
     if config.teacher != DEMONSTRATION and resources.chat is None:
         bounded = budget.usd is not None or config.budget.usd is not None
         price = (needed_price if bounded else price_of)(config.teacher, prices)
-        teacher = EndpointSpec.from_environment(config.base_url, price)
+        teacher = EndpointSpec.from_environment(
+            config.base_url, price, config.api, resources.api_version
+        )
     if student_endpoint := config.student_endpoint:
-        # Without a price it costs nothing: most users serve their students themselves.
+        # Without a price it counts no dollars: most users serve their students themselves.
         student = student_endpoint.spec(price_of(student_endpoint.model, prices))
-    journal = resources.journal or out.resolve().parent / "journal.db"
     whole = Budget(budget.usd, budget.calls, budget.tokens, _spent(out))
-    return ChatSpec(journal, whole, teacher, student)
+    return ChatSpec(_journal(out, resources), whole, teacher, student)
+
+
+def _journal(out: Path, resources: Resources) -> Path:
+    return resources.journal or out.resolve().parent / "journal.db"
+
+
+async def check_teacher(config: Config, out: Path, resources: Resources) -> None:
+    """See within seconds that the teacher's server can be reached, before anything is made.
+
+    With replies of that server in the journal, nothing is asked: the run may need no other.
+
+    Raises:
+        PolicyError: it cannot be reached, refuses the key, or has no usable address.
+    """
+    if config.teacher == DEMONSTRATION or resources.chat is not None:
+        return
+    spec = EndpointSpec.from_environment(config.base_url, None, config.api, resources.api_version)
+    if not has_replies(_journal(out, resources), spec.address.where):
+        await spec.check()
+
+
+def unpriced_models(config: Config, resources: Resources) -> list[str]:
+    """Return the models that a run asks at an endpoint and whose price is not known.
+
+    Raises:
+        PriceError: the price file is not valid.
+    """
+    prices, asked = read_prices(resources.prices), []
+    if config.teacher != DEMONSTRATION and resources.chat is None:
+        asked.append(config.teacher)
+    if config.student_endpoint:
+        asked.append(config.student_endpoint.model)
+    return [model for model in asked if price_of(model, prices) is None]
 
 
 @asynccontextmanager

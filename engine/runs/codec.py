@@ -2,16 +2,39 @@
 
 import json
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
-from environments.types import Action, Step, Task
+from environments.types import Action, Step, Task, is_finite
 from search.tree import Call, Node, Tree
 from search.usage import Usage
 
 
 def dumps(value: Any) -> str:
     """Return `value` as JSON the way the store writes it: one line, not escaped to ASCII."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(json_value(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return encodable(text)
+
+
+def encodable(text: str) -> str:
+    """Return `text` with "?" for lone surrogates, which no file and no database can hold.
+
+    Models cut emoji in two, and Python names files that are not UTF-8 with them.
+    """
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def json_value(value: Any) -> Any:
+    """Return `value` with null in place of NaN and infinite numbers, which are not JSON."""
+    return value if is_finite(value) else _without_nan(value)
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _without_nan(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return list(map(_without_nan, value))
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def node_to_dict(node: Node) -> dict[str, Any]:
@@ -51,14 +74,15 @@ def node_from_dict(row: Mapping[str, Any]) -> Node:
 
 
 def call_to_list(call: Call) -> list[Any]:
-    """Return `call` as a list: state, request, usage, kind."""
+    """Return `call` as a list: state, request, usage, kind; and what was incomplete, if any."""
     used = call.usage
     counts = [used.calls, used.prompt_tokens, used.completion_tokens, used.cached_tokens, used.usd]
-    return [call.state, call.request, *counts, call.kind]
+    noted = [call.incomplete] if call.incomplete else []
+    return [call.state, call.request, *counts, call.kind, *noted]
 
 
 def call_from_list(row: list[Any]) -> Call:
-    """Return the call that `call_to_list` wrote, or an earlier version without kinds."""
+    """Return the call that `call_to_list` wrote, or an earlier version with fewer values."""
     return Call(row[0], row[1], Usage(*row[2:7]), *row[7:])
 
 

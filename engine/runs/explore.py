@@ -1,13 +1,15 @@
 """Explore many tasks at once, and keep their trees.
 
-If a task's policy or sandbox fails, the failure is recorded; any other exception is a defect and
-stops the run. A second call continues: finished tasks are skipped, and the others are searched
-again over the journal, so that no reply is paid for twice.
+If a task's policy, environment or sandbox fails, the failure is recorded, with a traceback where
+their code raised an exception. Any other exception is a defect and stops the run. A second call
+continues: finished tasks are skipped, and the others are searched again over the journal, so that
+no reply is paid for twice.
 """
 
 import fcntl
 import os
 import platform
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,14 +19,17 @@ from typing import Any
 
 from engine.config import Config
 from engine.errors import UsageError
-from engine.executors.base import Executor, make_env
-from engine.runs.store import Store
+from engine.executors.base import Executor, close_env, make_env
+from engine.runs.atomic import make_folder
+from engine.runs.failure import Failure
+from engine.runs.store import FILE, Store
 from engine.templates import source_of
 from engine.templates.base import world_of
 from environments import Task, ToolEnv
 from search import Tree
 from search.usage import Usage
 from treegraft.errors import TreegraftError
+from treegraft.file_errors import told
 
 
 class Progress:
@@ -32,6 +37,9 @@ class Progress:
 
     def note(self, text: str) -> None:
         """Receive a remark about the run as a whole."""
+
+    def prices(self, unknown: Sequence[str]) -> None:
+        """Receive the models whose price is not known, so that dollars are not either."""
 
     def begin(self, total: int, done: int) -> None:
         """Receive the number of tasks selected, and of those finished earlier."""
@@ -52,7 +60,7 @@ class Summary:
         skipped: Tasks finished earlier.
         solved: Tasks searched now and solved.
         unsolved: Tasks searched now and not solved.
-        failed: Tasks without a tree.
+        failures: Why tasks have no tree.
         stopped: Tasks cut short by the run's budget.
         usage: What was spent now.
     """
@@ -61,14 +69,44 @@ class Summary:
     skipped: int = 0
     solved: int = 0
     unsolved: int = 0
-    failed: int = 0
+    failures: list[Failure] = field(default_factory=list)
     stopped: int = 0
     usage: Usage = field(default_factory=Usage)
+
+    @property
+    def failed(self) -> int:
+        """Number of tasks without a tree."""
+        return len(self.failures)
 
     @property
     def complete(self) -> bool:
         """Whether every task has a tree whose search ended by itself."""
         return not (self.failed or self.stopped)
+
+
+class FirstFailure(TreegraftError):
+    """A task failed, and the user wants to see the first failure.
+
+    Attributes:
+        trace: The traceback, if the code of the environment or of the policy is at fault.
+    """
+
+    def __init__(self, task: Task, failure: Failure) -> None:
+        super().__init__(f"stopped at the first failed task, {task.id}: {failure.message}")
+        self.trace = failure.trace
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What a run is told beside its config.
+
+    Attributes:
+        fail_fast: Stop at the first task that fails.
+        unpriced: The names of models whose price is not known; the run keeps them.
+    """
+
+    fail_fast: bool = False
+    unpriced: Sequence[str] = ()
 
 
 async def explore(
@@ -78,11 +116,14 @@ async def explore(
     executor: Executor,
     *,
     progress: Progress | None = None,
+    options: RunOptions = RunOptions(),
 ) -> Summary:
     """Search each of `tasks` that has no finished tree in folder `run`.
 
     Raises:
         UsageError: The folder holds another run, or another process is working in it.
+        FirstFailure: With `options.fail_fast`, a task failed.
+        EndpointUnusable: The models cannot be asked at all; no task is marked as failed.
     """
     progress = progress or Progress()
     with locked(run), Store.create(run) as store:
@@ -90,32 +131,38 @@ async def explore(
         try:
             claim(store, config, lead)
         finally:
-            lead.close()
-        store.set_meta({"asked": len(tasks)})
+            close_env(lead)
+        earlier = store.meta().get("unpriced", [])
+        store.set_meta({"asked": len(tasks), "unpriced": sorted({*earlier, *options.unpriced})})
+        progress.prices(options.unpriced)
         done = store.finished() & {task.id for task in tasks}
         progress.begin(len(tasks), len(done))
         summary = Summary(len(tasks), len(done))
-        keeper = _Keeper(store, progress, summary)
+        keeper = _Keeper(store, progress, summary, options.fail_fast)
         left = [task for task in tasks if task.id not in done]
         if left:
-            with _one_line():
+            with _one_line(run):
                 await executor.run(config, iter(left), keeper.keep)
         return summary
 
 
 @contextmanager
-def _one_line() -> Iterator[None]:
-    """Raise one error of a group that the user can fix (a full disk); defects pass whole."""
+def _one_line(run: Path) -> Iterator[None]:
+    """Raise one error of a group that the user can fix, as a full disk; defects pass whole."""
     try:
         yield
     except ExceptionGroup as group:
-        fixable, defects = group.split(TreegraftError)
+        fixable, defects = group.split((TreegraftError, sqlite3.OperationalError))
         if fixable is None or defects is not None:
             raise
         first: Exception = fixable
         while isinstance(first, ExceptionGroup):
             first = first.exceptions[0]
-        raise first from group
+        if isinstance(first, TreegraftError):
+            raise first from group
+        raise UsageError(
+            f"{run / FILE}: {first}; mend that, then run the same command: finished tasks are kept"
+        ) from group
 
 
 @dataclass(slots=True)
@@ -123,13 +170,17 @@ class _Keeper:
     store: Store
     progress: Progress
     summary: Summary
+    fail_fast: bool
 
     def keep(self, task: Task, found: Tree | TreegraftError) -> None:
         """Store the result of `task` and count it."""
         if isinstance(found, TreegraftError):
-            self.store.add_failure(task, found)
-            self.summary.failed += 1
-            self.progress.failure(task, found)
+            failure = Failure.of(task, found)
+            self.store.add_failure(task, failure)
+            self.summary.failures.append(failure)
+            self.progress.failure(task, TreegraftError(failure.message))
+            if self.fail_fast:
+                raise FirstFailure(task, failure)
             return
         self.store.add_tree(found)
         self.summary.usage += found.usage
@@ -143,7 +194,7 @@ class _Keeper:
 
 
 def claim(store: Store, config: Config, env: ToolEnv) -> None:
-    """Make the run this config's, or check that it is.
+    """Make the run this config's, or check that it is. A run that holds nothing is any config's.
 
     Raises:
         UsageError: It is another config's; nothing is overwritten.
@@ -151,7 +202,7 @@ def claim(store: Store, config: Config, env: ToolEnv) -> None:
     meta, sources = store.meta(), {"template": source_of(config.template)}
     if config.student:
         sources["student_template"] = source_of(config.student_template)
-    if stored := meta.get("config"):
+    if (stored := meta.get("config")) and not store.empty:
         if difference := config.difference(stored):
             raise UsageError(f"--output holds another run ({difference}); choose another folder")
         for name, source in sources.items():
@@ -196,8 +247,9 @@ def locked(run: Path) -> Iterator[None]:
     Raises:
         UsageError: Another process works in it.
     """
-    run.mkdir(parents=True, exist_ok=True)
-    handle = os.open(run / "lock", os.O_CREAT | os.O_RDWR)
+    make_folder(run)
+    with told(f"cannot write into {run}", run):
+        handle = os.open(run / "lock", os.O_CREAT | os.O_RDWR)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -7,21 +7,30 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
-import environments
 from engine.chat.prices import cost, price_of, read_prices
 from engine.config import Config
+from engine.executors.base import close_env, make_env, tasks_of
 from engine.panels import TASKS
 from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.policies.demonstration import require_solutions
 from engine.policies.probe import probe
-from engine.runs.build_executor import Resources, RunBudget, open_executor
-from engine.runs.explore import Progress, Summary, explore
+from engine.runs.build_executor import (
+    Resources,
+    RunBudget,
+    check_teacher,
+    open_executor,
+    unpriced_models,
+)
+from engine.runs.explore import Progress, RunOptions, Summary, explore
+from engine.runs.quarantine import left_out
 from engine.runs.store import FILE, Store
-from engine.runs.tasks import quarantined, read_ids, select
+from engine.runs.tasks import read_ids, select
+from engine.terminal import sandbox_line
 from environments import Task
 from sandbox.check import choose
 from sandbox.sweep import sweep
 from search.usage import Usage
+from treegraft.ranges import check_ranges
 
 T = TypeVar("T")
 
@@ -43,8 +52,11 @@ class Selection:
     limit: int | None = field(default=None, metadata={"panel": TASKS, "min": 1})
     quarantine: Path | None = field(
         default=None,
-        metadata={"panel": TASKS, "default": "runs/quarantine-ENV-SPLIT.json if it exists"},
+        metadata={"panel": TASKS, "default": "those in runs/ of the same tasks"},
     )
+
+    def __post_init__(self) -> None:
+        check_ranges(self)
 
 
 ALL, NO_BUDGET, LOCAL = Selection(), RunBudget(), Resources()
@@ -65,23 +77,44 @@ async def run(
         TreegraftError: Something the user can fix.
     """
     progress = progress or Progress()
+    await check_teacher(config, out, resources)
     tasks = _tasks(config, selection, progress)
     if config.teacher != DEMONSTRATION and resources.chat is None:
         progress.note(_estimate(config, budget, resources, len(tasks)))
+    unpriced = unpriced_models(config, resources)
+    bounded = budget.usd is not None or config.budget.usd is not None
+    if bounded and config.student_endpoint and config.student_endpoint.model in unpriced:
+        progress.note(
+            f"the dollars leave out the student's requests: no price is known for "
+            f"{config.student_endpoint.model!r} (--prices)"
+        )
     if config.student_endpoint and _unfinished(out, tasks):
         await probe(config.student_endpoint, config.student_threshold)
     async with open_executor(config, out, budget, resources) as chosen:
-        return await explore(config, tasks, out, chosen, progress=progress)
+        return await explore(
+            config,
+            tasks,
+            out,
+            chosen,
+            progress=progress,
+            options=RunOptions(resources.fail_fast, unpriced),
+        )
 
 
 def wait(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine to its end, also where an event loop is running already (a notebook)."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _in_loop():  # not asked inside `except`, which every traceback would show
         return asyncio.run(work())
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(lambda: asyncio.run(work())).result()
+
+
+def _in_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _unfinished(out: Path, tasks: list[Task]) -> bool:
@@ -110,20 +143,27 @@ def _estimate(config: Config, budget: RunBudget, resources: Resources, tasks: in
 
 
 def _tasks(config: Config, selection: Selection, progress: Progress) -> list[Task]:
-    bad, file = quarantined(config.env, config.split, config.data, selection.quarantine)
-    env = environments.make(config.env, **config.env_options)
+    env = make_env(config)
     try:
         if config.teacher == DEMONSTRATION:
             require_solutions(env)
-        only = read_ids(selection.tasks)
-        tasks = select(env.tasks, only=only, limit=selection.limit, quarantined=bad)
-        left_out = sum(task.id in bad for task in env.tasks)
+        known = tasks_of(env)
+        unsound = left_out(config.env, config.data, known, selection.quarantine)
+        tasks = select(
+            known,
+            only=read_ids(selection.tasks),
+            limit=selection.limit,
+            quarantined=unsound.reasons,
+        )
         if env.sandboxed:
             sweep()
             choice = choose(config.sandbox)
             progress.note(f"sandbox: {choice.backend.name} ({choice.why})")
+        else:
+            unused = sandbox_line(config.sandbox, config.env, env.sandboxed)
+            progress.note(unused or f"sandbox: none ({config.env} uses none)")
     finally:
-        env.close()
-    if left_out:
-        progress.note(f"{left_out} tasks are left out: {file}")
+        close_env(env)
+    for note in unsound.notes:
+        progress.note(note)
     return tasks

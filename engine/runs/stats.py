@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.chat.prices import known_usd, usd_text
 from engine.runs.attribution import ActorStats
 from engine.runs.store import Store
 from search.tree import ROOT, Tree
@@ -21,6 +22,9 @@ class Stats:
         failures: tasks whose search failed, by kind of error.
         leaves: ended paths, by the status of their last node.
         errors: steps that the environment answered with an error, by kind.
+        repaired: steps whose reply was mended before it was read, by what was mended.
+        incomplete: replies that were not complete, by reason ("length", "content_filter", ...),
+            those included that were asked for again.
         stopped: trees, by why their search ended.
         closed: states given up early, by reason.
         duplicate_siblings: proposals dropped because a sibling had the same action.
@@ -32,6 +36,7 @@ class Stats:
         winning_calls: how many solved trees took so many requests in the states of their first
             successful path.
         actors: who acted, in runs where a student acts first.
+        unpriced: models whose price is not known; None in runs that do not say.
     """
 
     tasks: int = 0
@@ -40,6 +45,8 @@ class Stats:
     failures: Counter[str] = field(default_factory=Counter)
     leaves: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
+    repaired: Counter[str] = field(default_factory=Counter)
+    incomplete: Counter[str] = field(default_factory=Counter)
     stopped: Counter[str] = field(default_factory=Counter)
     closed: Counter[str] = field(default_factory=Counter)
     nodes: int = 0
@@ -51,6 +58,7 @@ class Stats:
     widths: Counter[int] = field(default_factory=Counter)
     winning_calls: Counter[int] = field(default_factory=Counter)
     actors: ActorStats = field(default_factory=ActorStats)
+    unpriced: list[str] | None = None
 
     @property
     def solve_rate(self) -> float:
@@ -77,18 +85,36 @@ class Stats:
             "cached_share": self._prompt_share(self.usage.cached_tokens),
             "prefix_tokens": self.prefix_tokens,
             "prefix_share": self._prompt_share(self.prefix_tokens),
-            "usd": round(self.usage.usd, 6),
+            "usd": _rounded(known_usd(self.usage, bool(self.unpriced))),
             "duplicate_siblings": self.duplicate_siblings,
             "replayed": self.replayed,
             **{name: dict(getattr(self, name).most_common()) for name in counters},
             **{name: dict(sorted(getattr(self, name).items())) for name in spreads},
-            **({"student_first": self.actors.to_dict()} if self.actors else {}),
+            **({"repaired": dict(self.repaired.most_common())} if self.repaired else {}),
+            **({"incomplete": dict(self.incomplete.most_common())} if self.incomplete else {}),
+            **({"student_first": self._student_first()} if self.actors else {}),
+            **({"unpriced": self.unpriced} if self.unpriced else {}),
         }
+
+    @property
+    def usd_text(self) -> str:
+        """The dollars spent, for people."""
+        return usd_text(self.usage, self.unpriced is None or bool(self.unpriced))
+
+    def _student_first(self) -> dict[str, Any]:
+        parts = {"teacher_usd": self.actors.teacher, "student_usd": self.actors.student}
+        usd = {k: _rounded(known_usd(used, bool(self.unpriced))) for k, used in parts.items()}
+        return self.actors.to_dict() | usd
+
+
+def _rounded(usd: float | None) -> float | None:
+    return None if usd is None else round(usd, 6)
 
 
 def stats(store: Store) -> Stats:
     """Count everything in a run, finished or not."""
     counts = Stats(failures=Counter(kind for kind, _ in store.failures().values()))
+    counts.unpriced = store.meta().get("unpriced")
     for tree in store.trees():
         _count(counts, tree)
     # A task has both a tree and a failure if the budget cut its tree and the next search failed.
@@ -130,6 +156,8 @@ def _count(counts: Stats, tree: Tree) -> None:
     counts.nodes += len(tree.nodes)
     counts.usage += tree.usage
     counts.prefix_tokens += prefix_tokens(tree)
+    for call in tree.calls:
+        counts.incomplete.update(call.incomplete.split())
     counts.actors.count(tree)
     counts.duplicate_siblings += tree.duplicates
     counts.replayed += len(tree.replayed)
@@ -141,6 +169,7 @@ def _count(counts: Stats, tree: Tree) -> None:
     for node in tree.nodes:
         if error := node.step.info.get("error"):
             counts.errors[str(error)] += 1
+        counts.repaired.update(map(str, node.step.info.get("repaired", ())))
         if node.step.ended:
             counts.leaves[node.status] += 1
             counts.depths[len(tree.lineage(node.id))] += 1

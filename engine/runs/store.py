@@ -13,18 +13,22 @@ from pathlib import Path
 from typing import Any, Self
 
 from engine.errors import UsageError
+from engine.runs.atomic import make_folder
 from engine.runs.codec import (
     call_from_list,
     call_to_list,
     dumps,
+    encodable,
     node_from_dict,
     node_to_dict,
     task_from_dict,
     task_to_dict,
 )
+from engine.runs.failure import Failure
 from engine.runs.fingerprints import Fingerprint, fingerprints
+from engine.runs.run_file import RunFileError, open_for_reading, open_for_writing
 from environments.types import Task
-from search.tree import Node, Tree
+from search.tree import Call, Node, Tree
 from search.usage import Usage
 
 FILE = "run.db"
@@ -49,17 +53,26 @@ CREATE TABLE IF NOT EXISTS calls (
     task_id TEXT NOT NULL REFERENCES trees, number INTEGER NOT NULL, state INTEGER NOT NULL,
     request TEXT NOT NULL, calls INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,
     completion_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL, usd REAL NOT NULL,
-    kind TEXT NOT NULL DEFAULT 'propose', PRIMARY KEY (task_id, number)) WITHOUT ROWID;
+    kind TEXT NOT NULL DEFAULT 'propose', incomplete TEXT NOT NULL DEFAULT '',
+    PRIMARY KEY (task_id, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (
-    task_id TEXT PRIMARY KEY REFERENCES tasks, kind TEXT NOT NULL, message TEXT NOT NULL);
+    task_id TEXT PRIMARY KEY REFERENCES tasks, kind TEXT NOT NULL, message TEXT NOT NULL,
+    trace TEXT NOT NULL DEFAULT '');
 """
 _ADDED_COLUMNS = (
     ("calls", "kind", "'propose'"),
+    ("calls", "incomplete", "''"),
     ("nodes", "actor", "''"),
     ("nodes", "why", "''"),
+    ("failures", "trace", "''"),
 )
 """Columns missing in files of earlier versions: table, column, default."""
 _JSON_COLUMNS = ("arguments", "info")
+_CALL_COLUMNS = (
+    *("state", "request", "calls", "prompt_tokens", "completion_tokens", "cached_tokens", "usd"),
+    *("kind", "incomplete"),
+)
+"""In the order of `call_to_list`; files of earlier versions lack the last two."""
 
 
 class Store:
@@ -71,16 +84,24 @@ class Store:
 
     @classmethod
     def create(cls, run: Path) -> Self:
-        """Open the run in folder `run` for writing; create the folder and the file if missing."""
-        run.mkdir(parents=True, exist_ok=True)
-        db = sqlite3.connect(run / FILE, isolation_level=None, timeout=30)
-        db.execute("PRAGMA journal_mode = WAL")
-        # No fsync per tree: a tree lost to a power failure is searched again from the journal.
-        db.execute("PRAGMA synchronous = NORMAL")
-        db.executescript(_SCHEMA)
-        for table, column, default in _ADDED_COLUMNS:
-            if column not in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}:
-                db.execute(f"ALTER TABLE {table} ADD {column} TEXT NOT NULL DEFAULT {default}")
+        """Open the run in folder `run` for writing; create the folder and the file if missing.
+
+        Raises:
+            UsageError: it cannot be written, or the file is not a run.
+        """
+        make_folder(run)
+        db = open_for_writing(run / FILE)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            # No fsync per tree: a tree lost to a power failure is searched again from the journal.
+            db.execute("PRAGMA synchronous = NORMAL")
+            db.executescript(_SCHEMA)
+            for table, column, default in _ADDED_COLUMNS:
+                if column not in {row[1] for row in db.execute(f"PRAGMA table_info({table})")}:
+                    db.execute(f"ALTER TABLE {table} ADD {column} TEXT NOT NULL DEFAULT {default}")
+        except BaseException:
+            db.close()
+            raise
         return cls(db)
 
     @classmethod
@@ -93,14 +114,10 @@ class Store:
         file = run / FILE if run.is_dir() else run
         if not file.is_file():
             raise UsageError(f"no run in {run}: `engine explore --output {run}` makes one")
-        db = sqlite3.connect(file, isolation_level=None, timeout=30)
         try:
-            db.execute("PRAGMA query_only = ON")
-            db.execute("SELECT count(*) FROM trees").fetchone()
-        except sqlite3.DatabaseError as error:
-            db.close()
-            raise UsageError(f"{file} is not a run of Treegraft: {error}") from error
-        return cls(db)
+            return cls(open_for_reading(file))
+        except RunFileError as error:
+            raise UsageError(f"{file} is not a run of Treegraft: {error.__cause__}") from error
 
     def __enter__(self) -> Self:
         return self
@@ -157,20 +174,22 @@ class Store:
                 [(task_id, *_node_row(node)) for node in tree.nodes],
             )
             self._db.executemany(
-                f"INSERT INTO calls VALUES ({', '.join('?' * 10)})",
-                [(task_id, n, *call_to_list(call)) for n, call in enumerate(tree.calls)],
+                f"INSERT INTO calls (task_id, number, {', '.join(_CALL_COLUMNS)})"
+                f" VALUES ({', '.join('?' * 11)})",
+                [(task_id, n, *_call_row(call)) for n, call in enumerate(tree.calls)],
             )
             self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite has ended it by itself if the disk is full
+                self._db.execute("ROLLBACK")
             raise
 
-    def add_failure(self, task: Task, error: Exception) -> None:
+    def add_failure(self, task: Task, failure: Failure) -> None:
         """Record why the search of `task` failed."""
         self.add_task(task)
         self._db.execute(
-            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?)",
-            (task.id, type(error).__name__, str(error)),
+            "INSERT OR REPLACE INTO failures VALUES (?, ?, ?, ?)",
+            (task.id, failure.kind, encodable(failure.message), encodable(failure.trace)),
         )
 
     def finished(self) -> set[str]:
@@ -184,14 +203,31 @@ class Store:
         sums = ", ".join(f"coalesce(sum({column}), 0)" for column in columns.split(", "))
         return Usage(*self._db.execute(f"SELECT {sums} FROM calls").fetchone())
 
+    @property
+    def empty(self) -> bool:
+        """Whether the run holds no tree and no failure."""
+        query = "SELECT EXISTS (SELECT 1 FROM trees) OR EXISTS (SELECT 1 FROM failures)"
+        return not self._db.execute(query).fetchone()[0]
+
     def failures(self) -> dict[str, tuple[str, str]]:
         """Return the kind and the message of each failed task's error, by task id."""
         rows = self._db.execute("SELECT * FROM failures ORDER BY task_id")
         return {row["task_id"]: (row["kind"], row["message"]) for row in rows}
 
+    def failure(self, task_id: str) -> Failure | None:
+        """Return why the search of a task failed, if it did."""
+        query = "SELECT * FROM failures WHERE task_id = ?"
+        row = self._db.execute(query, (task_id,)).fetchone()
+        return Failure(*row[1:]) if row else None  # runs of version 0.1 have no traceback
+
     def task_ids(self) -> list[str]:
         """Return the ids of the tasks that have a tree, in order."""
         return [row["task_id"] for row in self._db.execute("SELECT task_id FROM trees ORDER BY 1")]
+
+    def tasks(self) -> Iterator[Task]:
+        """Yield the tasks of the run, without their secrets and details, whatever came of them."""
+        for row in self._db.execute("SELECT public FROM tasks ORDER BY id"):
+            yield task_from_dict(json.loads(row["public"]))
 
     def version(self) -> int:
         """Return a number that changes whenever another connection writes to the file."""
@@ -228,7 +264,7 @@ class Store:
             task_from_dict(json.loads(row["public"])),
             row["source"],
             [_node(node) for node in nodes],
-            [call_from_list(list(call)[2:]) for call in calls],
+            [_call(call) for call in calls],
             row["repeats"],
             {int(state): reason for state, reason in json.loads(row["closed"]).items()},
             json.loads(row["replayed"]),
@@ -245,7 +281,20 @@ class Store:
 
 def _node_row(node: Node) -> list[Any]:
     row = node_to_dict(node) | {"actor": node.actor, "why": node.why}
-    return [dumps(value) if key in _JSON_COLUMNS else value for key, value in row.items()]
+    return [
+        dumps(value) if key in _JSON_COLUMNS else encodable(value) if type(value) is str else value
+        for key, value in row.items()
+    ]
+
+
+def _call_row(call: Call) -> list[Any]:
+    row = call_to_list(call)
+    return row if call.incomplete else [*row, ""]
+
+
+def _call(row: sqlite3.Row) -> Call:
+    known = {"kind": "propose", "incomplete": ""} | dict(zip(row.keys(), row, strict=True))
+    return call_from_list([known[name] for name in _CALL_COLUMNS])
 
 
 def _node(row: sqlite3.Row) -> Node:

@@ -1,11 +1,12 @@
 """Select the tasks of a run."""
 
-import json
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from engine.errors import UsageError
 from environments.types import Task
+from treegraft.file_errors import FileError
+from treegraft.text_files import read_lines
 
 
 def select(
@@ -37,55 +38,14 @@ def read_ids(spec: str) -> list[str]:
     """Return the task ids in "a,b,c", or in the file @FILE, which holds one per line.
 
     Raises:
-        UsageError: The file cannot be read.
+        UsageError: The file cannot be read, or holds none.
     """
     if not spec.startswith("@"):
         return [id.strip() for id in spec.split(",") if id.strip()]
     try:
-        lines = Path(spec[1:]).read_text("utf-8").splitlines()
-    except OSError as error:
-        raise UsageError(f"cannot read --tasks {spec}: {error}") from error
-    return [line.strip() for line in lines if line.strip()]
-
-
-def quarantine_file(env: str, split: str | None) -> Path:
-    """Return the default file that `validate` writes and `explore` reads."""
-    name = "".join(c if c.isalnum() else "-" for c in f"{env}-{split or 'default'}")
-    return Path("runs") / f"quarantine-{name}.json"
-
-
-def quarantined(
-    env: str, split: str | None, data: str | None, file: Path | None = None
-) -> tuple[dict[str, str], Path | None]:
-    """Return the tasks to leave out with reasons, and the file that lists them, if any.
-
-    Raises:
-        UsageError: See `read_quarantine`.
-    """
-    usual = quarantine_file(env, split)
-    file = file or (usual if usual.exists() else None)
-    return (read_quarantine(file, data) if file else {}), file
-
-
-def read_quarantine(file: Path, data: str | None) -> dict[str, str]:
-    """Return reasons by task id from a file that `engine validate` wrote.
-
-    The result is empty if the file was written for other data.
-
-    Raises:
-        UsageError: It is not such a file.
-    """
-    try:
-        content = json.loads(file.read_text("utf-8"))
-        tasks = {str(id): str(reason) for id, reason in content["tasks"].items()}
-        meant_for = content["data"]
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise UsageError(
-            f"{file} is not a quarantine file ({error}); `engine validate` writes one"
-        ) from error
-    return tasks if meant_for == same_data(data) else {}
-
-
-def same_data(data: str | None) -> str:
-    """Return the absolute path of a data folder; "" for the bundled tasks."""
-    return str(Path(data).resolve()) if data else ""
+        ids = [line.strip() for line in read_lines(Path(spec[1:])) if line.strip()]
+    except FileError as error:
+        raise UsageError(f"--tasks {spec}: {error}") from error
+    if not ids:
+        raise UsageError(f"--tasks {spec}: the file holds no task id")
+    return ids

@@ -7,10 +7,11 @@ become lines of the thought; a rendered reply has only "text".
 """
 
 import json
-from typing import Any
 
 from engine.templates import dialects
-from engine.templates.openai_format import action_from_call, first_json
+from engine.templates.reading.json_calls import Call, find_object
+from engine.templates.reading.json_text import NotJson, read_json
+from engine.templates.reading.reader import OBJECT_FIRST, Reader
 from engine.templates.text import Text, system_with
 from environments.types import Action
 
@@ -40,26 +41,39 @@ def write(action: Action) -> str:
     )
 
 
-def read(reply: str) -> Action:
-    """Return the action in a reply, or a malformed action."""
+def _exact(reply: str) -> Call | None:
+    """Return the call in a reply as `write` writes it."""
+    try:
+        found = read_json(reply)
+    except NotJson:
+        return None
+    if found.repaired or found.end != len(reply):
+        return None
+    match found.value:
+        case {
+            "thoughts": {"text": str(thought)},
+            "command": {"name": str(name), "args": dict(args)},
+        }:
+            whole = len(found.value) == 2 and len(found.value["thoughts"]) == 1
+            return Call(name, args, thought) if whole and len(found.value["command"]) == 2 else None
+    return None
+
+
+def _lost(reply: str) -> str:
     start = reply.find("{")
     if start < 0:
-        return Action.malformed(reply, "no JSON was found; answer with one JSON object")
-    value, error = first_json(reply[start:])
-    if error:
-        return Action.malformed(reply, error)
-    command = value.get("command") if isinstance(value, dict) else None
-    if not isinstance(command, dict):
-        return Action.malformed(reply, 'the JSON holds no "command" with "name" and "args"')
-    return action_from_call(reply, command, ("name", "args", ""), _thought(value.get("thoughts")))
+        return "no JSON was found; answer with one JSON object"
+    try:
+        found = read_json(reply[start:])
+    except NotJson as error:
+        return f"the call is {error}"
+    if found.missing:
+        return "the call is not valid JSON (it stops before its end)"
+    return 'the JSON holds no "command" with "name" and "args"'
 
 
-def _thought(thoughts: Any) -> str:
-    if isinstance(thoughts, str):
-        return thoughts
-    if not isinstance(thoughts, dict):
-        return ""
-    return "\n".join(str(thought) for thought in thoughts.values() if thought)
+read = Reader(_exact, OBJECT_FIRST, find_object, _lost)
+"""Returns the action in a reply, or a malformed action."""
 
 
 TEMPLATE = Text(

@@ -53,5 +53,11 @@ class Template(Protocol):
     def tools(self, world: World) -> list[dict[str, Any]]:
         """Return the request's `tools`; empty if the system message describes the tools."""
 
-    def parse(self, message: Message) -> Action:
-        """Return the action in a reply, or a malformed action if there is none. Never raises."""
+    def parse(self, message: Message, tools: Sequence[Tool] = ()) -> Action:
+        """Return the action in a reply, or a malformed action if there is none. Never raises.
+
+        Args:
+            message: the reply.
+            tools: those of the world. Without them, names are not mended, and arguments without
+                names cannot be read.
+        """

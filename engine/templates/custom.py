@@ -21,7 +21,7 @@ rejected. This is not a proof: a thought that contains the file's own delimiters
 import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,16 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.templates.base import TemplateError
 from engine.templates.dialects import dialect
-from engine.templates.openai_format import action_from_call, first_json
+from engine.templates.reading.arguments import Unreadable
+from engine.templates.reading.arguments import read as read_arguments
+from engine.templates.reading.json_calls import Call, lines_of
+from engine.templates.reading.json_text import NotJson, read_json
+from engine.templates.reading.reader import ANYWHERE, Reader, is_plain
 from engine.templates.text import Text
+from environments.tools import Tool
 from environments.types import Action
+from treegraft.file_errors import FileError
+from treegraft.text_files import read_text
 
 _TEXTS = {"system": None, "call": None, "observation": None, "user": "{{ prompt }}"}
 _KEYS = {*_TEXTS, "name", "dialect", "stop", "parse"}
@@ -52,9 +59,9 @@ def read_source(file: Path) -> str:
         TemplateError: it cannot be read.
     """
     try:
-        return file.read_text("utf-8")
-    except (OSError, ValueError) as error:
-        raise TemplateError(f"{file}: {error}") from error
+        return read_text(file)
+    except FileError as error:
+        raise TemplateError(str(error)) from error
 
 
 def make_template(file: Path, source: str) -> Text:
@@ -66,14 +73,16 @@ def make_template(file: Path, source: str) -> Text:
     try:
         settings = tomllib.loads(source)
         parser = _parser(settings.get("parse"))
-        template = _template(file.stem, settings, parser.read)
+        template = _template(file.stem, settings, _reader(parser))
         _try_out(template, parser.thoughts)
-    except (ValueError, re.error, jinja2.TemplateError, TemplateError) as error:
+    except (ValueError, TypeError, RecursionError, re.error, jinja2.TemplateError) as error:
+        raise TemplateError(f"{file}: {' '.join(str(error).split())}") from error
+    except TemplateError as error:
         raise TemplateError(f"{file}: {error}") from error
     return template
 
 
-def _template(name: str, settings: Mapping[str, Any], read: Callable[[str], Action]) -> Text:
+def _template(name: str, settings: Mapping[str, Any], read: Reader) -> Text:
     if unknown := sorted(set(settings) - _KEYS):
         raise TemplateError(f"unknown key {unknown[0]!r}; the keys are {', '.join(sorted(_KEYS))}")
     jinja = ImmutableSandboxedEnvironment(
@@ -122,16 +131,12 @@ class _ByPattern:
     def thoughts(self) -> bool:
         return "thought" in self.pattern.groupindex
 
-    def read(self, reply: str) -> Action:
-        found = self.pattern.search(reply)
+    def find(self, text: str, tools: Sequence[Tool]) -> Call | None:
+        found = self.pattern.search(text)
         if found is None:
-            return Action.malformed(reply, "no call was found in the form that was asked for")
-        value, error = first_json(found["arguments"] or "")
-        if error:
-            return Action.malformed(reply, error)
-        thought = found["thought"] if self.thoughts else ""
-        call = {"tool": found["tool"], "arguments": value}
-        return action_from_call(reply, call, ("tool", "arguments", ""), thought or "")
+            return None
+        thought = (found["thought"] or "") if self.thoughts else ""
+        return Call(found["tool"] or "", found["arguments"] or "", thought)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,12 +147,18 @@ class _ByJson:
     def thoughts(self) -> bool:
         return "thought" in self.paths
 
-    def read(self, reply: str) -> Action:
-        value, error = first_json(reply[max(0, reply.find("{")) :])
-        if error:
-            return Action.malformed(reply, error)
+    def find(self, text: str, tools: Sequence[Tool]) -> Call | None:
+        start = text.find("{")
+        if start < 0:
+            return None
+        try:
+            value = read_json(text[start:]).value
+        except NotJson as error:
+            raise Unreadable(f"the call is {error}") from None
         call = {part: _follow(value, path) for part, path in self.paths.items()}
-        return action_from_call(reply, call, ("tool", "arguments", "thought"), "")
+        if not isinstance(call["tool"], str):
+            return None
+        return Call(call["tool"], call["arguments"], lines_of(call.get("thought")))
 
 
 def _follow(value: Any, path: list[str]) -> Any:
@@ -156,14 +167,29 @@ def _follow(value: Any, path: list[str]) -> Any:
     return value
 
 
+def _reader(parser: "_ByPattern | _ByJson") -> Reader:
+    def exact(reply: str) -> Call | None:
+        """Return the call in a reply that `parse` reads as it is."""
+        try:
+            call = parser.find(reply, ())
+            mended = call is not None and read_arguments(call.given, None)[1]
+        except Unreadable:
+            return None
+        return None if call is None or mended or not is_plain(call.thought) else call
+
+    lost = "no call was found in the form that was asked for"
+    return Reader(exact, (parser.find, *ANYWHERE), parser.find, lambda _: lost)
+
+
 def _try_out(template: Text, thoughts: bool) -> None:
     """Raise a TemplateError if `parse` does not return what `call` wrote."""
     for action in (*_PROBES, _SILENT):
         written = template.write(action)
-        if template.read(written) != (action if thoughts else replace(action, thought="")):
+        found = template.read(written, ())
+        if found != (action if thoughts else replace(action, thought="")):
             raise TemplateError(
                 f"[parse] does not return the call that was written: wrote {written!r}, "
-                f"read {template.read(written)}"
+                f"read {found}"
             )
     template.observed("seen")
     template.asked("?")

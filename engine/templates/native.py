@@ -1,10 +1,24 @@
 """OpenAI's tool calls: one call per message, answered by a message of role "tool"."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
 from engine.templates.base import Message, World
-from engine.templates.openai_format import arguments_of, compact, function, object_of
+from engine.templates.openai_format import compact, function
+from engine.templates.reading.arguments import Unreadable
+from engine.templates.reading.json_calls import Call
+from engine.templates.reading.labels import unquoted
+from engine.templates.reading.reader import (
+    ANYWHERE,
+    Reader,
+    action_of,
+    is_plain,
+    malformed,
+    spoken,
+)
+from engine.templates.reading.reasoning import part
+from environments.tools import Tool
 from environments.types import Action, Step, Task
 
 
@@ -28,18 +42,45 @@ class Native:
         """See `Template.tools`."""
         return [function(tool) for tool in world.tools]
 
-    def parse(self, message: Message) -> Action:
-        """See `Template.parse`."""
+    def parse(self, message: Message, tools: Sequence[Tool] = ()) -> Action:
+        """See `Template.parse`. Without `tool_calls`, a call is looked for in the content."""
         text, calls = message.get("content") or "", message.get("tool_calls") or []
         if not calls:
-            return Action.malformed(text, "no tool was called; call exactly one tool")
+            return _TEXT(text, tools)
         call = calls[0].get("function") or {}
-        name, raw = str(call.get("name") or ""), call.get("arguments") or "{}"
-        arguments, error = arguments_of(raw) if isinstance(raw, str) else object_of(raw)
-        if error or not name:
-            reply = f"{text}\n{name}({raw})".strip()
-            return Action.malformed(reply, error or "the tool call names no tool")
-        return Action(name, arguments, text)
+        name, raw = str(call.get("name") or ""), call.get("arguments")
+        thought, words = _thought(text)
+        words += ["calls"] if len(calls) > 1 else []
+        try:
+            return action_of(Call(name, "{}" if raw in (None, "") else raw, thought), tools, words)
+        except Unreadable as error:
+            return malformed(f"{text}\n{name}({raw})".strip(), str(error))
+
+
+_TEXT = Reader(
+    lambda _: None, ANYWHERE, None, lambda _: "no tool was called; call exactly one tool"
+)
+
+
+def _thought(content: str) -> tuple[str, list[str]]:
+    """Return the thought that `content` holds, and words for what was mended."""
+    thought, quoted = unquoted(content)
+    if quoted or is_plain(content):
+        return thought, []
+    text = content.replace("\r\n", "\n")
+    words = ["crlf"] if text != content else []
+    parted = part(text)
+    if not parted.marked:
+        return text, words
+    both = (parted.reasoning.strip(), parted.rest.strip())
+    return "\n".join(filter(None, both)), [*words, "reasoning"]
+
+
+def _content(thought: str) -> str:
+    """Return a thought as content: as it is or, if it would be misread, as a JSON string."""
+    return (
+        thought if _thought(thought) == (thought, []) else json.dumps(thought, ensure_ascii=False)
+    )
 
 
 def _turn(step: Step, call_id: str) -> list[Message]:
@@ -47,14 +88,14 @@ def _turn(step: Step, call_id: str) -> list[Message]:
     action = step.action
     if not action.tool:
         return [
-            {"role": "assistant", "content": action.thought},
+            {"role": "assistant", "content": spoken(action)},
             {"role": "user", "content": step.observation},
         ]
     call = {"name": action.tool, "arguments": compact(action.arguments)}
     return [
         {
             "role": "assistant",
-            "content": action.thought,
+            "content": _content(action.thought),
             "tool_calls": [{"id": call_id, "type": "function", "function": call}],
         },
         {"role": "tool", "tool_call_id": call_id, "content": step.observation},

@@ -4,16 +4,20 @@
     Action: describe_table
     Action Input: {"table": "loans"}
 
-The arguments are one line of JSON, which cannot contain a line break, so the last two lines are
-always the call, whatever the thought contains. A tool name that does not fit on a line (a policy
-may call tools that do not exist) is written as a JSON string.
+The arguments are one line of JSON. A thought that would be misread (it holds such labels, or marks
+of reasoning), and a tool name that does not fit on a line (a policy may call tools that do not
+exist), are written as JSON strings.
 """
 
 import json
 import re
 
 from engine.templates.dialects import lines
-from engine.templates.openai_format import compact, first_json, object_of
+from engine.templates.openai_format import compact
+from engine.templates.reading.json_calls import Call
+from engine.templates.reading.json_text import NotJson, read_json
+from engine.templates.reading.labels import find_labelled, has_labels, unquoted
+from engine.templates.reading.reader import LABELS_FIRST, Reader, is_plain
 from engine.templates.text import Text, system_with
 from environments.types import Action
 
@@ -26,10 +30,6 @@ Action Input: its arguments as one line of JSON
 Tools:
 {tools}"""
 
-_CALL = re.compile(
-    r"\A(?:Thought: ?(?P<thought>.*)\n)?Action: ?(?P<tool>[^\n]*)\nAction Input: ?(?P<input>.*)\Z",
-    re.DOTALL,
-)
 _WHOLE = re.compile(
     r"\A(?:Thought: (?P<thought>.*)\n)?Action: (?P<tool>[^\n]*)\nAction Input: (?P<input>[^\n]*)\Z",
     re.DOTALL,
@@ -38,24 +38,31 @@ _WHOLE = re.compile(
 
 def write(action: Action) -> str:
     """Return a call as the assistant's message."""
-    thought = f"Thought: {action.thought}\n" if action.thought else ""
-    return f"{thought}Action: {_quoted(action.tool)}\nAction Input: {compact(action.arguments)}"
+    thought = action.thought
+    if not is_plain(thought) or has_labels(thought):
+        thought = json.dumps(thought, ensure_ascii=False)
+    before = f"Thought: {thought}\n" if thought else ""
+    return f"{before}Action: {_quoted(action.tool)}\nAction Input: {compact(action.arguments)}"
 
 
-def read(reply: str) -> Action:
-    """Return the action in a reply, or a malformed action."""
-    # First the form that `write` produces; else as models write it, with spaces or more text.
-    found = _WHOLE.match(reply) or _CALL.match(reply.strip())
+def _exact(reply: str) -> Call | None:
+    """Return the call in a reply as `write` writes it."""
+    found = _WHOLE.match(reply)
     if found is None:
-        return Action.malformed(reply, "no call was found; end with Action: and Action Input:")
-    tool = _unquoted(found["tool"])
-    if not tool:
-        return Action.malformed(reply, "Action: names no tool")
-    value, error = first_json(found["input"])
-    arguments, error = ({}, error) if error else object_of(value)
-    if error:
-        return Action.malformed(reply, error)
-    return Action(tool, arguments, found["thought"] or "")
+        return None
+    thought, quoted = unquoted(found["thought"] or "")
+    if not quoted and (not is_plain(thought) or has_labels(thought)):
+        return None
+    try:
+        given = read_json(found["input"])
+    except NotJson:
+        return None
+    if given.repaired or given.end != len(found["input"]) or not isinstance(given.value, dict):
+        return None
+    tool, named = unquoted(found["tool"])
+    if not tool or (tool != tool.strip() and not named):
+        return None
+    return Call(tool, given.value, thought, quoted=named)
 
 
 def _quoted(tool: str) -> str:
@@ -63,15 +70,12 @@ def _quoted(tool: str) -> str:
     return tool if plain else json.dumps(tool, ensure_ascii=False)
 
 
-def _unquoted(text: str) -> str:
-    text = text.strip()
-    if text.startswith('"'):
-        try:
-            found = json.loads(text)
-        except ValueError:
-            return text
-        return found if isinstance(found, str) else text
-    return text
+def _lost(reply: str) -> str:
+    return "no call was found; end with Action: and Action Input:"
+
+
+read = Reader(_exact, LABELS_FIRST, find_labelled, _lost)
+"""Returns the action in a reply, or a malformed action."""
 
 
 TEMPLATE = Text(

@@ -34,6 +34,11 @@ def get(name: str, dialect: str = "", source: str = "") -> Template:
     return replace(template, dialect=get_dialect(dialect)) if dialect else template
 
 
+def is_builtin(template: Text) -> bool:
+    """Return whether `template` reads calls as the built-in one of its name does."""
+    return template.name in _TEXTS and _TEXTS[template.name].read == template.read
+
+
 def source_of(name: str) -> str:
     """Return the text of a user's file; "" for a built-in template.
 

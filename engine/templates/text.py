@@ -1,7 +1,8 @@
 """The renderer of all templates whose calls are text.
 
 The system message describes the tools, in a dialect. An observation is a user message, which every
-chat template supports. A malformed reply is rendered as the model wrote it.
+chat template supports. A malformed reply is rendered as the model wrote it, an empty one as a
+placeholder.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,6 +11,8 @@ from typing import Any
 
 from engine.templates.base import Message, World
 from engine.templates.dialects import Dialect
+from engine.templates.reading.reader import spoken
+from environments.tools import Tool
 from environments.types import Action, Step, Task
 
 
@@ -26,7 +29,7 @@ class Text:
         system: returns the system message for instructions and described tools.
         dialect: describes the tools.
         write: returns a call as the assistant's message.
-        read: the inverse of `write`; never raises.
+        read: the inverse of `write`, for the world's tools; never raises.
         observed: returns an observation as the user's message.
         asked: returns a task's prompt as the user's message.
     """
@@ -35,7 +38,7 @@ class Text:
     system: Callable[[str, str], str]
     dialect: Dialect
     write: Callable[[Action], str]
-    read: Callable[[str], Action]
+    read: Callable[[str, Sequence[Tool]], Action]
     observed: Callable[[str], str]
     asked: Callable[[str], str] = str
     stop: tuple[str, ...] = ()
@@ -49,7 +52,7 @@ class Text:
         ]
         for step in path:
             action = step.action
-            written = self.write(action) if action.tool else action.thought
+            written = self.write(action) if action.tool else spoken(action)
             messages.append({"role": "assistant", "content": written})
             messages.append({"role": "user", "content": self.observed(step.observation)})
         return messages
@@ -58,6 +61,6 @@ class Text:
         """See `Template.tools`."""
         return []
 
-    def parse(self, message: Message) -> Action:
+    def parse(self, message: Message, tools: Sequence[Tool] = ()) -> Action:
         """See `Template.parse`."""
-        return self.read(message.get("content") or "")
+        return self.read(message.get("content") or "", tools)

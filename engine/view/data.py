@@ -12,12 +12,13 @@ from itertools import islice
 from typing import Any
 
 from engine.errors import LeakError
-from engine.export.filters import Counts, Filters
+from engine.export.export import ExportSettings, pair_rows
+from engine.export.filters import NO_ANNOTATIONS, Counts
 from engine.export.leak_check import agent_wrote_secret
-from engine.export.pairs import PairKind, find_pairs
+from engine.export.pairs import PairKind
 from engine.export.rows import RowBuilder
 from engine.runs.annotations import path_signatures
-from engine.runs.codec import dumps
+from engine.runs.codec import dumps, json_value
 from engine.runs.fingerprints import Fingerprint, contains_secret, strings_in
 from engine.templates.base import Message
 from engine.view.costs import first_success, subtree_costs, usage_totals
@@ -62,6 +63,7 @@ def about_run(name: str, meta: Mapping[str, Any], builder: RowBuilder) -> Json:
         "name": name,
         "config": {key: config[key] for key in _CONFIG_SHOWN if config.get(key) is not None},
         "version": meta.get("versions", {}).get("treegraft", ""),
+        "unpriced": bool(meta.get("unpriced", True)),
         "tools": builder.templates[0].tools(builder.world),
     }
 
@@ -152,6 +154,7 @@ def _messages(tree: Tree, builder: RowBuilder) -> list[list[Message]]:
 
 def _node(tree: Tree, node: Node) -> Json:
     step, action = node.step, node.step.action
+    info = json_value(dict(step.info))
     requests = [] if node.call < 0 else [tree.calls[node.call].usage]
     return {
         "id": node.id,
@@ -161,7 +164,7 @@ def _node(tree: Tree, node: Node) -> Json:
         "reward": step.reward,
         "tool": action.tool,
         "arguments": dumps(dict(action.arguments)),
-        "info": json.dumps(dict(step.info), ensure_ascii=False, indent=1) if step.info else "",
+        "info": json.dumps(info, ensure_ascii=False, indent=1) if info else "",
         "actor": node.actor,
         "overruled": node.why,
         "request": [
@@ -177,8 +180,9 @@ def _pairs(tree: Tree, builder: RowBuilder, kind: PairKind) -> list[Json]:
     They need no check of their own: their messages are those of the nodes.
     """
     shown = []
-    for pair in islice(find_pairs(tree, Filters(), Counts(), kind), MAX_PAIRS):
-        row = builder.dpo_row(tree, pair, kind)
+    settings = ExportSettings("dpo", pairs=kind)
+    rows = pair_rows(tree, builder, settings, NO_ANNOTATIONS, Counts())
+    for pair, row in islice(rows, MAX_PAIRS):
         shown.append(
             {
                 "depth": row["depth"],

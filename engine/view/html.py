@@ -13,6 +13,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from engine.runs.codec import json_value
 from engine.view.data import Json
 
 _ASSETS = Path(__file__).with_name("assets")
@@ -57,7 +58,7 @@ def tree_block(number: int, detail: Json) -> str:
 
 def html_safe_json(value: Any) -> str:
     """Return `value` as ASCII JSON with "<", ">" and "&" escaped, to stand in HTML."""
-    text = json.dumps(value, separators=(",", ":"))
+    text = json.dumps(json_value(value), separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 

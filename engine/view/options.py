@@ -7,6 +7,7 @@ from typing import get_args
 from engine.config import one_of
 from engine.errors import UsageError
 from engine.export.pairs import PairKind
+from treegraft.ranges import check_ranges
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,7 @@ class ViewOptions:
     import_marks: Path | None = None
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         one_of("pairs", self.pairs, get_args(PairKind))
         chosen = self.html or self.tasks or self.limit
         if self.serve and (chosen or self.import_marks):

@@ -99,7 +99,9 @@ def import_annotations(run: Path, file: Path) -> tuple[int, int]:
     """
     if not file.is_file():
         raise UsageError(f"no file {file}; download one from the page of `engine view`")
-    marks = read_annotations(file)
+    marks = read_annotations(file, whole=True)
+    if not marks:
+        raise UsageError(f"{file} holds no marks; download one from the page of `engine view`")
     with RunReader.open(run) as reader:
         stale = reader.stale(marks)
     if stale:

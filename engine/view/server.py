@@ -25,6 +25,7 @@ from engine.runs.annotations import (
     append_annotations,
     read_annotations,
 )
+from engine.runs.codec import json_value
 from engine.view.data import Json
 from engine.view.html import page_end, page_start
 from engine.view.live import Feed
@@ -110,7 +111,7 @@ def follow(run: Path, pairs: PairKind, port: int) -> Iterator[WebServer]:
 
 def _json(value: Json) -> Response:
     """Return `value` as ASCII: a model's text may hold characters that UTF-8 cannot encode."""
-    return Response(json.dumps(value), media_type="application/json")
+    return Response(json.dumps(json_value(value)), media_type="application/json")
 
 
 def _number(request: Request, name: str) -> int:

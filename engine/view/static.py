@@ -1,13 +1,10 @@
 """A run as one HTML file, and a single tree as HTML for a notebook; neither needs a network."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import TextIO
 
-from engine.errors import UsageError
 from engine.runs.annotations import annotations_file, read_annotations
 from engine.runs.atomic import atomic_write
 from engine.view.html import page_end, page_start, tree_block
@@ -39,7 +36,7 @@ def write_page(
     task_ids = reader.task_ids(only, limit)
     failures = {} if only or limit else reader.failures()
     marks = [annotation.to_dict() for annotation in read_annotations(annotations_file(run))]
-    with _open_page(file) as page:
+    with atomic_write(file) as part, part.open("w", encoding="utf-8", errors="replace") as page:
         page.write(page_start(reader.about["name"], live=False))
         summaries = []
         for number, task_id in enumerate(task_ids):
@@ -49,16 +46,8 @@ def write_page(
             summaries.append(data.summary | {"tree": number} | failed)
         summaries += failures.values()
         page.write(page_end({"about": reader.about, "tasks": summaries, "marks": marks}))
-    return WrittenPage(file, len(summaries), file.stat().st_size)
-
-
-@contextmanager
-def _open_page(file: Path) -> Iterator[TextIO]:
-    try:
-        with atomic_write(file) as part, part.open("w", encoding="utf-8") as page:
-            yield page
-    except OSError as error:
-        raise UsageError(f"cannot write {file}: {error.strerror}") from error
+        size = page.tell()
+    return WrittenPage(file, len(summaries), size)
 
 
 _LONGEST_TEXT = 2000

@@ -15,6 +15,7 @@ from typing import Any
 from environments.base import Outcome, ToolEnv
 from environments.python import demonstration
 from environments.python.bootstrap import call
+from environments.python.code_text import code_in, is_no_code, value_in
 from environments.python.formats import Format, is_below, python_tasks
 from environments.python.grading import Verdict, grade
 from environments.python.interpreter_nodes import LIMITS, InterpreterNodes, Saved
@@ -28,6 +29,7 @@ LARGEST_FILE = 1 << 20
 """Maximum bytes of a file that `read_file` reads."""
 MOST_FILES = 200
 """Maximum number of files that `list_files` lists."""
+NO_CODE = "the answer is no Python code, so it was not graded; send the whole code, without text"
 TRIED = 6
 """Number of wrong programs that are tried out for a task's mistakes."""
 TRIAL_LIMITS = replace(LIMITS, seconds=1.0)
@@ -132,7 +134,7 @@ class PythonEnv(ToolEnv):
         given = action.arguments
         match action.tool:
             case "python":
-                return self._run(given["code"])
+                return self._run(code_in(given["code"]))
             case "write_file":
                 return self._write(given["path"], given["content"])
             case "read_file":
@@ -153,6 +155,8 @@ class PythonEnv(ToolEnv):
     def _write(self, path: str, content: str) -> Outcome:
         if not is_below(path):
             return _slip("bad_path", f"{path!r:.100} is not a path below the working directory")
+        if path.endswith(".py"):
+            content = code_in(content)
         result = self._states.run(call("cells.write_file", f"{path!r}, {content!r}"))
         if result.why:
             return Outcome(failure_text(result, self.limits), info={"error": result.why})
@@ -193,10 +197,17 @@ class PythonEnv(ToolEnv):
         if wanted not in given:
             return _slip("bad_arguments", f"this task wants an answer with {wanted!r}")
         if wanted == "value":
-            right = same_answer(str(given["value"]), task.secret["answer"])
+            value = value_in(str(given["value"]))
+            if not value.strip():
+                return _slip("bad_arguments", "the answer is empty, so it was not graded")
+            right = same_answer(value, task.secret["answer"])
             verdict = Verdict(int(right), 1, right)
         else:
-            verdict = grade(self._states.sandbox, self._states.here(), task, given["code"])
+            stub = task.details.get("stub", "")
+            code = code_in(given["code"], stub)
+            if is_no_code(code, stub):
+                return _slip("bad_arguments", NO_CODE)
+            verdict = grade(self._states.sandbox, self._states.here(), task, code)
         share = verdict.passed / verdict.tests if self._partial else 0.0
         info = {"passed": verdict.passed, "tests": verdict.tests}
         return Outcome(

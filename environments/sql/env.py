@@ -18,6 +18,7 @@ from environments.errors import DataError
 from environments.sql.gold import is_ordered, tables_of
 from environments.sql.mistakes.wrong_queries import wrong_queries, wrong_tables
 from environments.sql.schema import Remembered, Schema
+from environments.sql.statements import is_statement, statement_in
 from environments.sql.tasks import formats
 from environments.sql.text import result_text
 from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool, text_arguments
@@ -28,6 +29,7 @@ SHOWN_ROWS = 20
 SHOWN_CELL = 60
 """Rows, and characters per cell, that `run_sql` shows."""
 
+NO_STATEMENT = "the answer is no SQL statement, so it was not graded; send one SELECT statement"
 EMPTY_QUERY = "SELECT NULL WHERE 0"
 
 
@@ -144,9 +146,9 @@ class SqlEnv(ToolEnv):
             case "describe_table":
                 return self._describe(self.task, action.arguments["table"])
             case "run_sql":
-                return self._run(self.task, action.arguments["sql"])
+                return self._run(self.task, statement_in(action.arguments["sql"]))
             case _:
-                return self._answer(self.task, action.arguments["sql"])
+                return self._answer(self.task, statement_in(action.arguments["sql"]))
 
     def _describe(self, task: Task, wanted: str) -> Outcome:
         schema = self._schema(task)
@@ -166,6 +168,8 @@ class SqlEnv(ToolEnv):
 
     def _answer(self, task: Task, sql: str) -> Outcome:
         """Grade a query. The observation hides the gold query, since it may be trained on."""
+        if not is_statement(sql):
+            return Outcome(f"error: {NO_STATEMENT}", info={"error": "bad_arguments"})
         found = self._compare(task, sql)
         ordered = is_ordered(task.secret["sql"])
         info: dict[str, Any] = {"strict": found.list_equal if ordered else found.bag_equal}

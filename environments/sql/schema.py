@@ -1,6 +1,5 @@
 """What a database holds, as the agent sees it: tables, columns, keys, descriptions, samples."""
 
-import codecs
 import csv
 import io
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import Protocol
 from environments.errors import DataError
 from environments.sql.text import Cell, table_text
 from sandbox import QueryResult, SandboxError
+from treegraft.text_files import decode, read_bytes
 
 SAMPLE_ROWS = 3
 SAMPLE_CELL = 40
@@ -197,9 +197,9 @@ def descriptions(folder: Path, table: str, wanted: Sequence[str] = DESCRIBED) ->
     path = next((p for p in files if p.stem.strip().lower() == table.lower()), None)
     if path is None:
         return {}
-    data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
+    data = read_bytes(path)
     try:
-        text = data.decode()
+        text = decode(data)
     except UnicodeDecodeError:
         text = data.decode("cp1252", errors="replace")  # Latin-1, with Excel's quotation marks
     found: dict[str, str] = {}

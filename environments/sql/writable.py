@@ -25,6 +25,7 @@ from environments.sql.env import (
 from environments.sql.gold import tables_of
 from environments.sql.mistakes.wrong_queries import wrong_tables
 from environments.sql.mistakes.wrong_writes import wrong_writes
+from environments.sql.statements import statement_in
 from environments.sql.tasks.edit_tasks import BUNDLED_EDITS, edit_tasks
 from environments.sql.tasks.formats import BUNDLED, data_folder
 from environments.sql.text import result_text
@@ -114,7 +115,7 @@ class DatabaseEnv(ToolEnv):
             case "describe_table":
                 return self._describe(action.arguments["table"])
             case "run_sql":
-                return self._run(action.arguments["sql"])
+                return self._run(statement_in(action.arguments["sql"]))
             case _:
                 return self._submit(self.task)
 

@@ -10,6 +10,7 @@ from tests.attacks.attack import KINDS, Attack, Outcome, Trial
 from tests.attacks.campaign import remains, run
 from tests.attacks.catalogue import THEMES, Case, cases
 from tests.attacks.table import expected, render, written
+from tests.support.parts import missing
 
 CASES = cases(KINDS)
 LEAST = 50
@@ -65,7 +66,7 @@ def campaign(request: pytest.FixtureRequest) -> tuple[dict[Case, Trial], set[str
 def test_attack(case: Case, campaign: tuple[dict[Case, Trial], set[str]]) -> None:
     trials, _ = campaign
     if case not in trials:
-        pytest.skip(f"{case.backend}: {check(case.backend).trouble}")
+        missing(case.backend, check(case.backend).trouble)
     trial = trials[case]
     assert (trial.outcome, trial.broken) == (case.attack.expected[case.backend], ()), trial.seen
 

@@ -1,4 +1,4 @@
-"""The `engine` command as a user meets it: a process, its output, its exit code."""
+"""The `engine` command as a user meets it: its output, its exit code."""
 
 import json
 import subprocess
@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.commands import engine
+
 ROOT = Path(__file__).parents[2]
 
 
-def engine(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+def process(*arguments: object, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "engine", *map(str, arguments)]
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
@@ -54,10 +56,10 @@ def test_stats_show_and_graphml(run, tmp_path):
 
 def test_a_users_own_environment_is_found_in_the_current_folder(tmp_path):
     (tmp_path / "mine.py").write_text((ROOT / "examples" / "keypad.py").read_text())
-    done = engine("explore", "--env", "mine:KeypadEnv", "--out", "r", "--json", cwd=tmp_path)
+    done = process("explore", "--env", "mine:KeypadEnv", "--out", "r", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["solve_rate"] > 0
-    assert engine("export", "r", "--output", "o.jsonl", cwd=tmp_path).returncode == 0
+    assert process("export", "r", "--output", "o.jsonl", cwd=tmp_path).returncode == 0
 
 
 def test_validate_writes_a_quarantine_that_explore_honours(tmp_path):
@@ -132,7 +134,7 @@ def test_an_export_without_rows_says_so(run, tmp_path):
 
 
 def test_version():
-    done = engine("--version")
+    done = process("--version")
     assert done.returncode == 0 and done.stdout.startswith("treegraft ")
 
 

@@ -93,6 +93,17 @@ def test_a_pair_is_looked_at_too(tmp_path: Path) -> None:
         check_rows(known(), write(tmp_path, pair))
 
 
+def test_a_part_of_a_held_out_question_is_a_sign(tmp_path: Path) -> None:
+    words = "ferries that were built before 1990 and still carry more than two hundred people"
+    test = [Task("b/7", f"Which are the {words} a day?", split="test")]
+    leak = row(Task("x", f"Count {words}."), id="run/a/1/7", split="train", group="shop")
+    with pytest.raises(UsageError, match="line 2 has 13 words in a row: .*b/7 of the held-out"):
+        check_rows(known(test), write(tmp_path, row(TRAIN[0]), leak))
+    check_rows(known(test, questions=True), write(tmp_path, leak))
+    allowed = held_out(test, [Task("x", f"Count {words}.")], groups=False, questions=False)
+    check_rows(allowed, write(tmp_path, leak))
+
+
 def test_what_cannot_be_read_is_not_trained_on(tmp_path: Path) -> None:
     for line in ("{", "[]", '"x"'):
         (tmp_path / "rows.jsonl").write_text(line)

@@ -19,7 +19,7 @@ from sandbox.errors import SandboxError
 from sandbox.owner import owner
 from sandbox.protocol import ROOT_NODE, Quota, StepLimits
 from tests.support import faults
-from tests.support.faults import SMALL, gone, grow, know
+from tests.support.faults import SMALL, gone, grow, know, mounting
 from tests.support.sandboxes import require
 
 ON_FULL_DISK = """
@@ -63,14 +63,6 @@ for made in (box, other, fresh):
     made.close()
 print(json.dumps({"outcome": outcome, "after": after, "left": os.listdir(place)}))
 """
-
-
-def mounting() -> list[str]:
-    """How to run a command with mounts of its own, which go when it ends."""
-    command = ["unshare", "--mount"] + (["--user", "--map-root-user"] if os.geteuid() else [])
-    if subprocess.run([*command, "true"], check=False, capture_output=True).returncode:
-        pytest.skip("this machine refuses mount namespaces")
-    return command
 
 
 @pytest.mark.parametrize(("what", "options"), [("bytes", "size=4m"), ("inodes", "nr_inodes=150")])

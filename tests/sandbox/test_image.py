@@ -1,6 +1,5 @@
 """The sandbox image, made of this machine's Python, or by the Dockerfile from another base."""
 
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from sandbox import SandboxError
 from sandbox.docker import daemon, host_python, image
 from sandbox.docker.backend import Docker
 from sandbox.program import Program
+from tests.support.parts import missing
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -43,7 +43,7 @@ SEEN = (
 @pytest.fixture(scope="module")
 def client() -> Iterator["DockerClient"]:
     if why := Docker().unavailable():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+        missing("docker", why)
     with daemon.connected() as connected:
         yield connected
 

@@ -17,6 +17,7 @@ from sandbox.docker import daemon, image
 from sandbox.docker.backend import Docker
 from sandbox.owner import LABEL, alive, discard, make_scratch, owner, scratch_path
 from sandbox.sweep import Swept, sweep
+from tests.support.parts import missing
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +99,7 @@ def test_a_sweep_without_docker_is_cheap(temp: Path, no_docker: None) -> None:
 def labelled(dead: str) -> Iterator[dict[str, str]]:
     """Containers that were made and not started: a dead owner's, ours, and somebody else's."""
     if why := Docker().unavailable():
-        (pytest.fail if os.environ.get("CI") else pytest.skip)(why)
+        missing("docker", why)
     labels = {"dead": {LABEL: dead}, "ours": {LABEL: owner()}, "other": {}}
     names = {key: f"test-{key}-{os.getpid()}" for key in labels}
     with daemon.connected() as client:

@@ -271,6 +271,7 @@ def test_the_worker_is_one_process_until_it_dies(database: Path) -> None:
             pids.add(worker.pid)
         return pids
 
+    require("bubblewrap")
     worker = QueryWorker("bubblewrap", limits=QueryLimits(seconds=0.2))
     first = asyncio.run(through_threads(worker))  # asyncio's threads have ended by now
     assert answers(worker, database) and first == {worker.pid}

@@ -14,7 +14,7 @@ from sandbox.backends import BACKENDS
 from sandbox.branching import BranchingSandbox
 from sandbox.docker.program_socket import ProgramSocket
 from sandbox.protocol import ROOT_NODE, StepLimits
-from tests.support.sandboxes import sandbox
+from tests.support.sandboxes import require, sandbox
 
 NAMES = itertools.count(1)
 
@@ -158,6 +158,7 @@ def test_without_a_door_the_attached_streams_do(
 
 
 def test_threads_that_choose_at_once_try_a_backend_once() -> None:
+    require("bubblewrap")
     check.check.cache_clear()
     check._choose.cache_clear()
     together = threading.Barrier(4)

@@ -1,24 +1,21 @@
 """A real Chromium for tests: Debian's, driven by Playwright."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import pytest
 from playwright.sync_api import Page, sync_playwright
+
+from tests.support.parts import missing
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 def chromium() -> str:
-    """Where it is. A machine without one fails in CI, else skips."""
+    """Where it is."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is None:
-        trouble = "no Chromium: apt-get install chromium"
-        if "CI" in os.environ:
-            pytest.fail(trouble)
-        pytest.skip(trouble)
+        missing("chromium")
     return found
 
 

@@ -7,7 +7,7 @@
 
 The process prints its port and plays the bundled SQL tasks as a pure function of the request: see
 `SqlPlayer`. It logs a line for each request received: the sha256 of its body.
-Limitations: no streaming, no TLS; tokens are ceil(characters / 4).
+Limitations: no streaming; tokens are ceil(characters / 4).
 """
 
 import argparse
@@ -17,6 +17,7 @@ import json
 import os
 import re
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -37,14 +38,24 @@ Reply = Callable[[Json], "str | Json | Sequence[Json]"]
 class ChatServer:
     """Serves on a free port of 127.0.0.1, on a thread and loop of its own.
 
-    reply: see `Reply`; a value with a key "choices" is sent as the whole answer.
+    reply: see `Reply`; a value with a key "choices" or "output" is sent as the whole answer.
     faults: consumed in order, one a request; then requests are answered. Or what says, of each
         request's body, what befalls it: None for an answer.
     latency: seconds before an answer.   log: file that gets a line per request received.
+    path: where requests go; those to another one are answered by 404, without being kept.
+    models: names that GET /v1/models lists; None if it is unknown.
+    key: the only one that is taken; None takes any.
+    tls: makes it an HTTPS server; set it before the server starts.
     requests: the bodies received, decoded, in order.   bodies: as they came.
+    targets: the path and query of each request, also of those to other paths.
     headers: the headers of each.
     busiest: the most requests that were being served at once.
     """
+
+    path = "/v1/chat/completions"
+    models: Sequence[str] | None = None
+    tls: ssl.SSLContext | None = None
+    key: str | None = None
 
     def __init__(
         self,
@@ -55,6 +66,7 @@ class ChatServer:
         port: int = 0,
         log: Path | None = None,
     ) -> None:
+        self.targets: list[str] = []
         self.requests: list[Json] = []
         self.bodies: list[bytes] = []
         self.headers: list[dict[str, str]] = []
@@ -100,7 +112,7 @@ class ChatServer:
 
     async def _start(self) -> None:
         self._server = await asyncio.start_server(
-            self._connection, "127.0.0.1", self._port, limit=2**26
+            self._connection, "127.0.0.1", self._port, limit=2**26, ssl=self.tls
         )
 
     async def _stop(self) -> None:
@@ -128,9 +140,16 @@ class ChatServer:
         pairs = (line.partition(":") for line in head[1:] if line)
         headers = {name.lower(): value.strip() for name, _, value in pairs}
         raw = await reader.readexactly(int(headers.get("content-length", 0)))
-        if self._log is not None:
+        if self._log is not None and raw:
             os.write(self._log, hashlib.sha256(raw).hexdigest().encode() + b"\n")
-        if not head[0].startswith("POST /v1/chat/completions "):
+        method, target, _ = head[0].split(" ")
+        self.targets.append(target)
+        if self.key not in (None, headers.get("authorization", "").removeprefix("Bearer ")):
+            return await _send(writer, 401, json.dumps({"error": {"message": "wrong key"}}))
+        if method == "GET" and target == "/v1/models" and self.models is not None:
+            listed = {"object": "list", "data": [{"id": name} for name in self.models]}
+            return await _send(writer, 200, json.dumps(listed))
+        if method != "POST" or target.partition("?")[0] != self.path:
             missing = json.dumps({"error": {"message": f"no such path: {head[0]}"}})
             return await _send(writer, 404, missing)
         self.requests.append(json.loads(raw))
@@ -161,7 +180,7 @@ class ChatServer:
 
     def _answer(self, request: Json) -> str:
         given = self._reply(request)
-        if isinstance(given, Mapping) and "choices" in given:
+        if isinstance(given, Mapping) and given.keys() & {"choices", "output"}:
             return json.dumps(given)
         one_or_more = [given] if isinstance(given, str | Mapping) else list(given)
         messages = [

@@ -15,6 +15,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from sandbox.branching import BranchingSandbox
 from sandbox.docker import daemon
 from sandbox.owner import LABEL, SCRATCH, start_time
@@ -51,6 +53,14 @@ if detached():  # told by its name, under a new number each time
 """Leaves two daemons, each in a session of its own and deaf to what may be ignored."""
 
 SPIN = HOSTILE + "while True: pass\n"
+
+
+def mounting() -> list[str]:
+    """How to run a command with mounts of its own, which go when it ends."""
+    command = ["unshare", "--mount"] + (["--user", "--map-root-user"] if os.geteuid() else [])
+    if subprocess.run([*command, "true"], check=False, capture_output=True).returncode:
+        pytest.skip("this machine refuses mount namespaces")
+    return command
 
 
 def new_mark() -> str:

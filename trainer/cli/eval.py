@@ -3,12 +3,13 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
 from engine.cli.env_flags import EnvFlags
 from engine.cli.flags import command
+from engine.runs.atomic import beside, check_writable
 from engine.terminal import Json, Unsafe, confirmed, resumable, say
 from trainer.errors import TrainerError
 from trainer.evaluation.options import CompareOptions, EvalOptions, JudgementOptions
@@ -32,13 +33,22 @@ def _eval(
     """Run a student on tasks and report how it did; without --env, compare earlier runs."""
     if student.env:
         student = replace(student, env_args=env_flags.options(student.env))
-    out = _checked(student, shown, output)
+    if student.format_only:
+        if judgements.requested or shown.compare or shown.report:
+            raise TrainerError("--format-only has no runs to judge, compare or report on")
+        _format_only(student, output, as_json=json_)
+        return
+    out = _checked(student, shown, judgements.sheet, output)
 
     from trainer.evaluation.metrics import read_report
 
     runs = [(folder, read_report(folder)) for folder in shown.compare]
     with resumable():
         if out is not None:
+            if judgements.judges and not out.exists():
+                from trainer.evaluation.judgements import check_judges
+
+                check_judges(judgements, out)
             runs.append((out, _measured(student, out, unsafe)))
         if judgements.requested:
             from trainer.evaluation.judgements import add_judgements
@@ -47,23 +57,40 @@ def _eval(
             if out is not None:
                 runs[-1][1].keep(out)
     reports = [report for _, report in runs]
-    _show(reports, shown, json_)
+    _show(reports, shown, beside(*shown.report, judgements.sheet), json_)
     if out is not None and reports[-1].failed:
-        say(f"{reports[-1].failed} tasks failed; the same command tries them again")
+        say(f"{_failed_line(out)}; the same command tries them again")
         raise typer.Exit(1)
 
 
-def _checked(student: EvalOptions, shown: CompareOptions, output: Path | None) -> Path | None:
+def _checked(
+    student: EvalOptions, shown: CompareOptions, sheet: Path | None, output: Path | None
+) -> Path | None:
     """Return the folder of the new run; None if earlier runs are compared only."""
     from trainer.evaluation.reporting.comparison import check_name
 
     for file in shown.report:
         check_name(file)
+    for file in (*shown.report, *([sheet] if sheet else [])):
+        check_writable(file)
     if not (student.env or shown.compare):
         raise TrainerError("say what to measure: --env and --model, or runs to --compare")
     if student.env and not (student.model and output):
         raise TrainerError("--env needs --model and --output")
     return output if student.env else None
+
+
+def _format_only(student: EvalOptions, output: Path | None, *, as_json: bool) -> None:
+    if not student.base_url:
+        prepare_torch()
+    from trainer.evaluation.format_only import measure_format
+
+    with resumable():
+        report = measure_format(student, output)
+    print(json.dumps(report.to_dict()) if as_json else "\n".join(report.lines()))
+    if report.failed:
+        say(f"{report.failed} prompts got no reply")
+        raise typer.Exit(1)
 
 
 def _measured(student: EvalOptions, out: Path, unsafe: bool) -> "Report":
@@ -79,7 +106,15 @@ def _measured(student: EvalOptions, out: Path, unsafe: bool) -> "Report":
         return evaluate(student, out, bar)
 
 
-def _show(reports: "list[Report]", shown: CompareOptions, as_json: bool) -> None:
+def _failed_line(out: Path) -> str:
+    from engine.runs.failure import Failure, failed_line
+    from engine.runs.store import Store
+
+    with Store.open(out) as store:
+        return failed_line(Failure(*found) for found in store.failures().values())
+
+
+def _show(reports: "list[Report]", shown: CompareOptions, results: TextIO, as_json: bool) -> None:
     from rich.console import Console
 
     from trainer.evaluation.reporting.comparison import Comparison
@@ -88,9 +123,9 @@ def _show(reports: "list[Report]", shown: CompareOptions, as_json: bool) -> None
     for file in shown.report:
         comparison.save(file)
     if as_json:
-        print(json.dumps([report.to_dict() for report in reports]))
+        print(json.dumps([report.to_dict() for report in reports]), file=results)
     else:
-        Console().print(comparison)
+        Console(file=results).print(comparison)
 
 
 eval_ = command(_eval, {"out": "output", "max-tokens": "max-reply-tokens"})

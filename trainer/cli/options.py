@@ -6,6 +6,8 @@ from typing import Annotated
 import typer
 
 from trainer.errors import TrainerError
+from treegraft.file_errors import FileError
+from treegraft.text_files import read_text
 
 RENAMED = {"model-name-or-path": "model", "output-dir": "output"}
 """TRL's names of flags that have shorter ones here; both are accepted."""
@@ -18,8 +20,8 @@ def _defaults(context: typer.Context, file: Path | None) -> Path | None:
     import yaml
 
     try:
-        values = yaml.safe_load(file.read_text("utf-8")) or {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        values = yaml.safe_load(read_text(file)) or {}
+    except (FileError, RecursionError, ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
         raise TrainerError(f"cannot read --config {file}: {reason}") from error
     if not isinstance(values, dict):

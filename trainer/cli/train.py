@@ -71,9 +71,10 @@ def _sft_line(done: "SftSummary") -> str:
     split = f", split {done.split} ({done.lost_turns} turns lost)" if done.split else ""
     general = done.general
     mixed = f", {general['drawn']} general of {general['used']}" if general["rows"] else ""
+    thoughts = f" ({done.thought_tokens} of thought)" if done.thought_tokens else ""
     return (
         f"{done.used} of {done.rows} rows used{mixed}, dropped {_dropped(done.dropped)}{split}; "
-        f"{done.tokens} tokens, {done.trained_tokens} trained; "
+        f"{done.tokens} tokens, {done.trained_tokens} trained{thoughts}; "
         f"{_losses(done)}; "
         f"{done.seconds:.0f} s, {done.tokens_per_second:.0f} tokens/s; "
         f"model written to {done.output_dir}"

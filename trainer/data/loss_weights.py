@@ -6,14 +6,16 @@ a path that several trajectories share is one number in one column, and gradient
 changes nothing.
 """
 
-import json
+import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.templates import NAMES, get
 from engine.templates.base import Message
 from trainer.data.mask import IGNORE, Turn, merge
+from trainer.data.thoughts import escapes, thoughts
+from trainer.errors import RowError
 from trainer.tokens.chat_template import ChatTemplate
 
 
@@ -76,55 +78,67 @@ def weigh(
         replies: Its assistant messages, one per turn.
         thought_weight: Weight of tokens of thought; those of the call and the stop token have 1.
         context_turns: Number of turns at the beginning that are context only.
+
+    Raises:
+        RowError: See `thought_tokens`.
     """
     sequences = [
         WeightedSequence(path.ids, path.weights, 0.0) for path in merge(turns[context_turns:])
     ]
-    thoughts = 0
+    count = 0
     # Finding thoughts takes longer than all else here, so it is skipped for a weight of 1.
     searched = zip(turns, replies, strict=True) if thought_weight != 1 else ()
     for turn, message in list(searched)[context_turns:]:
         if not turn.trained:
             continue
         found = thought_tokens(renderer, turn.completion, message)
-        thoughts += len(found)
+        count += len(found)
         weights = _sequence_training(turn, sequences).weights
         for index in found:
             weights[len(turn.context) + index] = thought_weight
     weighted = [WeightedSequence(one.ids, one.weights, sum(one.weights)) for one in sequences]
-    return WeightedConversation([one for one in weighted if one.loss_denominator], thoughts)
+    return WeightedConversation([one for one in weighted if one.loss_denominator], count)
 
 
-def thought_tokens(renderer: ChatTemplate, completion: list[int], message: Message) -> range:
-    """Return the indexes of the tokens that hold any of an assistant message's thought."""
-    thought = thought_of(message).strip()
-    if not thought:
-        return range(0)
-    text = str(renderer.tokenizer.decode(completion))
-    forms = (thought, json.dumps(thought, ensure_ascii=False)[1:-1], json.dumps(thought)[1:-1])
-    for form in forms:
-        if (start := text.find(form)) >= 0:
-            first, last = (
-                _token_at(renderer, completion, place) for place in (start, start + len(form) - 1)
-            )
-            return range(first, last + 1)
-    return range(0)
+def thought_tokens(renderer: ChatTemplate, completion: list[int], message: Message) -> list[int]:
+    """Return the indexes of the tokens that hold any of an assistant message's thoughts.
 
-
-def thought_of(message: Message) -> str:
-    """Return what the agent wrote before its call; "" in a message without a call.
-
-    Beside a native tool call, that is the content. In text, it is the thought that the first of
-    the project's templates parses which finds a call.
+    Raises:
+        RowError: The completion does not hold a thought: the chat template leaves it out or changes
+            it.
     """
+    found = thoughts(message)
+    if not found:
+        return []
+    text = str(renderer.tokenizer.decode(completion))
     content = str(message.get("content") or "")
-    if message.get("tool_calls"):
-        return content or str(message.get("reasoning_content") or "")
-    for name in NAMES:
-        action = get(name).parse({"role": "assistant", "content": content})
-        if action.tool and action.thought:
-            return action.thought
-    return ""
+    blank = len(content) - len(content.lstrip())
+    tokens: set[int] = set()
+    shown, end = -1, 0
+    for thought in found:
+        if thought.start >= 0 and shown < 0:
+            shown = text.find(content.strip(), end)  # after what has a field of its own
+        if thought.start >= 0 and shown >= 0:
+            start = shown + thought.start - blank
+            end = start + len(thought.text)
+        else:
+            start, end = _place(text, thought.text, end)
+        tokens.update(_tokens_at(renderer, completion, start, end))
+    return sorted(tokens)
+
+
+def _place(text: str, thought: str, after: int) -> tuple[int, int]:
+    """Return start and end of `thought` in `text`, if possible at or after `after`."""
+    for first in (after, 0):
+        for form in escapes(thought):
+            if (start := text.find(form, first)) >= 0:
+                return start, start + len(form)
+    words = r"\s+".join(map(re.escape, thought.split()))  # a template may change blanks
+    if found := re.search(words, text):
+        return found.span()
+    raise RowError(
+        "the chat template does not write a thought of it, so --thought-weight cannot be applied"
+    )
 
 
 def columns(sequences: Sequence[WeightedSequence]) -> dict[str, list[Any]]:
@@ -148,13 +162,16 @@ def _sequence_training(turn: Turn, sequences: Sequence[WeightedSequence]) -> Wei
     )
 
 
-def _token_at(renderer: ChatTemplate, ids: list[int], place: int) -> int:
-    """Return the index of the token that holds character `place` of the decoded text."""
-    low, high = 0, len(ids)
-    while low < high:
-        middle = (low + high) // 2
-        if len(str(renderer.tokenizer.decode(ids[: middle + 1]))) <= place:
-            low = middle + 1
-        else:
-            high = middle
-    return low
+def _tokens_at(renderer: ChatTemplate, ids: list[int], start: int, end: int) -> range:
+    """Return the indexes of the tokens that hold characters `start` to `end` of the decoded text.
+
+    A character of several tokens is held by each of them: as long as it is incomplete, it decodes
+    to U+FFFD.
+    """
+
+    def written(tokens: int) -> int:
+        return len(str(renderer.tokenizer.decode(ids[:tokens])).rstrip("\ufffd"))
+
+    counts = range(len(ids) + 1)
+    first = bisect_left(counts, start, key=written)
+    return range(first - (written(first) > start), bisect_left(counts, end, key=written))

@@ -12,7 +12,8 @@ from typing import Any
 
 from engine.templates.base import Message
 from trainer.data.mask import IGNORE, is_trained, merge, turns
-from trainer.data.row_source import RowSource, SourceRow, name_of, refuse_test_split, source_rows
+from trainer.data.row_check import RowCheck
+from trainer.data.row_source import RowSource, SourceRow, name_of, source_rows
 from trainer.data.rows import reasons, say_dropped
 from trainer.errors import RowError, TemplateRefused, TrainerError
 from trainer.tokens.chat_template import ChatTemplate
@@ -52,6 +53,12 @@ class Preference:
     split: str = ""
     id: str = ""
     defect: str = ""
+
+    @property
+    def messages(self) -> list[Message]:
+        """All that it shows: its prompt once, then each completion."""
+        completions = [message for case in self.cases for message in case.completion]
+        return [*self.cases[0].prompt, *completions] if self.cases else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,19 +114,18 @@ def load_preferences(
     read: Callable[[RowSource], Iterable[Preference]],
     renderer: ChatTemplate,
     max_length: int,
-    *,
-    allow_test_split: bool,
+    check: RowCheck,
 ) -> TokenizedPreferences:
     """Read and tokenise the preferences of a source.
 
     Raises:
         TrainerError: The source cannot be used, or nothing is left of it.
     """
-    rows = list(read(source))
-    if not allow_test_split:
-        refuse_test_split([row.split for row in rows], source)
+    rows, left_out = check(list(read(source)), source)
     found = tokenize(renderer, rows, max_length)
     say_dropped(source, found.read, found.dropped)
+    found.read += left_out.total()
+    found.dropped += left_out
     if not found.rows:
         raise TrainerError(f"{name_of(source)}: no row is left: {reasons(found.dropped)}")
     return found

@@ -19,6 +19,7 @@ from typing import Any, cast
 
 from engine.terminal import say
 from trainer.errors import TrainerError
+from treegraft.text_files import open_file
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(:[\w.+-]+)?")
 _FILES = (".json", ".jsonl", ".ndjson", ".parquet", ".arrow", ".csv", ".tsv", ".gz", ".txt")
@@ -52,7 +53,7 @@ def read_file(file: Path) -> Iterator[Record]:
         elif file.is_dir():
             yield from _numbered(_of_folder(file))
         else:
-            with file.open("rb") as stream:
+            with BufferedReader(cast(Any, open_file(file))) as stream:
                 yield from _of_stream(file, stream)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)

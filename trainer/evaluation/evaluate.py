@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from engine.api import explore_config
 from engine.config import Config
+from engine.runs.atomic import check_folder
 from engine.runs.build_executor import Resources
 from engine.runs.explore import Progress
 from engine.runs.run import Selection
 from search import React, TaskBudget
+from trainer.data.rows import read_rows
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.batch_ask import Asked
 from trainer.evaluation.measures.general_chat import general_loss
@@ -46,8 +48,11 @@ def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) 
     config = _config(options)  # checked before a model is loaded
     if options.lm_eval:
         check_installed()
+    if options.general_data and not list(read_rows(options.general_data)):
+        raise TrainerError(f"--general-data {options.general_data}: holds no conversation")
+    check_folder(out)
     references = reference_turns(options.reference, options.template) if options.reference else []
-    with _model(options) as chat:
+    with open_student(options) as chat:
         if chat is not None:
             # The fingerprint of the weights: another model is another run.
             config = replace(config, teacher=chat.name, base_url=chat.base_url)
@@ -55,13 +60,27 @@ def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) 
         explore_config(
             config,
             out,
-            selection=Selection(tasks=options.tasks, limit=options.limit),
-            resources=Resources(chat=chat, concurrency=concurrency),
+            selection=Selection(
+                tasks=options.tasks, limit=options.limit, quarantine=options.quarantine
+            ),
+            resources=Resources(
+                chat=chat,
+                concurrency=concurrency,
+                fail_fast=options.fail_fast,
+                api_version=options.api_version,
+            ),
             progress=progress,
         )
         report = read_report(out)
         if references:
-            asked = Asked(journal_path(out), options.base_url, chat, concurrency)
+            asked = Asked(
+                journal_path(out),
+                options.base_url,
+                chat,
+                concurrency,
+                options.api,
+                options.api_version,
+            )
             report.forced = _compare_with(references, options, asked, report)
     if options.general_data:
         report.general = general_loss(options.model, options.general_data)
@@ -81,7 +100,9 @@ def _config(options: EvalOptions) -> Config:
         env_args=options.env_args,
         teacher=options.model,
         base_url=options.base_url,
+        api=options.api,
         template=options.template,
+        repair=options.repair,
         # Every chain is played, even after one has solved the task.
         search=React(width=options.samples, max_solutions=options.samples, depth=options.depth),
         budget=TaskBudget(calls=None),
@@ -92,7 +113,7 @@ def _config(options: EvalOptions) -> Config:
 
 
 @contextmanager
-def _model(options: EvalOptions) -> "Iterator[LocalChat | None]":
+def open_student(options: EvalOptions) -> "Iterator[LocalChat | None]":
     """Load the model into this process; yield None for an endpoint."""
     if options.base_url:
         yield None

@@ -4,14 +4,30 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.terminal import say
+from search.policy import PolicyError
 from trainer.errors import TrainerError
-from trainer.evaluation.measures.batch_ask import Asked
+from trainer.evaluation.measures.batch_ask import Asked, check
 from trainer.evaluation.measures.llm_judge import journal_path, judge
 from trainer.evaluation.measures.score_sheets import read_sheet, write_sheet
 from trainer.evaluation.measures.scores import agreements, summary
 from trainer.evaluation.measures.trajectories import trajectories
 from trainer.evaluation.options import JudgementOptions, parse_judge
 from trainer.evaluation.report import Report
+from treegraft.urls import redact_url
+
+
+def check_judges(options: JudgementOptions, run: Path) -> None:
+    """Check that every judge can be reached, before a new run in folder `run` is measured.
+
+    Raises:
+        TrainerError: One cannot; names it.
+    """
+    for spec in options.judges:
+        _, url = parse_judge(spec)
+        try:
+            check(Asked(journal_path(run), url))
+        except PolicyError as error:
+            raise TrainerError(f"--judge {redact_url(spec)}: {error}") from error
 
 
 def add_judgements(options: JudgementOptions, runs: Sequence[tuple[Path, Report]]) -> None:

@@ -5,6 +5,7 @@ rates are those of the search: `solved` counts tasks that any of its paths solve
 several independent chains is worth is `pass_at`.
 """
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +73,7 @@ class _Tally:
     strict: int = 0
     gave_up: int = 0
     tokens: int = 0
+    incomplete: Counter[str] = field(default_factory=Counter)
 
     def add(self, tree: Tree) -> None:
         task, steps = tree.task, [node.step for node in tree.nodes]
@@ -84,6 +86,8 @@ class _Tally:
         self.graded += any("strict" in step.info for step in steps)
         self.strict += any(step.info.get("strict") for step in steps)
         self.tokens += tree.usage.tokens
+        for call in tree.calls:
+            self.incomplete.update(call.incomplete.split())
         leaves = list(tree.leaves())
         self.rewards.append(max((leaf.step.reward for leaf in leaves), default=0.0))
         for leaf in leaves:
@@ -107,6 +111,7 @@ class _Tally:
             repeated=Rate(self.errors.steps[REPEATED], steps),
             gave_up=Rate(self.gave_up, tasks),
             failed=failed,
+            incomplete=dict(self.incomplete.most_common()),
             steps_per_task=steps / searched,
             tokens_per_task=self.tokens / searched,
             groups={group: _rate(self.groups[group]) for group in sorted(self.groups)},

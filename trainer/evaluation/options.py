@@ -8,6 +8,7 @@ from typing import Any
 
 from trainer.data.records import is_hub_id
 from trainer.errors import TrainerError
+from treegraft.ranges import SEED, check_ranges
 
 _REFERENCES, _GENERAL = {"panel": "Against references"}, {"panel": "General ability"}
 _JUDGES, _REPORT = {"panel": "Judges"}, {"panel": "Comparison and report"}
@@ -18,22 +19,30 @@ class EvalOptions:
     """What to measure a student on, and how.
 
     Attributes:
-        env: A registered environment, or module:Class.
+        env: A registered environment, module:Class or FILE.py:Class.
         model: A directory, a hub id or smollm2; with --base-url, the endpoint's name for it.
         base_url: An OpenAI-compatible endpoint to ask, instead of loading the model.
+        api: What the endpoint speaks: chat, or responses (OpenAI's Responses API).
+        api_version: Azure OpenAI's api-version, such as 2024-10-21; --model names a deployment.
         data: Folder, or file, of the task data.
         split: Which split: train, dev, test.
         env_args: The environment's own options, by name.
         tasks: Task ids, comma-separated; or @FILE with one id per line.
         limit: Maximum number of tasks.
+        quarantine: File of tasks to leave out, as `engine validate` writes it.
         sandbox: What confines the agent: auto, docker, bubblewrap, ...
         template: Prompt template: native, react, ...
+        repair: What becomes of a call to a tool that does not exist: none, or nearest.
         depth: Maximum steps per task.
         max_reply_tokens: Maximum tokens per reply.
         temperature: Sampling temperature; 0 takes the likeliest token.
         samples: Independent attempts per task, for pass@k; needs --temperature.
         concurrency: Tasks at once.
+        fail_fast: Stop at the first task that fails, and show the traceback.
         seed: Random seed of sampling.
+        format_only: Ask only the prompts of FILE, once each and without an example, and count the
+            replies that follow the template's format. No environment is played; one that is named
+            lends its tools.
         reference: An explored run, or a file of SFT rows: the student is asked at each turn of its
             successful paths, and its replies are compared.
         fuzzy_weight: W in match = EM(tool) + W x ROUGE-L(thought and arguments).
@@ -48,13 +57,21 @@ class EvalOptions:
     env: str = ""
     model: str = ""
     base_url: str = ""
+    api: str = "chat"
+    api_version: str = field(
+        default="", metadata={"default": "$OPENAI_API_VERSION where Azure needs it"}
+    )
     data: str | None = field(default=None, metadata={"default": "the bundled tasks"})
     split: str | None = None
     env_args: Mapping[str, Any] = field(default_factory=dict, metadata={"hidden": True})
     tasks: str = ""
     limit: int | None = field(default=None, metadata={"min": 1})
+    quarantine: Path | None = field(
+        default=None, metadata={"default": "those in runs/ of the same tasks"}
+    )
     sandbox: str = "auto"
     template: str = "react"
+    repair: str = "none"
     depth: int = field(default=12, metadata={"min": 1})
     max_reply_tokens: int = field(default=256, metadata={"min": 1})
     temperature: float = field(default=0.0, metadata={"min": 0})
@@ -62,7 +79,9 @@ class EvalOptions:
     concurrency: int | None = field(
         default=None, metadata={"min": 1, "default": "32; with --base-url 8"}
     )
-    seed: int = 0
+    fail_fast: bool = False
+    seed: int = field(default=0, metadata=SEED)
+    format_only: Path | None = None
     reference: Path | None = field(default=None, metadata=_REFERENCES)
     fuzzy_weight: float = field(default=1.0, metadata={"min": 0, **_REFERENCES})
     general_data: Path | None = field(default=None, metadata=_GENERAL)
@@ -70,11 +89,10 @@ class EvalOptions:
     lm_eval_limit: int | None = field(default=None, metadata={"min": 1, **_GENERAL})
 
     def __post_init__(self) -> None:
-        if not (self.env and self.model):
-            for name in ("reference", "general_data", "lm_eval"):
-                if getattr(self, name):
-                    flag = name.replace("_", "-")
-                    raise TrainerError(f"--{flag} asks a student: it needs --env and --model")
+        check_ranges(self)
+        self._check_student()
+        if (self.api != "chat" or self.api_version) and not self.base_url:
+            raise TrainerError("--api and --api-version are for an endpoint: give its --base-url")
         if self.samples > 1 and not self.temperature:
             raise TrainerError("--samples needs a --temperature above 0, such as 0.8")
         if self.base_url and (self.general_data or self.lm_eval):
@@ -82,6 +100,18 @@ class EvalOptions:
             raise TrainerError(f"{flag} needs a model in this process: leave out --base-url")
         if (file := self.general_data) and not (file.exists() or is_hub_id(file)):
             raise TrainerError(f"--general-data {file}: no such file")
+
+    def _check_student(self) -> None:
+        beside = [name for name in ("reference", "general_data", "lm_eval") if getattr(self, name)]
+        flag = f"--{beside[0].replace('_', '-')}" if beside else ""
+        if self.format_only and not self.model:
+            raise TrainerError("--format-only asks a student: it needs --model")
+        if self.format_only and (beside or self.samples > 1):
+            raise TrainerError(
+                f"--format-only measures nothing else: leave out {flag or '--samples'}"
+            )
+        if beside and not (self.env and self.model):
+            raise TrainerError(f"{flag} asks a student: it needs --env and --model")
 
     @property
     def lm_eval_tasks(self) -> list[str]:

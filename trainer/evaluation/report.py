@@ -6,12 +6,14 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Self
 
+from engine.runs.atomic import write_text
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.error_analysis import ErrorRate
 from trainer.evaluation.measures.general_chat import GeneralLoss
 from trainer.evaluation.measures.scores import Agreement, JudgeScores
 from trainer.evaluation.measures.statistics import Estimate, Rate
 from trainer.evaluation.measures.teacher_forcing import TeacherForcing
+from treegraft.text_files import read_text
 
 FILE = "report.json"
 """Its name in the run's folder."""
@@ -36,6 +38,8 @@ class Report:
         repeated: Steps that repeat an earlier action of their path, of all steps.
         gave_up: Tasks with a path that ended by `give_up`.
         failed: Number of tasks without a tree; they count as not solved.
+        incomplete: Replies that were not complete (cut off at the token limit, filtered, ...), by
+            reason, those included that were asked for again.
         steps_per_task: Mean number of steps.
         tokens_per_task: Mean number of tokens, prompts and replies.
         groups: Solve rates by `Task.group`.
@@ -62,6 +66,7 @@ class Report:
     repeated: Rate = Rate(0, 0)
     gave_up: Rate = Rate(0, 0)
     failed: int = 0
+    incomplete: dict[str, int] = field(default_factory=dict)
     steps_per_task: float = 0.0
     tokens_per_task: float = 0.0
     groups: dict[str, Rate] = field(default_factory=dict)
@@ -117,7 +122,7 @@ class Report:
 
     def keep(self, folder: Path) -> None:
         """Write `report.json` into the run's folder."""
-        (folder / FILE).write_text(json.dumps(self.to_dict(), indent=2) + "\n", "utf-8")
+        write_text(folder / FILE, json.dumps(self.to_dict(), indent=2) + "\n")
 
     def restore(self, folder: Path) -> None:
         """Take over from the folder's `report.json`, if there is one, what trees do not hold.
@@ -129,8 +134,8 @@ class Report:
         if not file.is_file():
             return
         try:
-            kept = Report.from_dict(json.loads(file.read_text("utf-8")))
-        except (OSError, ValueError, TypeError, AttributeError) as error:
+            kept = Report.from_dict(json.loads(read_text(file)))
+        except (ValueError, TypeError, AttributeError) as error:
             raise TrainerError(f"{file} is not a report ({error}); delete it") from error
         for name in NOT_FROM_TREES:
             setattr(self, name, getattr(kept, name))

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Collection
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from math import isfinite
 from queue import Empty, SimpleQueue
 
 import torch
@@ -81,10 +82,11 @@ class Generated:
 
     @property
     def logprob(self) -> float | None:
-        """Mean log-probability of the tokens; None without tokens."""
+        """Mean log-probability of the tokens; None without tokens, or if it is no number."""
         if not self.tokens:
             return None
-        return sum(token.logprob for token in self.tokens) / len(self.tokens)
+        mean = sum(token.logprob for token in self.tokens) / len(self.tokens)
+        return mean if isfinite(mean) else None
 
 
 @dataclass(slots=True)

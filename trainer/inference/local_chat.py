@@ -16,8 +16,9 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from engine.chat.base import ChatReply, ChatRequest
+from engine.chat.base import LOCAL, ChatReply, ChatRequest
 from engine.templates.base import Message
+from engine.templates.reading.reasoning import part
 from search.policy import PolicyError
 from search.usage import Usage
 from trainer.errors import TrainerError
@@ -79,7 +80,7 @@ class LocalChat:
             raise TrainerError(f"{model}: {reason}; serve it with vLLM and pass --base-url")
         self.name = Path(model).name
         self.fingerprint = fingerprint(loaded, tokenizer.chat_template)
-        self.base_url = f"local:{self.name}@{self.fingerprint}"
+        self.base_url = f"{LOCAL}{self.name}@{self.fingerprint}"
         self.renderer = ChatTemplate(tokenizer)
         torch.nn.Module.to(loaded, hardware.device())
         stop = stop_ids(loaded, self.renderer)
@@ -214,11 +215,13 @@ def usage_of(replies: Sequence[Generated]) -> Usage:
 def message_of(text: str, tools: bool) -> Message:
     """Return the message that an endpoint would send.
 
-    A call that is not JSON stays text, so that the prompt template reports it as malformed.
+    A call that is not JSON stays text: the prompt template mends it, or reports it as malformed.
+    Reasoning is not searched for calls.
     """
     message: Message = {"role": "assistant", "content": text}
+    rest = part(text).rest
     calls = []
-    for number, found in enumerate(_CALL.finditer(text) if tools else (), 1):
+    for number, found in enumerate(_CALL.finditer(rest) if tools else (), 1):
         try:
             called = json.loads(found[1])
             function = {"name": called["name"], "arguments": json.dumps(called["arguments"])}
@@ -226,5 +229,6 @@ def message_of(text: str, tools: bool) -> Message:
             return message
         calls.append({"id": f"call_{number}", "type": "function", "function": function})
     if calls:
-        message |= {"content": text[: text.index("<tool_call>")].strip(), "tool_calls": calls}
+        before = len(text) - len(rest) + rest.index("<tool_call>")
+        message |= {"content": text[:before].strip(), "tool_calls": calls}
     return message

@@ -1,10 +1,11 @@
 """Options of `trainer serve`, and the announcement of a running server."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, get_args
 
 from trainer.errors import TrainerError
+from treegraft.ranges import check_ranges
 
 Backend = Literal["auto", "vllm", "builtin", "transformers"]
 
@@ -30,13 +31,14 @@ class ServeOptions:
     model: str
     backend: Backend = "auto"
     host: str = "127.0.0.1"
-    port: int = 8000
+    port: int = field(default=8000, metadata={"min": 0, "max": 65535})
     name: str = ""
-    context: int | None = None
-    slots: int | None = None
+    context: int | None = field(default=None, metadata={"min": 2})
+    slots: int | None = field(default=None, metadata={"min": 1})
     key: str = ""
 
     def __post_init__(self) -> None:
+        check_ranges(self)
         if self.backend not in get_args(Backend):
             known = ", ".join(get_args(Backend))
             raise TrainerError(f"--backend is {self.backend!r}; use one of {known}")

@@ -21,6 +21,8 @@ from typing import Any
 
 from trainer.errors import TrainerError
 from trainer.runtime import hardware
+from treegraft.file_errors import FileError
+from treegraft.text_files import read_text
 
 Config = dict[str, Any]
 
@@ -63,12 +65,10 @@ def configuration(flag: str | None) -> Config | None:
         return preset(_STAGES[flag])
     where = f"--deepspeed {flag}"
     try:
-        config = json.loads(Path(flag).read_text("utf-8"))
-    except OSError as error:
-        raise TrainerError(
-            f"{where}: use zero2, zero3 or a JSON file ({error.strerror})"
-        ) from error
-    except ValueError as error:
+        config = json.loads(read_text(Path(flag)))
+    except FileError as error:
+        raise TrainerError(f"{where}: use zero2, zero3 or a JSON file ({error})") from error
+    except (ValueError, RecursionError) as error:
         raise TrainerError(f"{where}: is not JSON: {error}") from error
     zero = config.get("zero_optimization") if isinstance(config, dict) else None
     if not isinstance(zero, dict) or zero.get("stage") not in (0, 1, 2, 3):

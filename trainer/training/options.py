@@ -4,7 +4,7 @@ Names, types, bounds and help texts stand here; `engine.cli.flags` makes flags o
 here imports torch, so that `--help` answers at once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from engine.cli.flags import flag_name
 from trainer.data.row_source import RowSource, in_memory
 from trainer.errors import TrainerError
+from treegraft.ranges import out_of_range
 
 MODEL, DATA, LOSS = "Model", "Data", "Loss"
 OPTIMISATION, SPEED = "Optimisation", "Memory and speed"
@@ -35,7 +36,10 @@ class TrainingOptions:
         dataset: Rows: a file of any format of docs/data.md, or a data set of the hub.
         output_dir: Directory for the trained model.
         eval_dataset: Held-out rows in the form of --dataset, to report their loss.
-        allow_test_split: Train on rows of a test split too.
+        allow_test_split: Train on rows of a test split too, the bundled ones included.
+        held_out: Tasks that measure the student: a run's folder, or a file of prompts, tasks or
+            rows; repeatable. Rows that hold one, or a task of a bundled test split, are refused.
+        drop_held_out: Leave out rows that hold a held-out task, instead of refusing the file.
         learning_rate: Peak learning rate.
         num_train_epochs: Passes over the rows.
         max_steps: Optimizer steps; overrides --num-train-epochs.
@@ -72,16 +76,18 @@ class TrainingOptions:
     output_dir: Path = field(metadata={"panel": OUTPUT, "flag": "output"})
     eval_dataset: RowSource | None = field(default=None, metadata=ROWS)
     allow_test_split: bool = option(False, DATA)
+    held_out: tuple[Path, ...] = option((), DATA)
+    drop_held_out: bool = option(False, DATA)
     max_length: int = option(2048, DATA, min=1)
-    learning_rate: float = option(5e-5, OPTIMISATION)
-    num_train_epochs: float = option(1.0, OPTIMISATION)
-    max_steps: int = option(-1, OPTIMISATION, default="by epochs")
+    learning_rate: float = option(5e-5, OPTIMISATION, min=0)
+    num_train_epochs: float = option(1.0, OPTIMISATION, above=0)
+    max_steps: int = option(-1, OPTIMISATION, min=-1, default="by epochs")
     per_device_train_batch_size: int = option(1, OPTIMISATION, min=1)
     gradient_accumulation_steps: int = option(8, OPTIMISATION, min=1)
     warmup_ratio: float = option(0.05, OPTIMISATION, min=0, max=1)
     lr_scheduler_type: str = option("linear", OPTIMISATION)
-    weight_decay: float = option(0.0, OPTIMISATION)
-    seed: int = option(42, OPTIMISATION)
+    weight_decay: float = option(0.0, OPTIMISATION, min=0)
+    seed: int = option(42, OPTIMISATION, min=0, max=2**32 - 1)
     use_peft: bool = option(False, MODEL)
     lora_r: int = option(16, MODEL, min=1)
     lora_alpha: int = option(32, MODEL, min=1)
@@ -129,7 +135,10 @@ class SftOptions(TrainingOptions):
             file, or a data set of the hub.
         overlong: What to do with rows over --max-length: drop them, or split them at a turn.
         packing: Put several short rows into one sequence; they do not attend to each other.
-        thought_weight: Loss weight of tokens of thought; those of the call have 1.
+        thought_weight: Loss weight of tokens of thought; those of the call have 1. A file without
+            any thought is refused.
+        allow_no_thoughts: With --thought-weight, take files without any thought, too, such as
+            general chat.
         general_data: General chat to mix in, in any format of docs/data.md.
         agent_loss_weight: W in the loss W L_agent + (1 - W) L_general.
         agent_ratio: Share of agent rows in an epoch (AgentTuning's eta).
@@ -138,9 +147,10 @@ class SftOptions(TrainingOptions):
     overlong: Literal["drop", "split"] = option("drop", DATA)
     packing: bool = option(False, SPEED)
     thought_weight: float = option(1.0, LOSS, min=0)
+    allow_no_thoughts: bool = option(False, LOSS)
     general_data: RowSource | None = field(default=None, metadata=ROWS)
     agent_loss_weight: float | None = option(None, LOSS, min=0, max=1, default="by tokens")
-    agent_ratio: float | None = option(None, DATA, min=0, max=1, default="by rows")
+    agent_ratio: float | None = option(None, DATA, above=0, max=1, default="by rows")
 
     def __post_init__(self) -> None:
         """Check, as in the base class; mixing options need something to mix with."""
@@ -149,8 +159,6 @@ class SftOptions(TrainingOptions):
             if getattr(self, name) is not None and self.general_data is None:
                 flag = "--" + name.replace("_", "-")
                 raise TrainerError(f"{flag} needs --general-data: there is nothing to mix with")
-        if self.agent_ratio == 0:
-            raise TrainerError("--agent-ratio 0: must be above 0 and at most 1")
         if self.packing and self.tree_packing == "on":
             raise TrainerError("--packing and --tree-packing on: use one of them")
 
@@ -169,10 +177,16 @@ class DpoOptions(TrainingOptions):
             et al. 2024, arXiv:2404.19733).
     """
 
-    learning_rate: float = option(1e-6, OPTIMISATION)
+    learning_rate: float = option(1e-6, OPTIMISATION, min=0)
     beta: float = option(0.1, LOSS, min=0)
     loss_type: Literal["sigmoid", "ipo"] = option("sigmoid", LOSS)
     sft_weight: float = option(0.0, LOSS, min=0)
+
+    def __post_init__(self) -> None:
+        """Check, as in the base class; IPO divides by beta."""
+        super().__post_init__()
+        if self.loss_type == "ipo" and not self.beta:
+            raise TrainerError("--beta 0: must be above 0 with --loss-type ipo")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +204,7 @@ class KtoOptions(TrainingOptions):
         undesirable_weight: Loss weight of failures.
     """
 
-    learning_rate: float = option(1e-6, OPTIMISATION)
+    learning_rate: float = option(1e-6, OPTIMISATION, min=0)
     per_device_train_batch_size: int = option(4, OPTIMISATION, min=1)
     gradient_accumulation_steps: int = option(2, OPTIMISATION, min=1)
     min_reward: float = option(1.0, DATA, min=0, max=1)
@@ -199,8 +213,13 @@ class KtoOptions(TrainingOptions):
     undesirable_weight: float = option(1.0, LOSS, min=0)
 
 
+def _paths(places: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
+    return tuple(map(Path, [places] if isinstance(places, str | Path) else places))
+
+
 _CONVERSIONS: dict[Any, Callable[[Any], Any]] = {
     Path: Path,
+    tuple[Path, ...]: _paths,
     RowSource: in_memory,
     RowSource | None: in_memory,
 }
@@ -210,7 +229,5 @@ def _check(flag: str, value: Any, hint: Any, bounds: Mapping[str, Any]) -> None:
     choices = get_args(hint) if get_origin(hint) is Literal else ()
     if choices and value not in choices:
         raise TrainerError(f"{flag} {value}: use {' or '.join(choices)}")
-    if "min" in bounds and value < bounds["min"]:
-        raise TrainerError(f"{flag} {value}: must be at least {bounds['min']}")
-    if "max" in bounds and value > bounds["max"]:
-        raise TrainerError(f"{flag} {value}: must be at most {bounds['max']}")
+    if wrong := out_of_range(value, bounds):
+        raise TrainerError(f"{flag} {value}: {wrong}")

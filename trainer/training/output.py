@@ -6,9 +6,13 @@ OUTPUT/checkpoint-N/         where --save-strategy asks for them
 OUTPUT/*.safetensors ...     the model; with LoRA the merged one, and adapter/ beside it
 """
 
+import errno
 import json
+import os
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,9 +21,10 @@ from zipfile import is_zipfile
 import torch
 import transformers
 import trl
+from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from engine.runs.atomic import write_text
+from engine.runs.atomic import check_folder, write_text
 from trainer.data.row_source import fingerprint
 from trainer.errors import TrainerError
 from trainer.runtime import distributed
@@ -73,6 +78,7 @@ def claim(options: TrainingOptions, command: str) -> OutputFolder:
 
     Raises:
         TrainerError: The folder holds something else, or another run.
+        FileError: Nothing can be written there.
     """
     record = {
         "command": command,
@@ -81,10 +87,11 @@ def claim(options: TrainingOptions, command: str) -> OutputFolder:
     }
     output = OutputFolder(options.output_dir, record, options.resume_from_checkpoint)
     folder = output.path
+    check_folder(folder)
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return output
     if output.resume:
-        _check_same(folder, record)
+        _check_same(folder, record, options)
         if last_checkpoint(folder) is None and (folder / "config.json").exists():
             raise TrainerError(f"{folder} holds a finished model, and no checkpoint to resume from")
     elif not options.overwrite_output_dir:
@@ -114,6 +121,60 @@ def step_of(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("-")[2])
 
 
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS)
+_TORCH_WRITER = re.compile(r"inline_container\.cc|PytorchStreamWriter")
+"""How torch words it that a file could not be written to its end."""
+
+
+@contextmanager
+def written_whole(folder: Path, *, model: bool = False) -> Iterator[None]:
+    """Report that something could not be written into `folder`; leave nothing half there.
+
+    Args:
+        folder: The output folder.
+        model: Whether the model is written, which is removed if it is not whole.
+
+    Raises:
+        TrainerError: The disk is full, say; the message tells how to go on.
+    """
+    before = set(folder.iterdir()) if model else set()
+    try:
+        yield
+    except (OSError, RuntimeError, SafetensorError) as error:
+        reason = _no_room(error)
+        if not reason:
+            raise
+        half = [one for one in folder.glob("checkpoint-*") if not _is_complete(one)]
+        half += set(folder.iterdir()) - before if model else ()
+        for each in half:
+            shutil.rmtree(each) if each.is_dir() else each.unlink()
+        place = half[0] if half and not model else folder
+        raise TrainerError(
+            f"the weights could not be written to {place}: {reason}; {_way_on(folder)}"
+        ) from error
+
+
+def _no_room(error: Exception) -> str:
+    """Return why a file could not be written, or "" if `error` is about something else."""
+    if isinstance(error, OSError):
+        return os.strerror(error.errno) if error.errno in _NO_ROOM else ""
+    if isinstance(error, SafetensorError):
+        found = re.search(r"os error (\d+)", str(error))
+        return os.strerror(int(found[1])) if found else ""
+    return (
+        "a file could not be written to its end; is the disk full?"
+        if _TORCH_WRITER.search(str(error))
+        else ""
+    )
+
+
+def _way_on(folder: Path) -> str:
+    checkpoint = last_checkpoint(folder)
+    if checkpoint is None:
+        return "there is no checkpoint; make room, then train again"
+    return f"make room, then --resume-from-checkpoint goes on from {checkpoint.name}"
+
+
 class LogFile(TrainerCallback):
     """Writes a line of JSON per log entry of the trainer."""
 
@@ -135,10 +196,12 @@ class LogFile(TrainerCallback):
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, tuple) and all(isinstance(each, Path) for each in value):
+        return [str(each) for each in value]
     return fingerprint(value) if isinstance(value, Path | tuple) else value
 
 
-def _check_same(folder: Path, record: Mapping[str, Any]) -> None:
+def _check_same(folder: Path, record: Mapping[str, Any], options: TrainingOptions) -> None:
     try:
         before = json.loads((folder / OPTIONS).read_text("utf-8"))
     except (OSError, ValueError) as error:
@@ -146,7 +209,10 @@ def _check_same(folder: Path, record: Mapping[str, Any]) -> None:
             f"{folder} holds no run of `trainer {record['command']}` to resume: choose another "
             "--output"
         ) from error
-    before = {"processes": 1, "model": before.get("model_name_or_path"), **before}  # version 0.1
+    # An earlier version did not have each of today's options.
+    known = {each.name: _plain(each.default) for each in fields(options)}
+    known |= {"processes": 1, "model": before.get("model_name_or_path")}
+    before = known | before
     if other := sorted(k for k in record if k not in _MAY_DIFFER and record[k] != before.get(k)):
         changed = ", ".join(f"{name} was {before.get(name)}" for name in other)
         raise TrainerError(
@@ -172,7 +238,7 @@ def _is_complete(checkpoint: Path) -> bool:
 def _truncate_log(log: Path, step: int) -> None:
     """Cut from the log what the killed run did after the checkpoint: it is done again."""
     kept = []
-    for line in log.read_text("utf-8").splitlines() if log.exists() else []:
+    for line in log.read_text("utf-8").split("\n") if log.exists() else []:
         try:
             entry = json.loads(line)
         except ValueError:  # the run was killed while it wrote this line

@@ -17,10 +17,11 @@ from torch.utils.data import DataLoader
 from trl.models.utils import prepare_deepspeed
 
 from trainer.data.preferences import Preference, TokenizedPreferences, load_preferences
+from trainer.data.row_check import RowCheck
 from trainer.data.row_source import RowSource
 from trainer.training.lm_head import score_labelled_only
 from trainer.training.options import TrainingOptions
-from trainer.training.run import LoadedModel
+from trainer.training.run import LoadedModel, row_check
 from trainer.tree_packing.forward import install
 
 Columns = dict[str, list[Any]]
@@ -61,10 +62,10 @@ def gather(
         read=read,
         renderer=student.renderer,
         max_length=student.max_length,
-        allow_test_split=options.allow_test_split,
     )
-    held_out = None if options.eval_dataset is None else load(options.eval_dataset)
-    return PreferenceData(load(options.dataset), held_out)
+    measured = RowCheck(options.allow_test_split)
+    held_out = None if options.eval_dataset is None else load(options.eval_dataset, check=measured)
+    return PreferenceData(load(options.dataset, check=row_check(options)), held_out)
 
 
 class PreTokenizedMixin:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from transformers import (
     TrainingArguments,
 )
 
+from trainer.data.contamination import read_held_out
+from trainer.data.row_check import RowCheck
 from trainer.errors import TrainerError
 from trainer.inference.local_chat import stop_ids
 from trainer.runtime import distributed
@@ -26,7 +28,7 @@ from trainer.runtime.loading import load
 from trainer.tokens.chat_template import ChatTemplate
 from trainer.training import deepspeed
 from trainer.training.options import TrainingOptions
-from trainer.training.output import ADAPTER, LogFile, OutputFolder, step_of
+from trainer.training.output import ADAPTER, LogFile, OutputFolder, step_of, written_whole
 from trainer.training.trl_config import uses_bf16, weight_dtype
 
 
@@ -124,6 +126,16 @@ def open_model(options: TrainingOptions) -> LoadedModel:
     return LoadedModel(options.model, model, ChatTemplate(tokenizer), max_length)
 
 
+def row_check(options: TrainingOptions) -> RowCheck:
+    """Return what the rows to train on must not be.
+
+    Raises:
+        TreegraftError: A file or run of --held-out cannot be read.
+    """
+    held_out = read_held_out(options.held_out, test_splits=not options.allow_test_split)
+    return RowCheck(options.allow_test_split, held_out, options.drop_held_out)
+
+
 class EpochEndEvaluation(TrainerCallback):
     """Takes an epoch's held-out loss at its last step, before that step's checkpoint.
 
@@ -149,9 +161,31 @@ class EpochEndEvaluation(TrainerCallback):
             control.should_evaluate = False
 
 
+class NothingLeft(Exception):
+    """The checkpoint to continue from is of the last step."""
+
+
+class LastStep(TrainerCallback):
+    """Ends a training that was complete, except for the model's own files, before it begins.
+
+    transformers looks for the end after a step only, so it would take one step too many.
+    """
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
+    ) -> None:
+        """Raise `NothingLeft`; transformers calls this when the checkpoint is loaded."""
+        if state.global_step >= state.max_steps > 0 and not args.load_best_model_at_end:
+            raise NothingLeft
+
+
 def callbacks(output_dir: Path, patience: int) -> list[TrainerCallback]:
     """Return the log file, the evaluation at epoch ends, and early stopping if `patience` > 0."""
-    found: list[TrainerCallback] = [LogFile(output_dir), EpochEndEvaluation()]
+    found: list[TrainerCallback] = [
+        LogFile(output_dir),
+        EpochEndEvaluation(),
+        LastStep(),
+    ]
     if patience:
         found.append(EarlyStoppingCallback(patience))
     return found
@@ -178,6 +212,9 @@ def run(trainer: Any, student: LoadedModel, output: OutputFolder) -> TrainingRes
         trainer: A trainer of TRL's.
         student: The model as it was loaded.
         output: Where to write.
+
+    Raises:
+        TrainerError: The weights could not be written; the last checkpoint is kept.
     """
     trainer.remove_callback(transformers.PrinterCallback)
     deepspeed.check_flags(trainer.args)
@@ -187,9 +224,11 @@ def run(trainer: Any, student: LoadedModel, output: OutputFolder) -> TrainingRes
     trainer.accelerator.wait_for_everyone()
     checkpoint = output.checkpoint()
     start = time.monotonic()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    with written_whole(output.path), suppress(NothingLeft):
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     seconds = time.monotonic() - start
-    _save(trainer, student, output.path)
+    with written_whole(output.path, model=True):
+        _save(trainer, student, output.path)
     resumed = step_of(checkpoint) if checkpoint else 0
     return TrainingResult(trainer.state, seconds, resumed, output.path)
 

@@ -3,7 +3,8 @@
 `trainer.training.output` describes what is written.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,8 @@ from trl.trainer.sft_config import SFTConfig
 
 from trainer.data.loss_weights import WeightedSequence, columns
 from trainer.data.mixture import balance, draw
-from trainer.data.row_source import RowSource, name_of, refuse_test_split
+from trainer.data.row_check import RowCheck
+from trainer.data.row_source import RowSource, name_of
 from trainer.data.rows import (
     PreparedRows,
     PrepareOptions,
@@ -35,6 +37,7 @@ from trainer.training.run import (
     callbacks,
     flags_checked,
     open_model,
+    row_check,
     run,
 )
 from trainer.training.trl_config import lora_config, trl_arguments
@@ -111,23 +114,28 @@ def gather(options: SftOptions, student: LoadedModel) -> Sources:
         TrainerError: A file cannot be used, or nothing is left of it.
     """
 
-    def ready(rows: Iterable[Row], source: RowSource, settings: PrepareOptions) -> PreparedRows:
-        return _prepared(list(rows), source, student, settings, options.allow_test_split)
+    def ready(
+        rows: Iterable[Row], source: RowSource, settings: PrepareOptions, check: RowCheck
+    ) -> PreparedRows:
+        prepared = _prepared(*check(list(rows), source), source, student, settings)
+        if not (prepared.thoughts or options.allow_no_thoughts):
+            _refuse_without_thoughts(options.thought_weight, source)
+        return prepared
 
+    check, measured = row_check(options), RowCheck(options.allow_test_split)
     settings = PrepareOptions(options.overlong, options.thought_weight)
-    agent = ready(read_rows(options.dataset), options.dataset, settings)
-    if options.thought_weight != 1 and not agent.thoughts:
-        raise TrainerError("--thought-weight: no thought was found in the rows; leave the flag out")
+    agent = ready(read_rows(options.dataset), options.dataset, settings, check)
     held_out: list[WeightedSequence] = []
     if options.eval_dataset is not None:
         rows = read_rows(options.eval_dataset)
-        held_out = ready(rows, options.eval_dataset, settings).sequences
+        held_out = ready(rows, options.eval_dataset, settings, measured).sequences
     if options.general_data is None:
         return Sources(agent, PreparedRows(), agent.sequences, held_out)
     general = ready(
         read_rows(options.general_data),
         options.general_data,
-        PrepareOptions(options.overlong, lenient=True),
+        replace(settings, lenient=True),
+        check,
     )
     drawn = general.sequences
     if options.agent_ratio is not None:
@@ -194,20 +202,34 @@ def _tree_packing(
 
 
 def _prepared(
-    rows: list[Row],
+    rows: Sequence[Row],
+    left_out: Counter[str],
     source: RowSource,
     student: LoadedModel,
     settings: PrepareOptions,
-    allow_test_split: bool,
 ) -> PreparedRows:
-    if not allow_test_split:
-        refuse_test_split([row.split for row in rows], source)
     prepared = prepare(student.renderer, rows, student.max_length, settings)
     say_dropped(source, prepared.rows, prepared.dropped)
+    prepared.rows += left_out.total()
+    prepared.dropped += left_out
     if not prepared.sequences:
         why = reasons(prepared.dropped)
         raise TrainerError(f"{name_of(source)}: no row is left to train on: {why}")
     return prepared
+
+
+def _refuse_without_thoughts(weight: float, source: RowSource) -> None:
+    """Refuse rows in which the weight of thoughts would silently be that of all else.
+
+    Raises:
+        TrainerError: The weight is not 1.
+    """
+    if weight != 1:
+        raise TrainerError(
+            f"--thought-weight {weight:g}: {name_of(source)} holds no thought (a Thought: line, a "
+            "<think> block, a reasoning field, text before a call), so each of its tokens would "
+            "have weight 1; leave the flag out, or allow such a file with --allow-no-thoughts"
+        )
 
 
 def _summary(sources: Sources, result: TrainingResult) -> SftSummary:
@@ -232,7 +254,7 @@ def _summary(sources: Sources, result: TrainingResult) -> SftSummary:
         sequences=len(sources.train),
         tokens=tokens,
         trained_tokens=sum(one.trained for one in sources.train),
-        thought_tokens=agent.thoughts,
+        thought_tokens=agent.thoughts + general.thoughts,
         tokens_per_second=round(computed / max(common["seconds"], 0.1), 1),
         **common,
     )

@@ -117,7 +117,7 @@ DPO = CommandOptions("trainer dpo", (DpoOptions,), frozenset(_TRAINING), _TRAINI
 EVAL = CommandOptions(
     "trainer eval",
     (EvalOptions, JudgementOptions),
-    frozenset(_RUN | {"model", "compare", "report", "reference", "sheet", "scores"}),
+    frozenset(_RUN | {"model", "compare", "report", "reference", "sheet", "scores", "quarantine"}),
     {"max_tokens": "max_reply_tokens"},
 )
 SERVE = CommandOptions(
@@ -177,7 +177,8 @@ def _model(command: CommandOptions) -> type[BaseModel]:
         hints = get_type_hints(cls)
         for each in flag_fields(cls):
             hint = each.metadata.get("type", hints[each.name])
-            bounds = Field(default=None, ge=each.metadata.get("min"), le=each.metadata.get("max"))
+            low, high, above = (each.metadata.get(name) for name in ("min", "max", "above"))
+            bounds = Field(default=None, ge=low, le=high, gt=above)
             before = BeforeValidator(partial(_from_text, hint))
             declared.setdefault(parameter_name(each), (Annotated[hint, before], bounds))
     allowed = {name: made for name, made in declared.items() if name not in command.reserved}

@@ -31,7 +31,7 @@ class Point:
         calls: Requests of the round's searches.
         teacher_calls: Those of them to the teacher.
         tokens: Tokens of the round's searches.
-        usd: Dollars spent on the round's searches.
+        usd: Dollars spent on the round's searches; None if a price is not known.
         seconds: Duration of all steps.
     """
 
@@ -48,7 +48,7 @@ class Point:
     calls: int = 0
     teacher_calls: int = 0
     tokens: int = 0
-    usd: float = 0.0
+    usd: float | None = 0.0
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
@@ -110,9 +110,14 @@ def _point(state: State, number: int) -> Point:
         calls=sum(found["calls"] for found in searches),
         teacher_calls=sum(found["teacher_calls"] for found in searches),
         tokens=sum(found["tokens"] for found in searches),
-        usd=sum(found["usd"] for found in searches),
+        usd=_sum([found["usd"] for found in searches]),
         seconds=sum(done.seconds for name, done in state.done.items() if name.startswith(prefix)),
     )
+
+
+def _sum(dollars: Sequence[float | None]) -> float | None:
+    known = [usd for usd in dollars if usd is not None]
+    return sum(known) if len(known) == len(dollars) else None
 
 
 def _result(state: State, number: int, step: str) -> Result:

@@ -3,19 +3,24 @@
 Tasks are compared before anything is searched, and rows before anything is trained, whoever wrote
 them. Two tasks are the same if they have the same id, the same question in words, or the same group
 (a database, a product: what is learned from one task of it helps with the next). Letter case,
-whitespace and punctuation do not count.
+whitespace and punctuation do not count. Rows are also searched for parts of the questions, as
+`trainer sft` does (`trainer.data.contamination`).
 """
 
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 from engine.errors import UsageError
 from engine.runs.fingerprints import strings_in
+from engine.templates.base import Message
 from environments.types import Task
+from trainer.data import contamination
+from treegraft.text_files import read_lines
 
 _WORD = re.compile(r"\w+")
 
@@ -35,6 +40,7 @@ class HeldOut:
         questions: Id of a task by question, in the form of `normalized`; empty if questions may be
             shared.
         endings: The same questions by their last line.
+        similar: Finds parts of the same questions.
     """
 
     ids: frozenset[str]
@@ -42,6 +48,7 @@ class HeldOut:
     groups: Mapping[str, str]
     questions: Mapping[str, str]
     endings: Mapping[str, Sequence[str]]
+    similar: contamination.HeldOut
 
 
 def held_out(
@@ -64,7 +71,16 @@ def held_out(
             endings.setdefault(question.rpartition("\n")[2], []).append(question)
     by_group = {} if groups else {task.group: task.id for task in tasks if task.group}
     split = splits.pop() if alone else ""
-    return HeldOut(frozenset(task.id for task in tasks), split, by_group, asked, endings)
+    similar = contamination.HeldOut(
+        [
+            contamination.Source(
+                "the held-out tasks",
+                [contamination.HeldOutTask(id, prompt) for prompt, id in asked.items()],
+                [task.prompt for task in trained],
+            )
+        ]
+    )
+    return HeldOut(frozenset(task.id for task in tasks), split, by_group, asked, endings, similar)
 
 
 def check_tasks(known: HeldOut, tasks: Iterable[Task]) -> None:
@@ -85,7 +101,9 @@ def check_rows(known: HeldOut, file: Path) -> None:
     Raises:
         LeakedTask: One does, or a line cannot be read; the message names the file and the line.
     """
-    for number, row in _rows(file):
+    rows = list(_rows(file))
+    similar = known.similar.find(contamination.TrainingRow(n, "", _opening(r)) for n, r in rows)
+    for place, (number, row) in enumerate(rows):
         split = str(row.get("split") or "")
         id = _task_id(row)
         asked = next(_asked(known, row), "")
@@ -94,6 +112,11 @@ def check_rows(known: HeldOut, file: Path) -> None:
             why = "has no id that names its task, so it may be a held-out one"
         if not why and known.split and split == known.split:
             why = f"is of the held-out split {split!r}"
+        if not why and (found := similar.get(place)):
+            why = (
+                f"has {found.how}, as {found.task} has; leave one of them out, or allow it by "
+                "tasks.shared_questions = true"
+            )
         if why:
             raise LeakedTask(f"{file}: line {number} {why}; nothing is trained")
 
@@ -122,17 +145,16 @@ def _same(known: HeldOut, id: str, group: str, asked: str) -> str:
 
 
 def _rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    with file.open(encoding="utf-8") as handle:
-        for number, line in enumerate(handle, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except ValueError as error:
-                raise LeakedTask(f"{file}: line {number} is not a row: {error}") from error
-            if not isinstance(row, dict):
-                raise LeakedTask(f"{file}: line {number} is not a row")
-            yield number, row
+    for number, line in enumerate(read_lines(file), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise LeakedTask(f"{file}: line {number} is not a row: {error}") from error
+        if not isinstance(row, dict):
+            raise LeakedTask(f"{file}: line {number} is not a row")
+        yield number, row
 
 
 def _task_id(row: Mapping[str, Any]) -> str:
@@ -141,16 +163,19 @@ def _task_id(row: Mapping[str, Any]) -> str:
     return rest.rpartition("/")[0]
 
 
+def _opening(row: Mapping[str, Any]) -> list[Message]:
+    """Return what the agent reads before it first acts."""
+    messages = row.get("prompt") or row.get("messages") or []
+    before = takewhile(lambda message: message.get("role") != "assistant", messages)
+    return [{"role": m.get("role"), "content": m.get("content") or ""} for m in before]
+
+
 def _asked(known: HeldOut, row: Mapping[str, Any]) -> Iterator[str]:
     """Yield the held-out tasks whose question the agent reads before it first acts.
 
     Whole lines are compared, except for what a template writes before the question on its line.
     """
-    opening = []
-    for message in row.get("prompt") or row.get("messages") or []:
-        if message.get("role") == "assistant":
-            break
-        opening.append("\n".join(strings_in(message.get("content") or "")))
+    opening = ("\n".join(strings_in(message["content"])) for message in _opening(row))
     text = normalized("\n".join(opening))
     end = -1
     while end < len(text):

@@ -70,7 +70,8 @@ def _cells(point: Point) -> list[str]:
     if point.round == 0:
         return ["0", "", "", "", str(point.left), "", "", rate, "", "", ""]
     numbers = (point.tasks, point.student, point.teacher, point.left, point.rows, point.pairs)
-    cost = (str(point.calls), str(point.tokens), f"{point.usd:.2f}")
+    usd = "unknown" if point.usd is None else f"{point.usd:.2f}"
+    cost = (str(point.calls), str(point.tokens), usd)
     return [str(point.round), *map(str, numbers), rate, *cost]
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from engine.cli.env_flags import EnvFlags
 from engine.cli.flags import flag_fields
 from engine.errors import UsageError
+from treegraft.file_errors import FileError
 from treegraft.rounds.command_options import (
     DPO,
     EVAL,
@@ -26,6 +27,7 @@ from treegraft.rounds.command_options import (
     underscored,
     what_is_wrong,
 )
+from treegraft.text_files import read_text
 
 ExploreOptions = Annotated[Options, BeforeValidator(EXPLORE.read)]
 ExportOptions = Annotated[Options, BeforeValidator(EXPORT.read)]
@@ -142,7 +144,7 @@ class StudentSettings(Table):
 
     model: str
     template: str = "react"
-    threshold: float | None = None
+    threshold: float | None = Field(default=None, le=0)
 
 
 class TeacherSettings(Table):
@@ -222,7 +224,7 @@ class RoundsSettings(Table):
     """
 
     number: int = Field(default=3, ge=1)
-    least_gain: float | None = None
+    least_gain: float | None = Field(default=None, ge=-1, le=1)
     failures: float = Field(default=0.5, ge=0, le=1)
 
 
@@ -249,9 +251,11 @@ def read(file: Path) -> Settings:
         UsageError: The file cannot be read, or a key is wrong: the file, the table and the key.
     """
     try:
-        return parse(tomllib.loads(file.read_text("utf-8")))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        return parse(tomllib.loads(read_text(file)))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"cannot read {file}: {error}") from error
+    except FileError:
+        raise
     except UsageError as error:
         raise UsageError(f"{file}: {error}") from None
 

@@ -16,6 +16,7 @@ from engine.errors import UsageError
 from engine.runs.atomic import write_text
 from treegraft.rounds.command_options import Options
 from treegraft.rounds.subprocesses import Result
+from treegraft.text_files import read_text
 
 FILE = "rounds.json"
 VERSION = 2
@@ -66,7 +67,7 @@ class State:
         if not file.exists():
             return cls(folder)
         try:
-            content = json.loads(file.read_text("utf-8"))
+            content = json.loads(read_text(file))
             if content["version"] != VERSION:
                 raise UsageError(
                     f"{file} was written by another version of Treegraft: go on with that version, "
@@ -74,7 +75,7 @@ class State:
                 )
             done = {name: FinishedStep(**value) for name, value in content["done"].items()}
             return cls(folder, content["now"], content["port"], content["tasks"], done)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"{file} is not a state of `engine rounds`: {error}") from error
 
     def claim(self, port: int, tasks: Mapping[str, list[str]]) -> None:

@@ -169,8 +169,10 @@ def _evaluate(options: Options) -> Mapping[str, Any]:
     if not evaluation.base_url:
         prepare_torch()
     from trainer.evaluation.evaluate import evaluate
-    from trainer.evaluation.judgements import add_judgements
+    from trainer.evaluation.judgements import add_judgements, check_judges
 
+    if judgements.judges and not out.exists():
+        check_judges(judgements, out)
     with Bar(Console(stderr=True)) as bar:
         report = evaluate(evaluation, out, bar)
     if judgements.requested:

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import environments
+from engine.chat.prices import known_usd
 from engine.errors import UsageError
 from engine.runs.atomic import write_text
 from engine.runs.attribution import solved_by_student
+from engine.runs.quarantine import left_out
 from engine.runs.store import Store
-from engine.runs.tasks import quarantined, read_ids, select
+from engine.runs.tasks import read_ids, select
 from environments.errors import UnknownEnvironment
 from environments.types import Task
 from search.tree import Tree
@@ -62,14 +64,14 @@ def _tasks(
     settings: TaskSettings, data: str | None, split: str | None, only: str, limit: int | None
 ) -> list[Task]:
     """Return the tasks that `engine explore` would take: without those in quarantine."""
-    bad, _ = quarantined(settings.env, split, data)
     options = {"data": data, "split": split, "sandbox": settings.sandbox, **settings.env_args}
     try:
         env = environments.make(settings.env, **options)
     except UnknownEnvironment as error:
         raise UsageError(f"[tasks] {error}") from None
     try:
-        return select(env.tasks, only=read_ids(only), limit=limit, quarantined=bad)
+        unsound = left_out(settings.env, data, env.tasks).reasons
+        return select(env.tasks, only=read_ids(only), limit=limit, quarantined=unsound)
     finally:
         env.close()
 
@@ -100,7 +102,7 @@ def outcome(run: Path, ids: Iterable[str], searcher: str) -> dict[str, Any]:
     used, teacher_calls = Usage(), 0
     with Store.open(run) as store:
         found = [id for id in store.task_ids() if id in wanted]
-        failures = store.failures()
+        failures, unpriced = store.failures(), bool(store.meta().get("unpriced"))
         for id in found:
             tree = store.tree(id)
             used += tree.usage
@@ -118,7 +120,7 @@ def outcome(run: Path, ids: Iterable[str], searcher: str) -> dict[str, Any]:
         "calls": used.calls,
         "teacher_calls": teacher_calls,
         "tokens": used.tokens,
-        "usd": used.usd,
+        "usd": known_usd(used, unpriced),
     }
 
 

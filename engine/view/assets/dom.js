@@ -24,7 +24,11 @@ function count(n) {
   if (n < 10000) return String(n);
   return n < 999500 ? `${(n / 1e3).toFixed(n < 99950 ? 1 : 0)}k` : `${(n / 1e6).toFixed(1)}M`;
 }
-const dollars = (usd) => (usd ? `$${usd.toFixed(usd < 0.1 ? 4 : 2)}` : "$0");
+/** Dollars; 0 for `tokens` of a model without a known price is unknown. */
+function dollars(usd, tokens = 0) {
+  if (usd) return `$${usd.toFixed(usd < 0.1 ? 4 : 2)}`;
+  return tokens && run.about.unpriced ? "price unknown" : "$0";
+}
 const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
 const percent = (part, whole) => (whole ? `${Math.round((100 * part) / whole)} %` : "-");
 const shorten = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);

@@ -84,7 +84,7 @@ function drawCounters() {
   const done = run.tasks.size;
   const parts = [
     `solved ${sums.solved}`, `not solved ${sums.failed + sums.open}`, `failed ${sums.error}`,
-    `calls ${count(sums.calls)}`, `tokens ${count(sums.tokens)}`, dollars(sums.usd),
+    `calls ${count(sums.calls)}`, `tokens ${count(sums.tokens)}`, dollars(sums.usd, sums.tokens),
   ];
   if (LIVE) parts.push(...speed(done));
   $("counters").textContent = parts.join(" · ");

@@ -37,9 +37,9 @@ function factRows(node) {
   if (node.overruled) rows.push(["student replaced because", node.overruled]);
   for (const [prompt, completion, cached, usd] of node.request) {
     const tokens = `${prompt} + ${completion} tokens${cached ? ` (${cached} cached)` : ""}`;
-    rows.push(["request", `${tokens}, ${dollars(usd)}`]);
+    rows.push(["request", `${tokens}, ${dollars(usd, prompt + completion)}`]);
   }
-  const spent = `${plural(node.calls, "call")}, ${count(node.tokens)} tokens, ${dollars(node.usd)}`;
+  const spent = `${plural(node.calls, "call")}, ${count(node.tokens)} tokens, ${dollars(node.usd, node.tokens)}`;
   rows.push([node.id ? "subtree" : "whole tree", spent]);
   if (!node.id) rows.push(["stopped", at.tree.stopped]);
   return rows;

@@ -12,7 +12,7 @@ import pytest
 from tests.support import exploring
 from tests.support.exploring import ROOT, Undisturbed, engine, received, wait_for_requests
 
-TASKS, WORKERS, AT_ONCE = 24, 2, 3
+TASKS, WORKERS, AT_ONCE = 12, 2, 3
 
 
 def explore(out: Path, base_url: str, *more: str) -> list[str]:

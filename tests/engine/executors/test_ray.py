@@ -1,7 +1,9 @@
 """Exploring on a real Ray cluster of two nodes, one of which is killed in mid-run."""
 
+import re
 import sqlite3
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -10,11 +12,14 @@ from typing import Any
 
 import pytest
 
+from engine.runs.store import Store
 from tests.support import exploring
 from tests.support.exploring import ROOT, Undisturbed, engine, received
+from tests.support.faulty_world import ACTS, FINE, METHODS
 from tests.support.student_first import ARMS, acted, calls, pair
 
 TASKS, WORKERS, AT_ONCE = 20, 3, 2
+FAULTY = "tests.support.faulty_world:FaultyWorld"
 pytestmark = pytest.mark.filterwarnings("default")  # Ray's own
 
 
@@ -118,3 +123,17 @@ def test_flags_that_do_not_go_together(tmp_path: Path) -> None:
     command = explore(tmp_path / "run", "http://127.0.0.1:9/v1", "--workers", "2")
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.returncode == 2 and "--workers is for --executor processes and ray" in ended.stderr
+
+
+def test_what_an_environment_raises_fails_its_task_only(tmp_path: Path) -> None:
+    more = ["--executor", "ray", "--workers", "1", "--output", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "engine", "explore", "--env", FAULTY, "--mistake-rate", "1"]
+    ended = subprocess.run(
+        [*command, *more], cwd=ROOT, capture_output=True, text=True, timeout=150, check=False
+    )
+    assert ended.returncode == 1 and "Traceback" not in ended.stderr, ended.stderr
+    with Store.open(tmp_path / "run") as store:
+        kinds = {name: kind for name, (kind, _) in store.failures().items()}
+        assert set(FINE) <= set(store.task_ids())
+    assert kinds.keys() == {*ACTS, *METHODS, "secret"}
+    assert all(re.fullmatch(kind, kinds[name]) for name, (_, kind) in ACTS.items()), kinds

@@ -83,7 +83,7 @@ def test_the_config_keeps_the_address_without_its_password(tmp_path: Path) -> No
         ({"student_threshold": -1.0}, "are for --student"),
         (
             {"student": "s@http://a/v1", "student_threshold": float("nan")},
-            "--student-threshold must",
+            "--student-threshold nan: must",
         ),
         (
             {"student": "s@http://a/v1", "student_template": "nope"},

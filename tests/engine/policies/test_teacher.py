@@ -170,3 +170,27 @@ def test_requests_that_look_the_same_have_seeds_of_their_own(tmp_path):
         explore(server, tmp_path / "r", search="react", width=3, seed=5)
         first = [r["seed"] for r in server.requests if len(r["messages"]) == 2]
     assert len(first) == len(set(first)) == 3 and 5 in first
+
+
+@pytest.mark.parametrize("template", ["native", "react", "hermes"])
+@pytest.mark.parametrize("said", ["", " \n", None])
+def test_an_assistants_turn_is_never_sent_back_blank(tmp_path, template, said):
+    """Mistral's API and llama.cpp refuse such a message, and every request after it."""
+    with ChatServer(lambda request: [{"role": "assistant", "content": said}]) as server:
+        explore(server, tmp_path / "r", template=template, search="react", depth=2)
+        asked = server.requests
+    turns = [m for request in asked for m in request["messages"] if m["role"] == "assistant"]
+    assert turns and all(turn["content"].strip() for turn in turns)
+
+
+def test_what_was_mended_is_kept_and_rows_hold_the_canonical_form(tmp_path):
+    said = "<think>\nhm\n</think>\r\n\r\n**Action:** functions.go\n**Action Input:** {'arm': 1,}"
+    with ChatServer(lambda request: said) as server:
+        summary, tree = explore(server, tmp_path / "r", template="react", search="react", depth=8)
+    assert summary.solved == 1
+    words = ["crlf", "reasoning", "label", "name", "json"]
+    assert {tuple(node.step.info["repaired"]) for node in tree.nodes} == {tuple(words)}
+    export([tmp_path / "r"], tmp_path / "o.jsonl", ExportSettings("sft"))
+    (row,) = map(json.loads, (tmp_path / "o.jsonl").read_text("utf-8").splitlines())
+    written = {m["content"] for m in row["messages"] if m["role"] == "assistant"}
+    assert written == {'Thought: hm\nAction: go\nAction Input: {"arm": 1}'}

@@ -2,7 +2,6 @@
 
 import asyncio
 import fcntl
-import json
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,10 +15,11 @@ from engine.runs.codec import tree_to_dict
 from engine.runs.explore import Summary, explore
 from engine.runs.stats import stats
 from engine.runs.store import FILE, Store
-from engine.runs.tasks import read_ids, read_quarantine, select
+from engine.runs.tasks import read_ids, select
 from environments import Action, DataError, Outcome, Step, Task
 from sandbox import SandboxError
-from search import Dfsdt, Tree
+from search import Dfsdt, React, Tree
+from search.episode import Episode
 from tests.support.configs import make_config
 from tests.support.fakes import Arms, ArmsEnv
 from tests.support.searching import play
@@ -57,6 +57,16 @@ class Unmade(ManyArms):
 
 MANY = f"{__name__}:ManyArms"
 TASKS = ManyArms().tasks
+
+
+class BuggySearch(React):
+    async def explore(self, episode: Episode) -> None:
+        if episode.tree.task.id == "arms-3":
+            raise ZeroDivisionError("the search's fault")
+        await super().explore(episode)
+
+
+BUGGY_SEARCH = make_config(MANY, search=BuggySearch())
 
 
 def config(env: str = MANY, **changes) -> Config:
@@ -129,9 +139,19 @@ def test_sandbox_trouble_is_a_record_and_the_next_run_tries_again(tmp_path):
     assert run(tmp_path, config(f"{__name__}:Broken")).skipped == 7
 
 
-def test_a_defect_stops_the_run_and_keeps_what_was_done(tmp_path):
+def test_an_exception_of_an_environment_fails_its_task_only(tmp_path):
+    summary = run(tmp_path, config(f"{__name__}:Buggy"))
+    assert (summary.solved, summary.failed, summary.complete) == (7, 1, False)
+    with Store.open(tmp_path) as store:
+        failure = store.failure("arms-3")
+        assert stats(store).failures == {"ZeroDivisionError": 1}
+    assert failure.message.startswith("ZeroDivisionError in test_explore.py:")
+    assert failure.message.endswith(" act: our fault") and "Traceback" in failure.trace
+
+
+def test_a_defect_of_the_search_stops_the_run_and_keeps_what_was_done(tmp_path):
     with pytest.raises(ExceptionGroup) as caught:
-        run(tmp_path, config(f"{__name__}:Buggy"))
+        asyncio.run(explore(BUGGY_SEARCH, TASKS, tmp_path, Local(concurrency=3)))
     assert caught.group_contains(ZeroDivisionError)
     assert trees(tmp_path)
 
@@ -139,6 +159,21 @@ def test_a_defect_stops_the_run_and_keeps_what_was_done(tmp_path):
 def test_what_a_user_can_mend_stops_the_run_with_one_error(tmp_path):
     with pytest.raises(DataError, match="mend"):
         run(tmp_path, config(f"{__name__}:Unmade"))
+
+
+def test_a_lone_surrogate_is_kept_as_a_question_mark(tmp_path):
+    """It stopped the run: models cut emoji in two, and names of files may not be UTF-8."""
+    tree = Tree(Task("t", "half an emoji: \ud83d"))
+    tree.add(
+        0, Step(Action("go", {"arm": "\udcff"}, "é \ud83d"), "name: \udcff", info={"a": "\udcff"})
+    )
+    with Store.create(tmp_path) as store:
+        store.add_tree(tree)
+        again = store.tree("t")
+    [node] = again.nodes
+    assert again.task.prompt == "half an emoji: ?" and node.step.info == {"a": "?"}
+    assert node.step.action == Action("go", {"arm": "?"}, "é ?")
+    assert node.step.observation == "name: ?"
 
 
 def test_the_store_holds_no_secret(tmp_path):
@@ -190,24 +225,13 @@ def test_selecting_tasks(tmp_path):
         read_ids("@nope")
 
 
-def test_a_quarantine_is_for_its_own_data(tmp_path):
-    file = tmp_path / "q.json"
-    file.write_text(json.dumps({"data": "", "tasks": {"a": "fails: x"}}))
-    assert read_quarantine(file, None) == {"a": "fails: x"}
-    assert read_quarantine(file, str(tmp_path)) == {}
-    for text in ("{}", "[]", "nonsense", '{"data": "", "tasks": [1]}'):
-        file.write_text(text)
-        with pytest.raises(UsageError, match="not a quarantine file"):
-            read_quarantine(file, None)
-
-
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
         ({"search": "astar"}, "dfsdt, react"),
         ({"siblings": "twins"}, "diverse, sample"),
         ({"template": "haiku"}, "native, react"),
-        ({"width": 0}, "--width must be at least 1"),
+        ({"width": 0}, "--width 0: must be at least 1"),
         ({"mistake_rate": 2}, "between 0 and 1"),
     ],
 )

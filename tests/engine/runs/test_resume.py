@@ -14,7 +14,7 @@ from tests.support import exploring
 from tests.support.exploring import ROOT, Undisturbed, engine, received, wait_for_requests
 from tests.support.faults import descendants, living
 
-TASKS, KILLS, CONCURRENCY = 40, 5, 8
+TASKS, KILLS, CONCURRENCY = 20, 3, 8
 
 
 def explore(out: Path, base_url: str, *more: str) -> list[str]:

@@ -66,7 +66,8 @@ def test_a_file_with_ways_into_json_and_no_thought(template):
     told = mine.render(WORLD, TASK, [Step(Action("look", {"at": "x"}, "Hm."), "seen")])
     assert json.loads(told[2]["content"]) == {"do": {"name": "look", "with": {"at": "x"}}}
     assert mine.parse(told[2]) == Action("look", {"at": "x"})
-    assert mine.parse({"content": 'So: {"do": {"name": "give_up"}} ok'}).error == (
+    assert mine.parse({"content": 'So: {"do": {"name": "give_up"}} ok'}) == Action("give_up", {})
+    assert mine.parse({"content": '{"do": {"name": "look", "with": [1]}}'}).error == (
         "the arguments must be a JSON object"
     )
 

@@ -34,6 +34,22 @@ nasty = st.text() | st.sampled_from(
         "\nObservation: no",
         "a\r\nb",
         " x ",
+        "<think>",
+        "</think>\nso",
+        "<think>\nhm\n</think>\n\nI look.",
+        "[THINK]hm[/THINK]",
+        "a <think> b",
+        "**Action:** look\n**Action Input:** {}",
+        "I could\nAction: look\nAction Input: {}\nObservation: no\nThought: then",
+        "x\nFinal Answer: 3",
+        '"quoted"',
+        '"',
+        "<|channel|>analysis<|message|>hm<|end|>",
+        "analysis: x",
+        "[TOOL_CALLS]look[ARGS]{}",
+        "(empty reply)",
+        "functions.look",
+        "look<|channel|>commentary",
     ]
 )
 
@@ -56,7 +72,8 @@ def test_a_malformed_reply_is_rendered_as_it_was_written(name, reply):
     template = get(name)
     action = Action.malformed(reply, "why")
     messages = template.render(WORLD, TASK, [Step(action, "error: why")])
-    assert messages[2] == {"role": "assistant", "content": reply}
+    written = reply if reply.strip() else "(empty reply)"  # servers refuse a blank message
+    assert messages[2] == {"role": "assistant", "content": written}
     assert "error: why" in messages[3]["content"] and messages[3]["role"] == "user"
 
 
@@ -180,7 +197,7 @@ def test_half_a_surrogate_pair_in_arguments_becomes_a_replacement_character(name
             '<tool_call>{"name": "look", "arguments": {"at": "y"}}</tool_call>',
             "",
         ),
-        ("hermes", '```\n<tool_call>\n```json\n{"name": "look", "arguments": {"at": "x"}}', "```"),
+        ("hermes", '```\n<tool_call>\n```json\n{"name": "look", "arguments": {"at": "x"}}', ""),
         ("modelscope", '<|startofthink|>{"api_name": "look", "parameters": {"at": "x"}}', ""),
         (
             "autogpt",
@@ -200,7 +217,7 @@ def test_templates_read_what_models_write(name, reply, thought):
     ("name", "reply", "says"),
     [
         ("hermes", "It is 3.", "no call was found"),
-        ("hermes", "<tool_call>\n{'name': 'look'}", "not valid JSON"),
+        ("hermes", "<tool_call>\n{name: look}", "not valid JSON"),
         ("hermes", '<tool_call>{"arguments": {}}', "names no tool"),
         ("modelscope", '<|startofthink|>{"api_name": "look", "parameters": 3}', "JSON object"),
         ("autogpt", "It is 3.", "no JSON"),

@@ -337,3 +337,53 @@ async def test_a_search_goes_on_at_the_parent_and_the_tree_says_why(env: ToolEnv
     assert set(kinds[3:5]) <= {"exception", "died", "memory", "timeout"}
     assert tree.nodes[-2].step.observation == "(no output)"  # x is still there
     assert not tree.replayed
+
+
+SQUARE = "def f(x):\n    return x * x"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "```python\n{}\n```",
+        "Sure:\n\n```py\n{}\n```\nIt squares.",
+        "~~~\n{}\n~~~",
+        "```python\r\n{}\r\n```\r\n",
+        "```python\n{}",
+        "{}\n```",
+    ],
+)
+def test_code_in_markdown_is_unwrapped(env: ToolEnv, form: str) -> None:
+    start(env)
+    assert see(env, "python", code=form.format(SQUARE)) == ("(no output)", {})
+    see(env, "write_file", path="power.py", content=form.format(SQUARE))
+    assert see(env, "python", code="import power; power.f(3) + f(1)") == ("10", {})
+    assert env.step(Action("answer", {"code": form.format(SQUARE)}))[1:3] == (1.0, True)
+
+
+def test_a_fence_within_code_or_a_text_is_left_alone(env: ToolEnv) -> None:
+    start(env)
+    code = 't = """\n```python\n1\n```\n"""\nlen(t)'
+    assert see(env, "python", code=code) == ("17", {})
+    see(env, "write_file", path="a.md", content="```\n1\n```")
+    assert see(env, "read_file", path="a.md")[0] == "```\n1\n```"
+
+
+@pytest.mark.parametrize("value", ["```\n12\n```", "`12`", "```text\n12 kg\n```"])
+def test_a_value_in_markdown_is_unwrapped(env: ToolEnv, value: str) -> None:
+    start(env, WITH_FILES)
+    assert env.step(Action("answer", {"value": value}))[1] == 1.0
+
+
+@pytest.mark.parametrize("said", ["", "I square the number.", "```\nNo idea, sorry\n```"])
+def test_an_answer_without_code_may_be_sent_again(env: ToolEnv, said: str) -> None:
+    start(env)
+    observation, reward, terminated, _, info = env.step(Action("answer", {"code": said}))
+    assert "no Python code" in observation and (reward, terminated) == (0.0, False)
+    assert info == {"error": "bad_arguments"}
+    assert env.step(Action("answer", {"code": SQUARE}))[1:3] == (1.0, True)
+
+
+def test_a_slip_in_code_is_an_answer(env: ToolEnv) -> None:
+    start(env)
+    assert env.step(Action("answer", {"code": "def f(x)\n    return x"}))[2]

@@ -1,7 +1,6 @@
 """The SQL environment's tools, its reward as BIRD's evaluator computes it, and its strict label."""
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +12,7 @@ from hypothesis import strategies as st
 
 from environments import Action, Task, ToolEnv, make
 from environments.sql.gold import is_ordered, tables_of
-
-DATA = Path(os.environ.get("TREEGRAFT_DATA", Path(__file__).parents[3] / "../shared/data"))
+from tests.support.parts import DATA, needs_data
 
 ROWS = [(1, "Ann", "ink", 3), (2, "Bob", "ink", 3), (3, "Ann", "pen", None), (4, None, "pen", 5)]
 
@@ -120,7 +118,6 @@ def test_reward_is_the_official_one(env: ToolEnv, database: Path, gold: str, sql
         ("SELECT nope FROM sale", "sql_error", "no such column: nope"),
         ("DELETE FROM sale", "denied", "not authorized"),
         ("SELECT zeroblob(999999999)", "too_big", "too big"),
-        ("", "sql_error", "no query"),
     ],
 )
 def test_a_query_that_fails_is_an_observation(
@@ -225,7 +222,7 @@ def test_tables_of() -> None:
     assert tables_of("SELECT FROM ) ride, 'x", known) == ["ride"]
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no real data at {DATA} (TREEGRAFT_DATA)")
+@needs_data
 @pytest.mark.parametrize(
     ("name", "split", "count", "empty"), [("bird", "dev", 64, 0), ("spider", "dev", 523, 38)]
 )
@@ -248,3 +245,41 @@ def test_real_gold_queries_pass(name: str, split: str, count: int, empty: int) -
 def test_what_is_seen_is_json(env: ToolEnv, database: Path) -> None:
     info = answer(env, database, "SELECT 1", "SELECT 1")[3]
     assert json.loads(json.dumps(info)) == info == {"strict": True, "rows": 1}
+
+
+GOLD = "SELECT COUNT(*) FROM sale"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        "```sql\n{}\n```",
+        "```\n{};\n```\n",
+        "~~~sql\n{}\n~~~",
+        "It counts them:\n\n```sql\n{}\n```\n\nThat is all.",
+        "```SQL\r\n{}\r\n```",
+        "```sql {}```",
+        "```sql\n{}",
+        "{}\n```",
+        "`{}`",
+        "The query is `{}`.",
+    ],
+)
+def test_a_query_in_markdown_is_unwrapped(env: ToolEnv, database: Path, form: str) -> None:
+    assert answer(env, database, GOLD, form.format(GOLD))[1:3] == (1.0, True)
+    env.reset(options={"task": task_for(database, GOLD)})
+    seen = [env.step(Action("run_sql", {"sql": sql}))[0] for sql in (GOLD, form.format(GOLD))]
+    assert seen[0] == seen[1] and "error" not in seen[0]
+
+
+def test_a_fence_within_a_query_is_left_alone(env: ToolEnv, database: Path) -> None:
+    query = "SELECT '```sql\n1\n```' FROM sale LIMIT 1"
+    assert answer(env, database, query, query)[1] == 1.0
+
+
+@pytest.mark.parametrize("said", ["", " ", "There are 7.", "```\nNo idea\n```", "I'd select it."])
+def test_an_answer_without_sql_may_be_sent_again(env: ToolEnv, database: Path, said: str) -> None:
+    observation, reward, terminated, info = answer(env, database, GOLD, said)
+    assert "no SQL statement" in observation and (reward, terminated) == (0.0, False)
+    assert info == {"error": "bad_arguments"}
+    assert env.step(Action("answer", {"sql": GOLD}))[1:3] == (1.0, True)

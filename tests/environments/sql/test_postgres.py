@@ -1,6 +1,5 @@
 """Writable tasks on a real Postgres server, started from the machine's own package."""
 
-import os
 import random
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from environments.sql.postgres.server import SETTINGS
 from sandbox import QueryLimits, SandboxError
 from sandbox.errors import StateLost
 from tests.support.editors import error, rows
+from tests.support.parts import missing
 from tests.support.postgres_server import PASSWORD, PostgresServer, binaries, running
 
 
@@ -26,10 +26,7 @@ from tests.support.postgres_server import PASSWORD, PostgresServer, binaries, ru
 def server() -> Iterator[PostgresServer]:
     programs = binaries()
     if programs is None:
-        reason = "no Postgres server here: apt-get install postgresql"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        missing("postgres")
     with running(programs) as found:
         yield found
 

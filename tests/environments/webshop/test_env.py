@@ -1,10 +1,8 @@
 """The shop as an environment: text actions, splits, rewards, solutions, the original's episodes."""
 
 import json
-import os
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +12,9 @@ from environments.webshop.demonstration.gold_actions import purchase
 from environments.webshop.env import WebShopEnv, parse_text_action
 from environments.webshop.pages.session import Session
 from environments.webshop.tasks import BY_PRODUCT, PUBLISHED, split_of
+from tests.support.parts import DATA, needs_data
 
-DATA = Path(os.environ.get("TREEGRAFT_DATA", Path(__file__).parents[3] / "../shared/data"))
 SHOP = str(DATA / "webshop")
-needs_data = pytest.mark.skipif(
-    not DATA.is_dir(), reason=f"no real data at {DATA} (TREEGRAFT_DATA)"
-)
 
 
 @pytest.fixture(scope="module")

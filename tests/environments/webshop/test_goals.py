@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import os
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -14,10 +13,9 @@ from hypothesis import strategies as st
 from environments.webshop.goals import Goal, combination
 from environments.webshop.shop.catalogue import Catalogue, load
 from environments.webshop.shop.prices import NO_CAP, cap_text, draw_cap, draw_prices
+from tests.support.parts import DATA, needs_data
 
-DATA = Path(os.environ.get("TREEGRAFT_DATA", Path(__file__).parents[3] / "../shared/data"))
 WEBSHOP = DATA / "webshop"
-real = pytest.mark.skipif(not WEBSHOP.is_dir(), reason=f"no real data at {WEBSHOP}")
 
 HUMAN = (
     ("B09MW563KN", 60.0, ("blue",)),
@@ -61,7 +59,7 @@ def as_original(goal: Goal) -> dict[str, Any]:
     }
 
 
-@real
+@needs_data
 def test_synthetic_goals_are_the_originals(shop: Catalogue) -> None:
     wanted = golden("goals_seed0_synthetic.json")
     for index, (goal, original) in enumerate(zip(shop.goals("synthetic"), wanted, strict=True)):
@@ -70,12 +68,12 @@ def test_synthetic_goals_are_the_originals(shop: Catalogue) -> None:
         assert list(goal.options) == list(original["goal_options"])
 
 
-@real
+@needs_data
 def test_prices_are_the_originals(shop: Catalogue) -> None:
     assert list(shop.prices.items()) == list(golden("product_prices_seed0.json").items())
 
 
-@real
+@needs_data
 def test_human_goals_are_the_originals(shop: Catalogue) -> None:
     goals = shop.goals("human")
     assert tuple((goal.asin, goal.price_upper, goal.options) for goal in goals) == HUMAN
@@ -86,7 +84,7 @@ def test_human_goals_are_the_originals(shop: Catalogue) -> None:
     )
 
 
-@real
+@needs_data
 def test_goals_are_as_a_sequence(shop: Catalogue) -> None:
     goals = shop.goals("synthetic")
     assert goals[-1] == goals[len(goals) - 1]
@@ -95,7 +93,7 @@ def test_goals_are_as_a_sequence(shop: Catalogue) -> None:
         goals[len(goals)]
 
 
-@real
+@needs_data
 def test_numbers_of_the_goals_of_some_products(shop: Catalogue) -> None:
     goals = shop.goals("synthetic")
     wanted = {goals[0].asin, goals[1].asin}
@@ -105,7 +103,7 @@ def test_numbers_of_the_goals_of_some_products(shop: Catalogue) -> None:
     assert list(goals.numbers(lambda asin: False)) == []
 
 
-@real
+@needs_data
 def test_another_seed_draws_other_prices_in_the_same_order(shop: Catalogue, tmp_path: Path) -> None:
     other = load(WEBSHOP, seed=1, folder=tmp_path)
     goals, others = shop.goals("human"), other.goals("human")

@@ -1,7 +1,6 @@
 """The reward against the original's, and its laws."""
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +17,11 @@ from environments.webshop.reward.reward import Kinship, Reward, grade
 from environments.webshop.reward.title_nouns import Nouns
 from environments.webshop.shop.catalogue import Catalogue, load
 from environments.webshop.shop.products import Product
+from tests.support.parts import DATA, needs_data
 
-DATA = Path(os.environ.get("TREEGRAFT_DATA", Path(__file__).parents[3] / "../shared/data"))
 WEBSHOP = DATA / "webshop"
 TAGGED = Path(__file__).parents[2] / "golden" / "webshop_nouns.json"
 """The nouns of each title of the published shop by en_core_web_sm 3.8.0."""
-real = pytest.mark.skipif(not WEBSHOP.is_dir(), reason=f"no real data at {WEBSHOP}")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +46,7 @@ def judged(shop: Catalogue, case: Mapping[str, Any], nouns: Nouns) -> Reward:
     return grade(product, goal, shop.prices[case["asin"]], case["options"], nouns)
 
 
-@real
+@needs_data
 def test_rewards_and_parts_are_the_originals(
     shop: Catalogue, cases: list[dict[str, Any]], tagged: Nouns
 ) -> None:
@@ -58,7 +56,7 @@ def test_rewards_and_parts_are_the_originals(
         assert reward.parts == pytest.approx(case["info"], abs=1e-9), case
 
 
-@real
+@needs_data
 def test_rewards_by_the_lexicon_alone(shop: Catalogue, cases: list[dict[str, Any]]) -> None:
     """The figures that `noun_rules` gives."""
     rewards = [judged(shop, case, lexicon_nouns) for case in cases]
@@ -68,7 +66,7 @@ def test_rewards_by_the_lexicon_alone(shop: Catalogue, cases: list[dict[str, Any
     assert sum(abs(score - original) < 1e-9 for score, original in scores) == 1099
 
 
-@real
+@needs_data
 def test_458_goals_cannot_be_met_in_full(shop: Catalogue, tagged: Nouns) -> None:
     """And only because of their options."""
     missed = []

@@ -25,8 +25,8 @@ from environments.webshop.lucene.postings import Memory, build
 from environments.webshop.lucene.storage import Damaged, read_arrays
 from environments.webshop.shop.built_files import NotWritable, default_folder
 from environments.webshop.shop.products import Product, indexed_text, make_product
+from tests.support.parts import DATA, needs_data
 
-DATA = Path(os.environ.get("TREEGRAFT_DATA", Path(__file__).parents[3] / "../shared/data"))
 FORK = multiprocessing.get_context("fork")
 SHOP = (("B2", "red shoes"), ("B1", "red shoes"), ("B3", "blue shoes, a red lace"), ("B4", "lamp"))
 
@@ -46,7 +46,7 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("indexes")
 
 
-@pytest.mark.skipif(not DATA.is_dir(), reason=f"no real data at {DATA} (TREEGRAFT_DATA)")
+@needs_data
 def test_golden_searches(tmp_path: Path) -> None:
     """Of 150 queries, all 50 products in the original's order; its scores have four digits."""
     records = json.loads((DATA / "webshop/items_shuffle_1000.json").read_text())

@@ -1,7 +1,6 @@
 """General conversations beside the agent's: forms of files, how often, and how much."""
 
 import json
-import os
 from collections import Counter
 from dataclasses import replace
 from itertools import islice
@@ -13,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.parts import DATA, needs_data
 from tests.support.rows import AGENT, GENERAL, dialogue, write
 from trainer.data.loss_weights import WeightedSequence
 from trainer.data.mixture import balance, draw
@@ -25,7 +25,7 @@ from trainer.training.run import open_model
 from trainer.training.sft import build, gather, sft
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
-CHAT = Path(os.environ.get("TREEGRAFT_DATA", "../shared/data")) / "chat"
+CHAT = DATA / "chat"
 
 
 @pytest.fixture
@@ -155,6 +155,7 @@ def test_batches_hold_rows_of_like_length_in_random_order() -> None:
     assert list(order) != first
 
 
+@needs_data
 def test_the_files_of_others_are_read() -> None:
     alpaca = list(read_rows(CHAT / "alpaca_en_demo.json"))
     assert [m["role"] for m in alpaca[0].messages] == ["user", "assistant"]

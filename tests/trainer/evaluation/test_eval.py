@@ -135,6 +135,7 @@ def test_general_chat_is_measured_beside_the_tasks(tiny: Path, tmp_path: Path) -
         general_data=chat,
     )
     report = evaluate(options, out)
+    assert report.incomplete == {"length": 1}, "it says the same again: it is asked once"
     assert report.general is not None
     assert report.general.conversations == len(GENERAL)
     assert read_report(out).general is not None

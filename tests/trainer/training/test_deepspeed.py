@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from benchmarks.memory import GB, QWEN, states
+from tests.support.parts import missing
 from tests.support.rows import AGENT, PAIRS, write
 from trainer.errors import TrainerError
 from trainer.training.deepspeed import configuration, preset
@@ -109,15 +110,9 @@ class Runs:
 
 @pytest.fixture(scope="module")
 def runs(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    """All runs, several at once: starting a process takes longer than its steps.
-
-    A machine without DeepSpeed fails in CI, else skips.
-    """
+    """All runs, several at once: starting a process takes longer than its steps."""
     if find_spec("deepspeed") is None:
-        trouble = "no DeepSpeed: pip install 'treegraft[deepspeed]'"
-        if "CI" in os.environ:
-            pytest.fail(trouble)
-        pytest.skip(trouble)
+        missing("deepspeed")
     made = Runs(tmp_path_factory.mktemp("runs"), tiny)
     rows = [*AGENT, *(row[:2] for row in AGENT[:3])]
     write(made.folder / "sft.jsonl", [{"messages": row} for row in rows])

@@ -15,7 +15,6 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.support.rows import AGENT, BATCH, call, dialogue, write
-from trainer.data.loss_weights import thought_of
 from trainer.data.mask import IGNORE
 from trainer.data.rows import PrepareOptions, Row, prepare, read_rows
 from trainer.errors import TrainerError
@@ -302,32 +301,6 @@ def test_thoughts_weigh_what_they_are_told_to(agent: SftOptions) -> None:
     assert gradients(agent, **AT_ONCE)[0] == pytest.approx(loss / weights, rel=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("message", "thought"),
-    [
-        ({"content": call("I see.\nSo?")}, "I see.\nSo?"),
-        (
-            {"content": 'I see.\n<tool_call>\n{"name": "a", "arguments": {}}\n</tool_call>'},
-            "I see.",
-        ),
-        (
-            {
-                "content": '{"thoughts": {"text": "I \\"see\\"."}, '
-                '"command": {"name": "a", "args": {}}}'
-            },
-            'I "see".',
-        ),
-        (
-            {"content": "I see.", "tool_calls": [{"function": {"name": "a", "arguments": "{}"}}]},
-            "I see.",
-        ),
-        ({"content": "The answer is 3."}, ""),
-    ],
-)
-def test_the_thought_is_what_stands_before_the_call(message: dict[str, Any], thought: str) -> None:
-    assert thought_of({"role": "assistant", **message}).strip() == thought
-
-
 def test_long_rows_are_split_at_turns_and_nothing_is_lost_unsaid(options: SftOptions) -> None:
     renderer = open_model(options).renderer
     texts = ["Task.", *(text for n in range(6) for text in (call(f"step {n}"), f"seen {n} " * 9))]
@@ -409,7 +382,7 @@ def test_training_stops_when_the_held_out_loss_rises(options: SftOptions, tmp_pa
             "--agent-loss-weight 1.5: must be at most 1",
         ),
         ({"thought_weight": -1.0}, "--thought-weight -1.0: must be at least 0"),
-        ({"thought_weight": 0.5}, "no thought was found"),
+        ({"thought_weight": 0.5}, "holds no thought"),
     ],
 )
 def test_flags_that_make_no_sense_are_named(

@@ -18,8 +18,10 @@ _ERRORS = {
     "bad_arguments": "bad arguments",
 }
 KINDS = (*_ERRORS.values(), REPEATED, LOOP, GAVE_UP, CUT)
-"""Kinds that every report lists, even with count 0; an environment's own errors follow them.
+"""Kinds that every report lists, even with count 0; others that occur follow them.
 
+incomplete reply: the token limit or a filter ended it, or it holds reasoning only: also a format
+    error. It is listed where it occurs, by its reason.
 repeated action: the same call, or the same malformed reply, occurred earlier on the path.
 loop: for some p, the last p steps equal the p steps before them, in actions and observations.
 gave up: the tool `give_up` was called.
@@ -81,6 +83,8 @@ def kinds(tree: Tree) -> Iterator[str]:
         step, path = node.step, tree.path(node.id)
         if error := step.info.get("error"):
             yield _ERRORS.get(str(error), f"{error} error")
+        if reason := step.incomplete:
+            yield f"incomplete reply ({reason})"
         if any(step.action.key == earlier.action.key for earlier in path[:-1]):
             yield REPEATED
         if loops(path):

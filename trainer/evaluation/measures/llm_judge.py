@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from engine.chat.base import ChatReply, ChatRequest
+from engine.chat.base import ChatReply, ChatRequest, EndpointUnusable
+from engine.chat.incomplete import incomplete
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.batch_ask import Asked, ask
 from trainer.evaluation.measures.scores import JudgeScores, summary
@@ -42,10 +43,13 @@ def judge(model: str, asked: Asked, trajectories: Sequence[TrajectoryText]) -> J
     """Let `model` score every trajectory.
 
     Raises:
-        TrainerError: Every request was refused; with the message of the first.
+        TrainerError: Every request was refused, or would be; with the message of the first.
         PolicyError: The endpoint has no address or no key.
     """
-    replies = ask(asked, [request(model, one) for one in trajectories])
+    try:
+        replies = ask(asked, [request(model, one) for one in trajectories])
+    except EndpointUnusable as error:
+        raise TrainerError(f"--judge {model}: {error}") from error
     answered = [reply for reply in replies if isinstance(reply, ChatReply)]
     if trajectories and not answered:
         raise TrainerError(f"--judge {model}: {replies[0]}")
@@ -79,4 +83,7 @@ def score_in(text: str) -> int | None:
 
 
 def _score_of(reply: ChatReply) -> int | None:
+    """Return the score in a reply; None if there is none, or the reply is not complete."""
+    if incomplete(reply)[0]:
+        return None
     return score_in(str(reply.messages[0].get("content") or ""))

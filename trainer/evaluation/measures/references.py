@@ -8,7 +8,7 @@ with the same beginning add accepted actions.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from engine.terminal import say
 from environments.tools import Tool
 from environments.types import Action
 from search.tree import Node, Tree
+from trainer.data.mask import is_trained
 from trainer.data.row_source import SourceRow, source_rows
 from trainer.errors import RowError, TrainerError
 
@@ -38,6 +39,7 @@ class Turn:
         before: Action of the turn before, if any.
         after_mistake: Whether that action was a mistake (an error or a repeat); None if unknown.
         last: Whether the turn ends the trajectory.
+        callable: The world's tools, to read the reply with; () if they are not known.
     """
 
     task: str
@@ -48,6 +50,7 @@ class Turn:
     before: Action | None
     after_mistake: bool | None
     last: bool
+    callable: tuple[Tool, ...] = ()
 
 
 def reference_turns(source: Path, template: str) -> list[Turn]:
@@ -86,6 +89,8 @@ def _of_tree(tree: Tree, world: World, template: Template) -> Iterator[Turn]:
     leading_to_success = {node.id for nodes in successes for node in nodes}
     best = min(successes, key=len)
     for number, node in enumerate(best):
+        if node.step.incomplete:
+            continue  # half a reply is no reference
         path = tree.path(node.parent)
         children = tree.children(node.parent)
         yield Turn(
@@ -97,6 +102,7 @@ def _of_tree(tree: Tree, world: World, template: Template) -> Iterator[Turn]:
             path[-1].action if path else None,
             bool(path) and _is_mistake(best[:number]),
             node is best[-1],
+            world.tools,
         )
 
 
@@ -153,7 +159,7 @@ def _row(found: SourceRow, name: str) -> _Row | None:
 
 
 def _read(messages: Sequence[Message], name: str) -> tuple[Template, dict[int, Action]]:
-    """Return the template that parses most calls in `messages`, and the parsed actions.
+    """Return the template in whose own form most calls are, and the parsed actions.
 
     The student's template is tried first.
     """
@@ -162,12 +168,16 @@ def _read(messages: Sequence[Message], name: str) -> tuple[Template, dict[int, A
     for known in dict.fromkeys((name, *NAMES)):
         template = get_template(known)
         actions = {n: template.parse(message) for n, message in replies.items()}
-        calls = sum(bool(action.tool) for action in actions.values())
-        if best is None or calls > sum(bool(action.tool) for action in best[1].values()):
+        if best is None or _in_own_form(actions) > _in_own_form(best[1]):
             best = template, actions
     if best is None or not any(action.tool for action in best[1].values()):
         raise RowError("no template parses a tool call in it")
     return best
+
+
+def _in_own_form(actions: Mapping[int, Action]) -> int:
+    """Return how many calls need no mending; every template reads the forms of others, too."""
+    return sum(bool(action.tool) and not action.reply for action in actions.values())
 
 
 def _of_task(rows: Sequence[_Row]) -> Iterator[Turn]:
@@ -177,9 +187,12 @@ def _of_task(rows: Sequence[_Row]) -> Iterator[Turn]:
         same_beginning = [
             row.actions[place]
             for row in rows
-            if place in row.actions and _same(row.messages[:place], best.messages[:place])
+            if place in row.actions
+            and is_trained(row.messages[place])
+            and _same(row.messages[:place], best.messages[:place])
         ]
-        # A reply without a call (a mistake on the way to success) is not a reference.
+        # A reply without a call (a mistake on the way to success) is not a reference, nor is one
+        # that a student is not to learn.
         if accepted := tuple(action for action in same_beginning if action.tool):
             yield Turn(
                 best.task,

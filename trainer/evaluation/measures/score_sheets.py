@@ -9,9 +9,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 
+from engine.runs.atomic import atomic_write, is_stream
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.scores import SCORES
 from trainer.evaluation.measures.trajectories import TrajectoryText
+from treegraft.text_files import read_bytes, read_text
 
 COLUMNS = ("id", "task", "trajectory", "score", "remark")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -25,8 +27,8 @@ def write_sheet(file: Path, trajectories: Iterable[TrajectoryText]) -> int:
     sheet.
 
     Raises:
-        TrainerError: A different file of that name exists (it may be filled in), or the file
-            cannot be written.
+        TrainerError: A different file of that name exists (it may be filled in).
+        FileError: The file cannot be written.
     """
     rows = sorted({one.id: one for one in trajectories}.values(), key=lambda one: one.id)
     Random(" ".join(one.id for one in rows)).shuffle(rows)
@@ -35,13 +37,10 @@ def write_sheet(file: Path, trajectories: Iterable[TrajectoryText]) -> int:
     sheet.writerow(COLUMNS)
     sheet.writerows([one.id, _cell(one.prompt), _cell(one.text), "", ""] for one in rows)
     data = text.getvalue().encode("utf-8", "replace")
-    try:
-        if file.exists() and file.read_bytes() != data:
-            raise TrainerError(f"--sheet {file}: this file may hold scores: use a new name")
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(data)
-    except OSError as error:
-        raise TrainerError(f"--sheet {file}: {error.strerror}") from error
+    if not is_stream(file) and file.exists() and read_bytes(file) != data:
+        raise TrainerError(f"--sheet {file}: this file may hold scores: use a new name")
+    with atomic_write(file) as part:
+        part.write_bytes(data)
     return len(rows)
 
 
@@ -53,9 +52,8 @@ def read_sheet(file: Path) -> dict[str, int]:
     """
     csv.field_size_limit(1 << 27)
     try:
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            rows = list(csv.DictReader(lines))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        rows = list(csv.DictReader(io.StringIO(read_text(file), newline="")))
+    except csv.Error as error:
         raise TrainerError(f"--scores {file}: cannot be read: {error}") from error
     if rows and not {"id", "score"} <= rows[0].keys():
         raise TrainerError(f"--scores {file}: it has no columns id and score")

@@ -23,7 +23,7 @@ class JudgeScores:
         usable: Usable trajectories, of the scored ones.
         breaches: Trajectories that breach content rules, of the scored ones.
         counts: Number of trajectories with each score, by the score.
-        unread: Number of replies without a score.
+        unread: Number of replies without a score, or that were cut off.
         failed: Number of requests that were refused.
         scores: Scores by trajectory (`TrajectoryText.id`).
     """
@@ -63,7 +63,7 @@ def summary(
     Args:
         trajectories: The run's; some may have no score.
         scores: By trajectory; scores of other trajectories are ignored.
-        unread: Number of replies without a score.
+        unread: Number of replies without a score, or that were cut off.
         failed: Number of requests that were refused.
     """
     by_task: dict[str, list[int]] = {}

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from engine.chat.base import ChatReply, ChatRequest
+from engine.chat.incomplete import incomplete as reasons
 from environments.types import Action
 from trainer.evaluation.measures.batch_ask import Asked, ask
 from trainer.evaluation.measures.kagentbench import (
@@ -50,6 +51,8 @@ class TeacherForcing:
         profile: Always None here: no tree has a character's profile.
         overall: Weighted mean of those five that are not None.
         left_out: Names of the others.
+        incomplete: Number of replies that were not complete (cut off at the token limit, ...);
+            they count 0.
     """
 
     turns: int
@@ -68,6 +71,7 @@ class TeacherForcing:
     profile: Estimate | None
     overall: float
     left_out: list[str]
+    incomplete: int = 0
 
 
 def teacher_forcing(
@@ -89,12 +93,21 @@ def teacher_forcing(
         without: See `TeacherForcing`.
     """
     replies = ask(asked, [_request(turn, model, max_tokens) for turn in references])
+    answered = [reply if isinstance(reply, ChatReply) else None for reply in replies]
+    whole = [None if reply is None or reasons(reply)[0] else reply for reply in answered]
     actions = [
-        turn.template.parse(reply.messages[0]) if isinstance(reply, ChatReply) else Action("", {})
-        for turn, reply in zip(references, replies, strict=True)
+        turn.template.parse(reply.messages[0], turn.callable) if reply else Action("", {})
+        for turn, reply in zip(references, whole, strict=True)
     ]
-    unanswered = sum(not isinstance(reply, ChatReply) for reply in replies)
-    return compare(references, actions, fuzzy_weight, unanswered=unanswered, without=without)
+    unanswered = answered.count(None)
+    return compare(
+        references,
+        actions,
+        fuzzy_weight,
+        unanswered=unanswered,
+        without=without,
+        incomplete=whole.count(None) - unanswered,
+    )
 
 
 def compare(
@@ -104,6 +117,7 @@ def compare(
     *,
     unanswered: int = 0,
     without: int = 0,
+    incomplete: int = 0,
 ) -> TeacherForcing:
     """Score the student's action at each turn; see `TeacherForcing`."""
 
@@ -128,6 +142,7 @@ def compare(
         tasks=len({turn.task for turn in references}),
         without=without,
         unanswered=unanswered,
+        incomplete=incomplete,
         fuzzy_weight=fuzzy_weight,
         tool=mean(tool),
         arguments=mean(arguments),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console, ConsoleOptions, RenderableType
 
+from engine.runs.atomic import is_stream, write_text
 from trainer.errors import TrainerError
 from trainer.evaluation.report import Report
 from trainer.evaluation.reporting.document import Section
@@ -51,23 +52,20 @@ class Comparison:
         """Write a page (`.html`) or Markdown (`.md`), in place of an earlier one.
 
         Raises:
-            TrainerError: The file cannot be written, or has another ending.
+            TrainerError: The file has another ending.
+            FileError: It cannot be written.
         """
         file = Path(file)
         check_name(file)
         title = f"Evaluation of {', '.join(report.name for report in self.reports)}"
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(_WRITERS[file.suffix](title, self.sections), "utf-8")
-        except OSError as error:
-            raise TrainerError(f"--report {file}: {error.strerror}") from error
+        write_text(file, _WRITERS.get(file.suffix, markdown)(title, self.sections))
 
 
 def check_name(file: Path) -> None:
-    """Check that a report can be written to a file of this name.
+    """Check that a report can be written to a file of this name; a pipe takes Markdown.
 
     Raises:
         TrainerError: It ends in neither .html nor .md.
     """
-    if file.suffix not in _WRITERS:
+    if file.suffix not in _WRITERS and not is_stream(file):
         raise TrainerError(f"--report {file}: the name must end in .html or .md")

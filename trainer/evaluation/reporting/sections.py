@@ -126,6 +126,10 @@ def _notes(reports: Reports) -> list[str]:
     notes = ["95 % intervals: Wilson's for rates, Newcombe's paired one for the difference."]
     if reports[0].outcomes.keys() != reports[-1].outcomes.keys():
         notes.append("The runs have different tasks, so their difference has no interval.")
+    for report in reports:
+        if report.incomplete:
+            reasons = ", ".join(f"{reason} {n}" for reason, n in report.incomplete.items())
+            notes.append(f"{report.name}: replies that were not complete: {reasons}.")
     if any(report.pass_at for report in reports):
         notes.append(
             "A task is solved if any of its chains solved it; pass@1 is the rate of one chain."
@@ -169,6 +173,8 @@ def _forcing_notes(one: TeacherForcing) -> Iterator[str]:
         yield f"{one.without} tasks have no reference."
     if one.unanswered:
         yield f"{one.unanswered} turns could not be asked, and count 0."
+    if one.incomplete:
+        yield f"{one.incomplete} replies were not complete (cut off, filtered), and count 0."
 
 
 def judged(reports: Reports) -> Iterator[Section]:

@@ -1,0 +1,222 @@
+"""Whatever file or folder a flag names, a command works or says in one line what is wrong.
+
+The flags come from the commands' own tables: a new flag that takes a path needs a row here.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_flags import all_flags, call
+from tests.support.stored import answer, store, tree
+from treegraft import text_files
+
+IN, OUT, RUN, FOLDER, DATA = "file to read", "file to write", "run", "folder to write", "task data"
+SETTINGS = '[tasks]\nenv = "bird"\n[student]\nmodel = "smollm2"\n'
+
+TEXTS = {"data", "tasks", "template", "student_template", "deepspeed"}
+"""Flags whose text may name a file."""
+
+BIRD = "--env=bird --output={out}"
+ASKED = f"{BIRD} --tasks=bird-train-0 --teacher=m --base-url=http://127.0.0.1:9/v1"
+EVAL = "--env=bird --model=m --output={out} --limit=1"
+SERVED = f"{EVAL} --base-url=http://127.0.0.1:9/v1"
+TRAINED = "--model={tiny} --dataset={rows}"
+
+FLAGS: dict[str, tuple[str, str]] = {
+    "engine explore --output": (FOLDER, "--env=bird --tasks=bird-train-0 --output={bad}"),
+    "engine explore --data": (DATA, f"{BIRD} --data={{bad}}"),
+    "engine explore --template": (IN, f"{BIRD} --template={{bad}}"),
+    "engine explore --student-template": (
+        IN,
+        f"{BIRD} --student=m@http://127.0.0.1:9/v1 --student-template={{bad}}",
+    ),
+    "engine explore --tasks": (IN, f"{BIRD} --tasks=@{{bad}}"),
+    "engine explore --quarantine": (IN, f"{BIRD} --quarantine={{bad}}"),
+    "engine explore --journal": (OUT, f"{ASKED} --journal={{bad}}"),
+    "engine explore --prices": (IN, f"{ASKED} --prices={{bad}}"),
+    "engine rounds FILE": (IN, "{bad} --output={out}"),
+    "engine rounds --output": (FOLDER, "{settings} --output={bad}"),
+    "engine stats RUN": (RUN, "{bad}"),
+    "engine show RUN": (RUN, "{bad}"),
+    "engine show --graphml": (OUT, "{run} --task=a --graphml={bad}"),
+    "engine view RUN": (RUN, "{bad}"),
+    "engine view --html": (OUT, "{run} --html={bad}"),
+    "engine view --tasks": (IN, "{run} --tasks=@{bad}"),
+    "engine view --import-marks": (IN, "{run} --import-marks={bad}"),
+    "engine export RUNS": (RUN, "{bad} --output={out}"),
+    "engine export --output": (OUT, "{run} --output={bad}"),
+    "engine export --template": (IN, "{run} --output={out} --template={bad}"),
+    "engine validate --data": (DATA, "--env=bird --limit=1 --data={bad} --quarantine={out}"),
+    "engine validate --quarantine": (OUT, "--env=bird --limit=1 --quarantine={bad}"),
+    "engine bench-env --data": (DATA, "--env=bird --data={bad}"),
+    "engine cache list --journal": (RUN, "--journal={bad}"),
+    "engine cache prune --journal": (RUN, "--all --journal={bad}"),
+    "engine shop serve --data": (DATA, "--data={bad}"),
+    "engine shop serve --output": (FOLDER, "--output={bad}"),
+    "trainer mask --dataset": (IN, "--model={tiny} --dataset={bad}"),
+    "trainer eval --data": (DATA, f"{SERVED} --data={{bad}}"),
+    "trainer eval --tasks": (IN, f"{SERVED} --tasks=@{{bad}}"),
+    "trainer eval --template": (IN, f"{SERVED} --template={{bad}}"),
+    "trainer eval --reference": (IN, f"{SERVED} --reference={{bad}}"),
+    "trainer eval --general-data": (IN, f"{EVAL} --general-data={{bad}}"),
+    "trainer eval --sheet": (OUT, "--compare={run} --sheet={bad}"),
+    "trainer eval --scores": (IN, "--compare={run} --scores={bad}"),
+    "trainer eval --compare": (RUN, "--compare={bad}"),
+    "trainer eval --report": (OUT, "--compare={run} --report={bad}"),
+    "trainer eval --output": (FOLDER, "--env=bird --model=m --limit=1 --output={bad}"),
+}
+for name in ("sft", "dpo", "kto"):
+    FLAGS |= {
+        f"trainer {name} --dataset": (IN, "--model={tiny} --dataset={bad} --output={out}"),
+        f"trainer {name} --output": (FOLDER, f"{TRAINED} --output={{bad}}"),
+        f"trainer {name} --eval-dataset": (
+            IN,
+            f"{TRAINED} --output={{out}} --eval-dataset={{bad}}",
+        ),
+        f"trainer {name} --deepspeed": (IN, f"{TRAINED} --output={{out}} --deepspeed={{bad}}"),
+        f"trainer {name} --config": (IN, f"{TRAINED} --output={{out}} --config={{bad}}"),
+    }
+FLAGS["trainer sft --general-data"] = (IN, f"{TRAINED} --output={{out}} --general-data={{bad}}")
+
+SLOW = {
+    f"trainer {name} --{flag}"
+    for name in ("sft", "dpo", "kto")
+    for flag in ("dataset", "eval-dataset", "general-data", "deepspeed")
+    if (name, flag) not in (("sft", "dataset"), ("sft", "deepspeed"))
+}
+"""Flags that are read by the same code as others, once a model is loaded."""
+
+
+def missing(place: Path) -> None:
+    """Nothing is there."""
+
+
+def below_a_file(place: Path) -> None:
+    place.parent.rmdir()
+    place.parent.write_text("a file")
+
+
+def folder(place: Path) -> None:
+    place.mkdir()
+
+
+def empty(place: Path) -> None:
+    place.touch()
+
+
+def binary(place: Path) -> None:
+    place.write_bytes(b"\xff\xfa\x80\x00\x81abc" * 100)
+
+
+def truncated(place: Path) -> None:
+    place.write_text('{"messages": [{"role": "user", "conte')
+
+
+def pipe(place: Path) -> None:
+    os.mkfifo(place)
+
+
+def endless_or_full(place: Path) -> None:
+    place.symlink_to("/dev/full")
+
+
+def dangling(place: Path) -> None:
+    place.symlink_to("nothing")
+
+
+def circle(place: Path) -> None:
+    place.symlink_to(place.with_name("other"))
+    place.with_name("other").symlink_to(place.name)
+
+
+def long_name(place: Path) -> Path:
+    return place.with_name("x" * 300 + place.name)
+
+
+def nul(place: Path) -> Path:
+    return place.with_name(f"a\0b{place.name}")
+
+
+Maker = Callable[[Path], Path | None]
+ALWAYS: list[Maker] = [below_a_file, circle, long_name, nul]
+REFUSED: dict[str, list[Maker]] = {
+    IN: [*ALWAYS, missing, folder, empty, binary, truncated, pipe, endless_or_full, dangling],
+    DATA: [*ALWAYS, missing, folder, empty, binary, truncated, pipe, endless_or_full, dangling],
+    RUN: [*ALWAYS, missing, empty, binary, truncated, pipe, endless_or_full, dangling],
+    OUT: [*ALWAYS, folder, pipe, endless_or_full],
+    FOLDER: [*ALWAYS, empty, binary, pipe, endless_or_full],
+}
+ALLOWED = {
+    ("trainer eval --scores", empty),  # a sheet without scores
+    *((f"engine cache {name} --journal", empty) for name in ("list", "prune")),
+    *((f"trainer {name} --config", empty) for name in ("sft", "dpo", "kto")),
+}
+CASES = [
+    pytest.param(flag, make, id=f"{flag} {make.__name__}")
+    for flag, (role, _) in FLAGS.items()
+    for make in REFUSED[role]
+    if (flag, make) not in ALLOWED and (make in (missing, binary) or flag not in SLOW)
+]
+
+
+def test_every_flag_that_takes_a_path_is_tried() -> None:
+    found = {str(flag) for flag in all_flags() if flag.type is Path or flag.name in TEXTS}
+    assert found == set(FLAGS)
+
+
+@pytest.fixture(scope="module")
+def things(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    here = tmp_path_factory.mktemp("things")
+    (here / "rounds.toml").write_text(SETTINGS)
+    row = {"messages": [{"role": role, "content": "Yes?"} for role in ("user", "assistant")]}
+    (here / "rows.jsonl").write_text(f"{json.dumps(row)}\n")
+    run = store(here / "run", [tree("a", answer("x"))])
+    return {"run": run, "settings": here / "rounds.toml", "rows": here / "rows.jsonl"}
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    monkeypatch.setattr(text_files, "PATIENCE_SECONDS", 0.02)
+    return tmp_path
+
+
+@pytest.mark.parametrize(("flag", "make"), CASES)
+def test_a_path_that_cannot_be_used_is_told_in_one_line(
+    flag: str,
+    make: Maker,
+    things: dict[str, Path],
+    own_folder: Path,
+    request: pytest.FixtureRequest,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    tmp_path = own_folder
+    _, template = FLAGS[flag]
+    ending = next((e for e in ("toml", "md", "yaml") if e in _endings(flag)), "jsonl")
+    place = tmp_path / "folder" / f"bad.{ending}"
+    place.parent.mkdir()
+    bad = make(place) or place
+    before = sorted(tmp_path.rglob("*"))
+    if "{tiny}" in template:
+        things = {**things, "tiny": request.getfixturevalue("tiny")}
+    filled = [part.format(bad=bad, out=tmp_path / "out", **things) for part in template.split()]
+    code = call(" ".join(flag.split()[:-1]), *filled)
+    told = capfd.readouterr().err
+    errors = [line for line in told.splitlines() if line.startswith("error: ")]
+    usage = "Usage:" in told and make is nul  # typer itself looks at the name
+    assert code == 2 and len(errors) == (not usage) and "Traceback" not in told, (code, told)
+    assert sorted(tmp_path.rglob("*")) == before or flag.startswith(MAY_BEGIN), "left something"
+
+
+MAY_BEGIN = ("engine explore --journal", "engine explore --prices", "trainer eval --output")
+
+
+def _endings(flag: str) -> str:
+    return {"template": "toml", "FILE": "toml", "report": "md", "config": "yaml"}.get(
+        flag.split("-")[-1].split()[-1], ""
+    )
