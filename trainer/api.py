@@ -45,7 +45,8 @@ def sft(
     """Fine-tune a model on rows; the loss counts what the agent wrote and nothing else.
 
     Args:
-        rows: A file of rows, a `datasets.Dataset`, or an iterable of dicts.
+        rows: A file of any format of docs/data.md, a data set of the hub, a `datasets.Dataset`, or
+            an iterable of dicts.
         model: Directory, hub id or "smollm2".
         output_dir: Directory for the trained model.
         **options: Fields of `SftOptions`: TRL's names, such as learning_rate and max_steps.

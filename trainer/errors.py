@@ -13,3 +13,7 @@ class TemplateRefused(TrainerError):
 
 class RowError(TrainerError):
     """One row cannot be used; it is dropped, counted and reported."""
+
+
+class WrongValue(TrainerError):
+    """A value of a row has the wrong type, so the file is not what it seems; it is refused."""

@@ -16,8 +16,7 @@ from engine.templates import get as get_template
 from environments.records import read_records
 from environments.sql.schema import descriptions
 from trainer.cli.options import _defaults
-from trainer.data.chat_data import read_chats
-from trainer.data.row_source import read_objects
+from trainer.data.rows import read_rows
 from trainer.evaluation.measures.score_sheets import read_sheet
 from trainer.training.deepspeed import configuration
 from treegraft import text_files
@@ -76,9 +75,9 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "sheet.csv": ("id,score,remark\nx,3,caf\u00e9\ny,,\n", read_sheet),
     "tasks.jsonl": (f"{ROW}\n{ROW}\n", lambda file: [r.fields for r in read_records(file)]),
     "tasks.json": (f"[{ROW},\n{ROW}]", lambda file: [r.fields for r in read_records(file)]),
-    "rows.jsonl": (f"{ROW}\n\n{ROW}\n", lambda file: list(read_objects(file))),
-    "chats.jsonl": (f"{ROW}\n{ROW}\n", read_chats),
-    "chats.json": (f"[{ROW},\n{ROW}]", read_chats),
+    "rows.jsonl": (f"{ROW}\n\n{ROW}\n", lambda file: list(read_rows(file))),
+    "chats.jsonl": (f"{ROW}\n{ROW}\n", lambda file: list(read_rows(file))),
+    "chats.json": (f"[{ROW},\n{ROW}]", lambda file: list(read_rows(file))),
     "notes/t.csv": (
         "original_column_name,value_description\na,caf\u00e9\n",
         lambda file: descriptions(file.parent, "t"),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def mask(
     model: Annotated[str, typer.Option(help="Directory, hub id or smollm2.")],
     dataset: Annotated[
-        Path, typer.Option(help="Rows for SFT or DPO, as `engine export` writes them.")
+        Path, typer.Option(help="Rows for SFT or DPO, in any format of docs/data.md.")
     ],
     row: Annotated[int, typer.Option(min=1, help="Number of the row to show, from 1.")] = 1,
     json_: Json = False,

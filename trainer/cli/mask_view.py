@@ -5,7 +5,8 @@ from itertools import groupby
 
 from rich.text import Text
 
-from trainer.data.mask import IGNORE, Labelled
+from engine.templates.base import Message
+from trainer.data.mask import IGNORE, Labelled, is_trained
 from trainer.tokens.chat_template import ChatTemplate
 
 OPEN, CLOSE = "\u27e6", "\u27e7"
@@ -30,6 +31,21 @@ def view(renderer: ChatTemplate, sequences: Sequence[Labelled]) -> Text:
                 shown.append(f"{OPEN}{escaped}{CLOSE}", "bold black on green")
             else:
                 shown.append(escaped, "dim")
+        shown.append("\n")
+    return shown
+
+
+def plain(messages: Sequence[Message], first: int = 0) -> Text:
+    """Return a conversation without a chat template; what is trained is marked as in `view`."""
+    shown = Text()
+    for number, message in enumerate(messages):
+        shown.append(f"{message['role']}: ", "bold")
+        trained = message["role"] == "assistant" and number >= first and is_trained(message)
+        said = [message.get("reasoning_content") or "", message["content"]]
+        for call in message.get("tool_calls") or []:
+            said.append(f"{call['function']['name']}({call['function']['arguments']})")
+        text = "\n".join(part for part in said if part).translate(_ESCAPES)
+        shown.append(f"{OPEN}{text}{CLOSE}" if trained else text, "green" if trained else "dim")
         shown.append("\n")
     return shown
 

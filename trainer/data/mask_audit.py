@@ -12,13 +12,12 @@ For every conversation of a file, without looking at how the mask was made:
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from engine.templates.base import Message
 from trainer.data.mask import IGNORE, Labelled, is_trained, label, unshown
-from trainer.data.row_source import conversation, read_objects, tools_of
-from trainer.errors import RowError, TemplateRefused, TrainerError
+from trainer.data.row_source import RowSource, SourceRow, source_rows
+from trainer.errors import RowError, TemplateRefused
 from trainer.tokens.chat_template import ChatTemplate
 from trainer.tokens.encoder import loose
 from trainer.tokens.trie import pack
@@ -29,11 +28,12 @@ class Conversation:
     """A row, or one half of a pair.
 
     Attributes:
-        line: Its line in the file, from 1.
+        line: Its line in a file of JSON lines, else its record; from 1.
         column: messages, chosen or rejected.
         messages: The conversation.
         tools: Tool definitions.
         first: Assistant messages before this index are context only.
+        defect: Why it cannot be used, or "".
     """
 
     line: int
@@ -41,6 +41,7 @@ class Conversation:
     messages: list[Message]
     tools: list[dict[str, Any]]
     first: int = 0
+    defect: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +82,25 @@ class Audit:
     violations: list[str] = field(default_factory=list)
 
 
-def read_conversations(file: Path) -> Iterator[list[Conversation]]:
-    """Yield the rows of a JSON-lines file, as `engine export` writes it for SFT or DPO.
+def read_conversations(source: RowSource) -> Iterator[list[Conversation]]:
+    """Yield the rows of a source, in any known format; see docs/data.md.
 
     Raises:
-        TrainerError: The file is missing, or a line is not such a row; names the line.
+        TrainerError: The source cannot be read, or a row is not one; names the record.
     """
-    for line, value in read_objects(file):
-        try:
-            yield list(_conversations(line, value))
-        except RowError as error:
-            raise TrainerError(f"{file}: line {line}: {error}") from error
+    for row in source_rows(source):
+        yield list(conversations_of(row))
+
+
+def conversations_of(row: SourceRow) -> Iterator[Conversation]:
+    """Yield the conversation of a row, or both of a pair."""
+    value, tools = row.value, row.value.get("tools", [])
+    if "prompt" not in value:
+        yield Conversation(row.number, "messages", value.get("messages", []), tools, 0, row.defect)
+        return
+    prompt = value["prompt"]
+    for column in ("chosen", "rejected"):
+        yield Conversation(row.number, column, [*prompt, *value[column]], tools, len(prompt))
 
 
 def audit(renderer: ChatTemplate, rows: Iterable[list[Conversation]]) -> Audit:
@@ -127,6 +136,8 @@ def label_or_reason(renderer: ChatTemplate, one: Conversation) -> list[Labelled]
     Raises:
         TemplateRefused: The chat template refuses it; names the line.
     """
+    if one.defect:
+        return one.defect
     try:
         return label(renderer, one.messages, one.tools, one.first)
     except RowError as error:
@@ -235,14 +246,3 @@ def _well_formed(sequence: Labelled) -> bool:
         return False
     pairs = zip(sequence.ids, sequence.labels, strict=True)
     return all(label in (IGNORE, id) for id, label in pairs)
-
-
-def _conversations(line: int, value: dict[str, Any]) -> Iterator[Conversation]:
-    tools = tools_of(value)
-    if "prompt" not in value:
-        yield Conversation(line, "messages", conversation(value, "messages"), tools)
-        return
-    prompt = conversation(value, "prompt")
-    for column in ("chosen", "rejected"):
-        completion = conversation(value, column)
-        yield Conversation(line, column, [*prompt, *completion], tools, len(prompt))

@@ -7,20 +7,14 @@ users say.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from engine.templates.base import Message
 from trainer.data.mask import IGNORE, is_trained, merge, turns
 from trainer.data.row_check import RowCheck
-from trainer.data.row_source import (
-    RowSource,
-    conversation,
-    name_of,
-    read_objects,
-    tools_of,
-)
-from trainer.data.rows import reasons
+from trainer.data.row_source import RowSource, SourceRow, name_of, source_rows
+from trainer.data.rows import reasons, say_dropped
 from trainer.errors import RowError, TemplateRefused, TrainerError
 from trainer.tokens.chat_template import ChatTemplate
 
@@ -47,16 +41,18 @@ class Preference:
     """A row: chosen and rejected, or one case alone.
 
     Attributes:
-        line: Its line in the file, from 1.
+        line: Its line in a file of JSON lines, else its record; from 1.
         cases: The cases, chosen first.
         split: Split of its task, "" if unknown.
         id: Its id, "" if it has none.
+        defect: Why it cannot be used, or ""; with one, there are no cases.
     """
 
     line: int
     cases: tuple[Case, ...]
     split: str = ""
     id: str = ""
+    defect: str = ""
 
     @property
     def messages(self) -> list[Message]:
@@ -127,6 +123,7 @@ def load_preferences(
     """
     rows, left_out = check(list(read(source)), source)
     found = tokenize(renderer, rows, max_length)
+    say_dropped(source, found.read, found.dropped)
     found.read += left_out.total()
     found.dropped += left_out
     if not found.rows:
@@ -135,29 +132,38 @@ def load_preferences(
 
 
 def read_pairs(source: RowSource) -> Iterator[Preference]:
-    """Yield the pairs of a source, in the form of `engine export --to dpo`.
+    """Yield the pairs of a source, in any known format; see docs/data.md.
 
     Raises:
-        TrainerError: The file is missing, or a line is not a pair; names the line.
+        TrainerError: The source cannot be read, or a row is no pair; names the record.
     """
-    for number, value in read_objects(source):
-        yield _preference(source, number, value, _pair)
+    for row in source_rows(source):
+        if not row.defect and "chosen" not in row.value:
+            raise TrainerError(
+                f"{name_of(source)}: {row.place}: is no pair: it has no chosen and rejected "
+                f"(it was taken for {row.format})"
+            )
+        cases = () if row.defect else _pair(row.value)
+        yield Preference(row.number, cases, row.split, row.id, row.defect)
 
 
 def read_cases(source: RowSource, min_reward: float) -> Iterator[Preference]:
-    """Yield single cases: rows of `engine export --to sft --min-reward 0`, or the halves of pairs.
+    """Yield single cases: rows with a label or a reward, or the halves of pairs.
 
-    A row is a success from `min_reward` on; chosen is a success, rejected a failure.
+    A row with a reward is a success from `min_reward` on; chosen is a success, rejected a failure.
 
     Raises:
-        TrainerError: The file is missing, or a line is neither; names the line.
+        TrainerError: The source cannot be read, or a row is neither; names the record.
     """
-    for number, value in read_objects(source):
-        if "chosen" in value:
-            pair = _preference(source, number, value, _pair)
-            yield from (replace(pair, cases=(case,)) for case in pair.cases)
-        else:
-            yield _preference(source, number, value, lambda row: _single(row, min_reward))
+    for row in source_rows(source):
+        cases: tuple[Case, ...] = ()
+        if "chosen" in row.value:
+            cases = _pair(row.value)
+        elif not row.defect:
+            cases = (_single(row, source, min_reward),)
+        if not cases:
+            yield Preference(row.number, (), row.split, row.id, row.defect)
+        yield from (Preference(row.number, (case,), row.split, row.id) for case in cases)
 
 
 def tokenize(
@@ -175,6 +181,8 @@ def tokenize(
     for row in rows:
         tokenized.read += 1
         try:
+            if row.defect:
+                raise RowError(row.defect)
             cases = tuple(tokenize_case(renderer, case) for case in row.cases)
             _check(cases, max_length)
         except RowError as error:
@@ -217,32 +225,22 @@ def _check(cases: Sequence[TokenizedCase], max_length: int) -> None:
         raise RowError("chosen and rejected are the same")
 
 
-def _preference(
-    source: RowSource,
-    number: int,
-    value: dict[str, Any],
-    cases: Callable[[dict[str, Any]], tuple[Case, ...]],
-) -> Preference:
-    try:
-        split, id = str(value.get("split") or ""), str(value.get("id") or "")
-        return Preference(number, cases(value), split, id)
-    except RowError as error:
-        raise TrainerError(f"{name_of(source)}: line {number}: {error}") from error
-
-
 def _pair(value: dict[str, Any]) -> tuple[Case, ...]:
-    prompt, tools = conversation(value, "prompt"), tools_of(value)
     return tuple(
-        Case(prompt, conversation(value, column), tools, column == "chosen")
+        Case(value["prompt"], value[column], value["tools"], column == "chosen")
         for column in ("chosen", "rejected")
     )
 
 
-def _single(value: dict[str, Any], min_reward: float) -> tuple[Case, ...]:
-    messages = conversation(value, "messages")
-    if not isinstance(value.get("reward"), int | float):
-        raise RowError('a row must have "reward", a number; or be a pair of chosen and rejected')
-    roles = [message["role"] for message in messages]
-    start = roles.index("assistant") if "assistant" in roles else len(roles)
-    good = float(value["reward"]) >= min_reward
-    return (Case(messages[:start], messages[start:], tools_of(value), good),)
+def _single(row: SourceRow, source: RowSource, min_reward: float) -> Case:
+    messages, good = row.value["messages"], row.value.get("label")
+    if good is None:
+        reward = row.value.get("reward")
+        if not isinstance(reward, int | float):
+            raise TrainerError(
+                f'{name_of(source)}: {row.place}: a row must have "reward", a number, or "label", '
+                "true or false; or be a pair of chosen and rejected"
+            )
+        good = reward >= min_reward
+    start = [message["role"] for message in messages].index("assistant")
+    return Case(messages[:start], messages[start:], row.value["tools"], good)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.templates.base import Message
-from trainer.data.row_source import tools_of
-from trainer.errors import RowError, TrainerError
+from trainer.data.formats.values import tools
+from trainer.errors import RowError, TrainerError, WrongValue
 
 _CONVERSATIONS = ("messages", "conversations", "prompt")
 _TEXTS = ("prompt", "question", "query", "instruction", "problem", "task", "goal", "text", "input")
@@ -56,7 +56,7 @@ def read_prompts(file: Path) -> list[Prompt]:
     for place, record in _records(file, text):
         try:
             prompts.append(_prompt(place, record))
-        except RowError as error:
+        except (RowError, WrongValue) as error:
             raise TrainerError(f"{file}: {place}: {error}") from error
     if not prompts:
         raise TrainerError(f"{file}: holds no prompt")
@@ -92,7 +92,7 @@ def _prompt(place: str, record: Any) -> Prompt:
     if isinstance(system := record.get("system"), str) and system and len(messages) == 1:
         messages.insert(0, {"role": "system", "content": system})
     id = next((str(record[name]) for name in _IDS if record.get(name) is not None), place)
-    return Prompt(id, messages, tools_of(record))
+    return Prompt(id, messages, tools(record.get("tools")))
 
 
 def _before_reply(turns: Any) -> list[Message]:

@@ -1,39 +1,88 @@
-"""Rows as they come: from a JSON-lines file or from memory, checked message by message."""
+"""Rows of any source and any known format, in our form; the one reader of all commands.
+
+Our form is that of `engine export`: `messages` and `tools` in OpenAI's format, or `prompt`,
+`chosen`, `rejected` and `tools`.
+"""
 
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.templates.base import Message
-from trainer.errors import RowError, TrainerError
-from treegraft.text_files import read_lines
+from trainer.data.formats import rows_of
+from trainer.data.records import Record, from_arrow, read_file
+from trainer.errors import TrainerError, WrongValue
 
 RowSource = Path | Iterable[Mapping[str, Any]]
-"""A JSON-lines file, or rows in memory: dicts or a `datasets.Dataset`."""
-
-_ROLES = {"system", "user", "assistant", "tool", "developer"}
+"""A file, a data set of the hub, or rows in memory: dicts or a `datasets.Dataset`."""
 
 
-def read_objects(source: RowSource) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the rows of `source` with their numbers, from 1: of a file, those of the lines.
+@dataclass(frozen=True, slots=True)
+class SourceRow:
+    """A row in our form, with its origin.
 
-    Blank lines are skipped.
+    Attributes:
+        number: Its line in a file of JSON lines, else its record; from 1.
+        place: The same in words, such as "line 3".
+        format: The format that it came in.
+        value: The row; without messages if it has a defect.
+        defect: Why it cannot be used, or "".
+    """
+
+    number: int
+    place: str
+    format: str
+    value: dict[str, Any]
+    defect: str = ""
+
+    @property
+    def split(self) -> str:
+        """Split of its task, "" if unknown."""
+        return str(self.value.get("split") or "")
+
+    @property
+    def id(self) -> str:
+        """Its id, "" if it has none."""
+        return str(self.value.get("id") or "")
+
+
+def source_rows(source: RowSource) -> Iterator[SourceRow]:
+    """Yield the rows of `source`; those with a defect too, so that they are counted.
 
     Raises:
-        TrainerError: The file is missing, or a line is not a JSON object; names the line.
+        TrainerError: The source cannot be read, its format is not known, or a value has the wrong
+            type; names the record.
     """
-    if not isinstance(source, Path):
-        yield from enumerate(map(dict, source), 1)
-        return
-    if not source.exists() and not source.is_symlink():
-        raise TrainerError(
-            f"{source}: no such file; write one with: engine export RUN --to sft|dpo"
-        )
-    for number, line in enumerate(read_lines(source), 1):
-        if line.strip():
-            yield number, _object(source, number, line)
+    for record in _records(source):
+        try:
+            for found in rows_of(record.value):
+                _check_numbers(found.row)
+                yield SourceRow(record.number, record.place, found.format, found.row, found.defect)
+        except WrongValue as error:
+            raise TrainerError(f"{name_of(source)}: {record.place}: {error}") from error
+
+
+def in_memory(source: str | RowSource) -> RowSource:
+    """Return a source that can be read more than once."""
+    if isinstance(source, str | Path):
+        return Path(source)
+    rows: Iterable[Any] = source
+    return tuple(map(from_arrow, rows) if hasattr(rows, "features") else rows)
+
+
+def _records(source: RowSource) -> Iterator[Record]:
+    if isinstance(source, Path):
+        return read_file(source)
+    return (Record(number, f"row {number}", row) for number, row in enumerate(source, 1))
+
+
+def _check_numbers(row: Mapping[str, Any]) -> None:
+    try:
+        json.dumps(row, allow_nan=False, default=str)
+    except ValueError as error:
+        raise WrongValue("NaN and infinities are no values of a row") from error
 
 
 def name_of(source: RowSource) -> str:
@@ -63,56 +112,3 @@ def refuse_test_split(splits: Sequence[str], source: RowSource) -> None:
             "make every later measurement worthless; export another split, or add "
             "--allow-test-split"
         )
-
-
-def conversation(value: Mapping[str, Any], column: str) -> list[Message]:
-    """Return the messages in a column of a row.
-
-    Raises:
-        RowError: The column is missing, or holds something else.
-    """
-    messages = value.get(column)
-    if not isinstance(messages, list):
-        raise RowError(f'a row must be an object with "{column}", a list')
-    for message in messages:
-        _check_message(message)
-    return messages
-
-
-def tools_of(value: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return a row's tools.
-
-    Some exporters write them as JSON text, to keep Arrow from merging their schemas.
-
-    Raises:
-        RowError: The text is not JSON.
-    """
-    tools = value.get("tools") or []
-    if isinstance(tools, str):
-        try:
-            tools = json.loads(tools)
-        except ValueError as error:
-            raise RowError(f"tools is text that is not JSON ({error})") from error
-    return list(tools)
-
-
-def _object(file: Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise TrainerError(f"{file}: line {number}: not valid JSON ({error})") from error
-    if not isinstance(value, dict):
-        raise TrainerError(f"{file}: line {number}: a row must be an object")
-    return value
-
-
-def _check_message(message: Any) -> None:
-    if not isinstance(message, dict) or message.get("role") not in _ROLES:
-        raise RowError(f"a message must have a role of {', '.join(sorted(_ROLES))}")
-    if not isinstance(message.get("content") or "", str):
-        raise RowError("a message's content must be text")
-    if message.get("weight") not in (None, 0, 1):
-        raise RowError("a message's weight must be 0 (context only) or 1")
-    for call in message.get("tool_calls") or []:
-        if not isinstance(call, dict) or "name" not in (call.get("function") or {}):
-            raise RowError("a tool call must have a function with a name")

@@ -9,8 +9,9 @@ from engine.templates.base import Message
 from trainer.data.long_conversations import windows
 from trainer.data.loss_weights import WeightedConversation, WeightedSequence, weigh
 from trainer.data.mask import turns
-from trainer.data.row_source import RowSource, conversation, name_of, read_objects, tools_of
+from trainer.data.row_source import RowSource, name_of, source_rows
 from trainer.errors import RowError, TemplateRefused, TrainerError
+from trainer.runtime.distributed import say_once
 from trainer.tokens.chat_template import ChatTemplate
 
 
@@ -19,11 +20,12 @@ class Row:
     """One conversation.
 
     Attributes:
-        line: Its line in the file, from 1.
+        line: Its line in a file of JSON lines, else its record; from 1.
         messages: The messages, in OpenAI's format.
         tools: Tool definitions, in OpenAI's format.
         split: Split of its task, "" if unknown.
         id: Its id, "" if it has none.
+        defect: Why it cannot be used, or ""; with one, there are no messages.
     """
 
     line: int
@@ -31,6 +33,7 @@ class Row:
     tools: list[dict[str, Any]]
     split: str = ""
     id: str = ""
+    defect: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +84,20 @@ class PreparedRows:
 
 
 def read_rows(source: RowSource) -> Iterator[Row]:
-    """Yield the rows of a source, in the form of `engine export --to sft`.
+    """Yield the conversations of a source, of any known format; see docs/data.md.
 
     Raises:
-        TrainerError: The file is missing, or a line is not such a row; names the line.
+        TrainerError: The source cannot be read, or holds something else; names the record.
     """
-    for number, value in read_objects(source):
-        try:
-            messages = conversation(value, "messages")
-            split, id = str(value.get("split") or ""), str(value.get("id") or "")
-            yield Row(number, messages, tools_of(value), split, id)
-        except RowError as error:
-            raise TrainerError(f"{name_of(source)}: line {number}: {error}") from error
+    for row in source_rows(source):
+        if "chosen" in row.value:
+            raise TrainerError(
+                f"{name_of(source)}: {row.place}: is a pair of chosen and rejected; "
+                "train on it with: trainer dpo"
+            )
+        bad = "its label is false" if row.value.get("label") is False else ""
+        messages, tools = row.value.get("messages", []), row.value.get("tools", [])
+        yield Row(row.number, messages, tools, row.split, row.id, row.defect or bad)
 
 
 def prepare(
@@ -130,6 +135,14 @@ def reasons(dropped: Counter[str]) -> str:
     return ", ".join(found) or "no rows"
 
 
+def say_dropped(source: RowSource, rows: int, dropped: Counter[str]) -> None:
+    """Tell the person at the terminal how many rows of a source are left out, and why."""
+    if dropped:
+        say_once(
+            f"{name_of(source)}: {dropped.total()} of {rows} rows are left out: {reasons(dropped)}"
+        )
+
+
 def _add(
     prepared: PreparedRows,
     renderer: ChatTemplate,
@@ -142,6 +155,8 @@ def _add(
     Raises:
         RowError: There are none.
     """
+    if row.defect:
+        raise RowError(row.defect)
     parts = [_weighted(renderer, row, row.messages, options.thought_weight)]
     if any(len(one.ids) > max_length for one in parts[0].sequences):
         if options.overlong == "drop":

@@ -16,7 +16,7 @@ from engine.runs.build_executor import Resources
 from engine.runs.explore import Progress
 from engine.runs.run import Selection
 from search import React, TaskBudget
-from trainer.data.chat_data import read_chats
+from trainer.data.rows import read_rows
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.batch_ask import Asked
 from trainer.evaluation.measures.general_chat import general_loss
@@ -48,7 +48,7 @@ def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) 
     config = _config(options)  # checked before a model is loaded
     if options.lm_eval:
         check_installed()
-    if options.general_data and not list(read_chats(options.general_data)):
+    if options.general_data and not list(read_rows(options.general_data)):
         raise TrainerError(f"--general-data {options.general_data}: holds no conversation")
     check_folder(out)
     references = reference_turns(options.reference, options.template) if options.reference else []

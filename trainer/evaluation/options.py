@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from trainer.data.records import is_hub_id
 from trainer.errors import TrainerError
 from treegraft.ranges import SEED, check_ranges
 
@@ -46,7 +47,7 @@ class EvalOptions:
         reference: An explored run, or a file of SFT rows: the student is asked at each turn of its
             successful paths, and its replies are compared.
         fuzzy_weight: W in match = EM(tool) + W x ROUGE-L(thought and arguments).
-        general_data: Held-out chat to report the loss on: Alpaca, ShareGPT or messages.
+        general_data: Held-out chat to report the loss on, in any format of docs/data.md.
         lm_eval: Tasks of lm-eval, comma-separated, if that is installed; repeatable.
         lm_eval_limit: Maximum documents per task of lm-eval.
 
@@ -99,8 +100,8 @@ class EvalOptions:
         if self.base_url and (self.general_data or self.lm_eval):
             flag = "--general-data" if self.general_data else "--lm-eval"
             raise TrainerError(f"{flag} needs a model in this process: leave out --base-url")
-        if self.general_data and not self.general_data.is_file():
-            raise TrainerError(f"--general-data {self.general_data}: no such file")
+        if (file := self.general_data) and not (file.exists() or is_hub_id(file)):
+            raise TrainerError(f"--general-data {file}: no such file")
 
     def _check_student(self) -> None:
         beside = [name for name in ("reference", "general_data", "lm_eval") if getattr(self, name)]

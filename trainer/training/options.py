@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from engine.cli.flags import flag_name
-from trainer.data.row_source import RowSource
+from trainer.data.row_source import RowSource, in_memory
 from trainer.errors import TrainerError
 from treegraft.ranges import out_of_range
 
@@ -33,7 +33,7 @@ class TrainingOptions:
 
     Attributes:
         model: Directory, hub id or smollm2.
-        dataset: JSON-lines file of rows.
+        dataset: Rows: a file of any format of docs/data.md, or a data set of the hub.
         output_dir: Directory for the trained model.
         eval_dataset: Held-out rows in the form of --dataset, to report their loss.
         allow_test_split: Train on rows of a test split too, the bundled ones included.
@@ -131,14 +131,15 @@ class SftOptions(TrainingOptions):
     """Options of `trainer sft`.
 
     Attributes:
-        dataset: JSON-lines file of rows, as `engine export --to sft` writes it.
+        dataset: Rows, as `engine export --to sft` writes them or in any format of docs/data.md: a
+            file, or a data set of the hub.
         overlong: What to do with rows over --max-length: drop them, or split them at a turn.
         packing: Put several short rows into one sequence; they do not attend to each other.
         thought_weight: Loss weight of tokens of thought; those of the call have 1. A file without
             any thought is refused.
         allow_no_thoughts: With --thought-weight, take files without any thought, too, such as
             general chat.
-        general_data: General chat to mix in: a file in the form of Alpaca, ShareGPT or messages.
+        general_data: General chat to mix in, in any format of docs/data.md.
         agent_loss_weight: W in the loss W L_agent + (1 - W) L_general.
         agent_ratio: Share of agent rows in an epoch (AgentTuning's eta).
     """
@@ -167,7 +168,8 @@ class DpoOptions(TrainingOptions):
     """Options of `trainer dpo`.
 
     Attributes:
-        dataset: JSON-lines file of pairs, as `engine export --to dpo` writes it.
+        dataset: Pairs, as `engine export --to dpo` writes them or in any format of docs/data.md: a
+            file, or a data set of the hub.
         beta: How strongly the student is held to the reference model; IPO's tau.
         loss_type: sigmoid (DPO), or ipo (Azar et al. 2023, arXiv:2310.12036), which uses means
             over the agent's tokens.
@@ -192,7 +194,8 @@ class KtoOptions(TrainingOptions):
     """Options of `trainer kto`.
 
     Attributes:
-        dataset: JSON-lines file of rows of `engine export --to sft --min-reward 0`, or of pairs.
+        dataset: Rows with a reward (`engine export --to sft --min-reward 0`) or a label, or pairs;
+            in any format of docs/data.md.
         per_device_train_batch_size: Rows per batch and process, at least 2: the KL term pairs each
             prompt with another row's completion.
         min_reward: Reward from which a row is a success.
@@ -210,13 +213,6 @@ class KtoOptions(TrainingOptions):
     undesirable_weight: float = option(1.0, LOSS, min=0)
 
 
-def _rows(source: str | RowSource) -> RowSource:
-    if isinstance(source, str | Path):
-        return Path(source)
-    rows: Iterable[Mapping[str, Any]] = source
-    return tuple(dict(row) for row in rows)
-
-
 def _paths(places: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
     return tuple(map(Path, [places] if isinstance(places, str | Path) else places))
 
@@ -224,8 +220,8 @@ def _paths(places: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
 _CONVERSIONS: dict[Any, Callable[[Any], Any]] = {
     Path: Path,
     tuple[Path, ...]: _paths,
-    RowSource: _rows,
-    RowSource | None: _rows,
+    RowSource: in_memory,
+    RowSource | None: in_memory,
 }
 
 

@@ -11,12 +11,19 @@ from typing import Any
 from datasets import Dataset
 from trl.trainer.sft_config import SFTConfig
 
-from trainer.data.chat_data import read_chats
 from trainer.data.loss_weights import WeightedSequence, columns
 from trainer.data.mixture import balance, draw
 from trainer.data.row_check import RowCheck
 from trainer.data.row_source import RowSource, name_of
-from trainer.data.rows import PreparedRows, PrepareOptions, Row, prepare, read_rows, reasons
+from trainer.data.rows import (
+    PreparedRows,
+    PrepareOptions,
+    Row,
+    prepare,
+    read_rows,
+    reasons,
+    say_dropped,
+)
 from trainer.data.sequence_packing import pack
 from trainer.errors import TrainerError
 from trainer.runtime.distributed import say_once
@@ -125,7 +132,7 @@ def gather(options: SftOptions, student: LoadedModel) -> Sources:
     if options.general_data is None:
         return Sources(agent, PreparedRows(), agent.sequences, held_out)
     general = ready(
-        read_chats(options.general_data),
+        read_rows(options.general_data),
         options.general_data,
         replace(settings, lenient=True),
         check,
@@ -202,6 +209,7 @@ def _prepared(
     settings: PrepareOptions,
 ) -> PreparedRows:
     prepared = prepare(student.renderer, rows, student.max_length, settings)
+    say_dropped(source, prepared.rows, prepared.dropped)
     prepared.rows += left_out.total()
     prepared.dropped += left_out
     if not prepared.sequences:

@@ -174,7 +174,7 @@ def test_a_row_without_an_assistant_is_dropped_and_counted(renderer: ChatTemplat
     ("line", "reason"),
     [
         ("{", "line 2: not valid JSON"),
-        ('{"prompt": 1}', 'line 2: a row must be an object with "messages"'),
+        ('{"words": 1}', "line 2: its columns are of no known format: words. Known are: "),
         ('{"messages": [{"role": "bot", "content": ""}]}', "line 2: a message must have a role"),
         ('{"messages": [{"role": "user", "content": 1}]}', "line 2: a message's content"),
         ('{"messages": [{"role": "assistant", "weight": 0.5}]}', "line 2: a message's weight"),

@@ -200,7 +200,7 @@ def test_a_template_that_cannot_show_the_rows_is_bad_input(
 
 @pytest.mark.parametrize(
     ("line", "reason"),
-    [("", "holds no rows"), ("{}", 'line 1: a row must be an object with "messages"')],
+    [("", "holds no rows"), ("{}", "line 1: its columns are of no known format: none")],
 )
 def test_bad_files(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, reason: str

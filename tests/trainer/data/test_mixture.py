@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 from tests.support.parts import DATA, needs_data
 from tests.support.rows import AGENT, GENERAL, dialogue, write
-from trainer.data.chat_data import read_chats
 from trainer.data.loss_weights import WeightedSequence
 from trainer.data.mixture import balance, draw
+from trainer.data.rows import read_rows
 from trainer.data.sequence_packing import pack
 from trainer.errors import TrainerError
 from trainer.training.length_sampler import LengthGroupedSampler
@@ -157,9 +157,9 @@ def test_batches_hold_rows_of_like_length_in_random_order() -> None:
 
 @needs_data
 def test_the_files_of_others_are_read() -> None:
-    alpaca = read_chats(CHAT / "alpaca_en_demo.json")
+    alpaca = list(read_rows(CHAT / "alpaca_en_demo.json"))
     assert [m["role"] for m in alpaca[0].messages] == ["user", "assistant"]
-    sharegpt = read_chats(CHAT / "glaive_toolcall_en_demo.json")
+    sharegpt = list(read_rows(CHAT / "glaive_toolcall_en_demo.json"))
     called = next(row for row in sharegpt if any(m.get("tool_calls") for m in row.messages))
     at = next(n for n, m in enumerate(called.messages) if m.get("tool_calls"))
     call, answer = called.messages[at]["tool_calls"][0], called.messages[at + 1]
@@ -174,10 +174,11 @@ def test_forms_are_told_apart_record_by_record(tmp_path: Path) -> None:
         {"system": "s", "conversations": [{"from": "human", "value": "a"}]},
         {"instruction": "i", "input": "j", "output": "b", "history": [["q", "r"]], "system": "s"},
     ]
-    rows = read_chats(write(tmp_path / "chat.jsonl", records))
+    rows = list(read_rows(write(tmp_path / "chat.jsonl", records)))
+    assert [row.defect for row in rows] == ["", "it has no assistant message", ""]
     assert [row.messages for row in rows] == [
         dialogue("a", "b"),
-        [{"role": "system", "content": "s"}, *dialogue("a")],
+        [],
         [{"role": "system", "content": "s"}, *dialogue("q", "r", "i\nj", "b")],
     ]
 
@@ -185,18 +186,18 @@ def test_forms_are_told_apart_record_by_record(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("[", "cannot be read"),
-        ('["a"]', "record 1: must be an object"),
-        ('[{"text": "a"}]', 'record 1: must have "messages"'),
-        ('[{"conversations": [{"from": "me", "value": ""}]}]', "record 1: a turn is from 'me'"),
-        ('[{"conversations": [{"from": "function_call", "value": "x"}]}]', "must be JSON"),
+        ("[", "record 1: not valid JSON"),
+        ('["a"]', "record 1: a row must be an object, not text"),
+        ('[{"text": "a"}]', "record 1: its columns are of no known format: text. Known are: "),
+        ('[{"conversations": [{"from": "me", "value": ""}]}]', "record 1: .* not 'me'"),
+        ('[{"conversations": [{"from": "function_call", "value": "x"}]}]', "that is not JSON"),
     ],
 )
 def test_a_file_of_no_form_is_named(tmp_path: Path, text: str, reason: str) -> None:
     file = tmp_path / "chat.json"
     file.write_text(text, "utf-8")
     with pytest.raises(TrainerError, match=reason):
-        read_chats(file)
+        list(read_rows(file))
 
 
 def test_calls_that_the_template_cannot_show_are_counted_not_trained(

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from tests.support.rows import GENERAL
-from trainer.data.chat_data import read_chats
 from trainer.data.mask import label
+from trainer.data.rows import read_rows
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.general_chat import general_loss, loss_on
 from trainer.runtime.loading import load
@@ -28,7 +28,7 @@ def chat(tmp_path: Path) -> Path:
 def test_the_loss_is_that_of_what_the_assistant_says(tiny: Path, chat: Path) -> None:
     model, tokenizer = load(str(tiny), torch.float32)
     renderer, nats, tokens = ChatTemplate(tokenizer), 0.0, 0
-    for row in read_chats(chat):
+    for row in read_rows(chat):
         (one,) = label(renderer, row.messages)
         with torch.no_grad():
             out = model(torch.tensor([one.ids]), labels=torch.tensor([one.labels]))
@@ -44,7 +44,7 @@ def test_the_loss_is_that_of_what_the_assistant_says(tiny: Path, chat: Path) -> 
 
 def test_what_is_over_the_context_is_left_out_and_counted(tiny: Path, chat: Path) -> None:
     model, tokenizer = load(str(tiny), torch.float32)
-    rows, renderer = read_chats(chat), ChatTemplate(tokenizer)
+    rows, renderer = list(read_rows(chat)), ChatTemplate(tokenizer)
     lengths = sorted(len(label(renderer, row.messages)[0].ids) for row in rows)
     found = loss_on(model, renderer, rows, lengths[-1] - 1, "chat")
     assert found.conversations == len(rows) - 1

@@ -11,7 +11,7 @@ from engine.export.export import ExportSettings, export
 from engine.templates import get
 from environments import Action
 from tests.support.chat_server import ChatServer
-from tests.support.rows import write
+from tests.support.rows import dialogue, write
 from tests.support.stored import answer, chain, look, store, tree
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.batch_ask import Asked
@@ -86,7 +86,7 @@ def test_rows_bring_the_same_turns_as_their_run(tmp_path: Path, template: str) -
     [
         ({"id": "1", "messages": []}, "line 1: its id must be RUN/TASK/LEAF"),
         (
-            {"id": "r/1/2", "messages": [{"role": "assistant", "content": "Hm."}]},
+            {"id": "r/1/2", "messages": dialogue("Well?", "Hm.")},
             "no template parses a tool call",
         ),
         ({"id": "r/1/2", "reward": 0.5, "messages": []}, "holds no successful path"),

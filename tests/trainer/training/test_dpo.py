@@ -225,7 +225,8 @@ def test_rows_that_cannot_be_pairs_are_counted(options: DpoOptions) -> None:
     assert (found.read, len(found.rows)) == (6, 2)
     assert found.dropped == {
         "chosen and rejected are the same": 1,
-        "its completion has no assistant message that is trained": 2,
+        "its completion has no assistant message that is trained": 1,
+        "two user messages in a row: a reply is missing": 1,
         "over --max-length 90": 1,
     }
 

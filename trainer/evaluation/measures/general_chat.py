@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.terminal import say
-from trainer.data.chat_data import read_chats
 from trainer.data.loss_weights import WeightedSequence
-from trainer.data.rows import PrepareOptions, Row, prepare
+from trainer.data.rows import PrepareOptions, Row, prepare, read_rows
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.statistics import Estimate, estimate
 from trainer.runtime import hardware
@@ -55,14 +54,14 @@ def general_loss(model: str, file: Path) -> GeneralLoss:
 
     Args:
         model: A directory, a hub id or "smollm2".
-        file: Conversations, as `trainer.data.chat_data.read_chats` reads them.
+        file: Conversations, in any format that `trainer.data.rows.read_rows` knows.
 
     Raises:
         TrainerError: The file holds no conversation that this model can take.
     """
     import torch
 
-    rows = read_chats(file)
+    rows = list(read_rows(file))
     say(f"computing the loss on {len(rows)} conversations of {file}")
     loaded, tokenizer = load(model, torch.float32)
     torch.nn.Module.to(loaded, hardware.device())

@@ -17,11 +17,12 @@ from engine.runs.store import Store
 from engine.templates import NAMES
 from engine.templates import get as get_template
 from engine.templates.base import Message, Template, World
+from engine.terminal import say
 from environments.tools import Tool
 from environments.types import Action
 from search.tree import Node, Tree
 from trainer.data.mask import is_trained
-from trainer.data.row_source import conversation, read_objects, tools_of
+from trainer.data.row_source import SourceRow, source_rows
 from trainer.errors import RowError, TrainerError
 
 
@@ -114,11 +115,11 @@ def _is_mistake(nodes: Sequence[Node]) -> bool:
 
 def _of_rows(file: Path, name: str) -> Iterator[Turn]:
     rows: dict[str, list[_Row]] = {}
-    for number, value in read_objects(file):
+    for found in source_rows(file):
         try:
-            row = _row(value, name)
+            row = _row(found, name)
         except RowError as error:
-            raise TrainerError(f"--reference {file}: line {number}: {error}") from error
+            raise TrainerError(f"--reference {file}: {found.place}: {error}") from error
         if row is not None:
             rows.setdefault(row.task, []).append(row)
     for same in rows.values():
@@ -136,16 +137,25 @@ class _Row:
     actions: dict[int, Action]
 
 
-def _row(value: dict[str, Any], name: str) -> _Row | None:
-    """Return None for a trajectory that did not succeed."""
-    if float(value.get("reward", 1.0)) < 1:
+def _row(found: SourceRow, name: str) -> _Row | None:
+    """Return None for a trajectory that did not succeed, or that cannot be used."""
+    value = found.value
+    reward = value.get("reward", 1.0)
+    if not isinstance(reward, int | float):
+        raise RowError("its reward must be a number")
+    if reward < 1:
         return None
     parts = str(value.get("id") or "").split("/")
     if len(parts) < 3:
         raise RowError("its id must be RUN/TASK/LEAF, as `engine export --to sft` writes it")
-    messages = conversation(value, "messages")
+    if found.defect:
+        say(f"--reference: {found.place} is left out: {found.defect}")
+        return None
+    messages = value.get("messages")
+    if messages is None:
+        raise RowError("it is a pair; references are rows of engine export --to sft")
     template, actions = _read(messages, name)
-    return _Row("/".join(parts[1:-1]), messages, tools_of(value), template, actions)
+    return _Row("/".join(parts[1:-1]), messages, value["tools"], template, actions)
 
 
 def _read(messages: Sequence[Message], name: str) -> tuple[Template, dict[int, Action]]:
