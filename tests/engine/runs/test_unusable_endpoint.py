@@ -51,7 +51,7 @@ def test_a_wrong_model_marks_no_task_and_the_right_one_goes_on(
         words = f"The model `{request['model']}` does not exist"
         return status(404, message=words) if request["model"] != "player" else None
 
-    workers = {"executor": executor, "workers": 1 if executor == "processes" else None}
+    workers = {"executor": executor, "workers": 2 if executor == "processes" else None}
     with ChatServer(player, faults=wrong) as server:
         with pytest.raises(EndpointUnusable, match="name a model that the server has"):
             explore(server, tmp_path / "run", "plaier", resources=Resources(**workers))
