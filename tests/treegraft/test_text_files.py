@@ -11,7 +11,8 @@ import typer
 
 from engine.chat.prices import read_prices
 from engine.runs.annotations import Annotation, read_annotations
-from engine.runs.tasks import read_ids, read_quarantine
+from engine.runs.quarantine import Quarantine
+from engine.runs.tasks import read_ids
 from engine.templates import get as get_template
 from environments.records import read_records
 from environments.sql.schema import descriptions
@@ -54,7 +55,7 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "ids.txt": (f"a-1\n\nb\u2028c\n{WORD}\n", lambda file: read_ids(f"@{file}")),
     "quarantine.json": (
         json.dumps({"data": "", "tasks": {"a": WORD}}, ensure_ascii=False, indent=1),
-        lambda file: read_quarantine(file, None),
+        lambda file: Quarantine.read(file).tasks,
     ),
     "prices.json": (
         '{\n"m\u00e9": {"input": 1, "output": 2}\n}',

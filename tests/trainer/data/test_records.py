@@ -86,8 +86,8 @@ def written(data: str | bytes, encoding: str = "utf-8") -> Callable[[Path], obje
         ("rows.json", written(LIST, "utf-16-be")),
         ("rows.json", written(LIST.replace("\n", "\r\n"))),
         ("rows.json", written("\n".join(json.dumps(one, indent=2) for one in RECORDS))),
-        ("rows.jsonl.gz", written(gzip.compress(LINES.encode()))),
-        ("rows", written(gzip.compress(LIST.encode()))),
+        ("rows.jsonl.gz", written(gzip.compress(LINES.encode(), mtime=0))),
+        ("rows", written(gzip.compress(LIST.encode(), mtime=0))),
         ("rows.parquet", as_parquet),
         ("rows", as_parquet),
         ("rows.arrow", as_arrow),
@@ -130,7 +130,7 @@ GOOD = '{"instruction": "q", "output": "a"}'
         ("a.csv", b"instruction,output\nq,\xff\n", "record 1: not UTF-8 text"),
         ("a.parquet", "PAR1 and no more", "not a whole Parquet file"),
         ("a.arrow", "ARROW1 and no more", "not a whole Arrow file"),
-        ("a.jsonl.gz", gzip.compress(LINES.encode())[:-9], "cannot be read"),
+        ("a.jsonl.gz", gzip.compress(LINES.encode(), mtime=0)[:-9], "cannot be read"),
     ],
 )
 def test_what_is_broken_is_one_line_with_its_record(
