@@ -20,6 +20,7 @@ from typing import Any
 
 import gymnasium
 
+from environments.bounds import OBSERVATION_CHARS, cut
 from environments.demonstrable import Demonstrable
 from environments.errors import BadOutcome
 from environments.spaces import AnyText, ToolCall
@@ -72,6 +73,9 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
             most and never block. The search then calls them on its event loop, not in a thread.
         call_seconds: how long one call of a method may take while tasks are explored. A call that
             takes longer hangs: its task fails, and the others go on in a new environment.
+        observation_chars: characters of an observation at most; what is longer is cut, and says
+            how much was left out.
+        strict: whether a bad record of the data is refused; else it is told and left out.
         task: the current task; None before the first `reset`.
     """
 
@@ -81,6 +85,8 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
     sandboxed: bool = False
     instant: bool = False
     call_seconds: float = 900.0  # more than the wait for a sandbox's memory
+    observation_chars: int = OBSERVATION_CHARS
+    strict: bool = False
 
     def __init__(
         self, *, data: str | None = None, split: str | None = None, sandbox: str = "auto"
@@ -123,29 +129,31 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
             raise BadOutcome(f"{name}.act returned {given}, not an Outcome")
         reward, info = self._checked(outcome)
         self._over = outcome.terminated or outcome.truncated
-        return outcome.observation, reward, outcome.terminated, outcome.truncated, info
+        observation = cut(outcome.observation, self.observation_chars)
+        return observation, reward, outcome.terminated, outcome.truncated, info
 
     def _checked(self, outcome: Outcome) -> tuple[float, dict[str, Any]]:
         """Return the reward and the facts of `outcome`.
 
         Raises:
-            BadOutcome: A tree cannot hold them.
+            BadOutcome: A tree cannot hold them, or the observation.
         """
+        who = f"{type(self).__name__}.act returned"
+        if not isinstance(outcome.observation, str):
+            kind = type(outcome.observation).__name__
+            raise BadOutcome(f"{who} an observation of type {kind}: an observation is text")
         try:
             reward = float(outcome.reward)
         except (TypeError, ValueError):
             reward = nan
         if not -_ROUNDING <= reward <= 1 + _ROUNDING:  # NaN fails too
             raise BadOutcome(
-                f"{type(self).__name__}.act returned the reward {outcome.reward!r}: "
-                "a reward is a number from 0 to 1"
+                f"{who} the reward {outcome.reward!r}: a reward is a number from 0 to 1"
             )
         try:
             json.dumps(info := dict(outcome.info), allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise BadOutcome(
-                f"{type(self).__name__}.act returned info that is not JSON ({error})"
-            ) from error
+        except (TypeError, ValueError, RecursionError) as error:
+            raise BadOutcome(f"{who} info that is not JSON ({error})") from error
         return min(max(reward, 0.0), 1.0), info
 
     def _dispatch(self, action: Action) -> Outcome:
@@ -174,9 +182,16 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         """Free the resources of a snapshot, which must not be restored afterwards."""
         self.free(snapshot.state)
 
+    def data_state(self) -> Mapping[str, str]:
+        """Return a text for each file that tasks are played on, equal while the file is the same.
+
+        A run notes it, and tells when a file has changed. By default nothing is followed.
+        """
+        return {}
+
     @abstractmethod
     def load_tasks(self) -> Sequence[Task]:
-        """Read the tasks of `self.data` and `self.split`.
+        """Read the tasks of `self.data` and `self.split`; see `strict` for bad records.
 
         Raises:
             environments.DataError: the message names the file and the record.

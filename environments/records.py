@@ -1,9 +1,14 @@
-"""Read records of task data from a file; every error names the file and the record."""
+"""Read records of task data from a file; every fault names the file and the record.
+
+One bad record does not refuse a file: it is left out, and told.
+"""
 
 import gzip
 import json
+import logging
 import zlib
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +16,66 @@ from environments.errors import DataError
 from environments.types import Task
 from treegraft.file_errors import FileError
 from treegraft.text_files import decode, not_text, read_bytes
+
+SHOWN = 50
+"""Faults, and numbers of records with the same one, that are told one by one."""
+
+_log = logging.getLogger("treegraft.data")
+
+
+@dataclass(slots=True)
+class Faults:
+    """What is wrong with records of task data; `report` tells each once, on standard error.
+
+    Attributes:
+        strict: whether the first is raised instead.
+    """
+
+    strict: bool = False
+    _places: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+
+    def add(self, place: str, why: str, then: str = "left out") -> None:
+        """Note a fault of the record at `place`; `then` is what becomes of the record.
+
+        Raises:
+            DataError: faults are refused.
+        """
+        if self.strict:
+            raise DataError(f"{place}: {why} (--strict refuses it)")
+        self._places.setdefault((why, then), []).append(place)
+
+    def all(self) -> list[tuple[str, str, str]]:
+        """Return place, fault and outcome of each bad record."""
+        return [
+            (place, why, then) for (why, then), places in self._places.items() for place in places
+        ]
+
+    def first(self) -> str:
+        """Return the first fault with its place; "" if there is none."""
+        return next((f"{places[0]}: {why}" for (why, _), places in self._places.items()), "")
+
+    def report(self) -> None:
+        """Tell all faults."""
+        found = list(self._places.items())
+        for (why, then), places in found[:SHOWN]:
+            _log.warning("%s: %s; %s", _listed(places), why, then)
+        if len(found) > SHOWN:
+            rest = sum(len(places) for _, places in found[SHOWN:])
+            _log.warning("... and %d more records with other faults", rest)
+        self._places.clear()
+
+
+def _listed(places: list[str]) -> str:
+    """Return places of one file as one text: the first whole, of the others their numbers."""
+    first, others = places[0], places[1:SHOWN]
+    numbers = [
+        place.rpartition(" ")[2]
+        if place.rpartition(": ")[0] == first.rpartition(": ")[0]
+        else place
+        for place in others
+    ]
+    more = f" and {len(places) - SHOWN} more" if len(places) > SHOWN else ""
+    return ", ".join([first, *numbers]) + more
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,67 +90,124 @@ class Record:
         """Return a field that must hold text; raise DataError if it does not."""
         value = self._given(name)
         if not isinstance(value, str) or not value.strip():
-            raise DataError(f"{self.place}: field {name!r} must be text, not {value!r:.80}")
+            raise BadRecord(self.place, f"field {name!r} must be text, not {value!r:.80}")
         return value
 
     def texts(self, name: str, *, needed: bool = False) -> list[str]:
         """Return a field that holds texts, [] if missing; raise DataError if it holds others."""
         value = self._given(name) if needed else self.fields.get(name) or []
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise DataError(f"{self.place}: field {name!r} must be a list of texts")
+            raise BadRecord(self.place, f"field {name!r} must be a list of texts")
         if needed and not value:
-            raise DataError(f"{self.place}: field {name!r} is empty")
+            raise BadRecord(self.place, f"field {name!r} is empty")
         return value
 
     def maybe(self, name: str) -> str:
         """Return a text field, "" if missing or null; raise DataError if it is not text."""
         value = self.fields.get(name) or ""
         if not isinstance(value, str):
-            raise DataError(f"{self.place}: field {name!r} must be text, not {value!r:.80}")
+            raise BadRecord(self.place, f"field {name!r} must be text, not {value!r:.80}")
         return value
+
+    def id(self, name: str, faults: Faults, default: str = "") -> str:
+        """Return a field that identifies the record, as text, whatever JSON scalar it is.
+
+        default: the text if there is none, by default the record's number.
+        """
+        value = self.fields.get(name)
+        default = default or str(self.index)
+        if isinstance(value, (list, dict)):
+            why = f"field {name!r} must be a name or a number, not {type(value).__name__}"
+            faults.add(self.place, why, f"called {default!r}")
+            value = None
+        if value is None or value == "":
+            return default
+        return value if isinstance(value, str) else json.dumps(value)
 
     def _given(self, name: str) -> Any:
         if name not in self.fields:
-            raise DataError(f"{self.place}: no field {name!r}")
+            raise BadRecord(self.place, f"no field {name!r}")
         return self.fields[name]
 
 
-def read_records(path: Path) -> list[Record]:
+def read_records(path: Path, faults: Faults) -> list[Record]:
     """Return the objects of a JSON list, or of JSON lines; a name that ends in ".gz" is unpacked.
 
     Raises:
-        DataError: it cannot be read, or holds something else.
+        DataError: it cannot be read, or holds no object.
     """
     text = _text(path)
-    found = _from_list(path, text) if text.lstrip().startswith("[") else _from_lines(path, text)
+    is_list = text.lstrip().startswith("[")
+    found = _from_list(path, text, faults) if is_list else _from_lines(path, text, faults)
     if not found:
-        raise DataError(f"{path}: holds no record")
+        raise DataError(faults.first() or f"{path}: holds no record")
     return found
 
 
-def read_list(path: Path) -> list[Record]:
+def read_list(path: Path, faults: Faults) -> list[Record]:
     """Return the objects of a JSON list; raise DataError if `path` holds something else."""
-    return _from_list(path, _text(path))
+    return _from_list(path, _text(path), faults)
 
 
-def _from_list(path: Path, text: str) -> list[Record]:
+def _from_list(path: Path, text: str, faults: Faults) -> list[Record]:
     try:
         items = json.loads(text)
     except ValueError as error:
         raise DataError(f"{path}: not JSON: {error}") from error
     if not isinstance(items, list):
         raise DataError(f"{path}: must be a list of records, not {type(items).__name__}")
-    return [_record(f"{path}: record {index}", index, item) for index, item in enumerate(items)]
+    found = [_record(path, f"record {n}", n, item, faults) for n, item in enumerate(items)]
+    return [record for record in found if record is not None]
 
 
-def check_unique_ids(path: Path, tasks: list[Task], field: str) -> list[Task]:
-    """Return `tasks` of the file `path`; raise DataError if two share an id, read from `field`."""
+def make_tasks(
+    records: Iterable[Record], make: Callable[[Record], Task], faults: Faults
+) -> list[Task]:
+    """Return the tasks of the records that make one, with ids of their own.
+
+    A second task with an id gets the ending "-2", the next "-3".
+
+    Raises:
+        DataError: no record makes a task; or one does not, and faults are refused.
+    """
+    made: list[tuple[Record, Task]] = []
+    for record in records:
+        try:
+            made.append((record, make(record)))
+        except BadRecord as bad:
+            faults.add(bad.place, bad.why)
+    if not made and (first := faults.first()):
+        raise DataError(first)
+    taken = {task.id for _, task in made}
     seen: set[str] = set()
-    for index, task in enumerate(tasks):
+    tasks = []
+    for record, task in made:
         if task.id in seen:
-            raise DataError(f"{path}: record {index}: {field} is not unique: {task.id}")
+            new = _free(task.id, taken)
+            faults.add(record.place, f"a second task {task.id!r}", f"called {new!r}")
+            task = replace(task, id=new)
+            taken.add(new)
         seen.add(task.id)
+        tasks.append(task)
     return tasks
+
+
+def _free(id: str, taken: set[str]) -> str:
+    number = 2
+    while f"{id}-{number}" in taken:
+        number += 1
+    return f"{id}-{number}"
+
+
+class BadRecord(DataError):
+    """A record makes no task."""
+
+    def __init__(self, place: str, why: str) -> None:
+        super().__init__(place, why)
+        self.place, self.why = place, why
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.why}"
 
 
 def _text(path: Path) -> str:
@@ -93,28 +215,34 @@ def _text(path: Path) -> str:
         data = read_bytes(path)
         return decode(gzip.decompress(data) if path.suffix == ".gz" else data)
     except FileError as error:
-        raise DataError(str(error)) from error
+        why = str(error).removeprefix(f"cannot read {path}: ")
+        raise DataError(f"{path}: cannot be read: {why}") from error
     except (OSError, EOFError, zlib.error) as error:
         raise DataError(f"{path}: cannot be read: {error}") from error
     except UnicodeDecodeError as error:
         raise DataError(f"{path}: {not_text(error)}") from error
 
 
-def _from_lines(path: Path, text: str) -> list[Record]:
+def _from_lines(path: Path, text: str, faults: Faults) -> list[Record]:
     records: list[Record] = []
+    count = 0
     for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
-        place = f"{path}: line {number}"
+        place, index = f"line {number}", count
+        count += 1
         try:
             item = json.loads(line)
         except ValueError as error:
-            raise DataError(f"{place}: not JSON: {error}") from error
-        records.append(_record(place, len(records), item))
+            faults.add(f"{path}: {place}", f"not JSON: {error}")
+            continue
+        if (record := _record(path, place, index, item, faults)) is not None:
+            records.append(record)
     return records
 
 
-def _record(place: str, index: int, item: Any) -> Record:
-    if not isinstance(item, dict):
-        raise DataError(f"{place}: must be an object, not {type(item).__name__}")
-    return Record(place, index, item)
+def _record(path: Path, place: str, index: int, item: Any, faults: Faults) -> Record | None:
+    if isinstance(item, dict):
+        return Record(f"{path}: {place}", index, item)
+    faults.add(f"{path}: {place}", f"must be an object, not {type(item).__name__}")
+    return None

@@ -7,6 +7,7 @@ from typing import Any, cast
 import gymnasium
 
 from environments.base import ToolEnv
+from environments.bounds import LEAST_OBSERVATION, OBSERVATION_CHARS
 from environments.errors import UnknownEnvironment
 from environments.load_class import load_class
 from environments.options import COMMON, EnvOption, class_options, parse
@@ -21,6 +22,16 @@ ENTRY_POINTS = {
     "webshop": "environments.webshop.env:WebShopEnv",
 }
 """Classes by short name; as strings, so that importing this package imports no environment."""
+
+
+OBSERVATION = EnvOption(
+    "observation_chars",
+    "int",
+    OBSERVATION_CHARS,
+    "characters of an observation at most; what is longer is cut, and says so.",
+    int,
+)
+"""An option that every environment takes, whatever its `__init__` is."""
 
 
 def register_all() -> None:
@@ -38,15 +49,27 @@ def make(name: str, **options: Any) -> ToolEnv:
     """Make the environment `name`: a registered name, or `module:Class` of the user's own.
 
     Args:
-        options: `data`, `split` and `sandbox`, as `ToolEnv` takes them, and the environment's own
-            (see `options_of`). None stands for the default. A class whose `__init__` does not take
-            `sandbox` gets none.
+        options: `data`, `split` and `sandbox`, as `ToolEnv` takes them, the environment's own
+            (see `options_of`), and `observation_chars`. None stands for the default. A class whose
+            `__init__` does not take `sandbox` gets none.
 
     Raises:
         UnknownEnvironment: no such name, module, class or option.
         DataError: the data is missing or malformed.
     """
-    given = _taken(name, {key: value for key, value in options.items() if value is not None})
+    given = {key: value for key, value in options.items() if value is not None}
+    shown = given.pop(OBSERVATION.name, None)
+    env = _make(name, _taken(name, given))
+    if shown is not None:
+        if type(shown) is not int or shown < LEAST_OBSERVATION:
+            raise UnknownEnvironment(
+                f"{OBSERVATION.name} must be a number from {LEAST_OBSERVATION} on, not {shown!r}"
+            )
+        env.observation_chars = shown
+    return env
+
+
+def _make(name: str, given: Mapping[str, Any]) -> ToolEnv:
     if name in ENTRY_POINTS:
         # gymnasium.make wraps the environment, and its wrappers hide snapshot and restore.
         return cast(ToolEnv, gymnasium.make(f"{NAMESPACE}/{name}-v0", **given).unwrapped)
@@ -60,6 +83,7 @@ def options_of(name: str) -> Sequence[EnvOption]:
     """Return the options of the environment `name`, without `data`, `split` and `sandbox`.
 
     They are read from the signature of its `__init__` and the `Args:` section of its docstring.
+    Every environment takes `observation_chars`, too (see `make`).
 
     Raises:
         UnknownEnvironment: no such name, module or class.
@@ -73,7 +97,9 @@ def parse_options(name: str, given: Sequence[str]) -> dict[str, Any]:
     Raises:
         UnknownEnvironment: the environment, or a key, is unknown, or a value has the wrong type.
     """
-    return parse(name, options_of(name), given)
+    common = [each for each in given if each.partition("=")[0] == OBSERVATION.name]
+    own = parse(name, options_of(name), [each for each in given if each not in common])
+    return own | parse(name, [OBSERVATION], common)
 
 
 def find_class(name: str) -> type[ToolEnv]:

@@ -30,9 +30,9 @@ from typing import Any
 from sqlglot.errors import SqlglotError
 
 from environments.errors import DataError
-from environments.records import read_list
+from environments.records import Faults, read_list
 from environments.sql.mistakes.tokens import names_replaced
-from environments.sql.schema import named
+from environments.sql.names import named, quoted
 from environments.sql.tasks.formats import bird_databases, data_folder
 
 THINGS = tuple(
@@ -168,7 +168,8 @@ def rename(
         DataError: it is malformed, or a database cannot be renamed (a broken view, a name that
             is taken).
     """
-    records = [record.fields for record in read_list(source / f"{split}.json")]
+    read = read_list(source / f"{split}.json", Faults(strict=True))
+    records = [record.fields for record in read]
     databases = bird_databases(source, split)
     made: list[dict[str, Any]] = []
     for number in range(0 if originals else 1, copies + 1):
@@ -234,7 +235,11 @@ def _rows(connection: sqlite3.Connection, sql: str) -> list[Any] | None:
 def _tables(connection: sqlite3.Connection) -> dict[str, list[str]]:
     listed = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'"
     return {
-        name: [row[1] for row in connection.execute(f'PRAGMA table_info("{name}")')]
+        name: [
+            row[1]
+            for row in connection.execute(f"PRAGMA table_xinfo({quoted(name)})")
+            if row[6] != 1  # a virtual table's hidden column, which cannot be renamed
+        ]
         for (name,) in connection.execute(listed).fetchall()
     }
 

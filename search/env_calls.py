@@ -59,7 +59,8 @@ async def in_thread(call: Callable[..., T], *args: Any, seconds: float | None = 
         raise
     if not outcome.done():
         raise _hanging(thread, seconds)
-    return _result(outcome.result())
+    result: T = _result(outcome.result())
+    return result
 
 
 def in_time(call: Callable[[], T], seconds: float) -> T:
@@ -67,9 +68,10 @@ def in_time(call: Callable[[], T], seconds: float) -> T:
     outcome: SimpleQueue[_Outcome] = SimpleQueue()
     thread = _run(call, outcome.put)
     try:
-        return _result(outcome.get(timeout=seconds))
+        result: T = _result(outcome.get(timeout=seconds))
     except Empty:
         raise _hanging(thread, seconds) from None
+    return result
 
 
 def _run(call: Callable[[], Any], deliver: Callable[[_Outcome], None]) -> list[int]:

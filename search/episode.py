@@ -9,11 +9,9 @@ still be played in it: a chain saves nothing.
 """
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from math import isfinite
 from typing import Any, Protocol, TypeVar
 
 from environments.base import Snapshot, ToolEnv
@@ -227,9 +225,7 @@ class Episode:
         if deep and not (terminated or truncated):
             truncated, info = True, {**info, "cut": "depth"}
         info = {**info, **action.reply}
-        step = Step(action, observation, float(reward), bool(terminated), bool(truncated), info)
-        _check(step, type(self.env).__name__)
-        return step
+        return Step(action, observation, float(reward), bool(terminated), bool(truncated), info)
 
     def _save(self) -> None:
         """Save the environment's state if something may still be played in it."""
@@ -302,18 +298,3 @@ async def open_episode(
             await in_thread(episode.release_all, seconds=env.call_seconds)
         raise
     await episode.end()
-
-
-def _check(step: Step, env: str) -> None:
-    """Raise `TaskFault` if a step of `env` holds what no tree can keep."""
-    if not isinstance(step.observation, str):
-        kind = type(step.observation).__name__
-        raise TaskFault(f"{env}: an observation is {kind}, and must be text", kind="TypeError")
-    if not isfinite(step.reward):
-        raise TaskFault(f"{env}: a reward is {step.reward}, not finite", kind="ValueError")
-    try:
-        json.dumps(step.info)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise TaskFault(
-            f"{env}: info of {step.action.tool} is not JSON: {error}", kind=type(error).__name__
-        ) from error

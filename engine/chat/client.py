@@ -9,6 +9,7 @@ import socket
 import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
@@ -70,20 +71,26 @@ def open_clients(address: Address, key: str, timeout: float, number: int) -> "li
 
 
 def _certificates(https: bool) -> ssl.SSLContext:
-    """Return what is trusted; all clients share it, because reading it takes 30 ms."""
-    import httpx2
-
+    """Return what is trusted."""
     file, folders = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     if https and folders and not file and not any(map(os.path.isdir, folders.split(os.pathsep))):
         raise PolicyError(f"SSL_CERT_DIR={folders}: no such folder; correct or unset it")
     try:
-        return httpx2.create_ssl_context()
+        return _trusted(file, folders)
     except (ssl.SSLError, OSError) as error:
         words = str(error.strerror or error).lower()
         if isinstance(error, ssl.SSLError):
             words = "holds no certificate in PEM"
         named = f"SSL_CERT_FILE={file}" if file else f"SSL_CERT_DIR={folders}"
         raise PolicyError(f"{named}: {words}; correct or unset it") from None
+
+
+@cache
+def _trusted(file: str | None, folders: str | None) -> ssl.SSLContext:
+    """Read what the variables name; all clients share it, because reading it takes 30 ms."""
+    import httpx2
+
+    return httpx2.create_ssl_context()
 
 
 def _check_proxies() -> None:

@@ -20,6 +20,8 @@ class EnvFlags:
     Attributes:
         env_arg: An option of the environment, as key=value; repeat it for more. `engine envs NAME`
             lists them.
+        observation_chars: Characters of an observation at most; what is longer is cut, and says
+            how much was left out.
         db: Now --env-arg db=...
         format: Now --env-arg format=...
         partial: Now --env-arg partial=true.
@@ -30,6 +32,9 @@ class EnvFlags:
 
     env_arg: tuple[str, ...] = field(
         default=(), metadata={"panel": TASKS, "default": "the environment's defaults"}
+    )
+    observation_chars: int | None = field(
+        default=None, metadata={"panel": TASKS, "min": 100, "default": "8000"}
     )
     # Version 0.1 had a flag for each option of the bundled environments.
     db: str | None = field(default=None, metadata=_OLD)
@@ -52,7 +57,10 @@ class EnvFlags:
             for f in fields(self)
             if f.metadata.get("old") and (value := getattr(self, f.name))
         ]
-        return parse_options(env, [*old, *self.env_arg])
+        given = parse_options(env, [*old, *self.env_arg])
+        if self.observation_chars is not None:
+            given["observation_chars"] = self.observation_chars
+        return given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +73,7 @@ class EnvChoice(EnvFlags):
         data: Folder or file of the task data.
         split: Which split: train, dev, test.
         sandbox: What confines the agent: auto, docker, bubblewrap, landlock, process.
+        strict: Refuse data that holds a bad record; else it is told and left out.
     """
 
     env: str = field(metadata={"panel": TASKS})
@@ -73,6 +82,7 @@ class EnvChoice(EnvFlags):
     )
     split: str | None = field(default=None, metadata={"panel": TASKS, "default": "all"})
     sandbox: str = field(default="auto", metadata={"panel": SANDBOX})
+    strict: bool = field(default=False, metadata={"panel": TASKS})
 
     @contextmanager
     def open(self, limit: int | None) -> "Iterator[tuple[ToolEnv, list[Task]]]":
@@ -88,6 +98,7 @@ class EnvChoice(EnvFlags):
         options = {"data": self.data, "split": self.split, "sandbox": self.sandbox}
         options |= self.options(self.env)
         world = blamed(partial(environments.make, self.env, **options))
+        world.strict = self.strict
         try:
             if unused := sandbox_line(self.sandbox, self.env, world.sandboxed):
                 say(unused)

@@ -21,6 +21,7 @@ from engine.config import Config
 from engine.errors import UsageError
 from engine.executors.base import Executor, close_env, make_env
 from engine.runs.atomic import make_folder
+from engine.runs.data_state import note_data
 from engine.runs.failure import Failure
 from engine.runs.store import FILE, Store
 from engine.templates import source_of
@@ -103,10 +104,12 @@ class RunOptions:
     Attributes:
         fail_fast: Stop at the first task that fails.
         unpriced: The names of models whose price is not known; the run keeps them.
+        data: The state of each file that the tasks are played on; see `ToolEnv.data_state`.
     """
 
     fail_fast: bool = False
     unpriced: Sequence[str] = ()
+    data: Mapping[str, str] = field(default_factory=dict)
 
 
 async def explore(
@@ -132,6 +135,11 @@ async def explore(
             claim(store, config, lead)
         finally:
             close_env(lead)
+        for file in note_data(store, options.data):
+            progress.note(
+                f"{file} differs from the one that this run explored: its earlier trees are of "
+                "another state; choose another --output to search all of its tasks again"
+            )
         earlier = store.meta().get("unpriced", [])
         store.set_meta({"asked": len(tasks), "unpriced": sorted({*earlier, *options.unpriced})})
         progress.prices(options.unpriced)

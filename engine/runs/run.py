@@ -21,12 +21,13 @@ from engine.runs.build_executor import (
     open_executor,
     unpriced_models,
 )
+from engine.runs.data_state import changed
 from engine.runs.explore import Progress, RunOptions, Summary, explore
 from engine.runs.quarantine import left_out
 from engine.runs.store import FILE, Store
 from engine.runs.tasks import read_ids, select
 from engine.terminal import sandbox_line
-from environments import Task
+from environments import Task, ToolEnv
 from sandbox.check import choose
 from sandbox.sweep import sweep
 from search.usage import Usage
@@ -46,6 +47,7 @@ class Selection:
         tasks: Task ids, a,b,c; or @FILE with one id per line.
         limit: Take at most this many tasks.
         quarantine: File of tasks to leave out, as `engine validate` writes it.
+        strict: Refuse data that holds a bad record; else it is told and left out.
     """
 
     tasks: str = field(default="", metadata={"panel": TASKS, "default": "all"})
@@ -54,6 +56,7 @@ class Selection:
         default=None,
         metadata={"panel": TASKS, "default": "those in runs/ of the same tasks"},
     )
+    strict: bool = field(default=False, metadata={"panel": TASKS})
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -78,7 +81,8 @@ async def run(
     """
     progress = progress or Progress()
     await check_teacher(config, out, resources)
-    tasks = _tasks(config, selection, progress)
+    tasks, env = _tasks(config, selection, progress)
+    before = env.data_state()
     if config.teacher != DEMONSTRATION and resources.chat is None:
         progress.note(_estimate(config, budget, resources, len(tasks)))
     unpriced = unpriced_models(config, resources)
@@ -91,14 +95,11 @@ async def run(
     if config.student_endpoint and _unfinished(out, tasks):
         await probe(config.student_endpoint, config.student_threshold)
     async with open_executor(config, out, budget, resources) as chosen:
-        return await explore(
-            config,
-            tasks,
-            out,
-            chosen,
-            progress=progress,
-            options=RunOptions(resources.fail_fast, unpriced),
-        )
+        options = RunOptions(resources.fail_fast, unpriced, before)
+        summary = await explore(config, tasks, out, chosen, progress=progress, options=options)
+    for file in changed(before, env.data_state()):
+        progress.note(f"{file} has changed while the run went on: its trees may be of both states")
+    return summary
 
 
 def wait(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
@@ -142,8 +143,10 @@ def _estimate(config: Config, budget: RunBudget, resources: Resources, tasks: in
     )
 
 
-def _tasks(config: Config, selection: Selection, progress: Progress) -> list[Task]:
+def _tasks(config: Config, selection: Selection, progress: Progress) -> tuple[list[Task], ToolEnv]:
+    """Return the tasks, and the environment that read them, closed."""
     env = make_env(config)
+    env.strict = selection.strict
     try:
         if config.teacher == DEMONSTRATION:
             require_solutions(env)
@@ -166,4 +169,4 @@ def _tasks(config: Config, selection: Selection, progress: Progress) -> list[Tas
         close_env(env)
     for note in unsound.notes:
         progress.note(note)
-    return tasks
+    return tasks, env

@@ -70,15 +70,18 @@ class RunFile(sqlite3.Connection):
 
     def execute(self, *arguments: Any) -> sqlite3.Cursor:
         """Run a statement."""
-        return self.cursor().execute(*arguments)
+        cursor: sqlite3.Cursor = self.cursor()
+        return cursor.execute(*arguments)
 
     def executemany(self, *arguments: Any) -> sqlite3.Cursor:
         """Run a statement for each of several rows."""
-        return self.cursor().executemany(*arguments)
+        cursor: sqlite3.Cursor = self.cursor()
+        return cursor.executemany(*arguments)
 
     def executescript(self, *arguments: Any) -> sqlite3.Cursor:
         """Run several statements."""
-        return self.cursor().executescript(*arguments)
+        cursor: sqlite3.Cursor = self.cursor()
+        return cursor.executescript(*arguments)
 
     def close(self) -> None:
         """Close the file, and remove the copy of it if there is one."""

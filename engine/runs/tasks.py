@@ -1,5 +1,6 @@
 """Select the tasks of a run."""
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
@@ -23,7 +24,8 @@ def select(
     """
     known = {task.id: task for task in tasks}
     if len(known) < len(tasks):
-        raise UsageError("the data holds two tasks with the same id")
+        (twice, _), *_ = Counter(task.id for task in tasks).most_common(1)
+        raise UsageError(f"the data holds two tasks with the same id, {twice!r}")
     missing = [id for id in only if id not in known]
     if missing:
         raise UsageError(f"no task {missing[0]!r}; ids look like {next(iter(known), '')!r}")

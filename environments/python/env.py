@@ -122,7 +122,7 @@ class PythonEnv(ToolEnv):
 
     def load_tasks(self) -> Sequence[Task]:
         """See `ToolEnv.load_tasks`."""
-        return python_tasks(self.data, self.split, self._format)
+        return python_tasks(self.data, self.split, self._format, strict=self.strict)
 
     def begin(self, task: Task) -> None:
         """See `ToolEnv.begin`."""

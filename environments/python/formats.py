@@ -13,13 +13,14 @@ path), `packages` (that the sandbox must have), `timeout` (seconds for all tests
 """
 
 import ast
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from environments.errors import DataError
 from environments.python.values import gold_of
-from environments.records import Record, check_unique_ids, read_records
+from environments.records import BadRecord, Faults, Record, make_tasks, read_records
 from environments.types import Task
 
 BUNDLED = Path(__file__).parent / "data"
@@ -33,28 +34,42 @@ MBPP_SECONDS = 10.0
 LONGEST_TIMEOUT = 600.0
 
 
-def python_tasks(data: str | None, split: str | None, format: str | None) -> list[Task]:
+def python_tasks(
+    data: str | None, split: str | None, format: str | None, *, strict: bool = False
+) -> list[Task]:
     """Return the tasks of the file `data`, or bundled ones (by default the train split).
+
+    A record that makes no task is told and left out, unless `strict`.
 
     Raises:
         DataError: the message names the file and the record.
     """
+    faults = Faults(strict)
     if data is None:
         path = BUNDLED / f"{split or 'train'}.jsonl"
         if not path.is_file():
             raise DataError(f"no split {split!r} of the bundled tasks; use train or test")
-        return check_unique_ids(path, [_own(record) for record in read_records(path)], "its id")
+        return make_tasks(read_records(path, faults), lambda record: _own(record, faults), faults)
     path = Path(data)
-    records = read_records(path)
-    make = MAKERS.get(format or guess(records[0]))
+    records = read_records(path, faults)
+    make = MAKERS.get(format or _guess_any(records))
     if make is None:
         raise DataError(f"no format {format!r}; use one of {', '.join(MAKERS)}")
-    tasks = check_unique_ids(path, [make(record) for record in records], "its id")
+    tasks = make_tasks(records, lambda record: make(record, faults), faults)
+    faults.report()
     there = sorted({task.split for task in tasks})
     chosen = [task for task in tasks if split in (None, task.split)]
     if not chosen:
         raise DataError(f"{path}: no task of split {split!r}; the splits there: {', '.join(there)}")
     return chosen
+
+
+def _guess_any(records: Sequence[Record]) -> str:
+    """Return the format of the first record that has one."""
+    for record in records:
+        with suppress(BadRecord):
+            return guess(record)
+    return guess(records[0])
 
 
 def guess(record: Record) -> str:
@@ -68,15 +83,15 @@ def guess(record: Record) -> str:
         return "gsm8k"
     if "prompt" in keys and keys & {"tests", "answer"}:
         return "jsonl"
-    raise DataError(f"{record.place}: unknown format; name it with the option `format`")
+    raise BadRecord(record.place, "unknown format; name it with the option `format`")
 
 
-def _humaneval(record: Record) -> Task:
+def _humaneval(record: Record, faults: Faults) -> Task:
     prompt, name = record.text("prompt"), record.text("entry_point")
     check, solution = record.text("test"), record.text("canonical_solution")
     for code in (prompt, prompt + solution, check):
         parsed(record, code)
-    id = record.maybe("task_id") or f"HumanEval/{record.index}"
+    id = record.id("task_id", faults, f"HumanEval/{record.index}")
     return Task(
         id=id.lower().replace("/", "-"),
         prompt=prompt,
@@ -87,35 +102,34 @@ def _humaneval(record: Record) -> Task:
     )
 
 
-def _mbpp(record: Record) -> Task:
+def _mbpp(record: Record, faults: Faults) -> Task:
     text = record.text("text" if "text" in record.fields else "prompt").strip()
     code, tests = record.text("code"), record.texts("test_list", needed=True)
     setup = [*record.texts("test_imports"), *filter(None, [record.maybe("test_setup_code")])]
     for source in (code, *setup, *tests):
         parsed(record, source)
-    number = record.fields.get("task_id", record.index + 1)
-    if type(number) is not int:
-        raise DataError(f"{record.place}: field 'task_id' must be a number, not {number!r:.80}")
+    id = record.id("task_id", faults, str(record.index + 1))
+    number = int(id) if id.isdecimal() else MBPP_SPLITS["train"]
     return Task(
-        id=f"mbpp-{number}",
+        id=f"mbpp-{id}",
         prompt="\n".join([text, "Your code should pass these tests:", *setup, *tests]),
         secret={"solution": code},
         details={"visible": tests, "setup": setup, "seconds": MBPP_SECONDS},
-        group=f"mbpp-{number}",
+        group=f"mbpp-{id}",
         split=next((name for name, last in MBPP_SPLITS.items() if number <= last), "train"),
     )
 
 
-def _gsm8k(record: Record) -> Task:
+def _gsm8k(record: Record, faults: Faults) -> Task:
     question, answer = record.text("question").strip(), record.text("answer")
     gold = gold_of(answer)
     if gold is None:
-        raise DataError(f"{record.place}: field 'answer' does not end in '#### ' and a number")
+        raise BadRecord(record.place, "field 'answer' does not end in '#### ' and a number")
     id = f"gsm8k-{record.index:04d}"
     return Task(id, question, {"answer": gold, "reasoning": answer}, group=id, split="")
 
 
-def _own(record: Record) -> Task:
+def _own(record: Record, faults: Faults) -> Task:
     secret = _secret(record)
     visible, solution = record.texts("visible_tests"), record.maybe("solution")
     for code in (solution, *visible, *secret.get("tests", ())):
@@ -128,7 +142,8 @@ def _own(record: Record) -> Task:
         "packages": record.texts("packages"),
         "seconds": _timeout(record),
     }
-    id = record.maybe("id") or f"{Path(record.place).name.split('.')[0]}-{record.index:04d}"
+    file = Path(record.place).name.partition(".")[0]
+    id = record.id("id", faults, f"{file}-{record.index:04d}")
     return Task(
         id=id,
         prompt=record.text("prompt").strip() + listed,
@@ -141,22 +156,22 @@ def _own(record: Record) -> Task:
 
 def _secret(record: Record) -> dict[str, Any]:
     if ("tests" in record.fields) == ("answer" in record.fields):
-        raise DataError(f"{record.place}: needs either 'tests' or 'answer'")
+        raise BadRecord(record.place, "needs either 'tests' or 'answer'")
     if "tests" in record.fields:
         return {"tests": record.texts("tests", needed=True)}
     answer = record.fields["answer"]
     if type(answer) not in (int, float, str) or not str(answer).strip():
-        raise DataError(f"{record.place}: field 'answer' must be a number or a text")
+        raise BadRecord(record.place, "field 'answer' must be a number or a text")
     return {"answer": str(answer)}
 
 
 def _files(record: Record) -> dict[str, str]:
     files = record.fields.get("files") or {}
     if not isinstance(files, Mapping):
-        raise DataError(f"{record.place}: field 'files' must be an object of contents by path")
+        raise BadRecord(record.place, "field 'files' must be an object of contents by path")
     for path, content in files.items():
         if not is_below(path) or not isinstance(content, str):
-            raise DataError(f"{record.place}: file {path!r}: not a text below the directory")
+            raise BadRecord(record.place, f"file {path!r}: not a text below the directory")
     return dict(files)
 
 
@@ -169,7 +184,7 @@ def is_below(path: str) -> bool:
 def _timeout(record: Record) -> float:
     value = record.fields.get("timeout") or 0
     if type(value) not in (int, float) or not 0 <= value <= LONGEST_TIMEOUT:
-        raise DataError(f"{record.place}: field 'timeout' must be seconds up to {LONGEST_TIMEOUT}")
+        raise BadRecord(record.place, f"field 'timeout' must be seconds up to {LONGEST_TIMEOUT}")
     return float(value)
 
 
@@ -178,10 +193,10 @@ def parsed(record: Record, code: str) -> None:
     try:
         ast.parse(code)
     except (SyntaxError, ValueError) as error:
-        raise DataError(f"{record.place}: not Python: {error}: {code!r:.80}") from error
+        raise BadRecord(record.place, f"not Python: {error}: {code!r:.80}") from error
 
 
-MAKERS: dict[str, Callable[[Record], Task]] = {
+MAKERS: dict[str, Callable[[Record, Faults], Task]] = {
     "humaneval": _humaneval,
     "mbpp": _mbpp,
     "gsm8k": _gsm8k,

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from environments.bounds import OBSERVATION_CHARS
 from sandbox import QueryError, QueryResult
 
 Layout = Mapping[str, Sequence[str]]
@@ -70,8 +71,8 @@ class Editor(Protocol):
     def layout(self) -> Layout:
         """Return the tables and views of this state."""
 
-    def describe(self, table: str) -> str:
-        """Describe columns, keys and some rows of a table, named as in `layout`."""
+    def describe(self, table: str, most: int = OBSERVATION_CHARS) -> str:
+        """Describe columns, keys and some rows of a table of `layout` in `most` characters."""
 
     def state(self) -> State:
         """Return the digests; raise `Unreadable` if they cannot be computed within the limits."""

@@ -8,22 +8,26 @@ Limitation: the restore law holds only for deterministic queries. A query that r
 comes close to the time limit, may return something else the next time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from environments.base import Outcome, ToolEnv
 from environments.errors import DataError
+from environments.records import Faults
 from environments.sql.gold import is_ordered, tables_of
 from environments.sql.mistakes.wrong_queries import wrong_queries, wrong_tables
 from environments.sql.schema import Remembered, Schema
 from environments.sql.statements import is_statement, statement_in
 from environments.sql.tasks import formats
-from environments.sql.text import result_text
+from environments.sql.text import result_text, tables_text
 from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool, text_arguments
 from environments.types import Action, Task
 from sandbox import Comparison, QueryError, QueryWorker
+from sandbox.errors import DatabaseUnreadable
+from sandbox.sql.database_files import expect, state
 
 SHOWN_ROWS = 20
 SHOWN_CELL = 60
@@ -115,10 +119,10 @@ class SqlEnv(ToolEnv):
 
     @property
     def worker(self) -> QueryWorker:
-        """The worker, which may read the data folder; started on first use."""
+        """The worker, which may read the databases and nothing else; started on first use."""
         if self._worker is None:
-            folder = formats.data_folder(self.data)
-            self._worker = QueryWorker(self.sandbox, folders=[folder])
+            databases = formats.database_files(formats.data_folder(self.data))
+            self._worker = QueryWorker(self.sandbox, databases=databases)
         return self._worker
 
     @cached_property
@@ -128,21 +132,39 @@ class SqlEnv(ToolEnv):
     def _schema(self, task: Task) -> Schema:
         return Schema(self._remembered, task.details["database"])
 
-    def with_schemas(self, tasks: Sequence[Task]) -> Sequence[Task]:
-        """Return `tasks` with schemas in their prompts, if that is where the agent reads them."""
+    def prepared(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """Return `tasks` with schemas in their prompts, if that is where the agent reads them.
+
+        From now on a database that changes is refused. Tasks whose schema cannot be read are told
+        and left out.
+        """
+        expect(task.details["database"] for task in tasks)
         if not self._in_prompt:
             return tasks
-        return [
-            replace(task, prompt=f"{self._schema(task).overview()}\n\n{task.prompt}")
-            for task in tasks
-        ]
+        faults, found = Faults(self.strict), []
+        for task in tasks:
+            try:
+                found.append(replace(task, prompt=f"{self._overview(task)}\n\n{task.prompt}"))
+            except DatabaseUnreadable as error:
+                faults.add(f"task {task.id}", str(error))
+        if not found and (first := faults.first()):
+            raise DataError(first)
+        faults.report()
+        return found
+
+    def data_state(self) -> Mapping[str, str]:
+        """See `ToolEnv.data_state`."""
+        return states(self.tasks)
+
+    def _overview(self, task: Task) -> str:
+        return self._schema(task).overview(self.observation_chars)
 
     def act(self, action: Action) -> Outcome:
         """See `ToolEnv.act`."""
         assert self.task is not None
         match action.tool:
             case "list_tables":
-                return Outcome("tables: " + ", ".join(self._schema(self.task).tables()))
+                return Outcome(table_list(self._schema(self.task).tables(), self.observation_chars))
             case "describe_table":
                 return self._describe(self.task, action.arguments["table"])
             case "run_sql":
@@ -154,10 +176,8 @@ class SqlEnv(ToolEnv):
         schema = self._schema(task)
         table = schema.find(wanted)
         if table is None:
-            names = ", ".join(schema.tables())
-            message = f"error: no table named {wanted[:100]!r}; the tables are: {names}"
-            return Outcome(message, info={"error": "unknown_table"})
-        return Outcome(schema.describe(table))
+            return unknown_table(wanted, schema.tables(), self.observation_chars)
+        return Outcome(schema.describe(table, self.observation_chars))
 
     def _run(self, task: Task, sql: str) -> Outcome:
         database = task.details["database"]
@@ -225,7 +245,8 @@ class BirdEnv(SqlEnv):
 
     def load_tasks(self) -> Sequence[Task]:
         """See `ToolEnv.load_tasks`."""
-        return self.with_schemas(formats.bird_tasks(formats.data_folder(self.data), self.split))
+        folder = formats.data_folder(self.data)
+        return self.prepared(formats.bird_tasks(folder, self.split, strict=self.strict))
 
 
 class SpiderEnv(SqlEnv):
@@ -235,7 +256,8 @@ class SpiderEnv(SqlEnv):
         """See `ToolEnv.load_tasks`."""
         if self.data is None:
             raise DataError("spider has no bundled tasks: give its folder with --data DIR")
-        return self.with_schemas(formats.spider_tasks(formats.data_folder(self.data), self.split))
+        folder = formats.data_folder(self.data)
+        return self.prepared(formats.spider_tasks(folder, self.split, strict=self.strict))
 
 
 def call(tool: Tool, thought: str = "", **arguments: str) -> Action:
@@ -246,6 +268,25 @@ def call(tool: Tool, thought: str = "", **arguments: str) -> Action:
 def look(table: str) -> Action:
     """Return the step that describes a table."""
     return call(DESCRIBE_TABLE, f"The table {table} may hold what I need.", table=table)
+
+
+def states(tasks: Sequence[Task]) -> dict[str, str]:
+    """Return the state that the database of each task is in now, by its path."""
+    databases = dict.fromkeys(str(task.details["database"]) for task in tasks)
+    return {database: state(Path(database)) for database in databases}
+
+
+def table_list(names: Sequence[str], most: int) -> str:
+    """Return what `list_tables` shows, in `most` characters at most."""
+    start = "tables: "
+    return start + tables_text(names, most - len(start))
+
+
+def unknown_table(wanted: str, names: Sequence[str], most: int) -> Outcome:
+    """Return what describing a table shows that does not exist."""
+    message = f"error: no table named {wanted[:100]!r}; the tables are: "
+    listed = tables_text(names, most - len(message))
+    return Outcome(message + listed, info={"error": "unknown_table"})
 
 
 def error_kind(error: QueryError) -> str:

@@ -1,12 +1,16 @@
 """Properties of a gold query that sqlglot finds without running it."""
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
+
+PLAIN = ("main", "public")
+"""Schemas whose tables a layout lists without them."""
 
 
 def parse(sql: str, dialect: str = "sqlite") -> exp.Expression | None:
@@ -36,7 +40,25 @@ def tables_of(sql: str, known: Iterable[str], dialect: str = "sqlite") -> list[s
     tree = parse(sql, dialect)
     if tree is not None:
         nodes = sorted(tree.find_all(exp.Table), key=lambda node: node.this.meta.get("start", 0))
-        names = [node.name.lower() for node in nodes]
+        names = [name for node in nodes for name in _spellings(node)]
     else:
         names = re.findall(r"\w+", sql.lower())
-    return [by_name[name] for name in dict.fromkeys(names) if name in by_name]
+    by_last = _by_last_part(by_name)
+    found = (by_name.get(name) or by_last.get(name) for name in dict.fromkeys(names))
+    return list(dict.fromkeys(filter(None, found)))
+
+
+def _by_last_part(by_name: Mapping[str, str]) -> dict[str, str]:
+    """Return tables by name without schema, those that only one schema has."""
+    last = Counter(name.rpartition(".")[2] for name in by_name)
+    return {
+        name.rpartition(".")[2]: table
+        for name, table in by_name.items()
+        if "." in name and last[name.rpartition(".")[2]] == 1
+    }
+
+
+def _spellings(table: exp.Table) -> list[str]:
+    """Return the lower-case names that a layout may have for a table of a query."""
+    name = table.name.lower()
+    return [f"{table.db.lower()}.{name}"] if table.db and table.db.lower() not in PLAIN else [name]

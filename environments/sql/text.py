@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from environments.bounds import cut, joined
+from environments.sql.names import shown_name
 from sandbox import QueryResult
 
 MAX_LINE = 800
@@ -50,3 +52,27 @@ def result_text(result: QueryResult) -> str:
     if shown == result.total:
         return f"{table}\n({result.total} {rows})"
     return f"{table}\n({least}{result.total} {rows}, the first {shown} shown)"
+
+
+def described(table: str, columns: Sequence[str], sample: str, most: int | None = None) -> str:
+    """Return the description of a table: a line for each column, then some rows.
+
+    Args:
+        table: its name.
+        columns: a line about each.
+        sample: rows, or why there are none.
+        most: characters at most; None for no bound.
+    """
+    head, lines = f"table {shown_name(table)}:", [f"  {line}" for line in columns]
+    if most is None:
+        return "\n".join([head, *lines, sample])
+    sample = cut(sample, most // 2)
+    room = most - len(head) - len(sample) - 4
+    return "\n".join([head, joined(lines, room, "column"), sample])
+
+
+def tables_text(names: Sequence[str], most: int) -> str:
+    """Return the names of tables, as `list_tables` shows them, in `most` characters at most."""
+    if not names:
+        return "none"
+    return joined([shown_name(name) for name in names], most, "table", ", ")

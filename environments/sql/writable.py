@@ -8,7 +8,7 @@ Limitation: the restore law holds only for deterministic statements. A task whos
 store the clock cannot be graded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from environments.base import Outcome, ToolEnv
@@ -21,16 +21,21 @@ from environments.sql.env import (
     call,
     error_kind,
     look,
+    states,
+    table_list,
+    unknown_table,
 )
 from environments.sql.gold import tables_of
 from environments.sql.mistakes.wrong_queries import wrong_tables
 from environments.sql.mistakes.wrong_writes import wrong_writes
+from environments.sql.names import find_name
 from environments.sql.statements import statement_in
 from environments.sql.tasks.edit_tasks import BUNDLED_EDITS, edit_tasks
-from environments.sql.tasks.formats import BUNDLED, data_folder
+from environments.sql.tasks.formats import data_folder, database_files
 from environments.sql.text import result_text
 from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool, text_arguments
 from environments.types import Action, Task
+from sandbox.sql.database_files import expect
 
 RUN_SQL = Tool(
     "run_sql",
@@ -95,12 +100,19 @@ class DatabaseEnv(ToolEnv):
             return PostgresEditor(db)
         from environments.sql.sqlite.editor import SqliteEditor
 
-        return SqliteEditor(self.sandbox, BUNDLED if self.data is None else data_folder(self.data))
+        return SqliteEditor(self.sandbox, database_files(data_folder(self.data)))
 
     def load_tasks(self) -> Sequence[Task]:
         """See `ToolEnv.load_tasks`."""
         folder = BUNDLED_EDITS if self.data is None else data_folder(self.data)
-        return edit_tasks(folder, self.split, files=self._files)
+        tasks = edit_tasks(folder, self.split, files=self._files, strict=self.strict)
+        if self._files:
+            expect(task.details["database"] for task in tasks)
+        return tasks
+
+    def data_state(self) -> Mapping[str, str]:
+        """See `ToolEnv.data_state`."""
+        return states(self.tasks) if self._files else {}
 
     def begin(self, task: Task) -> None:
         """See `ToolEnv.begin`."""
@@ -111,7 +123,7 @@ class DatabaseEnv(ToolEnv):
         assert self.task is not None
         match action.tool:
             case "list_tables":
-                return Outcome("tables: " + ", ".join(self._editor.layout()))
+                return Outcome(table_list(list(self._editor.layout()), self.observation_chars))
             case "describe_table":
                 return self._describe(action.arguments["table"])
             case "run_sql":
@@ -121,12 +133,10 @@ class DatabaseEnv(ToolEnv):
 
     def _describe(self, wanted: str) -> Outcome:
         tables = list(self._editor.layout())
-        name = wanted.strip().strip('"`[]').lower()
-        table = next((table for table in tables if table.lower() == name), None)
+        table = find_name(wanted, tables, ("main", "public"))
         if table is None:
-            message = f"error: no table named {wanted[:100]!r}; the tables are: {', '.join(tables)}"
-            return Outcome(message, info={"error": "unknown_table"})
-        return Outcome(self._editor.describe(table))
+            return unknown_table(wanted, tables, self.observation_chars)
+        return Outcome(self._editor.describe(table, self.observation_chars))
 
     def _run(self, sql: str) -> Outcome:
         ran = self._editor.run(sql, max_rows=SHOWN_ROWS, max_cell=SHOWN_CELL)

@@ -15,10 +15,12 @@ The observation is `text_rich` by default, because it shows a language model wha
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from environments.base import Outcome, ToolEnv
 from environments.errors import DataError
+from environments.records import Faults
 from environments.tools import GIVE_UP, Tool
 from environments.types import Action, Step, Task
 from environments.webshop import tasks
@@ -124,6 +126,11 @@ class WebShopEnv(ToolEnv):
 
     def load_tasks(self) -> Sequence[Task]:
         """See `ToolEnv.load_tasks`."""
+        faults, data = Faults(self.strict), Path(self.data or "")
+        folder = data.parent if data.is_file() else data
+        for place, why, then in self.shop.faults:
+            faults.add(str(folder / place), why, then)
+        faults.report()
         return tasks.choose(self.shop.goals(self._kind), self._kind, self.split, self._prompt)
 
     def _prompt(self, instruction: str) -> str:

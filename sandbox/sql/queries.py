@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any, Self
 
 from sandbox.check import choose
-from sandbox.errors import SandboxError
+from sandbox.errors import DatabaseUnreadable, SandboxError
 from sandbox.program import Channel, Program
 from sandbox.protocol import Quota
+from sandbox.sql.database_files import DatabaseFiles
 from sandbox.sql.inside import guards, query_worker
 from sandbox.sql.programs import query_program
 
@@ -22,6 +23,8 @@ START_SECONDS = 60.0
 """How long a worker may take to start: generous, for a loaded machine."""
 PIDS = 16
 """Processes and threads of a worker; it needs two."""
+MOST_DATABASES = 128
+"""Databases that one process may read."""
 CLIENT_GRACE = 1.0
 """Seconds past the deadline (and past the worker's own kernel timer) when we kill the worker."""
 
@@ -108,17 +111,18 @@ class QueryWorker:
         self,
         sandbox: str = "auto",
         limits: QueryLimits | None = None,
-        folders: Iterable[str | os.PathLike[str]] = (),
+        databases: Iterable[str | os.PathLike[str]] = (),
     ) -> None:
         """Prepare a worker.
 
         Args:
-            folders: what the worker may read. The folder of a database outside them is added at its
-                first query, which costs a new process.
+            databases: files that the process may read from its start. It may read nothing else;
+                another database is added at its first query, which costs a new process.
         """
         self.limits = limits or QueryLimits()
         self._sandbox = sandbox
-        self._folders = {Path(folder).resolve() for folder in folders}
+        self._databases, self._files = tuple(databases), DatabaseFiles()
+        self._shown: list[Path] | None = None
         self._process: Channel | None = None
 
     @property
@@ -140,7 +144,7 @@ class QueryWorker:
             max_cell: characters of a cell at most.
 
         Raises:
-            SandboxError: the worker cannot start, or the database cannot be opened.
+            SandboxError: the worker cannot start, or the database cannot be opened, or has changed.
         """
         request = {"op": "query", "sql": sql, "max_rows": max_rows, "max_cell": max_cell}
         reply, _ = self._ask(database, request)
@@ -166,6 +170,10 @@ class QueryWorker:
 
     def close(self) -> None:
         """End the worker. Calling it twice is fine; the next query starts a new one."""
+        self._end()
+        self._files.close()
+
+    def _end(self) -> None:
         if self._process is not None:
             self._process.kill()
             self._process = None
@@ -180,9 +188,7 @@ class QueryWorker:
         self, database: str | os.PathLike[str], request: dict[str, Any]
     ) -> tuple[dict[str, Any], str]:
         """Return the reply or an error, and which side of a comparison was running."""
-        path = Path(database).resolve()
-        if not path.is_file():
-            raise SandboxError(f"no database {path}")
+        path = self._files.readable(database)
         texts = [request.get(key, "") for key in ("sql", "left", "right")]
         for side, text in zip(("", "left", "right"), texts, strict=True):
             if len(text) > self.limits.sql_bytes:
@@ -195,17 +201,17 @@ class QueryWorker:
             while True:
                 reply = self._receive(process, self.limits.seconds + CLIENT_GRACE)
                 if "broken" in reply:
-                    raise SandboxError(reply["broken"])
+                    raise DatabaseUnreadable(f"cannot open database {database}: {reply['broken']}")
                 if "running" not in reply:
                     return reply, side
                 side = reply["running"]
         except TimeoutError:
-            self.close()
+            self._end()
             return {"error": ("timeout", self._overtime())}, side
         except (EOFError, OSError):
             return {"error": self._death(process)}, side
         except BaseException:
-            self.close()  # interrupted, it would answer the next query with this one's rows
+            self._end()  # interrupted, it would answer the next query with this one's rows
             raise
 
     def _receive(self, process: Channel, seconds: float) -> dict[str, Any]:
@@ -216,7 +222,7 @@ class QueryWorker:
     def _death(self, process: Channel) -> tuple[str, str]:
         """Return the error for a dead worker: its own timer, or a cause that we cannot know."""
         status = process.ended()
-        self.close()
+        self._end()
         if status in query_worker.TIMER_STATUS:
             return "timeout", self._overtime()
         return "died", f"the query ended the process that ran it (status {status})"
@@ -226,22 +232,26 @@ class QueryWorker:
 
     def _ready(self, database: Path) -> Channel:
         """Return a worker that can read `database`."""
-        folders = self._folders
-        if not any(database.is_relative_to(folder) for folder in folders):
-            folders = folders | {database.parent}
-            self.close()
+        if self._shown is None:
+            self._shown = self._files.plain(self._databases)[:MOST_DATABASES]
+        if database not in self._shown:
+            self._end()
+            known = [path for path in self._shown if path.is_file()]
+            self._shown = [*known, database][-MOST_DATABASES:]
         if self._process is None:
-            self._process = self._start(folders)
-            self._folders = folders
+            self._process = self._start(self.program(self._shown))
         return self._process
 
-    def _start(self, folders: set[Path]) -> Channel:
-        program = Program(
+    def program(self, databases: Iterable[Path]) -> Program:
+        """Return the program that answers queries, which may read `databases` and nothing else."""
+        return Program(
             "query worker",
             ("-I", "-S", "-B", "-c", query_program(), json.dumps(asdict(self.limits))),
-            tuple(sorted(folders)),
+            tuple(sorted(databases)),
             Quota(memory_bytes=self.limits.address_space_bytes, pids=PIDS),
         )
+
+    def _start(self, program: Program) -> Channel:
         backend = choose(self._sandbox).backend
         process = backend.start(program)
         try:

@@ -101,6 +101,7 @@ class Query:
         sql: the statement.
         expected: the outcome by backend.
         kinds: errors that may stop it; () if any may.
+        code: Python that runs in the worker's place, as if it had taken SQLite over; "" for none.
     """
 
     name: str
@@ -108,6 +109,7 @@ class Query:
     sql: str
     expected: Expected
     kinds: tuple[str, ...] = ()
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)

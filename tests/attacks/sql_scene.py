@@ -5,9 +5,12 @@ import os
 import sqlite3
 import tempfile
 import time
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from sandbox import QueryLimits, QueryResult, QueryWorker, SandboxError
+from sandbox.backends import BACKENDS
 from tests.attacks.attack import CONTAINED, NOT_RUN, OPEN, STOPPED, Outcome, Query, Trial
 from tests.attacks.bait import Bait
 
@@ -30,17 +33,20 @@ class SqlScene:
         self._other = bait.folder / "other.sqlite"
         for path, text in ((self._database, "ink"), (self._other, bait.secret)):
             make_database(path, text)
+        # As in BIRD's layout: the gold answers lie beside the databases.
+        (folder / "dev.json").write_text(bait.secret)
         bait.files = bait.fingerprint()
         self._print = self._fingerprint()
-        self._quick = QueryWorker(backend, LIMITS, [folder])
-        self._patient = QueryWorker(backend, PATIENT, [folder])
+        self._quick = QueryWorker(backend, LIMITS, [self._database])
+        self._patient = QueryWorker(backend, PATIENT, [self._database])
 
     def attempt(self, attack: Query) -> Trial:
         """Run the query and see what came of it."""
         if attack.expected[self.backend] is NOT_RUN:
             return Trial(NOT_RUN)
-        sql = attack.sql.replace("OTHER", str(self._other)).replace("FOLDER", self._folder.name)
-        sql = sql.replace("CANARY", self.bait.facts.canary)
+        if attack.code:
+            return self._take_over(attack)
+        sql = self._filled(attack.sql)
         timed = not attack.kinds or "timeout" in attack.kinds
         worker, limits = (self._quick, LIMITS) if timed else (self._patient, PATIENT)
         started = time.monotonic()
@@ -54,6 +60,24 @@ class SqlScene:
             broken.append(f"it took {took:.1f} s")
         seen = f"{found.error.kind}: {found.error.message}" if found.error else str(found.rows)
         return Trial(self._outcome(found), tuple(broken), seen[:200], took)
+
+    def _filled(self, text: str) -> str:
+        text = text.replace("OTHER", str(self._other)).replace("FOLDER", self._folder.name)
+        return text.replace("CANARY", self.bait.facts.canary)
+
+    def _take_over(self, attack: Query) -> Trial:
+        """Run code where the worker would run, with what the worker may read."""
+        made = self._patient.program([self._database])
+        program = replace(made, arguments=("-I", "-S", "-c", self._filled(attack.code)))
+        channel, seen = BACKENDS[self.backend]().start(program), b""
+        try:
+            with suppress(EOFError, TimeoutError):
+                seen = channel.receive(PATIENT.seconds * 10, REPLY_BYTES)
+        finally:
+            channel.kill()
+        reached = self.bait.secret.encode() in seen or b"dev.json" in seen
+        broken = self._look_over(attack, QueryResult(), self._patient)
+        return Trial(OPEN if reached else STOPPED, tuple(broken), seen[:200].decode())
 
     def close(self) -> list[str]:
         """End the worker; return what is left of it."""
@@ -96,6 +120,8 @@ def make_database(path: Path, text: str) -> None:
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE item (text TEXT)")
     connection.execute("INSERT INTO item VALUES (?)", (text,))
+    connection.execute("CREATE VIRTUAL TABLE words USING fts5(text)")
+    connection.execute("CREATE VIRTUAL TABLE boxes USING rtree(id, low, high)")
     connection.commit()
     connection.close()
 

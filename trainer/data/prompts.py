@@ -14,6 +14,7 @@ from typing import Any
 from engine.templates.base import Message
 from trainer.data.formats.values import tools
 from trainer.errors import RowError, TrainerError, WrongValue
+from treegraft.text_files import read_text
 
 _CONVERSATIONS = ("messages", "conversations", "prompt")
 _TEXTS = ("prompt", "question", "query", "instruction", "problem", "task", "goal", "text", "input")
@@ -46,14 +47,11 @@ def read_prompts(file: Path) -> list[Prompt]:
     """Return the prompts in a file.
 
     Raises:
-        TrainerError: It cannot be read, holds no prompt, or a record has none; names the record.
+        FileError: It cannot be read.
+        TrainerError: It holds no prompt, or a record has none; names the record.
     """
-    try:
-        text = file.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise TrainerError(f"{file}: cannot be read: {' '.join(str(error).split())}") from error
     prompts = []
-    for place, record in _records(file, text):
+    for place, record in _records(file, read_text(file)):
         try:
             prompts.append(_prompt(place, record))
         except (RowError, WrongValue) as error:

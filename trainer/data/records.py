@@ -281,7 +281,7 @@ def _of_hub(path: Path) -> Iterator[dict[str, Any]]:
     from huggingface_hub.utils import logging
 
     say(f"{path}: no such file; asking the hub for it")
-    logging.set_verbosity_error()
+    logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     name, _, split = path.as_posix().partition(":")
     try:
         rows = datasets.load_dataset(name, split=split or "train")

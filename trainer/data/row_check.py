@@ -8,7 +8,6 @@ from typing import Protocol, TypeVar
 from engine.templates.base import Message
 from trainer.data.contamination import HeldOut, TrainingRow, to_leave_out
 from trainer.data.row_source import RowSource, name_of, refuse_test_split
-from trainer.runtime.distributed import say_once
 
 HELD_OUT = "holds a held-out task"
 """Why a row is dropped."""
@@ -63,6 +62,5 @@ class RowCheck:
         found = to_leave_out(self.held_out, shown, name_of(source), drop=self.drop)
         if not found:
             return rows, Counter()
-        say_once(f"{name_of(source)}: {len(found)} of {len(rows)} rows left out: {HELD_OUT}")
         kept = [row for place, row in enumerate(rows) if place not in found]
         return kept, Counter({HELD_OUT: len(found)})

@@ -61,7 +61,10 @@ def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) 
             config,
             out,
             selection=Selection(
-                tasks=options.tasks, limit=options.limit, quarantine=options.quarantine
+                tasks=options.tasks,
+                limit=options.limit,
+                quarantine=options.quarantine,
+                strict=options.strict,
             ),
             resources=Resources(
                 chat=chat,

@@ -30,6 +30,7 @@ class EvalOptions:
         tasks: Task ids, comma-separated; or @FILE with one id per line.
         limit: Maximum number of tasks.
         quarantine: File of tasks to leave out, as `engine validate` writes it.
+        strict: Refuse data that holds a bad record; else it is told and left out.
         sandbox: What confines the agent: auto, docker, bubblewrap, ...
         template: Prompt template: native, react, ...
         repair: What becomes of a call to a tool that does not exist: none, or nearest.
@@ -69,6 +70,7 @@ class EvalOptions:
     quarantine: Path | None = field(
         default=None, metadata={"default": "those in runs/ of the same tasks"}
     )
+    strict: bool = False
     sandbox: str = "auto"
     template: str = "react"
     repair: str = "none"

@@ -79,10 +79,12 @@ def cut_fence(text: str) -> tuple[str, bool]:
 
 
 def _of_text(text: str, tool: Tool | None) -> Read:
+    text = text.replace("\r\n", "\n")
     if inline := _INLINE.fullmatch(text.strip()):
         text = f"```\n{inline[1]}\n```"
     opening = _FENCE.match(text)
-    body, words = (text[opening.end() :], ("fence",)) if opening else (text, ())
+    body = text[opening.end() :] if opening else text
+    words: tuple[str, ...] = ("fence",) if opening else ()
     if _NEXT.sub("", f"\n{body}").strip().casefold() in _BLANK:
         return {}, ("empty",)
     try:
@@ -99,7 +101,7 @@ def _of_text(text: str, tool: Tool | None) -> Read:
         return found.value, words + _dropped(rest)
     if isinstance(found.value, str) and _END.match(rest):
         return _of_string(found.value, tool, words)
-    if found.value is None:
+    if found.value is None or found.value == []:
         return {}, ("empty",)
     if isinstance(found.value, list) and any(isinstance(each, dict) for each in found.value):
         raise Unreadable("the arguments must be a JSON object")

@@ -16,12 +16,14 @@ from engine.templates.reading.names import answer_tool, is_answer, mend, tool_na
 from engine.templates.reading.python_calls import Given, NotACall, read_call
 from environments.tools import Tool
 
-_WORDS = r"(?P<{0}>Thought|Action[ _]?Input|Action|Observation|Final[ _]Answer)"
+_INPUT = r"(?:Action[ _]?)?(?:Inputs?|Arguments|Parameters)"
+_WORDS = rf"(?P<{{0}}>Thought|{_INPUT}|Action|Observation|Final[ _]Answer)"
+_NOTE = r"(?:[ \t]*\([^()\n]{1,20}\))?"
 _LABEL = re.compile(
-    r"^[ \t]*(?:[#>-]+[ \t]*)?(?:"
-    rf"(?P<bold>[*_`]{{1,3}}){_WORDS.format('a')}(?:[ \t]*\d+)?[ \t]*"
+    r"^[ \t]*(?:(?:[#>-]+|\d+[.)])[ \t]*)?(?:"
+    rf"(?P<bold>[*_`]{{1,3}}){_WORDS.format('a')}(?:[ \t]*\d+)?{_NOTE}[ \t]*"
     r"(?:[:：][ \t]*(?P=bold)|(?P=bold)[ \t]*[:：])"
-    rf"|{_WORDS.format('b')}(?:[ \t]*\d+)?[ \t]*[:：]"
+    rf"|{_WORDS.format('b')}(?:[ \t]*\d+)?{_NOTE}[ \t]*[:：]"
     rf"|#+[ \t]*{_WORDS.format('c')}[ \t]*$"
     r")|(?<=[^\n])[ \t]+[*_]*(?P<d>Action[ _]Input)[*_]*[ \t]*[:：][*_]*",
     re.MULTILINE | re.IGNORECASE,
@@ -33,8 +35,9 @@ _NAME_AND_JSON = re.compile(
 
 
 def has_labels(text: str) -> bool:
-    """Return whether a line of `text` begins with a label of a call."""
-    return any(_kind(found) != "thought" for found in _LABEL.finditer(f"\n{text}"))
+    """Return whether a line of `text` begins with a label that can be a call."""
+    kinds = {_kind(found) for found in _LABEL.finditer(f"\n{text}")}
+    return not kinds.isdisjoint({"action", "final answer"})
 
 
 def find_labelled(text: str, tools: Sequence[Tool]) -> Call | None:
@@ -153,5 +156,7 @@ def _with_thought(call: Call, text: str, labels: Sequence[re.Match[str]]) -> Cal
 
 
 def _kind(label: re.Match[str]) -> str:
-    word = label["a"] or label["b"] or label["c"] or label["d"]
-    return re.sub(r"[ _]?(input|answer)\Z", r" \1", word.lower())
+    word = (label["a"] or label["b"] or label["c"] or label["d"]).lower()
+    if word.startswith("final"):
+        return "final answer"
+    return "action input" if word.endswith(("input", "inputs", "arguments", "parameters")) else word

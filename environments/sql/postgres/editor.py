@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from environments.bounds import OBSERVATION_CHARS
 from environments.sql.editor import Layout, State, StatementResult, Trial
 from environments.sql.postgres.server import Server, driver
 from environments.sql.postgres.session import Session
@@ -77,10 +78,10 @@ class PostgresEditor:
         with self._connected():
             return self._here.layout()
 
-    def describe(self, table: str) -> str:
+    def describe(self, table: str, most: int = OBSERVATION_CHARS) -> str:
         """See `Editor.describe`."""
         with self._connected():
-            return self._here.describe(table)
+            return self._here.describe(table, most)
 
     def state(self) -> State:
         """See `Editor.state`."""

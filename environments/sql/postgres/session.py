@@ -13,7 +13,7 @@ from environments.sql.editor import Layout, State, StatementResult
 from environments.sql.gold import is_ordered
 from environments.sql.postgres import guard, state
 from environments.sql.postgres.server import Server, driver
-from environments.sql.text import table_text
+from environments.sql.text import described, table_text
 from sandbox import QueryError, QueryLimits, QueryResult
 
 if TYPE_CHECKING:
@@ -35,6 +35,14 @@ VOLATILE = (
     " AND (p.pronamespace = 'pg_catalog'::regnamespace OR d.objid IS NOT NULL)"
 )
 """Functions of the server and its extensions; a task's own functions may run."""
+
+SEARCH_PATH = (
+    "SELECT substr(setting, length('search_path=') + 1) FROM pg_db_role_setting s"
+    " JOIN pg_database d ON d.oid = s.setdatabase CROSS JOIN unnest(s.setconfig) AS setting"
+    " WHERE d.datname = %s AND s.setrole IN (0, to_regrole(quote_ident(current_user)))"
+    " AND setting LIKE 'search_path=%%' ORDER BY s.setrole DESC LIMIT 1"
+)
+"""The setting of a database, which a copy of it does not have."""
 
 KINDS = {"25006": "denied", "42501": "denied", "57014": "timeout", "53200": "memory"}
 """Kinds of errors by SQLSTATE."""
@@ -76,6 +84,8 @@ class Session:
         for (name,) in sequences:  # numbers that a session has set aside cannot be put back
             connection.execute(f"ALTER SEQUENCE {name} CACHE 1".encode())
         self._volatile = {str(row[0]) for row in connection.execute(VOLATILE)}
+        for (path,) in connection.execute(SEARCH_PATH, (self.template,)).fetchall():
+            connection.execute("SELECT set_config('search_path', %s, false)", (path,))
         connection.execute("BEGIN")
         return connection
 
@@ -176,7 +186,7 @@ class Session:
         """See `Editor.state`."""
         return state.state(self._connection)
 
-    def describe(self, table: str) -> str:
+    def describe(self, table: str, most: int) -> str:
         """See `Editor.describe`."""
         quoted, lines = state.facts(self._connection, table)
         # Any order that is always the same; that of the heap is not.
@@ -188,7 +198,8 @@ class Session:
             rows = "the table is empty"
         else:
             rows = f"sample rows:\n{table_text(found.columns, found.rows)[0]}"
-        return "\n".join([f"table {table}:", *(f"  {line}" for line in lines), rows])
+        text = described(table, lines, rows)
+        return text if len(text) <= most else described(table, lines, rows, most)
 
     def close(self) -> None:
         """See `Editor.close`."""

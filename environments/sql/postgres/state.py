@@ -8,6 +8,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from environments.sql.editor import Layout, State, Unreadable
+from environments.sql.names import shown_name
 from environments.sql.postgres.server import driver
 
 if TYPE_CHECKING:
@@ -26,7 +27,9 @@ ORDER BY c.oid"""
 
 COLUMNS = """
 SELECT a.attname, format_type(a.atttypid, a.atttypmod), t.typname, a.attnotnull,
-       pg_get_expr(d.adbin, d.adrelid)
+       pg_get_expr(d.adbin, d.adrelid),
+       CASE WHEN a.attgenerated <> '' THEN 'generated' WHEN a.attidentity = 'a' THEN
+            'generated always as identity' WHEN a.attidentity <> '' THEN 'identity' ELSE '' END
 FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
 LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 WHERE a.attrelid = %s AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum"""
@@ -48,15 +51,27 @@ NUMBERS = EXACT | {"float4", "float8"}
 def layout(connection: "psycopg.Connection[tuple[Any, ...]]") -> Layout:
     """Return names of columns by name of table or view."""
     return {
-        str(name): [str(column[0]) for column in connection.execute(COLUMNS, (oid,))]
-        for oid, name, *_ in connection.execute(RELATIONS).fetchall()
+        name: [str(column[0]) for column in connection.execute(COLUMNS, (oid,))]
+        for oid, name, _ in _relations(connection)
     }
+
+
+def _relations(connection: "psycopg.Connection[tuple[Any, ...]]") -> list[tuple[int, str, str]]:
+    """Return id, name in the layout, and quoted name of each table and view.
+
+    A name with a dot in it may be that of another schema's table; the second is in quotes then.
+    """
+    found: dict[str, tuple[int, str, str]] = {}
+    for oid, name, quoted, _ in connection.execute(RELATIONS).fetchall():
+        shown = quoted if name in found else name
+        found[shown] = (oid, shown, quoted)
+    return list(found.values())
 
 
 def facts(connection: "psycopg.Connection[tuple[Any, ...]]", table: str) -> tuple[str, list[str]]:
     """Return the quoted name of a table of the layout, and a line about each of its columns."""
-    rows = connection.execute(RELATIONS).fetchall()
-    oid, quoted = next((oid, quoted) for oid, name, quoted, _ in rows if name == table)
+    rows = _relations(connection)
+    oid, quoted = next((oid, quoted) for oid, name, quoted in rows if name == table)
     primary: set[str] = set()
     references: dict[str, str] = {}
     for kind, columns, targets, _ in connection.execute(KEYS, (oid,)):
@@ -65,9 +80,9 @@ def facts(connection: "psycopg.Connection[tuple[Any, ...]]", table: str) -> tupl
         elif kind == "f" and len(columns) == 1:
             references[columns[0]] = targets[0]
     lines = []
-    for name, kind, _, not_null, _ in connection.execute(COLUMNS, (oid,)):
+    for name, kind, _, not_null, _, origin in connection.execute(COLUMNS, (oid,)):
         fact = "primary key" if name in primary else "not null" if not_null else ""
-        line = f"{name} {', '.join(filter(None, (kind, fact)))}"
+        line = f"{shown_name(name)} {', '.join(filter(None, (kind, fact, origin)))}"
         lines.append(f"{line} -> {references[name]}" if name in references else line)
     return str(quoted), lines
 

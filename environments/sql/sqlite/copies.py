@@ -6,18 +6,21 @@ Limitation: a whole database, and what is changed in it, must fit into the sandb
 import ast
 import itertools
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from environments.errors import DataError
-from sandbox import QueryLimits, SandboxError
+from sandbox import QueryLimits
 from sandbox.branching import BranchingSandbox
 from sandbox.check import choose
-from sandbox.errors import StateLost
+from sandbox.errors import DatabaseUnreadable, StateLost
 from sandbox.protocol import ROOT_NODE, Quota, Result, StepLimits
+from sandbox.sql.database_files import DatabaseFiles
 from sandbox.sql.programs import edit_prelude
+from sandbox.sql.queries import MOST_DATABASES
 
 GRACE = 1.0
 """Seconds past a statement's own deadline when the sandbox ends its node."""
@@ -58,11 +61,16 @@ class Copies:
     """One sandbox, started when it is first needed, and again after `close`.
 
     Args:
-        folder: where the databases are; the first one outside of it needs another sandbox.
+        databases: files that the sandbox may read from its start, and nothing else; the first
+            other one needs another sandbox.
     """
 
-    def __init__(self, kind: str, folder: Path, limits: QueryLimits) -> None:
-        self._kind, self._folders, self._limits = kind, {folder.resolve()}, limits
+    def __init__(
+        self, kind: str, databases: Iterable[str | os.PathLike[str]], limits: QueryLimits
+    ) -> None:
+        self._kind, self._databases, self._limits = kind, tuple(databases), limits
+        self._files = DatabaseFiles()
+        self._shown: list[Path] | None = None
         self._sandbox: BranchingSandbox | None = None
         self._untouched: dict[str, Node] = {}
         self._names = itertools.count(1)
@@ -78,9 +86,9 @@ class Copies:
 
     def untouched(self, database: str) -> Node:
         """Return the node that copies descend from; raise `DataError` if the file is too large."""
+        path = self._files.readable(database)  # also if it is loaded: it may have changed
         found = self._untouched.get(database)
         if found is None:
-            path = Path(database).resolve()
             self._allow(path)
             sandbox = self._ready()
             found = self.fork(Node("", database, self._era), 0)
@@ -96,7 +104,8 @@ class Copies:
             trouble = done.exception or done.why or ast.literal_eval(done.value or "''")
             if trouble:
                 sandbox.drop(found.name)
-                raise SandboxError(f"cannot open database {path}: {trouble.strip()[-300:]}")
+                why = trouble.strip()[-300:]
+                raise DatabaseUnreadable(f"cannot open database {database}: {why}")
             self._untouched[database] = found
         return found
 
@@ -130,7 +139,11 @@ class Copies:
             node.era = -1
 
     def close(self) -> None:
-        """End every node. Twice is fine."""
+        """End every node, and remove what was copied. Twice is fine."""
+        self._end()
+        self._files.close()
+
+    def _end(self) -> None:
         if self._sandbox is not None:
             self._sandbox.close()
             self._sandbox = None
@@ -141,15 +154,18 @@ class Copies:
         """Let the sandbox read `path`."""
         if path.is_file() and path.stat().st_size > LARGEST:
             raise DataError(f"{path}: over {LARGEST >> 20} MB; use a server, with --db")
-        if not any(path.is_relative_to(folder) for folder in self._folders):
-            self.close()
-            self._folders.add(path.parent)
+        if self._shown is None:
+            self._shown = self._files.plain(self._databases)[:MOST_DATABASES]
+        if path not in self._shown:
+            self._end()
+            known = [each for each in self._shown if each.is_file()]
+            self._shown = [*known, path][-MOST_DATABASES:]
 
     def _ready(self) -> BranchingSandbox:
         if self._sandbox is None:
             quota = Quota(memory_bytes=MEMORY)
             self._sandbox = BranchingSandbox(
-                choose(self._kind).backend, quota, edit_prelude(), sorted(self._folders)
+                choose(self._kind).backend, quota, edit_prelude(), sorted(self._shown or ())
             )
         return self._sandbox
 

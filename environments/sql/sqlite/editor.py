@@ -11,11 +11,12 @@ fork before every write would save that, but costs milliseconds each time and a 
 death is rare, and statements on a copy in memory are fast.
 """
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from environments.bounds import OBSERVATION_CHARS
 from environments.sql.editor import Layout, State, StatementResult, Trial, Unreadable
 from environments.sql.schema import Schema
 from environments.sql.sqlite.copies import DIGEST_SECONDS, Copies, Dead, Node, Request
@@ -34,13 +35,18 @@ class Mark:
 
 
 class SqliteEditor:
-    """An `Editor` over SQLite files; a database outside `folder` needs a sandbox of its own."""
+    """An `Editor` over SQLite files; any other than `databases` needs a new sandbox."""
 
     dialect = "sqlite"
 
-    def __init__(self, sandbox: str, folder: Path, limits: QueryLimits | None = None) -> None:
+    def __init__(
+        self,
+        sandbox: str,
+        databases: Iterable[str | os.PathLike[str]] = (),
+        limits: QueryLimits | None = None,
+    ) -> None:
         self.limits = limits or QueryLimits()
-        self._copies = Copies(sandbox, folder, self.limits)
+        self._copies = Copies(sandbox, databases, self.limits)
         self._layouts: dict[str, Layout] = {}
         self._marks: set[Mark] = set()
         self._at: Mark | None = None
@@ -72,13 +78,11 @@ class SqliteEditor:
 
     def layout(self) -> Layout:
         """See `Editor.layout`."""
-        schema = self._schema()
-        columns = schema.columns()
-        return {table: columns[table.lower()] for table in schema.tables()}
+        return self._schema().layout()
 
-    def describe(self, table: str) -> str:
+    def describe(self, table: str, most: int = OBSERVATION_CHARS) -> str:
         """See `Editor.describe`."""
-        return self._schema().describe(table)
+        return self._schema().describe(table, most)
 
     def _schema(self) -> Schema:
         return Schema(self, self._here.node.database)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from environments.errors import DataError
-from environments.records import Record, check_unique_ids, read_list
+from environments.records import BadRecord, Faults, Record, make_tasks, read_list
 from environments.types import Task
 
 BUNDLED = Path(__file__).parents[1] / "data"
@@ -26,21 +26,25 @@ def data_folder(data: str | None) -> Path:
     return folder
 
 
-def bird_tasks(folder: Path, split: str | None) -> list[Task]:
+def bird_tasks(folder: Path, split: str | None, *, strict: bool = False) -> list[Task]:
     """Read `<split>.json` with `<split>_databases/<db>/<db>.sqlite`, or the only `*_databases`.
 
-    `question_id` and `difficulty` may be missing, as in BIRD's train.json.
+    `question_id` and `difficulty` may be missing, as in BIRD's train.json. A record that makes no
+    task is told and left out, unless `strict`.
 
     Raises:
         DataError: the message names the file and the record.
     """
-    path = bird_file(folder, split)
+    path, faults = bird_file(folder, split), Faults(strict)
     databases = bird_databases(folder, path.stem)
-    tasks = [
-        replace(bird_task("bird", path, record, databases), secret={"sql": record.text("SQL")})
-        for record in read_list(path)
-    ]
-    return check_unique_ids(path, tasks, "question_id")
+
+    def make(record: Record) -> Task:
+        task = bird_task("bird", path, record, databases, faults)
+        return replace(task, secret={"sql": record.text("SQL")})
+
+    tasks = make_tasks(read_list(path, faults), make, faults)
+    faults.report()
+    return tasks
 
 
 def bird_file(folder: Path, split: str | None) -> Path:
@@ -62,10 +66,15 @@ def bird_databases(folder: Path, split: str) -> Path:
     return found[0]
 
 
-def bird_task(kind: str, path: Path, record: Record, databases: Path | None) -> Task:
+def bird_task(
+    kind: str, path: Path, record: Record, databases: Path | None, faults: Faults
+) -> Task:
     """Return the task of a record in BIRD's layout, without its secret.
 
     databases: folder of the SQLite files; None if `db_id` names a database of a server.
+
+    Raises:
+        BadRecord: a field is wrong, or there is no database.
     """
     group = record.text("db_id")
     question = record.text("question").strip()
@@ -73,7 +82,7 @@ def bird_task(kind: str, path: Path, record: Record, databases: Path | None) -> 
     hint = f"\nHint: {evidence}" if evidence else ""
     difficulty = record.maybe("difficulty")
     return Task(
-        id=f"{kind}-{path.stem}-{record.fields.get('question_id', record.index)}",
+        id=f"{kind}-{path.stem}-{record.id('question_id', faults)}",
         prompt=f"{question}{hint}\nDatabase: {group}",
         details={"database": _existing_database(record, databases) if databases else group},
         tags={"difficulty": difficulty} if difficulty else {},
@@ -82,41 +91,54 @@ def bird_task(kind: str, path: Path, record: Record, databases: Path | None) -> 
     )
 
 
+def database_files(folder: Path) -> list[Path]:
+    """Return the databases in a folder of tasks, of all splits, where BIRD and Spider have them."""
+    places = [*folder.glob("*_databases"), folder / "database", folder / "test_database"]
+    return sorted(file for place in places for file in place.glob("*/*.sqlite"))
+
+
 def _existing_database(record: Record, folder: Path) -> str:
-    """Return the path of a record's database; raise DataError if there is no such file."""
+    """Return the path of a record's database; raise BadRecord if there is no such file."""
     group = record.text("db_id")
     database = folder / group / f"{group}.sqlite"
     if not database.is_file():
-        raise DataError(f"{record.place}: no database {database}")
+        raise BadRecord(record.place, f"no database {database}")
     return str(database)
 
 
-def spider_tasks(folder: Path, split: str | None) -> list[Task]:
+def spider_tasks(folder: Path, split: str | None, *, strict: bool = False) -> list[Task]:
     """Read `dev.json` or `train_spider.json` (+ `train_others.json`), with `database/<db>/`.
+
+    A record that makes no task is told and left out, unless `strict`.
 
     Raises:
         DataError: the message names the file and the record.
     """
     splits = [name for name, files in SPIDER_SPLITS.items() if (folder / files[0]).is_file()]
-    chosen = _pick_split(folder, split, splits)
+    chosen, faults = _pick_split(folder, split, splits), Faults(strict)
     databases = folder / "database"
     if chosen == "test" and (folder / "test_database").is_dir():
         databases = folder / "test_database"
-    tasks: list[Task] = []
+    records: list[Record] = []
     for path in (folder / name for name in SPIDER_SPLITS[chosen]):
-        if tasks and not path.is_file():
-            continue
-        for record in read_list(path):
-            group = record.text("db_id")
-            task = Task(
-                id=f"spider-{chosen}-{len(tasks):04d}",
-                prompt=f"{record.text('question').strip()}\nDatabase: {group}",
-                secret={"sql": record.text("query")},
-                details={"database": _existing_database(record, databases)},
-                group=group,
-                split=chosen,
-            )
-            tasks.append(task)
+        if not records or path.is_file():
+            start = records[-1].index + 1 if records else 0
+            found = read_list(path, faults)
+            records += [replace(record, index=start + record.index) for record in found]
+
+    def make(record: Record) -> Task:
+        group = record.text("db_id")
+        return Task(
+            id=f"spider-{chosen}-{record.index:04d}",
+            prompt=f"{record.text('question').strip()}\nDatabase: {group}",
+            secret={"sql": record.text("query")},
+            details={"database": _existing_database(record, databases)},
+            group=group,
+            split=chosen,
+        )
+
+    tasks = make_tasks(records, make, faults)
+    faults.report()
     return tasks
 
 

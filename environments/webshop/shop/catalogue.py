@@ -66,6 +66,7 @@ class Catalogue:
         products: by asin, in the order of the file.
         prices: by asin, in the order of the file.
         fingerprint: identifies the content, without the seed, for cached files made from it.
+        faults: place, fault and outcome of each malformed record.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Catalogue:
         self.products: Mapping[str, Product] = Products(store)
         self.prices: Mapping[str, float] = Prices(store, self._drawn)
         self._goals: dict[str, Goals] = {}
+        self.faults = store.faults()
 
     def goals(self, kind: str) -> Goals:
         """Return all "synthetic" or "human" goals, in the original's order; see `goals`."""

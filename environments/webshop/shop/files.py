@@ -8,7 +8,7 @@ from pathlib import Path
 from environments.errors import DataError
 
 _PRODUCTS, _ATTRIBUTES, _HUMAN = "items_shuffle", "items_ins_v2", "items_human_ins.json"
-_FORM = b"2"
+_FORM = b"3"
 """Changed whenever `store` stores the same files in another way."""
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -10,7 +10,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from environments.errors import DataError
+from environments.records import BadRecord, Faults
 from environments.webshop.shop.files import Files
 from environments.webshop.shop.json_stream import elements, members
 from environments.webshop.shop.products import (
@@ -50,15 +50,19 @@ class Listing:
     instructions: tuple[Instruction, ...]
 
 
-def listings(files: Files, count: int | None = None) -> Iterator[Listing]:
+def listings(
+    files: Files, count: int | None = None, faults: Faults | None = None
+) -> Iterator[Listing]:
     """Yield what the first `count` records sell, in the order of the file.
 
     As in the original, a record whose asin is "nan" or longer than 10 characters is left out, and
-    so is all but the first with one asin; both count as records.
+    so is all but the first with one asin; both count as records. A malformed product or
+    instruction is noted in `faults` and left out; without `faults` it is refused.
 
     Raises:
         DataError: a file cannot be read or a record is malformed; names both.
     """
+    faults = faults or Faults(strict=True)
     human = dict(members(files.human)) if files.human else {}
     seen: set[str] = set()
     # On disk: in memory the attributes of the full shop take over a gigabyte.
@@ -66,23 +70,42 @@ def listings(files: Files, count: int | None = None) -> Iterator[Listing]:
         _keep(mined, files.attributes)
         for index, record in enumerate(islice(elements(files.products), count)):
             place = f"{files.products}: record {index}"
-            with _named(place):
-                asin = text(record, "asin")
-            if is_sold(asin) and asin not in seen:
-                seen.add(asin)
-                yield _listing(files, place, record, _mined(mined, asin), human.get(asin, ()))
+            try:
+                with _named(place):
+                    asin = text(record, "asin")
+                if not is_sold(asin) or asin in seen:
+                    continue
+                written = human.get(asin, ())
+                listing = _listing(files, place, record, _mined(mined, asin), written, faults)
+            except BadRecord as bad:
+                faults.add(bad.place, bad.why)
+                continue
+            seen.add(asin)
+            yield listing
 
 
-def _listing(files: Files, place: str, record: Any, about: Any, written: Any) -> Listing:
+def _listing(
+    files: Files, place: str, record: Any, about: Any, written: Any, faults: Faults
+) -> Listing:
     asin = record["asin"]
-    with _named(f"{files.attributes}: record {asin}"):
+    mined = f"{files.attributes}: record {asin}"
+    with _named(mined):
         attributes = _attributes(about)
     with _named(f"{place} ({asin})"):
         product = make_product(record, attributes)
-    with _named(f"{files.attributes}: record {asin}"):
-        synthetic = _synthetic(about, product)
-    with _named(f"{files.human}: record {asin}"):
-        return Listing(product, record, (*synthetic, *_human(written)))
+    made = _kept(faults, mined, lambda: _synthetic(about, product))
+    made += _kept(faults, f"{files.human}: record {asin}", lambda: _human(written))
+    return Listing(product, record, tuple(made))
+
+
+def _kept(faults: Faults, place: str, make: Callable[[], list[Instruction]]) -> list[Instruction]:
+    """Return the instructions that `make` reads; none if they are malformed."""
+    try:
+        with _named(place):
+            return make()
+    except BadRecord as bad:
+        faults.add(bad.place, bad.why, "its instructions are left out")
+        return []
 
 
 def _attributes(about: Mapping[str, Any]) -> tuple[str, ...]:
@@ -116,13 +139,13 @@ def _human(records: Iterable[Mapping[str, Any]]) -> list[Instruction]:
 
 @contextmanager
 def _named(place: str) -> Iterator[None]:
-    """Turn a fault of a record into a DataError that names its place."""
+    """Turn a fault of a record into one that names its place."""
     try:
         yield
     except KeyError as error:
-        raise DataError(f"{place}: no field {error}") from error
+        raise BadRecord(place, f"no field {error}") from error
     except (AttributeError, TypeError, ValueError) as error:
-        raise DataError(f"{place}: {error}") from error
+        raise BadRecord(place, str(error)) from error
 
 
 def _keep(connection: sqlite3.Connection, path: Path) -> None:

@@ -12,6 +12,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from environments.errors import DataError
+from environments.records import Faults
 from environments.webshop.shop.files import Files
 from environments.webshop.shop.listings import Instruction, Listing, listings
 from environments.webshop.shop.products import FIELDS, Product, make_product
@@ -25,6 +27,7 @@ _TABLES = """
     CREATE TABLE instruction (id INTEGER PRIMARY KEY, position INTEGER NOT NULL,
         human INTEGER NOT NULL, text TEXT NOT NULL, attributes TEXT NOT NULL,
         options TEXT NOT NULL, goals INTEGER NOT NULL);
+    CREATE TABLE fault (place TEXT NOT NULL, why TEXT NOT NULL, outcome TEXT NOT NULL);
 """
 # Records are big: apart, all prices are read without touching their pages.
 _RECORD = "SELECT record, attributes FROM record"
@@ -36,15 +39,23 @@ _AT_HAND = 4096
 def build(files: Files, path: Path, count: int | None = None) -> None:
     """Write the store of the first `count` records of `files` to the new file `path`.
 
+    A malformed record is left out, and kept as a fault (see `Store.faults`).
+
     Raises:
-        DataError: a file cannot be read or a record is malformed; names both.
+        DataError: a file cannot be read, or all records are malformed; names both.
         sqlite3.OperationalError: the disk is full.
     """
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.executescript("PRAGMA journal_mode=OFF; PRAGMA synchronous=OFF;" + _TABLES)
         connection.execute("BEGIN")
-        for position, listing in enumerate(listings(files, count)):
+        faults, position = Faults(), -1
+        for position, listing in enumerate(listings(files, count, faults)):
             _write(connection, position, listing)
+        if position < 0 and (first := faults.first()):
+            raise DataError(first)
+        folder = f"{files.products.parent}/"  # another folder may hold the same files
+        rows = ((place.removeprefix(folder), *rest) for place, *rest in faults.all())
+        connection.executemany("INSERT INTO fault VALUES (?, ?, ?)", rows)
         connection.execute("COMMIT")
 
 
@@ -81,6 +92,10 @@ class Store:
         self._reader = Reader(path)
         self.product = lru_cache(maxsize=_AT_HAND)(self._product)
         """Returns the product at a position."""
+
+    def faults(self) -> list[tuple[str, str, str]]:
+        """Return place (a file's name and a record), fault and outcome of what was malformed."""
+        return list(self._reader.all("SELECT place, why, outcome FROM fault ORDER BY rowid"))
 
     def size(self) -> int:
         """Return how many products there are."""

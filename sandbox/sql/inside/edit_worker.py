@@ -26,8 +26,10 @@ from typing import Any
 from .guards import (
     PROGRESS_STEPS,
     REFUSED_FUNCTIONS,
+    connect_virtual_tables,
     describe,
     may_read,
+    quoted,
     read_only_uri,
     set_limits,
     show,
@@ -109,6 +111,7 @@ class Copy:
         """Return the first rows of one statement; a statement that fails leaves no trace."""
         savepoint = f"w{self.writes + 1}"
         self._db.execute(f"SAVEPOINT {savepoint}")
+        connect_virtual_tables(self._db)  # again: a rollback may have disconnected them
         self._seen = set()
         try:
             with self._guard(time.monotonic() + self.limits["seconds"], "replace"):
@@ -171,7 +174,12 @@ class Copy:
     def state(self) -> dict[str, Any]:
         """Return digests of contents and schema, as `environments.sql.editor.State` explains."""
         content, schema = [], []
+        # The tables in which a virtual table keeps its rows may hold the same rows in another way.
+        kinds = self._db.execute("PRAGMA table_list").fetchall()
+        inner = {row[1] for row in kinds if row[2] == "shadow"}
         for kind, name in self._db.execute(RELATIONS).fetchall():
+            if name in inner:
+                continue
             # The agent may have written the view: it gets the time of a statement.
             seconds = self.limits["seconds" if kind == "view" else "digest_seconds"]
             try:
@@ -222,11 +230,6 @@ def encode(value: Any) -> bytes:
 def digest(value: Any) -> str:
     """Return a hash of JSON data."""
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()
-
-
-def quoted(name: str) -> str:
-    """Return an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def load(path: str, limits: str) -> str:

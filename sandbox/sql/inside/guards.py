@@ -4,6 +4,7 @@
 allowed, since honest queries ask for it.
 """
 
+import contextlib
 import sqlite3
 import urllib.parse
 from collections.abc import Collection
@@ -11,6 +12,7 @@ from typing import Any
 
 READS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
 PRAGMAS = {
+    "data_version",  # FTS5 asks for it when it reads
     "foreign_key_list",
     "index_info",
     "index_list",
@@ -52,6 +54,25 @@ def set_limits(db: sqlite3.Connection, limits: dict[str, Any], trigger_depth: in
         (sqlite3.SQLITE_LIMIT_WORKER_THREADS, 0),
     ):
         db.setlimit(limit, value)
+
+
+def connect_virtual_tables(db: sqlite3.Connection) -> None:
+    """Connect every virtual table, before a guard is on.
+
+    To connect, a module prepares its own statements, also those that write (R-Tree) or set
+    something; an authorizer that allows reads only would refuse the table. None of them is run by
+    a query. A table that cannot be connected (a module that SQLite does not ship) is left to the
+    statement that names it.
+    """
+    listed = "SELECT name FROM sqlite_master WHERE type = 'table' AND rootpage = 0"
+    for (name,) in db.execute(listed).fetchall():
+        with contextlib.suppress(sqlite3.Error):
+            db.execute(f"SELECT 1 FROM {quoted(name)} LIMIT 0").fetchall()
+
+
+def quoted(name: str) -> str:
+    """Return an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 def may_read(

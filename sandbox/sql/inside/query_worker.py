@@ -25,7 +25,15 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from .guards import PROGRESS_STEPS, describe, may_read, read_only_uri, set_limits, show
+from .guards import (
+    PROGRESS_STEPS,
+    connect_virtual_tables,
+    describe,
+    may_read,
+    read_only_uri,
+    set_limits,
+    show,
+)
 
 KERNEL_GRACE = 0.25
 """Seconds between a query's deadline and the end of this process."""
@@ -56,11 +64,12 @@ def connect(path: str, limits: dict[str, Any], on_error: str) -> sqlite3.Connect
         db = sqlite3.connect(read_only_uri(path), uri=True, isolation_level=None)
         db.execute("PRAGMA schema_version")  # the first read: is it a database at all?
     except sqlite3.Error as error:
-        raise DatabaseUnusable(f"cannot open database {path}: {error}") from error
+        raise DatabaseUnusable(str(error)) from error
     db.execute(f"PRAGMA hard_heap_limit={int(limits['heap_bytes'])}")
     db.execute("PRAGMA query_only=ON")
     set_limits(db, limits, trigger_depth=1)
     db.text_factory = lambda data: data.decode("utf-8", on_error)
+    connect_virtual_tables(db)
     db.set_authorizer(authorize)
     return db
 

@@ -154,7 +154,7 @@ async def test_an_event_stream_is_read_as_one_answer() -> None:
         {"delta": {}, "finish_reason": "tool_calls"},
     ]
     events = [{"choices": [{"index": 0, **piece}]} for piece in pieces]
-    events.append({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2}})  # type: ignore[dict-item]
+    events.append({"choices": [], "usage": {"prompt_tokens": 7, "completion_tokens": 2}})
     body = "".join(f"data: {json.dumps(event)}\r\n\r\n" for event in events) + "data: [DONE]\n"
     with ChatServer(lambda _: "no", faults=[text(body)]) as server:
         endpoint = EndpointSpec(server.base_url).open(1)

@@ -232,7 +232,7 @@ def test_selecting_tasks(tmp_path):
         ({"siblings": "twins"}, "diverse, sample"),
         ({"template": "haiku"}, "native, react"),
         ({"width": 0}, "--width 0: must be at least 1"),
-        ({"mistake_rate": 2}, "between 0 and 1"),
+        ({"mistake_rate": 2}, "--mistake-rate 2: must be at most 1"),
     ],
 )
 def test_a_bad_config_says_what_would_do(bad, says):

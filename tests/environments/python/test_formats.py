@@ -161,7 +161,7 @@ def without(record: dict[str, Any], name: str) -> dict[str, Any]:
         ("mbpp", MBPP | {"test_list": []}, "field 'test_list' is empty"),
         ("mbpp", MBPP | {"test_list": "assert f(1)"}, "must be a list of texts"),
         ("mbpp", MBPP | {"test_list": ["assert f("]}, "not Python"),
-        ("mbpp", MBPP | {"task_id": "seven"}, "field 'task_id' must be a number"),
+        ("mbpp", MBPP | {"task_id": [7]}, "field 'task_id' must be a name or a number"),
         ("gsm8k", GSM8K | {"answer": "It is 72."}, "does not end in '#### ' and a number"),
         ("gsm8k", without(GSM8K, "question"), "no field 'question'"),
         ("jsonl", without(OWN, "prompt"), "no field 'prompt'"),
@@ -183,7 +183,7 @@ def test_malformed_records_are_named(
 ) -> None:
     path = write(FORMATS[format], record, name="t.jsonl") if format else write(record)
     with pytest.raises(DataError) as found:
-        python_tasks(path, None, format)
+        python_tasks(path, None, format, strict=True)
     assert said in str(found.value)
     assert str(found.value).startswith(f"{path}: line {2 if format else 1}: ")
 
@@ -201,7 +201,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path, write: Write) -> No
         python_tasks(write(), None, None)
     with pytest.raises(DataError, match="no format 'xml'; use one of humaneval, mbpp"):
         python_tasks(write(VALUE), None, "xml")
-    with pytest.raises(DataError, match="not unique"):
-        python_tasks(write(OWN, OWN), None, None)
+    with pytest.raises(DataError, match="line 2: a second task"):
+        python_tasks(write(OWN, OWN), None, None, strict=True)
     with pytest.raises(DataError, match="no split 'dev' of the bundled tasks"):
         python_tasks(None, "dev", None)

@@ -31,7 +31,7 @@ def shop_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def editor(shop_file: Path) -> Iterator[SqliteEditor]:
-    made = SqliteEditor("process", shop_file.parent, QueryLimits(seconds=0.5))
+    made = SqliteEditor("process", [shop_file], QueryLimits(seconds=0.5))
     yield made
     made.close()
 
@@ -290,8 +290,8 @@ def test_a_file_in_wal_mode_can_be_copied(tmp_path: Path, shop_file: Path) -> No
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(SHOP)
-    with closing(SqliteEditor("process", shop_file.parent)) as editor:
-        editor.open(str(path))  # outside of its folder
+    with closing(SqliteEditor("process", [shop_file])) as editor:
+        editor.open(str(path))  # not one of those it knows
         rows(editor, "DELETE FROM sale")
         assert rows(editor, "SELECT count(*) FROM audit") == [(3,)]
     with closing(sqlite3.connect(path)) as connection:
@@ -301,7 +301,7 @@ def test_a_file_in_wal_mode_can_be_copied(tmp_path: Path, shop_file: Path) -> No
 def test_a_file_that_is_no_database_is_said(tmp_path: Path) -> None:
     path = tmp_path / "x.sqlite"
     path.write_bytes(b"nonsense" * 1000)
-    with closing(SqliteEditor("process", tmp_path)) as editor:
+    with closing(SqliteEditor("process")) as editor:
         with pytest.raises(SandboxError, match="cannot open database .*x.sqlite: file is not a"):
             editor.open(str(path))
         with pytest.raises(SandboxError, match="cannot open database"):

@@ -69,12 +69,12 @@ def test_the_only_folder_of_databases_will_do(tmp_path: Path) -> None:
         ([RECORD | {"question": 5}], "dev.json: record 0: field 'question' must be text, not 5"),
         ([RECORD | {"evidence": 5}], "dev.json: record 0: field 'evidence' must be text, not 5"),
         ([RECORD | {"db_id": "x"}], "dev.json: record 0: no database .*x.sqlite"),
-        ([RECORD | {"question_id": 1}] * 2, "dev.json: record 1: question_id is not unique"),
+        ([RECORD | {"question_id": 1}] * 2, "dev.json: record 1: a second task 'bird-dev-1'"),
     ],
 )
 def test_malformed_bird_data_is_named(tmp_path: Path, records: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
-        bird_tasks(write_bird(tmp_path, records), "dev")
+        bird_tasks(write_bird(tmp_path, records), "dev", strict=True)
 
 
 def test_bytes_that_are_not_text_are_named(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_description_with_keys_notes_and_rows(schema: Schema) -> None:
 
 def test_odd_names_and_broken_views(schema: Schema) -> None:
     assert schema.describe('odd "name') == (
-        'table odd "name:\n  a b TEXT\n  maker INTEGER -> maker\nthe table is empty'
+        'table "odd ""name":\n  a b TEXT\n  maker INTEGER -> maker\nthe table is empty'
     )
     assert "no such table: main.nowhere" in schema.describe("broken")
 

@@ -190,4 +190,4 @@ def test_malformed_records_are_named(
         assert submit(env, task, *task.secret["statements"])[0] == 1.0
     (tmp_path / "dev.json").write_text(json.dumps([good, record]))
     with pytest.raises(DataError, match=rf"dev\.json: record 1: .*{why}"):
-        edit_tasks(tmp_path, None, files=True)
+        edit_tasks(tmp_path, None, files=True, strict=True)

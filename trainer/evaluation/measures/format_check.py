@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from engine.chat.base import ChatReply, ChatRequest
+from engine.chat.incomplete import described, incomplete
 from engine.templates.base import Message, Template, World
 from environments.tools import Tool, text_arguments
 from environments.types import Task
@@ -28,11 +29,6 @@ COMMON_WORLD = World(
     ),
 )
 """For prompts that say nothing of tools."""
-
-_UNFINISHED = {
-    "length": "it reached --max-reply-tokens",
-    "content_filter": "the server filtered it",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +129,7 @@ def check_format(
     """
     requests = [_request(request, prompt, template, world) for prompt in prompts]
     replies = [
-        _checked(prompt.id, template, reply)
+        _checked(prompt, _world(prompt, world), template, reply)
         for prompt, reply in zip(prompts, ask(asked, requests), strict=True)
     ]
     report = FormatReport(request.model, template.name, replies)
@@ -142,12 +138,16 @@ def check_format(
     return report
 
 
+def _world(prompt: Prompt, world: World | None) -> World:
+    if prompt.tools:
+        return World(world.instructions if world else "", tuple(map(_tool, prompt.tools)))
+    return world or COMMON_WORLD
+
+
 def _request(
     request: ChatRequest, prompt: Prompt, template: Template, world: World | None
 ) -> ChatRequest:
-    known = world or COMMON_WORLD
-    if prompt.tools:
-        known = World(known.instructions if world else "", tuple(map(_tool, prompt.tools)))
+    known = _world(prompt, world)
     messages = prompt.messages
     if messages[0]["role"] == "user":
         rendered = template.render(known, Task(prompt.id, prompt.asked), ())
@@ -170,19 +170,23 @@ def _tool(definition: Mapping[str, Any]) -> Tool:
     return Tool(function["name"], str(text or ""), parameters)
 
 
-def _checked(id: str, template: Template, reply: ChatReply | PolicyError) -> CheckedReply:
+def _checked(
+    prompt: Prompt, world: World, template: Template, reply: ChatReply | PolicyError
+) -> CheckedReply:
     if isinstance(reply, PolicyError):
-        return CheckedReply(id, "failed", str(reply), {})
+        return CheckedReply(prompt.id, "failed", str(reply), {})
     message = reply.messages[0]
-    if reply.finish and reply.finish[0] in _UNFINISHED:
-        return CheckedReply(id, "not read", _UNFINISHED[reply.finish[0]], message)
-    action = template.parse(message)
+    if reason := incomplete(reply)[0]:
+        return CheckedReply(prompt.id, "not read", described(reason), message)
+    # A prompt's own system message may name tools that we do not know.
+    shown = prompt.tools or prompt.messages[0]["role"] == "user"
+    action = template.parse(message, world.tools if shown else ())
     if action.error or not action.tool:
-        return CheckedReply(id, "not read", action.error or "it calls no tool", message)
+        return CheckedReply(prompt.id, "not read", action.error or "it calls no tool", message)
     if repaired := action.reply.get("repaired"):
         words = repaired if isinstance(repaired, str) else ", ".join(map(str, repaired))
-        return CheckedReply(id, "repaired", words, message)
-    return CheckedReply(id, "exact", "", message)
+        return CheckedReply(prompt.id, "repaired", words, message)
+    return CheckedReply(prompt.id, "exact", "", message)
 
 
 def _rate(rate: Rate) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from engine.runs.atomic import atomic_write, is_stream
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.scores import SCORES
 from trainer.evaluation.measures.trajectories import TrajectoryText
+from treegraft.file_errors import FileError
 from treegraft.text_files import read_bytes, read_text
 
 COLUMNS = ("id", "task", "trajectory", "score", "remark")
@@ -53,8 +54,9 @@ def read_sheet(file: Path) -> dict[str, int]:
     csv.field_size_limit(1 << 27)
     try:
         rows = list(csv.DictReader(io.StringIO(read_text(file), newline="")))
-    except csv.Error as error:
-        raise TrainerError(f"--scores {file}: cannot be read: {error}") from error
+    except (FileError, csv.Error) as error:
+        why = str(error).removeprefix(f"cannot read {file}: ")
+        raise TrainerError(f"--scores {file}: cannot be read: {why}") from error
     if rows and not {"id", "score"} <= rows[0].keys():
         raise TrainerError(f"--scores {file}: it has no columns id and score")
     scores = {}
