@@ -57,6 +57,7 @@ FLAGS: dict[str, tuple[str, str]] = {
     "engine cache prune --journal": (RUN, "--all --journal={bad}"),
     "engine shop serve --data": (DATA, "--data={bad}"),
     "engine shop serve --output": (FOLDER, "--output={bad}"),
+    "trainer data FILES": (IN, "{bad}"),
     "trainer mask --dataset": (IN, "--model={tiny} --dataset={bad}"),
     "trainer eval --data": (DATA, f"{SERVED} --data={{bad}}"),
     "trainer eval --tasks": (IN, f"{SERVED} --tasks=@{{bad}}"),
