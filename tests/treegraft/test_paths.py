@@ -61,6 +61,11 @@ FLAGS: dict[str, tuple[str, str]] = {
     "trainer mask --dataset": (IN, "--model={tiny} --dataset={bad}"),
     "trainer eval --data": (DATA, f"{SERVED} --data={{bad}}"),
     "trainer eval --tasks": (IN, f"{SERVED} --tasks=@{{bad}}"),
+    "trainer eval --quarantine": (IN, f"{SERVED} --quarantine={{bad}}"),
+    "trainer eval --format-only": (
+        IN,
+        "--model=m --base-url=http://127.0.0.1:9/v1 --format-only={bad}",
+    ),
     "trainer eval --template": (IN, f"{SERVED} --template={{bad}}"),
     "trainer eval --reference": (IN, f"{SERVED} --reference={{bad}}"),
     "trainer eval --general-data": (IN, f"{EVAL} --general-data={{bad}}"),
@@ -78,6 +83,7 @@ for name in ("sft", "dpo", "kto"):
             IN,
             f"{TRAINED} --output={{out}} --eval-dataset={{bad}}",
         ),
+        f"trainer {name} --held-out": (IN, f"{TRAINED} --output={{out}} --held-out={{bad}}"),
         f"trainer {name} --deepspeed": (IN, f"{TRAINED} --output={{out}} --deepspeed={{bad}}"),
         f"trainer {name} --config": (IN, f"{TRAINED} --output={{out}} --config={{bad}}"),
     }
@@ -86,8 +92,8 @@ FLAGS["trainer sft --general-data"] = (IN, f"{TRAINED} --output={{out}} --genera
 SLOW = {
     f"trainer {name} --{flag}"
     for name in ("sft", "dpo", "kto")
-    for flag in ("dataset", "eval-dataset", "general-data", "deepspeed")
-    if (name, flag) not in (("sft", "dataset"), ("sft", "deepspeed"))
+    for flag in ("dataset", "eval-dataset", "general-data", "held-out", "deepspeed")
+    if (name, flag) not in (("sft", "dataset"), ("sft", "held-out"), ("sft", "deepspeed"))
 }
 """Flags that are read by the same code as others, once a model is loaded."""
 
