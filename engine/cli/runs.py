@@ -42,7 +42,7 @@ def show(
 
     from engine.cli.show import rich_tree, write_graphml
     from engine.errors import UsageError
-    from engine.runs.codec import tree_to_dict
+    from engine.runs.codec import json_value, tree_to_dict
     from engine.runs.failure import Failure
     from engine.runs.store import Store
 
@@ -57,7 +57,7 @@ def show(
             if graphml:
                 write_graphml(tree, graphml)
             elif json_:
-                print(json.dumps(tree_to_dict(tree)))
+                print(json.dumps(json_value(tree_to_dict(tree)), allow_nan=False))
             elif task:
                 Console().print(rich_tree(tree))
             else:
