@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from engine.errors import UsageError
-from engine.runs.atomic import write_text
+from engine.runs.atomic import is_stream, write_text
 from environments.types import Task
 from treegraft.text_files import read_text
 
@@ -132,7 +132,7 @@ def default_file(env: str, data: str | None) -> Path:
 def earlier(file: Path, env: str, data: str | None) -> Quarantine:
     """Return the quarantine in `file` if it is of the same data, else an empty one."""
     new = Quarantine(env, same_data(data))
-    if file.exists():
+    if file.exists() and not is_stream(file):
         found = Quarantine.read(file)
         if found.data == new.data and found.env in ("", env):
             return Quarantine(env, found.data, found.tasks, found.contents)

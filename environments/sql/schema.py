@@ -1,5 +1,6 @@
 """What a database holds, as the agent sees it: tables, columns, keys, descriptions, samples."""
 
+import codecs
 import csv
 import io
 import sys
@@ -309,6 +310,7 @@ def descriptions(folder: Path, table: str, wanted: Sequence[str] = DESCRIBED) ->
     try:
         text = decode(data)
     except UnicodeDecodeError:
+        data = data.removeprefix(codecs.BOM_UTF8)
         text = data.decode("cp1252", errors="replace")  # Latin-1, with Excel's quotation marks
     found: dict[str, str] = {}
     try:

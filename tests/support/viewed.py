@@ -3,6 +3,7 @@
 from pathlib import Path
 from random import Random
 
+from engine.runs.failure import Failure
 from engine.runs.store import Store
 from engine.terminal import guarded
 from environments import Action, Step, Task
@@ -11,6 +12,7 @@ from search.tree import Call
 from search.usage import Usage
 from tests.support.configs import make_config
 from treegraft.commands import engine_app
+from treegraft.errors import TreegraftError
 
 GOLD = "SELECT name FROM people WHERE age > 30"
 ATTACK = (
@@ -77,3 +79,8 @@ def command(*arguments: object) -> int:
     return guarded(
         lambda: engine_app()([str(argument) for argument in arguments], standalone_mode=False)
     )
+
+
+def fail(store: Store, task: Task, error: TreegraftError) -> None:
+    """Record that `task` failed, as a run does."""
+    store.add_failure(task, Failure.of(task, error))

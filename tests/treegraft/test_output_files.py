@@ -63,7 +63,7 @@ def test_links_are_written_through_and_missing_folders_made(
     assert write(name, run, link) == 0
     assert link.is_symlink() and begins(name, target.read_bytes())
     if name != "sheet":  # which never replaces a file
-        target.write_text("old")
+        target.write_text('{"data": "", "tasks": {}}')
         target.chmod(0o640)
         assert write(name, run, link) == 0
         assert link.is_symlink() and begins(name, target.read_bytes())

@@ -14,7 +14,7 @@ from engine.runs.annotations import Annotation, read_annotations
 from engine.runs.quarantine import Quarantine
 from engine.runs.tasks import read_ids
 from engine.templates import get as get_template
-from environments.records import read_records
+from environments.records import Faults, read_records
 from environments.sql.schema import descriptions
 from trainer.cli.options import _defaults
 from trainer.data.rows import read_rows
@@ -51,6 +51,10 @@ def _nothing(seed: int = 0) -> None:
     """A command with one flag."""
 
 
+def _fields(file: Path) -> list[object]:
+    return [record.fields for record in read_records(file, Faults())]
+
+
 READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "ids.txt": (f"a-1\n\nb\u2028c\n{WORD}\n", lambda file: read_ids(f"@{file}")),
     "quarantine.json": (
@@ -74,8 +78,14 @@ READERS: dict[str, tuple[str, Callable[[Path], object]]] = {
     "flags.yaml": ("seed: 3\n", flags_of),
     "zero.json": ('{\n"zero_optimization": {"stage": 2}\n}', lambda file: configuration(str(file))),
     "sheet.csv": ("id,score,remark\nx,3,caf\u00e9\ny,,\n", read_sheet),
-    "tasks.jsonl": (f"{ROW}\n{ROW}\n", lambda file: [r.fields for r in read_records(file)]),
-    "tasks.json": (f"[{ROW},\n{ROW}]", lambda file: [r.fields for r in read_records(file)]),
+    "tasks.jsonl": (
+        f"{ROW}\n{ROW}\n",
+        _fields,
+    ),
+    "tasks.json": (
+        f"[{ROW},\n{ROW}]",
+        _fields,
+    ),
     "rows.jsonl": (f"{ROW}\n\n{ROW}\n", lambda file: list(read_rows(file))),
     "chats.jsonl": (f"{ROW}\n{ROW}\n", lambda file: list(read_rows(file))),
     "chats.json": (f"[{ROW},\n{ROW}]", lambda file: list(read_rows(file))),

@@ -168,8 +168,8 @@ def test_any_environment_can_be_recorded(tmp_path):
 
 def test_a_run_of_another_configuration_is_not_written_into(tmp_path):
     env = WebShopEnv()
-    with RecordingStore.open(tmp_path / "run", CONFIG, env):
-        pass
+    with RecordingStore.open(tmp_path / "run", CONFIG, env) as store:
+        Recording.start(env, env.tasks[0], store.keep).play(Action(GIVE_UP.name, {}))
     other = make_config("webshop", split="test", teacher=SOURCE)
     with (
         pytest.raises(UsageError, match="--split"),

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.export.export import ExportSettings, export
+from engine.runs.failure import Failure
 from engine.runs.stats import stats
 from engine.runs.store import FILE, Store
 from environments import Action, Step, Task
@@ -54,7 +55,7 @@ def test_a_task_with_half_a_tree_and_a_failure_is_one_task(tmp_path: Path) -> No
     half.stopped = "budget"
     with Store.create(tmp_path) as store:
         store.add_tree(half)
-        store.add_failure(half.task, PolicyError("gone"))
+        store.add_failure(half.task, Failure.of(half.task, PolicyError("gone")))
         found = stats(store)
         assert (found.tasks, found.trees, found.failures.total()) == (1, 1, 1)
         store.add_tree(tree(1))

@@ -19,7 +19,18 @@ from sandbox.errors import SandboxError
 from search import ROOT, Tree
 from tests.engine.export.test_rows import rows_of
 from tests.engine.view.test_annotations import mark
-from tests.support.viewed import ATTACK, GOLD, answer, bushy, command, grow, look, run_of, searched
+from tests.support.viewed import (
+    ATTACK,
+    GOLD,
+    answer,
+    bushy,
+    command,
+    fail,
+    grow,
+    look,
+    run_of,
+    searched,
+)
 from tests.support.viewer_page import choose, opened, window_on_pages
 
 ROOT_FOLDER = Path(__file__).parents[3]
@@ -48,7 +59,7 @@ def test_tasks_are_searched_filtered_and_sorted(window, tmp_path):
     grow(cut, ROOT, look("a"))
     run = run_of(tmp_path / "run", searched("t1", "Who is 31?"), failed("t2"), cut)
     with Store.create(run) as store:
-        store.add_failure(searched("t4").task, SandboxError("no room"))
+        fail(store, searched("t4").task, SandboxError("no room"))
     append_annotations(run / FILE, [mark(2, failed("t2"), scope="node", verdict="bad")])
     page = opened(window, run)
     assert "solved 1 · not solved 2 · failed 1 · calls 10" in page.inner_text("#counters")
@@ -163,7 +174,10 @@ def test_both_sides_of_a_difference_are_complete(window, tmp_path):
         grow(
             tree,
             ROOT,
-            replace(answer(str(number)), action=Action("answer", {}, text + str(number))),
+            replace(
+                answer(str(number)),
+                action=Action("answer", {"n": number}, text + str(number)),
+            ),
         )
     grow(tree, ROOT, answer("right", 1.0))
     page = opened(window, run_of(tmp_path / "run", tree))
@@ -174,7 +188,10 @@ def test_both_sides_of_a_difference_are_complete(window, tmp_path):
         )
         for half in ("chosen", "rejected")
     }
-    wanted = [f"assistant:\n{text}{number}\nanswer {{}}" for number, text in enumerate(texts)]
+    wanted = [
+        f'assistant:\n{text}{number}\nanswer {{\n "n": {number}\n}}'
+        for number, text in enumerate(texts)
+    ]
     assert sides["rejected"] == wanted and len(set(sides["chosen"])) == 1
 
 

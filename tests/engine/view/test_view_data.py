@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from engine.errors import LeakError, UsageError
 from engine.export.export import ExportSettings, export
+from engine.runs.failure import Failure
 from engine.runs.store import Store
 from engine.templates import get as get_template
 from engine.view.costs import first_success, subtree_costs
@@ -23,7 +24,18 @@ from sandbox.errors import SandboxError
 from search import ROOT, Tree
 from search.usage import Usage
 from tests.engine.export.test_rows import rows_of
-from tests.support.viewed import ATTACK, GOLD, answer, bushy, command, grow, look, run_of, searched
+from tests.support.viewed import (
+    ATTACK,
+    GOLD,
+    answer,
+    bushy,
+    command,
+    fail,
+    grow,
+    look,
+    run_of,
+    searched,
+)
 
 
 def test_the_messages_of_a_path_are_what_the_template_renders(tmp_path):
@@ -105,8 +117,9 @@ def test_a_secret_that_the_agent_found_is_shown(tmp_path):
 def test_a_failure_is_shown_without_the_secret(tmp_path):
     run = run_of(tmp_path / "run")
     with Store.create(run) as store:
-        store.add_failure(searched("t1").task, SandboxError(f"died at {GOLD}"))
-        store.add_failure(searched("t2").task, SandboxError("no room"))
+        # As earlier versions wrote it.
+        store.add_failure(searched("t1").task, Failure("SandboxError", f"died at {GOLD}"))
+        fail(store, searched("t2").task, SandboxError("no room"))
     with RunReader.open(run) as reader:
         told = reader.failures()
     assert told["t1"]["why"] == "SandboxError: withheld"
@@ -143,7 +156,7 @@ def test_changes_are_listed_once_and_replaced_trees_again(tmp_path):
         number, told = feed.since(0)
         assert [task["id"] for task in told] == ["t1"] and feed.since(number)[1] == []
         with Store.create(run) as store:
-            store.add_failure(searched("t2").task, SandboxError("no room"))
+            fail(store, searched("t2").task, SandboxError("no room"))
             longer = searched("t1")
             grow(longer, ROOT, look("c"))
             store.add_tree(longer)  # in place of the last row, under its number
@@ -160,10 +173,10 @@ def test_changes_are_listed_once_and_replaced_trees_again(tmp_path):
         assert [task["status"] for task in feed.since(number)[1]] == ["solved"]
         assert feed.asked == 5 and feed.rate > 0
         with Store.create(run) as store:
-            store.add_failure(searched("t2").task, SandboxError("no room"))
+            fail(store, searched("t2").task, SandboxError("no room"))
         feed.refresh()
         with Store.create(run) as store:
-            store.add_failure(searched("t3").task, SandboxError("no room"))
+            fail(store, searched("t3").task, SandboxError("no room"))
         feed.refresh()  # which reads t2 again, whose row is the last
         told = {task["id"]: task for task in feed.since(0)[1]}
         assert told["t2"]["status"] == "solved" and told["t2"]["why"] == "SandboxError: no room"

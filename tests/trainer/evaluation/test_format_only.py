@@ -1,7 +1,6 @@
 """How many replies follow the format, without an example: prompts of any kind, any model."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +12,12 @@ from engine.templates import get
 from search.usage import Usage
 from tests.support.chat_server import ChatServer
 from tests.support.rows import call, write
-from trainer.errors import TrainerError
+from trainer.data.prompts import Prompt
 from trainer.evaluation.format_only import measure_format
-from trainer.evaluation.measures.format_check import FormatReport, _checked
+from trainer.evaluation.measures.format_check import COMMON_WORLD, FormatReport, _checked
 from trainer.evaluation.options import EvalOptions
 from treegraft.commands import trainer_app
+from treegraft.errors import TreegraftError
 
 TOOL = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
 PROMPTS = [
@@ -72,23 +72,20 @@ def test_replies_are_counted_by_how_they_follow_the_format(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("facts", "text", "finish", "verdict"),
+    ("text", "finish", "verdict"),
     [
-        ({}, call("Hm."), "stop", "exact"),
-        ({}, "Hm.", "stop", "not read"),
-        ({}, call("Hm."), "length", "not read"),
-        ({"repaired": ["fence", "blanks"]}, call("Hm."), "stop", "repaired"),
+        (call("Hm."), "stop", "exact"),
+        ("Hm.", "stop", "not read"),
+        (call("Hm."), "length", "not read"),
+        (f"```\n{call('Hm.')}\n```", "stop", "repaired"),
     ],
 )
-def test_verdicts(facts: dict[str, Any], text: str, finish: str, verdict: str) -> None:
-    react = get("react")
-    template = replace(
-        react, read=lambda reply, *more: replace(react.read(reply, *more), reply=facts)
-    )  # type: ignore[type-var, attr-defined]
-    message = {"role": "assistant", "content": text}
-    reply = _checked("a", template, ChatReply((message,), Usage(), finish=(finish,)))
+def test_verdicts(text: str, finish: str, verdict: str) -> None:
+    prompt = Prompt("a", [{"role": "user", "content": "How many?"}])
+    answered = ChatReply(({"role": "assistant", "content": text},), Usage(), finish=(finish,))
+    reply = _checked(prompt, COMMON_WORLD, get("react"), answered)
     assert reply.verdict == verdict
-    assert (reply.why == "fence, blanks") == (verdict == "repaired")
+    assert ("fence" in reply.why) == (verdict == "repaired")
     assert FormatReport("m", "react", [reply]).rate(verdict).hits == 1
 
 
@@ -107,7 +104,7 @@ def test_the_command_asks_a_model_in_this_process(tiny: Path, tmp_path: Path) ->
         (["--format-only", "FILE"], "it needs --model"),
         (["--format-only", "FILE", "--model", "m", "--compare", "x"], "has no runs to judge"),
         (["--format-only", "FILE", "--model", "m", "--reference", "x"], "leave out --reference"),
-        (["--format-only", "nowhere", "--model", "m", "--base-url", "http://x"], "cannot be read"),
+        (["--format-only", "nowhere", "--model", "m", "--base-url", "http://x"], "cannot read"),
     ],
 )
 def test_what_does_not_go_together(flags: list[str], reason: str, tmp_path: Path) -> None:
@@ -115,5 +112,5 @@ def test_what_does_not_go_together(flags: list[str], reason: str, tmp_path: Path
     done = CliRunner().invoke(
         trainer_app(), ["eval", *(str(file) if f == "FILE" else f for f in flags)]
     )
-    assert isinstance(done.exception, TrainerError)
+    assert isinstance(done.exception, TreegraftError)
     assert reason in str(done.exception)
