@@ -1,20 +1,20 @@
 """Prompts in a file of any kind: what a model is asked, without the answers.
 
-A file is a JSON list, JSON lines, or plain text with one prompt per line. A record is a row of
-ours, a task of a benchmark, or a conversation in a known format; what it asks is what comes before
-the first reply.
+A file is of any kind that `records` reads, or plain text with one prompt per line. A record is a
+row of ours, a task of a benchmark, or a conversation in a known format; what it asks is what comes
+before the first reply.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from engine.templates.base import Message
 from trainer.data.formats.values import tools
+from trainer.data.records import read_file
 from trainer.errors import RowError, TrainerError, WrongValue
-from treegraft.text_files import read_text
 
 _CONVERSATIONS = ("messages", "conversations", "prompt")
 _TEXTS = ("prompt", "question", "query", "instruction", "problem", "task", "goal", "text", "input")
@@ -47,36 +47,17 @@ def read_prompts(file: Path) -> list[Prompt]:
     """Return the prompts in a file.
 
     Raises:
-        FileError: It cannot be read.
-        TrainerError: It holds no prompt, or a record has none; names the record.
+        TreegraftError: It cannot be read, holds no prompt, or a record has none; names the record.
     """
     prompts = []
-    for place, record in _records(file, read_text(file)):
+    for record in read_file(file, plain_text=True):
         try:
-            prompts.append(_prompt(place, record))
+            prompts.append(_prompt(record.place, record.value))
         except (RowError, WrongValue) as error:
-            raise TrainerError(f"{file}: {place}: {error}") from error
+            raise TrainerError(f"{file}: {record.place}: {error}") from error
     if not prompts:
         raise TrainerError(f"{file}: holds no prompt")
     return prompts
-
-
-def _records(file: Path, text: str) -> Iterator[tuple[str, Any]]:
-    lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
-    if text.lstrip().startswith("["):
-        try:
-            records = json.loads(text)
-        except ValueError:
-            records = None
-        if isinstance(records, list):
-            yield from ((f"record {n}", record) for n, record in enumerate(records, 1))
-            return
-    written_as_json = bool(lines) and lines[0][1].lstrip().startswith("{")
-    for number, line in lines:
-        try:
-            yield f"line {number}", json.loads(line) if written_as_json else line.strip()
-        except ValueError as error:
-            raise TrainerError(f"{file}: line {number}: not valid JSON ({error})") from error
 
 
 def _prompt(place: str, record: Any) -> Prompt:

@@ -41,8 +41,12 @@ class Record:
     value: Any
 
 
-def read_file(file: Path) -> Iterator[Record]:
+def read_file(file: Path, *, plain_text: bool = False) -> Iterator[Record]:
     """Yield the records of a file, of a folder that `datasets` saved, or of the hub.
+
+    Args:
+        file: Its path, or the name of a data set of the hub.
+        plain_text: Whether a file of text that is not JSON holds one record, a text, per line.
 
     Raises:
         TrainerError: There is no such thing, or it cannot be read; names the record.
@@ -54,7 +58,7 @@ def read_file(file: Path) -> Iterator[Record]:
             yield from _numbered(_of_folder(file))
         else:
             with BufferedReader(cast(Any, open_file(file))) as stream:
-                yield from _of_stream(file, stream)
+                yield from _of_stream(file, stream, plain_text)
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise TrainerError(f"{file}: cannot be read: {reason}") from error
@@ -97,7 +101,7 @@ def _numbered(values: Iterable[Any]) -> Iterator[Record]:
     return (Record(number, f"record {number}", value) for number, value in enumerate(values, 1))
 
 
-def _of_stream(file: Path, stream: BufferedReader) -> Iterator[Record]:
+def _of_stream(file: Path, stream: BufferedReader, plain_text: bool) -> Iterator[Record]:
     name, magic = file.name.lower(), stream.peek(8)[:8]
     if magic[:2] == b"\x1f\x8b":
         stream = BufferedReader(cast(Any, gzip.GzipFile(fileobj=stream)))
@@ -108,11 +112,20 @@ def _of_stream(file: Path, stream: BufferedReader) -> Iterator[Record]:
         yield from _numbered(_of_arrow(file, stream))
     elif name.endswith((".csv", ".tsv")):
         yield from _of_csv(file, stream, "\t" if name.endswith(".tsv") else ",")
+    elif plain_text and not _is_json(name, stream):
+        lines = _lines(file, stream, json.detect_encoding(stream.peek(4)[:4]))
+        yield from (Record(n, f"line {n}", line.strip()) for n, line in lines if line.strip())
     else:
         yield from _of_json(file, stream)
 
 
 # JSON
+
+
+def _is_json(name: str, stream: BufferedReader) -> bool:
+    head = stream.peek(4096)
+    text = head.decode(json.detect_encoding(head), "ignore").lstrip()
+    return not name.endswith(".txt") and text[:1] in ("[", "{")
 
 
 def _of_json(file: Path, stream: BufferedReader) -> Iterator[Record]:

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 import environments
@@ -113,6 +115,7 @@ def test_words_of_a_template_are_no_sign() -> None:
         ("parquet.jsonl", json.dumps({"messages": json.dumps(user(LONG)), "tools": "[]"})),
         ("share.json", json.dumps([{"conversations": [{"from": "human", "value": LONG}]}])),
         ("alpaca.json", json.dumps([{"instruction": LONG, "input": "", "output": "3"}])),
+        ("tasks.csv", f'question,gold\n"{LONG}",3\n'),
         ("bom.jsonl", "\ufeff" + json.dumps({"query": LONG, "query_id": 1}) + "\r\n"),
     ],
 )
@@ -121,6 +124,13 @@ def test_held_out_tasks_come_in_files_of_any_kind(name: str, text: str, tmp_path
     known = read_held_out([tmp_path / name], test_splits=False)
     (found,) = known.find(rows(user(LONG))).values()
     assert found.task.endswith(f"of {tmp_path / name}")
+
+
+def test_held_out_tasks_come_in_parquet(tmp_path: Path) -> None:
+    table = pyarrow.table({"question": [LONG], "db_id": ["x"]})
+    pyarrow.parquet.write_table(table, tmp_path / "tasks.parquet")
+    known = read_held_out([tmp_path / "tasks.parquet"], test_splits=False)
+    assert len(known.find(rows(user(LONG)))) == 1
 
 
 def test_a_run_is_held_out_by_its_tasks(tmp_path: Path) -> None:
