@@ -49,6 +49,8 @@ def read_prompts(file: Path) -> list[Prompt]:
     Raises:
         TreegraftError: It cannot be read, holds no prompt, or a record has none; names the record.
     """
+    if not file.exists() and not file.is_symlink():
+        raise TrainerError(f"{file}: no such file; name a file of prompts, tasks or rows")
     prompts = []
     for record in read_file(file, plain_text=True):
         try:

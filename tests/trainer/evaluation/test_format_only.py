@@ -104,7 +104,7 @@ def test_the_command_asks_a_model_in_this_process(tiny: Path, tmp_path: Path) ->
         (["--format-only", "FILE"], "it needs --model"),
         (["--format-only", "FILE", "--model", "m", "--compare", "x"], "has no runs to judge"),
         (["--format-only", "FILE", "--model", "m", "--reference", "x"], "leave out --reference"),
-        (["--format-only", "nowhere", "--model", "m", "--base-url", "http://x"], "cannot read"),
+        (["--format-only", "nowhere", "--model", "m", "--base-url", "http://x"], "no such file"),
     ],
 )
 def test_what_does_not_go_together(flags: list[str], reason: str, tmp_path: Path) -> None:
