@@ -64,7 +64,8 @@ def test_nothing_outlives_a_killed_engine(name: str, count: int, temp: Path) -> 
         # Of each a node; of each that is busy another node and two daemons; all have sessions of
         # their own. One of two daemons is a new process all the time, and one look may miss it.
         seen: set[int] = set()
-        wait_for(lambda: seen.update(faults.sessions(mark)) or len(seen) >= count + 3 * count // 2)
+        enough = count + 3 * count // 2
+        wait_for(lambda: seen.update(faults.sessions(mark)) or len(seen) >= enough, 90)
         known = faults.descendants(engine.pid)
         held = faults.containers(owner) if name == "docker" else ["none"] * count
         assert len(held) == count

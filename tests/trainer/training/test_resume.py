@@ -98,13 +98,14 @@ def test_a_killed_command_goes_on(options: SftOptions) -> None:
     flags = [
         f"--{name}={value}"
         for name, value in values.items()
-        if value is not None and not isinstance(value, bool)
+        if value is not None and not isinstance(value, bool | tuple)
     ]
     command = [sys.executable, "-m", "trainer", "sft", *flags, "--no-bf16", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as killed:
         # The first is whole when the second is begun, which the kill may leave half written.
         while not (options.output_dir / "checkpoint-20").exists() and killed.poll() is None:
             time.sleep(0.01)
+        assert killed.poll() is None, killed.communicate()[1].decode()
         killed.kill()
     assert not (options.output_dir / "config.json").exists()
     done = sft(replace(given, resume_from_checkpoint=True))

@@ -375,7 +375,7 @@ def test_training_stops_when_the_held_out_loss_rises(options: SftOptions, tmp_pa
         ({"agent_ratio": 0.5}, "--agent-ratio needs --general-data"),
         (
             {"agent_ratio": 0.0, "general_data": Path("g")},
-            "--agent-ratio 0: must be above 0 and at most 1",
+            "--agent-ratio 0.0: must be above 0",
         ),
         (
             {"agent_loss_weight": 1.5, "general_data": Path("g")},
