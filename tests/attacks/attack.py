@@ -112,6 +112,10 @@ class Query:
     code: str = ""
 
 
+class Unseen(Exception):
+    """Only root can see whether an attack reached its aim."""
+
+
 @dataclass(frozen=True, slots=True)
 class Trial:
     """The result of one attack.
@@ -121,9 +125,11 @@ class Trial:
         broken: promises that were not kept, besides the outcome.
         seen: what the agent saw.
         seconds: how long it took.
+        unseen: why this user cannot see what happened; "" if the outcome is known.
     """
 
     outcome: Outcome
     broken: tuple[str, ...] = ()
     seen: str = ""
     seconds: float = field(default=0.0, compare=False)
+    unseen: str = ""

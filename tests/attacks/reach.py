@@ -11,7 +11,7 @@ from pathlib import Path
 from sandbox.backends import BACKENDS
 from sandbox.branching import BranchingSandbox
 from sandbox.protocol import ROOT_NODE, StepLimits
-from tests.attacks.attack import Reached
+from tests.attacks.attack import Reached, Unseen
 from tests.attacks.bait import VARIABLE
 from tests.attacks.scene import QUOTA, Scene
 
@@ -178,7 +178,10 @@ def supervisor_holds(most: int) -> Reached:
     """The supervisor has more open files than it opened itself."""
 
     def reached(scene: Scene) -> bool:
-        return len(os.listdir(f"/proc/{scene.supervisor()}/fd")) > most
+        try:
+            return len(os.listdir(f"/proc/{scene.supervisor()}/fd")) > most
+        except PermissionError as error:
+            raise Unseen("the supervisor's open files") from error
 
     return reached
 

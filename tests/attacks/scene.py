@@ -11,7 +11,17 @@ from sandbox.branching import BranchingSandbox
 from sandbox.errors import SandboxError
 from sandbox.program import Program, inside
 from sandbox.protocol import ROOT_NODE, Quota, Result, StepLimits
-from tests.attacks.attack import CONTAINED, NOT_RUN, OPEN, SHARED, STOPPED, Attack, Outcome, Trial
+from tests.attacks.attack import (
+    CONTAINED,
+    NOT_RUN,
+    OPEN,
+    SHARED,
+    STOPPED,
+    Attack,
+    Outcome,
+    Trial,
+    Unseen,
+)
 from tests.attacks.bait import MARK, Bait
 
 QUOTA = Quota(memory_bytes=256 << 20, disk_bytes=16 << 20, inodes=2000, pids=64)
@@ -93,11 +103,19 @@ class Scene:
         self._run(attack)
         took = time.monotonic() - started
         broken = self._in_time(attack, took)
-        outcome = self._outcome(attack)
+        unseen = ""
+        try:
+            outcome = self._outcome(attack)
+        except Unseen as error:
+            outcome, unseen = NOT_RUN, str(error)
         broken += self._look_over(attack)
         seen = "; ".join(_short(result) for result in self.results)
         return Trial(
-            outcome, tuple(broken), _plain(f"{self.crash} {seen}"), time.monotonic() - started
+            outcome,
+            tuple(broken),
+            _plain(f"{self.crash} {seen}"),
+            time.monotonic() - started,
+            unseen,
         )
 
     def probe(self, code: str, parent: str = "base", limits: StepLimits = PROBE) -> Result:

@@ -197,7 +197,7 @@ def test_slow_queries_time_out(worker: QueryWorker, database: Path, sql: str) ->
         (f"{FLOOD} json_group_array(hex(zeroblob(5000))) FROM n", {"too_big", "memory", "timeout"}),
         (f"{FLOOD} max(x) FROM (SELECT i, zeroblob(99999 + i % 9) x FROM n ORDER BY 2)", None),
         ("SELECT " + ", ".join(["hex(zeroblob(90000))"] * 1500), {"memory"}),
-        ("SELECT " + "(" * 5000 + "1" + ")" * 5000, {"sql"}),
+        ("SELECT " + "NOT " * 5000 + "1", {"sql"}),
         ("SELECT '" + "x" * 200_000 + "'", {"too_big"}),
     ],
 )
