@@ -68,7 +68,7 @@ def resumable() -> Iterator[None]:
         raise typer.Exit(130) from None
 
 
-_ABOUT_NAMES = ("embedded null byte", "Symlink loop from ")
+_ABOUT_NAMES = ("embedded null byte", "embedded null character", "Symlink loop from ")
 """What Python says about a file's name, but not as an OSError."""
 
 
@@ -101,7 +101,7 @@ def guarded(application: Any, arguments: Sequence[str] | None = None) -> int:
         place = error.filename or "standard output, or a file"
         return _refuse(f"{os.fsdecode(place)}: {reason(error)}")
     except (ValueError, RuntimeError) as error:
-        if not str(error).startswith(_ABOUT_NAMES):
+        if not any(words in str(error) for words in _ABOUT_NAMES):
             raise
         return _refuse(f"{error}: name another file or folder")
     return 0

@@ -49,7 +49,7 @@ def _told(file: Path, target: Path | int = 1) -> Iterator[None]:
         with told(f"cannot write {file}", file, *also):
             yield
     except ValueError as error:
-        if "null byte" not in str(error):
+        if "embedded null" not in str(error):
             raise
         raise FileError(f"cannot write {str(file)!r}: {error}") from error
 

@@ -139,7 +139,7 @@ def test_what_is_no_file_is_told(read: Callable[[Path], object], tmp_path: Path)
         (tmp_path, "Is a directory; name a file"),
         (Path("/dev/zero"), "it is a device"),
         (tmp_path / "gone", "No such file or directory; check the name"),
-        (Path("a\0b"), "null byte"),
+        (Path("a\0b"), "embedded null"),
     ):
         with pytest.raises(FileError, match=told):
             read(file)

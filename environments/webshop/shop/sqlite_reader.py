@@ -2,35 +2,39 @@
 
 import os
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
 
 class Reader:
-    """One file, opened on first use in each process.
+    """One file, opened on first use in each thread of each process.
 
-    Processes that read the same file share its pages in the system's cache; SQLite itself holds two
-    megabytes. (Memory-mapped pages are no faster, and count as memory of each process.)
+    Threads that share a connection share its prepared statements, and so take rows from one
+    another; and no connection may cross a fork. What reads the same file shares its pages in the
+    system's cache; SQLite itself holds two megabytes per connection. (Memory-mapped pages are no
+    faster, and count as memory of each process.)
     """
 
     def __init__(self, path: Path) -> None:
         self._address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
-        self._process = 0
-        self._connection: sqlite3.Connection
+        self._opened: dict[tuple[int, int], sqlite3.Connection] = {}  # by process and thread
 
     def all(self, query: str, *values: Any) -> sqlite3.Cursor:
-        """SQLite is built for threads (its default), but no connection may cross a fork."""
-        if self._process != os.getpid():
-            connection = sqlite3.connect(self._address, uri=True, check_same_thread=False)
-            self._connection, self._process = connection, os.getpid()
-        return self._connection.execute(query, values)
+        """Return the rows of a query."""
+        place = os.getpid(), threading.get_ident()
+        if place not in self._opened:
+            self._opened[place] = sqlite3.connect(self._address, uri=True, check_same_thread=False)
+        return self._opened[place].execute(query, values)
 
     def one(self, query: str, *values: Any) -> Any:
         """Return the first row, or None."""
         return self.all(query, *values).fetchone()
 
     def close(self) -> None:
-        """The next use opens it again."""
-        if self._process == os.getpid():
-            self._connection.close()
-            self._process = 0
+        """Close the connections of this process; the next use opens one again."""
+        for place in [place for place in self._opened if place[0] == os.getpid()]:
+            self._opened.pop(place).close()
+
+    def __del__(self) -> None:
+        self.close()

@@ -17,6 +17,7 @@ from engine.export.filters import Filters
 from engine.runs.codec import dumps, tree_to_dict
 from engine.runs.stats import stats
 from engine.runs.store import Store
+from tests.support.sandboxes import require
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "runs_of_0_1"
 RUNS = ("demonstrated", "searched", "student_first", "teacher")
@@ -44,6 +45,8 @@ def old(tmp_path: Path) -> Path:
 
 
 def explore(flags: str, out: Path) -> subprocess.CompletedProcess[str]:
+    if "--sandbox bubblewrap" in flags:
+        require("bubblewrap")
     words = [sys.executable, "-m", "engine", "explore", *flags.split(), "--out", str(out), "--json"]
     return subprocess.run(words, capture_output=True, text=True, timeout=120)
 

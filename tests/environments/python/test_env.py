@@ -163,15 +163,15 @@ def test_a_package_that_is_not_there_is_no_mistake_of_the_agents(env: ToolEnv) -
 def test_tasks_do_not_see_each_other(env: ToolEnv) -> None:
     start(env, WITH_FILES)
     see(env, "python", code="import sys, random; sys.left = 1; y = 2; random.seed(5)")
-    see(env, "python", code="open('/tmp/left', 'w').write('x')")
+    see(env, "python", code="open('left', 'w').write('x')")
     before = env.snapshot()
     start(env)
     assert "NameError" in see(env, "python", code="y")[0]
-    assert see(env, "python", code="import sys, os; hasattr(sys, 'left'), os.listdir('/tmp')")[
-        0
-    ] == ("(False, [])")
+    assert see(
+        env, "python", code="import sys, os; hasattr(sys, 'left'), os.path.exists('left')"
+    )[0] == ("(False, False)")
     env.restore(before)
-    assert see(env, "python", code="y, open('/tmp/left').read(), sys.left")[0] == "(2, 'x', 1)"
+    assert see(env, "python", code="y, open('left').read(), sys.left")[0] == "(2, 'x', 1)"
     assert see(env, "list_files")[0].startswith("in.txt")
     env.release(before)
 

@@ -1,5 +1,6 @@
 """What the agent reads: descriptions of tables, and rows as text."""
 
+import csv
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,8 +83,12 @@ def test_notes_that_lack_columns_or_say_nothing_new(schema: Schema) -> None:
 def test_notes_that_are_not_csv_are_named(schema: Schema) -> None:
     data = b"original_column_name,column_description\nid," + b"x" * 200_000 + b"\n"
     folder = write_notes(schema, "maker.csv", data)
-    with pytest.raises(DataError, match="maker.csv: field larger than"):
-        descriptions(folder, "maker")
+    before = csv.field_size_limit(1 << 17)  # other readers raise it for the whole process
+    try:
+        with pytest.raises(DataError, match="maker.csv: field larger than"):
+            descriptions(folder, "maker")
+    finally:
+        csv.field_size_limit(before)
 
 
 def test_rows_are_aligned_and_null_is_not_text() -> None:
