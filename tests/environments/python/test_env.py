@@ -167,9 +167,9 @@ def test_tasks_do_not_see_each_other(env: ToolEnv) -> None:
     before = env.snapshot()
     start(env)
     assert "NameError" in see(env, "python", code="y")[0]
-    assert see(
-        env, "python", code="import sys, os; hasattr(sys, 'left'), os.path.exists('left')"
-    )[0] == ("(False, False)")
+    assert see(env, "python", code="import sys, os; hasattr(sys, 'left'), os.path.exists('left')")[
+        0
+    ] == ("(False, False)")
     env.restore(before)
     assert see(env, "python", code="y, open('left').read(), sys.left")[0] == "(2, 'x', 1)"
     assert see(env, "list_files")[0].startswith("in.txt")
