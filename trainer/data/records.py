@@ -112,7 +112,7 @@ def _of_stream(file: Path, stream: BufferedReader, plain_text: bool) -> Iterator
         yield from _numbered(_of_arrow(file, stream))
     elif name.endswith((".csv", ".tsv")):
         yield from _of_csv(file, stream, "\t" if name.endswith(".tsv") else ",")
-    elif plain_text and not _is_json(name, stream):
+    elif plain_text and (name.endswith(".txt") or _first_character(stream) not in ("[", "{")):
         lines = _lines(file, stream, json.detect_encoding(stream.peek(4)[:4]))
         yield from (Record(n, f"line {n}", line.strip()) for n, line in lines if line.strip())
     else:
@@ -122,16 +122,15 @@ def _of_stream(file: Path, stream: BufferedReader, plain_text: bool) -> Iterator
 # JSON
 
 
-def _is_json(name: str, stream: BufferedReader) -> bool:
+def _first_character(stream: BufferedReader) -> str:
+    """Return the first character that is not blank, without taking it; "" if there is none."""
     head = stream.peek(4096)
-    text = head.decode(json.detect_encoding(head), "ignore").lstrip()
-    return not name.endswith(".txt") and text[:1] in ("[", "{")
+    return head.decode(json.detect_encoding(head), "ignore").lstrip()[:1]
 
 
 def _of_json(file: Path, stream: BufferedReader) -> Iterator[Record]:
-    head = stream.peek(4096)
-    encoding = json.detect_encoding(head)
-    if head.decode(encoding, "ignore").lstrip()[:1] == "[":
+    encoding = json.detect_encoding(stream.peek(4)[:4])
+    if _first_character(stream) == "[":
         yield from _of_list(file, stream.read(), encoding)
         return
     lines = _lines(file, stream, encoding)
