@@ -4,12 +4,13 @@ from environments.base import Outcome, Snapshot, ToolEnv
 from environments.demonstrable import Demonstrable
 from environments.errors import BadOutcome, DataError, NoSolution, UnknownEnvironment
 from environments.registry import make, register_all
-from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool
+from environments.tools import GIVE_UP, NO_ARGUMENTS, SAY, Tool
 from environments.types import Action, Step, Task, Trajectory
 
 __all__ = [
     "GIVE_UP",
     "NO_ARGUMENTS",
+    "SAY",
     "Action",
     "BadOutcome",
     "DataError",

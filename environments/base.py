@@ -4,19 +4,26 @@
 observations and rewards as after the `snapshot()` that returned `s`; and nothing done in between
 changes a snapshot. `tests/environments/test_contract.py` proves it for every registered one.
 
-A subclass defines `tools`, `instructions`, `load_tasks` and `act`. If acting changes something, it
-also defines `begin`, `save`, `load` and, where a saved state holds resources, `free`. If it knows
-how its tasks are solved, it defines `solution` (see `Demonstrable`). It does not limit depth, calls
-or seconds: limits belong to the search (a `TimeLimit` wrapper would break `restore`).
+A subclass defines `tools` (or `tools_of`, if tasks differ in their tools), `instructions`,
+`load_tasks` and `act`. If acting changes something, it also defines `begin`, `save`, `load` and,
+where a saved state holds resources, `free`. If it knows how its tasks are solved, it defines
+`solution` (see `Demonstrable`). It does not limit depth, calls or seconds: limits belong to the
+search (a `TimeLimit` wrapper would break `restore`).
+
+These methods may be coroutine functions (`async def act`). A search awaits them on its event loop,
+without threads; the methods of Gymnasium, such as `step`, then use an event loop of their own.
 """
 
+import asyncio
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from inspect import isawaitable, iscoroutinefunction
 from math import nan
-from typing import Any
+from typing import Any, TypeVar
 
 import gymnasium
 
@@ -26,6 +33,8 @@ from environments.errors import BadOutcome
 from environments.spaces import AnyText, ToolCall
 from environments.tools import GIVE_UP, Tool, violation
 from environments.types import Action, Task
+
+T = TypeVar("T")
 
 _ROUNDING = 1e-9  # a sum of partial rewards may miss 0 or 1 by this
 
@@ -67,6 +76,7 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         sandbox: what confines the agent's code and queries ("auto", "docker", "process", ...).
 
     Attributes:
+        tools: what every policy may call; see `tools_of` for tasks that differ.
         instructions: the rules of this world, shown to every policy before any task.
         sandboxed: whether the agent's code or queries run in the sandbox.
         instant: whether `step`, `snapshot`, `restore` and `release` take a few milliseconds at
@@ -76,6 +86,9 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         observation_chars: characters of an observation at most; what is longer is cut, and says
             how much was left out.
         strict: whether a bad record of the data is refused; else it is told and left out.
+        branching: how a state is saved and restored, in a few words, for `engine envs`.
+        extra: the optional dependencies that this environment needs, as in
+            `pip install 'treegraft[EXTRA]'`; "" if it needs none.
         task: the current task; None before the first `reset`.
     """
 
@@ -87,6 +100,8 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
     call_seconds: float = 900.0  # more than the wait for a sandbox's memory
     observation_chars: int = OBSERVATION_CHARS
     strict: bool = False
+    branching: str = "a value"
+    extra: str = ""
 
     def __init__(
         self, *, data: str | None = None, split: str | None = None, sandbox: str = "auto"
@@ -102,16 +117,32 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         """All tasks of the data and split, in the data's order; read on first use."""
         return self.load_tasks()
 
+    @cached_property
+    def asynchronous(self) -> bool:
+        """Whether a method that a subclass defines is a coroutine function."""
+        hooks = (self.begin, self.act, self.save, self.load, self.free, self.end)
+        return any(map(iscoroutinefunction, hooks))
+
+    def tools_of(self, task: Task) -> tuple[Tool, ...]:
+        """Return the tools of `task`: by default `tools`. The result depends on `task` only."""
+        return self.tools
+
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[str, dict[str, Any]]:
         """Start `options["task"]`, or a random task; the observation is the task's prompt."""
+        return self._now(self.reset_async(seed=seed, options=options))
+
+    async def reset_async(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[str, dict[str, Any]]:
+        """See `reset`; for the event loop on which the coroutines of an asynchronous world run."""
         super().reset(seed=seed)
         task = (options or {}).get("task")
-        self.task = task or self.tasks[int(self.np_random.integers(len(self.tasks)))]
+        task = task or self.tasks[int(self.np_random.integers(len(self.tasks)))]
         self._over = False
-        self.begin(self.task)
-        return self.task.prompt, {}
+        await self._start(task)
+        return task.prompt, {}
 
     def step(self, action: Action) -> tuple[str, float, bool, bool, dict[str, Any]]:
         """Play `action`.
@@ -121,9 +152,13 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
             sandbox.SandboxError: the sandbox failed, not the agent.
             BadOutcome: `act` returned no reward from 0 to 1, or facts that are not JSON.
         """
+        return self._now(self.step_async(action))
+
+    async def step_async(self, action: Action) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """See `step` and `reset_async`."""
         if self.task is None or self._over:
             raise RuntimeError("step() needs a task that is not over: call reset() or restore()")
-        outcome = self._dispatch(action)
+        outcome = await self._dispatch(action, self.task)
         if not isinstance(outcome, Outcome):
             name, given = type(self).__name__, type(outcome).__name__
             raise BadOutcome(f"{name}.act returned {given}, not an Outcome")
@@ -156,31 +191,77 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
             raise BadOutcome(f"{who} info that is not JSON ({error})") from error
         return min(max(reward, 0.0), 1.0), info
 
-    def _dispatch(self, action: Action) -> Outcome:
-        wrong = violation(action, self.tools)
+    async def _dispatch(self, action: Action, task: Task) -> Outcome:
+        wrong = violation(action, self.tools_of(task))
         if wrong is not None:
             return Outcome(f"error: {wrong.message}", info={"error": wrong.kind})
         if action.tool == GIVE_UP.name:
             return Outcome("gave up", terminated=True, info={"gave_up": True})
-        return self.act(action)
+        # A world may keep what it is given, and change it: a tree needs it as it was.
+        own = replace(action, arguments=deepcopy(dict(action.arguments)))
+        outcome: Outcome = await _awaited(self.act(own))
+        return outcome
+
+    async def _start(self, task: Task) -> None:
+        self.task = task
+        self.action_space = ToolCall(self.tools_of(task))
+        await _awaited(self.begin(task))
 
     def snapshot(self) -> Snapshot:
         """Save this state; `restore` can return to it any number of times."""
+        return self._now(self.snapshot_async())
+
+    async def snapshot_async(self) -> Snapshot:
+        """See `snapshot` and `reset_async`."""
         if self.task is None:
             raise RuntimeError("snapshot() needs a task: call reset()")
-        return Snapshot(self.task, self._over, self.save())
+        return Snapshot(self.task, self._over, await _awaited(self.save()))
 
     def restore(self, snapshot: Snapshot) -> None:
         """Return to a saved state of any task; on `StateLost` the search replays the path."""
+        self._now(self.restore_async(snapshot))
+
+    async def restore_async(self, snapshot: Snapshot) -> None:
+        """See `restore` and `reset_async`."""
         if self.task is not snapshot.task:
-            self.task = snapshot.task
-            self.begin(snapshot.task)
+            await self._start(snapshot.task)
         self._over = snapshot.over
-        self.load(snapshot.state)
+        await _awaited(self.load(snapshot.state))
 
     def release(self, snapshot: Snapshot) -> None:
         """Free the resources of a snapshot, which must not be restored afterwards."""
-        self.free(snapshot.state)
+        self._now(self.release_async(snapshot))
+
+    async def release_async(self, snapshot: Snapshot) -> None:
+        """See `release` and `reset_async`."""
+        await _awaited(self.free(snapshot.state))
+
+    def close(self) -> None:
+        """Free what this environment holds, any number of times."""
+        self._now(self.close_async())
+        if "_loop" in self.__dict__:
+            self.__dict__.pop("_loop").close()
+
+    async def close_async(self) -> None:
+        """See `close` and `reset_async`."""
+        await _awaited(self.end())
+
+    @cached_property
+    def _loop(self) -> asyncio.Runner:
+        """The event loop of an asynchronous world that is not on that of a search."""
+        return asyncio.Runner()
+
+    def _now(self, call: Coroutine[Any, Any, T]) -> T:
+        """Run `call` to its end. That of a world without coroutines never waits."""
+        if self.asynchronous:
+            return self._loop.run(call)
+        try:
+            call.send(None)
+        except StopIteration as done:
+            found: T = done.value
+            return found
+        call.close()
+        raise RuntimeError(f"{type(self).__name__} waits in a method that is not a coroutine")
 
     def data_state(self) -> Mapping[str, str]:
         """Return a text for each file that tasks are played on, equal while the file is the same.
@@ -198,18 +279,32 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         """
 
     @abstractmethod
-    def act(self, action: Action) -> Outcome:
-        """Play a call that is valid for its tool's schema. The base class handles `give_up`."""
+    def act(self, action: Action) -> Outcome | Awaitable[Outcome]:
+        """Play a call that is valid for its tool's schema. The base class handles `give_up`.
 
-    def begin(self, task: Task) -> None:
+        The arguments are a copy of the agent's: they may be kept and changed.
+        """
+
+    def begin(self, task: Task) -> None | Awaitable[None]:
         """Set up the start state of `task`, which `self.task` holds already."""
+        return None
 
     def save(self) -> Any:
         """Return this state, for `load`; None if acting changes nothing."""
         return None
 
-    def load(self, state: Any) -> None:
+    def load(self, state: Any) -> None | Awaitable[None]:
         """Make a saved state the current one."""
+        return None
 
-    def free(self, state: Any) -> None:
+    def free(self, state: Any) -> None | Awaitable[None]:
         """Free the resources of a saved state."""
+        return None
+
+    def end(self) -> None | Awaitable[None]:
+        """Free what this environment holds; called by `close`, more than once."""
+        return None
+
+
+async def _awaited(found: Any) -> Any:
+    return await found if isawaitable(found) else found

@@ -49,6 +49,12 @@ class Tool:
 
 GIVE_UP = Tool("give_up", "End the task without an answer.", NO_ARGUMENTS)
 
+SAY = Tool("say", "Say something to the user.", text_arguments(text="What you say."))
+"""Speaks to the user, where a world allows it: what a reply without a call is read as.
+
+The world decides what follows. Its observation is the user's answer, or the task is over.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Violation:
