@@ -1,4 +1,4 @@
-"""Tokens and terms of the shop's search, against Lucene's own."""
+"""Tokens and terms of the search, against Lucene's own."""
 
 import json
 from pathlib import Path
@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from environments.webshop.lucene.analysis import terms
-from environments.webshop.lucene.stemming import stem
-from environments.webshop.lucene.tokens import LONGEST, tokenize
+from environments.ranking.analysis import terms
+from environments.ranking.stemming import stem
+from environments.ranking.tokens import LONGEST, tokenize
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden/lucene_analysis.json").read_text())
 

@@ -6,8 +6,8 @@ LowerCaseFilter, StopFilter, PorterStemFilter. The same one reads products and q
 
 from collections.abc import Iterator
 
-from environments.webshop.lucene.stemming import stem
-from environments.webshop.lucene.tokens import tokenize
+from environments.ranking.stemming import stem
+from environments.ranking.tokens import tokenize
 
 VERSION = 1
 """Raised with every change of what a text's terms are: indexes that were made before are stale."""

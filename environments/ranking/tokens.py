@@ -11,7 +11,7 @@ The grammar is written over classes of characters (`characters`), a letter each.
 import re
 from collections.abc import Iterator
 
-from environments.webshop.lucene.characters import classify
+from environments.ranking.characters import classify
 
 LONGEST = 255
 """UTF-16 units, since that is what Java counts."""

@@ -1,6 +1,6 @@
 """Which class a character has for the tokenizer: one byte a code point.
 
-The classes are frozen at the Unicode version of the Lucene that built the original's index. A
+The classes are frozen at the Unicode version of the Lucene that built WebShop's index. A
 library's tables move with each Unicode release: the colon, part of a word in 9.0 ("color:red" is
 one token), has left Word_Break=MidLetter since, and the stars of shop texts ("★") are no longer
 pictographs.

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.webshop.lucene.blocks import Blocks
+from environments.ranking.blocks import Blocks
 
 
 class Postings(NamedTuple):

@@ -1,4 +1,4 @@
-"""A cache of files that take long to build from a shop's files, keyed by their content."""
+"""A cache of files that take long to build from a world's data, keyed by their content."""
 
 import fcntl
 import os
@@ -9,11 +9,11 @@ from pathlib import Path
 from treegraft.errors import TreegraftError
 
 
-def default_folder() -> Path:
-    """Return `treegraft/webshop` in the user's cache folder (XDG Base Directory Specification)."""
+def default_folder(world: str = "webshop") -> Path:
+    """Return the world's folder in the user's cache folder (XDG Base Directory Specification)."""
     chosen = os.environ.get("XDG_CACHE_HOME", "")
     base = Path(chosen) if os.path.isabs(chosen) else Path.home() / ".cache"
-    return base / "treegraft" / "webshop"
+    return base / "treegraft" / world
 
 
 class NotWritable(TreegraftError):

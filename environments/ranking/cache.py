@@ -5,11 +5,11 @@ import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from environments.webshop.lucene import analysis
-from environments.webshop.lucene.index import Index
-from environments.webshop.lucene.postings import build
-from environments.webshop.lucene.storage import Damaged, read_arrays, write_arrays
-from environments.webshop.shop.built_files import build_once
+from environments.built_files import build_once
+from environments.ranking import analysis
+from environments.ranking.index import Index
+from environments.ranking.postings import build
+from environments.ranking.storage import Damaged, read_arrays, write_arrays
 
 FORMAT = 1
 """Raised with every change of the arrays' names, kinds or meaning."""

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.webshop.lucene.analysis import token_term
-from environments.webshop.lucene.blocks import Blocks
-from environments.webshop.lucene.bm25 import inverse_norms
-from environments.webshop.lucene.invert import invert
-from environments.webshop.lucene.storage import Arrays
-from environments.webshop.lucene.strings import encode, pack
-from environments.webshop.lucene.tokens import tokenize
+from environments.ranking.analysis import token_term
+from environments.ranking.blocks import Blocks
+from environments.ranking.bm25 import inverse_norms
+from environments.ranking.invert import invert
+from environments.ranking.storage import Arrays
+from environments.ranking.strings import encode, pack
+from environments.ranking.tokens import tokenize
 
 _STOP = -1
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from environments.webshop.lucene import bm25
-from environments.webshop.lucene.analysis import terms
-from environments.webshop.lucene.strings import Strings, encode
+from environments.ranking import bm25
+from environments.ranking.analysis import terms
+from environments.ranking.strings import Strings, encode
 
 
 class Index:
