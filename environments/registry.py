@@ -19,6 +19,7 @@ ENTRY_POINTS = {
     "database": "environments.sql.writable:DatabaseEnv",
     "kg": "environments.kg.env:KgEnv",
     "python": "environments.python.env:PythonEnv",
+    "search-qa": "environments.search_qa.env:SearchQaEnv",
     "spider": "environments.sql.env:SpiderEnv",
     "webshop": "environments.webshop.env:WebShopEnv",
 }

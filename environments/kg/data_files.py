@@ -14,8 +14,10 @@ from environments.errors import DataError
 from environments.kg.calls import ARGUMENTS, Call, Slip, answers_of, play
 from environments.kg.generate import Question, path_of, topics
 from environments.kg.graph import Graph, Triple
+from environments.kg.tasks import task_of
 from environments.kg.words import Words
-from environments.records import BadRecord, Faults, Record, read_records
+from environments.records import BadRecord, Faults, Record, make_tasks, read_records
+from environments.types import Task
 from treegraft.file_errors import FileError
 from treegraft.text_files import read_text
 
@@ -70,21 +72,14 @@ def read_words(path: Path) -> dict[str, Words]:
         raise DataError(f"{path}: must be like {form} ({error})") from error
 
 
-def read_questions(path: Path, graph: Graph, faults: Faults) -> list[Question]:
-    """Return the questions of a file; a bad one is left out, and told.
+def read_tasks(path: Path, graph: Graph, faults: Faults) -> list[Task]:
+    """Return the tasks of a file of questions; a bad one is left out, and told.
 
     Raises:
         DataError: it cannot be read, or holds no question.
     """
-    found = []
-    for record in read_records(path, faults):
-        try:
-            found.append(_question(record, graph, faults))
-        except BadRecord as bad:
-            faults.add(bad.place, bad.why)
-    if not found:
-        raise DataError(faults.first())
-    return found
+    records = read_records(path, faults)
+    return make_tasks(records, lambda record: task_of(_question(record, graph, faults)), faults)
 
 
 def _rows(path: Path, faults: Faults) -> Iterator[Triple]:

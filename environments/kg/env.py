@@ -6,26 +6,26 @@ shown (the first ten), since a graph's entities have names here, not numbers; a 
 relations backwards under a name of their own ("capital of").
 """
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from environments.base import Outcome, ToolEnv
 from environments.errors import DataError
 from environments.kg import demonstration
-from environments.kg.calls import ARGUMENTS, Call, Slip, Value, answers_of, run, value_of
+from environments.kg.calls import ARGUMENTS, Slip, Value, answers_of, run, value_of
 from environments.kg.data_files import (
     BUNDLED,
     QUESTIONS,
     WORDS,
     read_graph,
-    read_questions,
+    read_tasks,
     read_words,
     triples_file,
 )
-from environments.kg.generate import Question, generate
+from environments.kg.generate import generate
 from environments.kg.graph import Graph
-from environments.records import Faults
+from environments.kg.tasks import program_of, task_of
+from environments.records import Faults, of_split
 from environments.tools import GIVE_UP, Tool, text_arguments
 from environments.types import Action, Step, Task
 
@@ -65,8 +65,8 @@ TOOLS = (
         text_arguments(variable="a variable like #0"),
     ),
 )
-WANTED = {"train": 120, "test": 40}
-"""Questions, of each kind a quarter, that are made for a graph without any."""
+WANTED = {"train": 30, "test": 10}
+"""Questions of each kind that are made for a graph without any."""
 
 
 class KgEnv(ToolEnv):
@@ -112,26 +112,19 @@ class KgEnv(ToolEnv):
 
     def load_tasks(self) -> Sequence[Task]:
         """See `ToolEnv.load_tasks`."""
-        questions = self._questions()
         split = self.split or ("train" if self.data is None else None)
-        chosen = [each for each in questions if split in (None, each.split)]
-        if not chosen:
-            there = ", ".join(sorted({each.split or "none" for each in questions}))
-            raise DataError(f"{self._path}: no question of split {split!r}; the splits: {there}")
-        return [_task(each) for each in chosen]
+        return of_split(self._all_tasks(), split, self._path)
 
-    def _questions(self) -> list[Question]:
-        folder = self._path if self._path.is_dir() else self._path.parent
-        if self._path.is_dir() and (folder / QUESTIONS).is_file():
+    def _all_tasks(self) -> list[Task]:
+        if (file := self._path / QUESTIONS).is_file():
             faults = Faults(self.strict)
-            found = read_questions(folder / QUESTIONS, self.graph, faults)
+            found = read_tasks(file, self.graph, faults)
             faults.report()
             return found
-        words = read_words(folder / WORDS) if self._path.is_dir() else {}
-        made = generate(self.graph, words, {name: n // 4 for name, n in WANTED.items()})
+        made = generate(self.graph, read_words(self._path / WORDS), WANTED)
         if not made:
             raise DataError(f"{self._path}: too small a graph to make questions of; write some")
-        return made
+        return [task_of(each) for each in made]
 
     def begin(self, task: Task) -> None:
         """See `ToolEnv.begin`."""
@@ -161,44 +154,22 @@ class KgEnv(ToolEnv):
 
     def solution(self, task: Task) -> list[Action] | None:
         """See `Demonstrable.solution`; None for a question that came without a program."""
-        program = _program(task)
+        program = program_of(task)
         return demonstration.solution(program) if program else None
 
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         """See `Demonstrable.mistakes`."""
-        program = _program(task)
+        program = program_of(task)
         return demonstration.mistakes(self.graph, program, action) if program else []
 
     def recover(self, task: Task, path: Sequence[Step]) -> Action | None:
         """See `Demonstrable.recover`."""
-        program = _program(task)
+        program = program_of(task)
         return demonstration.next_step(self.graph, program, path) if program else None
-
-
-def _task(question: Question) -> Task:
-    """Return the task of a question.
-
-    Its answers are stored word by word: right calls show them, so a name of four words or more
-    would look like a leak (`engine.runs.fingerprints`). The program is never shown.
-    """
-    prompt = f"Question: {question.text}\nEntities: {', '.join(question.entities)}"
-    program = {"program": json.dumps(question.program)} if question.program else {}
-    return Task(
-        question.id,
-        prompt,
-        secret={"answers": [answer.split(" ") for answer in question.answers]} | program,
-        tags={"kind": question.kind, "hops": str(question.hops)} if question.program else {},
-        group=question.group,
-        split=question.split,
-    )
-
-
-def _program(task: Task) -> tuple[Call, ...]:
-    return tuple(map(tuple, json.loads(task.secret.get("program", "[]"))))
 
 
 def _graded(task: Task, value: Value) -> Outcome:
     """End the task: the reward is 1 for exactly the right answers; `info` holds F1."""
-    given, right = set(answers_of(value)), {" ".join(words) for words in task.secret["answers"]}
+    given, right = set(answers_of(value)), {"".join(letters) for letters in task.secret["answers"]}
     f1 = 2 * len(given & right) / (len(given) + len(right))
     return Outcome("answer submitted", float(given == right), terminated=True, info={"f1": f1})

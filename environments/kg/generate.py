@@ -113,11 +113,12 @@ def path_of(program: Sequence[Call]) -> str:
 
 def split_of(program: Sequence[Call]) -> str:
     """Return "train" or "test"; "" for a program that would be partly in both."""
-    held_out = {_is_held_out(name) for name in (*topics(program), path_of(program))}
+    held_out = {is_held_out(name) for name in (*topics(program), path_of(program))}
     return "" if len(held_out) > 1 else "test" if held_out == {True} else "train"
 
 
-def _is_held_out(name: str) -> bool:
+def is_held_out(name: str) -> bool:
+    """Return whether an entity or a path belongs to the test split."""
     return int(sha256(name.encode()).hexdigest(), 16) % TEST_SHARE == 0
 
 

@@ -120,10 +120,15 @@ def cities(known: dict[str, Json]) -> dict[str, list[Json]]:
 
 def make() -> Iterator[Triple]:
     """Yield every triple."""
-    known, regions = countries(), subregions()
+    known = countries()
+    names = {plain(country["name"]) for country in known.values()}
+    regions = {
+        code: f"{region} (region)" if region in names else region
+        for code, region in subregions().items()
+    }
     inside = cities(known)
     named = Counter(each["name"] for found in inside.values() for each in found)
-    named.update(plain(country["name"]) for country in known.values())
+    named.update(names)
     for code, country in known.items():
         name = plain(country["name"])
         yield from _country(name, country, regions.get(code, ""))
