@@ -41,6 +41,9 @@ class Tool:
     description: str
     parameters: Mapping[str, Any]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Tool, (self.name, self.description, self.parameters)
+
     @cached_property
     def validator(self) -> jsonschema.Draft202012Validator:
         """The validator of `parameters`; made once."""
