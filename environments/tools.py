@@ -59,6 +59,11 @@ The world decides what follows. Its observation is the user's answer, or the tas
 """
 
 
+def is_say(tool: Tool) -> bool:
+    """Return whether `tool` is `SAY`, be it with another description."""
+    return tool.name == SAY.name and tool.parameters == SAY.parameters
+
+
 @dataclass(frozen=True, slots=True)
 class Violation:
     """Why a call is refused.
