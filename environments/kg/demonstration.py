@@ -90,7 +90,8 @@ def _wrong(
         yield from ((tool, operand, name) for name in names)
     if tool != ANSWER:
         known = before[: program.index(right)]
-        yield from ((tool, name, *rest) for name in [*reversed(known), *starts])
+        others = [name for name in [*reversed(known), *starts] if [name] != rest]
+        yield from ((tool, name, *rest) for name in others)
     else:
         yield from ((tool, name) for name in reversed(before))
 

@@ -6,8 +6,8 @@ So neither a path nor an entity to start from is in both splits.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from random import Random
 
@@ -15,7 +15,8 @@ from environments.kg.calls import Call, Slip, Value, play
 from environments.kg.graph import Graph
 from environments.kg.words import Words, question
 
-KINDS = ("chain", "intersection", "count", "argmax")
+KINDS = {"chain": (1, 2, 3), "intersection": (1,), "count": (1, 2), "argmax": (1, 2)}
+"""Kinds of questions, and how many relations in a row they follow at first."""
 MOST_ANSWERS = 10
 MOST_ENTITIES = 40
 """Entities of a variable on the way, or to count."""
@@ -25,10 +26,10 @@ TEST_SHARE = 3
 """One of so many entities is in the test split, and of paths."""
 PER_PATH = 5
 """Questions of one path at most."""
-CHAIN_STEPS = (1, 2, 2, 3, 3, 3)
-"""Lengths of a chain, one of which is drawn."""
 TRIES = 100
 """Programs that are drawn for a question that is wanted."""
+
+Program = tuple[Call, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Question:
     text: str
     entities: tuple[str, ...]
     answers: tuple[str, ...]
-    program: tuple[Call, ...] = ()
+    program: Program = ()
     kind: str = ""
     group: str = ""
     split: str = ""
@@ -65,31 +66,50 @@ def generate(
     The graph may not have as many. The same arguments give the same questions.
     """
     found: dict[tuple[Call, ...], Question] = {}
-    paths: Counter[str] = Counter()
-    for kind in KINDS:
-        left = Counter(wanted)
-        random = Random(f"{seed} {kind}")
-        for _ in range(TRIES * left.total()):
-            program = _program(graph, kind, random)
-            if program is None or program in found:
-                continue
-            path, split = path_of(program), split_of(program)
-            if not left[split] or paths[path] >= PER_PATH:
-                continue
-            if not (answers := _answers(graph, program)):
-                continue
-            name = f"{kind}-{split}-{wanted[split] - left[split]}"
-            text = question(graph, words, program)
-            found[program] = Question(
-                name, text, topics(program), answers, program, kind, path, split
-            )
-            paths[path] += 1
-            left[split] -= 1
-            if not left.total():
-                break
+    for kind, lengths in KINDS.items():
+        for length in lengths:
+            part = {split: -(-number // len(lengths)) for split, number in wanted.items()}
+            for program, answers in _draw(
+                graph, kind, length, part, Random(f"{seed} {kind}{length}")
+            ):
+                found.setdefault(program, _question(graph, words, kind, program, answers))
     questions = list(found.values())
     Random(seed).shuffle(questions)
-    return questions
+    return [replace(each, id=f"{each.kind}-{number}") for number, each in enumerate(questions)]
+
+
+def _draw(
+    graph: Graph, kind: str, length: int, wanted: Mapping[str, int], random: Random
+) -> Iterator[tuple[Program, tuple[str, ...]]]:
+    """Yield good programs and their answers, as many as are wanted of each split, if there are."""
+    left, paths = Counter(wanted), Counter[str]()
+    seen: set[Program] = set()
+    for _ in range(TRIES * left.total()):
+        program = _program(graph, kind, length, random)
+        if program is None or program in seen:
+            continue
+        seen.add(program)
+        path, split = path_of(program), split_of(program)
+        if not left[split] or paths[path] >= PER_PATH:
+            continue
+        if answers := _answers(graph, program):
+            paths[path] += 1
+            left[split] -= 1
+            yield program, answers
+        if not left.total():
+            return
+
+
+def _question(
+    graph: Graph,
+    words: Mapping[str, Words],
+    kind: str,
+    program: Program,
+    answers: tuple[str, ...],
+) -> Question:
+    text, path = question(graph, words, program), path_of(program)
+    split = split_of(program)
+    return Question("", text, topics(program), answers, program, kind, path, split)
 
 
 def topics(program: Sequence[Call]) -> tuple[str, ...]:
@@ -122,7 +142,7 @@ def is_held_out(name: str) -> bool:
     return int(sha256(name.encode()).hexdigest(), 16) % TEST_SHARE == 0
 
 
-def _program(graph: Graph, kind: str, random: Random) -> tuple[Call, ...] | None:
+def _program(graph: Graph, kind: str, length: int, random: Random) -> Program | None:
     """Draw a program; None where the walk comes to an end."""
     calls: list[Call] = []
     try:
@@ -130,7 +150,7 @@ def _program(graph: Graph, kind: str, random: Random) -> tuple[Call, ...] | None
             _intersect(graph, calls, random)
             _finish_intersection(graph, calls, random)
         else:
-            _walk(graph, calls, random, random.choice(CHAIN_STEPS if kind == "chain" else (1, 2)))
+            _walk(graph, calls, random, length)
         if kind == "count":
             calls.append(("count", _last(calls)))
         if kind == "argmax":

@@ -26,11 +26,16 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """The words for a set of entities: "the" noun, and what follows it."""
+    """The words for a set of entities: "the" noun, and what follows it.
+
+    Attributes:
+        is_joint: whether "and" in it could be read as part of what stands before it.
+    """
 
     noun: str
     after: str
     is_single: bool
+    is_joint: bool = False
 
     def __str__(self) -> str:
         return f"the {self.noun} {self.after}" if self.noun else self.after
@@ -71,12 +76,13 @@ def _phrase(
         said = words.get(call[2]) or default_words(graph, call[2])
         single = operand.is_single and graph.is_single(call[2])
         after = said.after if operand.is_single else said.after_many
-        return Phrase(said.one if single else said.many, after.format(operand), single)
+        place = f"these: {operand}" if operand.is_joint else operand
+        return Phrase(said.one if single else said.many, after.format(place), single)
     if tool == "intersection":
         other = _of(known, call[2])
         if operand.noun and operand.noun == other.noun:
-            return Phrase(operand.noun, f"{operand.after} and {other.after}", False)
-        return Phrase("entities", f"that are both among {operand} and among {other}", False)
+            return Phrase(operand.noun, f"{operand.after} and {other.after}", False, True)
+        return Phrase("entities", f"that are both among {operand} and among {other}", False, True)
     if tool in _EXTREMES:
         size = f"with the {_EXTREMES[tool]} {call[2].replace('_', ' ')} among {operand}"
         return Phrase("one", size, True)

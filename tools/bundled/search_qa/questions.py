@@ -47,6 +47,7 @@ class Facts:
         self.capitals = self._with("capital of")
         self.cities = [city for city in self._with("country") if city not in self.capitals]
         self.countries = self._with("capital")
+        self._ends: dict[tuple[str, str, str], dict[str, str]] = {}
 
     def _with(self, relation: str) -> list[str]:
         return [each for each in self.graph if relation in self.graph.relations_of((each,))]
@@ -62,6 +63,16 @@ class Facts:
             return value(self.graph, entity, relation) if has else ""
         found = self.all(entity, relation)
         return found[0] if len(found) == 1 else ""
+
+    def ends(self, start: str, relation: str, before: str = "") -> dict[str, str]:
+        """Return where one or two relations lead to from each entity that forms may start from."""
+        key = (start, relation, before)
+        if key not in self._ends:
+            self._ends[key] = {
+                each: self.one(self.one(each, before) if before else each, relation)
+                for each in getattr(self, start)
+            }
+        return self._ends[key]
 
     def sentence(self, entity: str, relation: str) -> int:
         """Return the number of the sentence of a page that says a fact."""
@@ -144,16 +155,12 @@ def same(text: str, relation: str, start: str, before: str = "") -> Draw:
     """Make a form that asks whether a relation leads to the same from two entities."""
 
     def draw(facts: Facts, random: Random) -> Asked | None:
-        everything = getattr(facts, start)
-        first = random.choice(everything)
+        ends = facts.ends(start, relation, before)
+        first = random.choice(getattr(facts, start))
         wanted = random.random() < 0.5
-
-        def end(topic: str) -> str:
-            return facts.one(facts.one(topic, before) if before else topic, relation)
-
-        others = [each for each in everything if (end(each) == end(first)) == wanted]
-        others = [each for each in others if each != first and end(each)]
-        if not end(first) or not others:
+        alike = (each for each, end in ends.items() if (end == ends[first]) == wanted)
+        others = [each for each in alike if each != first and ends[each]]
+        if not ends[first] or not others:
             return None
         topics = (first, random.choice(others))
         places = [facts.one(topic, before) if before else topic for topic in topics]
