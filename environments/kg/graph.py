@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from math import isfinite
 
 import networkx as nx
@@ -92,13 +93,14 @@ class Graph:
 
     def relations_of(self, entities: Entities) -> list[str]:
         """Return the relations that lead on from any of the entities."""
-        edges = self._graph.out_edges(entities, keys=True)
-        return sorted({relation for _, _, relation in edges})
+        around = (self._graph.adj[entity].values() for entity in entities)
+        return sorted(set().union(*chain.from_iterable(around)))
 
     def neighbors(self, entities: Entities, relation: str) -> Entities:
         """Return the entities that the relation leads to from any of the entities."""
-        edges = self._graph.out_edges(entities, keys=True)
-        return tuple(sorted({object for _, object, key in edges if key == relation}))
+        around = (self._graph.adj[entity].items() for entity in entities)
+        edges = chain.from_iterable(around)
+        return tuple(sorted({end for end, relations in edges if relation in relations}))
 
     def attributes_of(self, entities: Entities) -> list[str]:
         """Return the attributes that any of the entities has."""

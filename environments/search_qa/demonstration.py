@@ -11,7 +11,11 @@ from environments.types import Action, Task
 SHOWN = 3
 """Sentences of a page that a search shows; the others have to be looked up."""
 MOST_MISTAKES = 4
+SHORTEST_WORD = 4
+"""Letters of a word to look up."""
 
+_ASKING = {"what", "when", "where", "which", "with", "whose", "does", "have", "that", "many"}
+"""Words of questions that no teacher would look up."""
 _WORD = re.compile(r"[\w'-]+")
 _NUMBER = re.compile(r"\d[\d,.]*\d|\d")
 _NAME = re.compile(r"(?:[A-Z][\w'-]+ )*[A-Z][\w'-]+")
@@ -22,13 +26,13 @@ def solution(task: Task, corpus: Corpus) -> list[Action]:
     steps: list[Action] = []
     facts = [(title, number) for title, number in supports_of(task) if title in corpus]
     for title in dict.fromkeys(title for title, _ in facts):
-        steps.append(_search(title, f"I need the page about {title}."))
+        steps.append(_search(title))
         page = corpus[title]
         below = sorted({number for name, number in facts if name == title and number >= SHOWN})
-        words = [word for number in below if (word := _only_word(page, number))]
-        steps += [_lookup(word, f"What does the page say about {word!r}?") for word in words]
+        words = (_telling_word(task, page, number) for number in below)
+        steps += [_lookup(word) for word in dict.fromkeys(words) if word]
     thought = "The pages tell the answer." if facts else "I answer."
-    return [*steps, _finish(answer_of(task), thought)]
+    return [*steps, Action("finish", {"answer": answer_of(task)}, thought)]
 
 
 def mistakes(task: Task, corpus: Corpus, action: Action) -> list[Action]:
@@ -36,13 +40,13 @@ def mistakes(task: Task, corpus: Corpus, action: Action) -> list[Action]:
     given = next(iter(action.arguments.values()))
     if action.tool == "search":
         others = [task.prompt, *corpus.search(given, 5), *corpus.search(task.prompt, 5)]
-        made = [_search(title, action.thought) for title in others]
+        made = [_search(query) for query in others]
     elif action.tool == "lookup":
-        words = (word for title, _ in supports_of(task) for word in _WORD.findall(title))
-        made = [_lookup(word, action.thought) for word in words]
+        words = [word for word in _WORD.findall(task.prompt) if word.lower() not in _ASKING]
+        made = [_lookup(word) for word in words if len(word) >= SHORTEST_WORD]
     else:
         wrong = (each for each in _answers(task, corpus) if not exact_match(each, given))
-        made = [_finish(answer, action.thought) for answer in wrong]
+        made = [Action("finish", {"answer": answer}, action.thought) for answer in wrong]
     different = {each.key: each for each in made if each.key != action.key}
     return list(different.values())[:MOST_MISTAKES]
 
@@ -64,23 +68,23 @@ def _answers(task: Task, corpus: Corpus) -> Iterator[str]:
         yield from like.findall(text)
 
 
-def _only_word(page: Page, number: int) -> str:
-    """Return a word that stands first in the sentence of this number; "" if there is none."""
+def _telling_word(task: Task, page: Page, number: int) -> str:
+    """Return a word to look up a sentence by; "" if there is none.
+
+    It stands in no sentence before, and is no name: that may be what is looked for. One of the
+    question is best.
+    """
     if number >= len(page.sentences):
         return ""
     before = " ".join(page.sentences[:number]).casefold()
-    words = [word for word in _WORD.findall(page.sentences[number]) if len(word) > 3]
-    fresh = [word for word in words if word.casefold() not in before]
-    return max(fresh, key=len, default="")
+    words = [word for word in _WORD.findall(page.sentences[number]) if len(word) >= SHORTEST_WORD]
+    fresh = [word for word in words if word.islower() and word not in before]
+    return max(fresh, key=lambda word: (word in task.prompt, len(word)), default="")
 
 
-def _search(query: str, thought: str) -> Action:
-    return Action("search", {"query": query}, thought)
+def _search(query: str) -> Action:
+    return Action("search", {"query": query}, f"I search for {query!r}.")
 
 
-def _lookup(text: str, thought: str) -> Action:
-    return Action("lookup", {"text": text}, thought)
-
-
-def _finish(answer: str, thought: str) -> Action:
-    return Action("finish", {"answer": answer}, thought)
+def _lookup(text: str) -> Action:
+    return Action("lookup", {"text": text}, f"What does the page say about {text!r}?")

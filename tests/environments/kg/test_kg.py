@@ -1,7 +1,7 @@
 """The knowledge graph: calls, questions, files of the user's, and the demonstration."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -36,7 +36,7 @@ ASKED = {
 }
 
 
-def films(folder: Path, *asked: dict[str, object]) -> str:
+def films(folder: Path, *asked: Mapping[str, object]) -> str:
     """A folder of the user's, with questions."""
     (folder / "triples.tsv").write_text("\n".join(map("\t".join, FILMS)))
     (folder / "questions.jsonl").write_text("\n".join(map(json.dumps, asked)))
@@ -187,7 +187,7 @@ TROUBLES = [
 
 
 @pytest.mark.parametrize(("record", "why"), TROUBLES)
-def test_bad_questions_are_told(tmp_path: Path, record: dict[str, object], why: str) -> None:
+def test_bad_questions_are_told(tmp_path: Path, record: Mapping[str, object], why: str) -> None:
     with pytest.raises(DataError, match=why):
         KgEnv(data=films(tmp_path, record)).load_tasks()
     env = KgEnv(data=films(tmp_path, record, ASKED))

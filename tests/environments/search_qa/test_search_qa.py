@@ -9,6 +9,7 @@ import pytest
 from engine.policies.demonstration import DemonstrationPolicy
 from engine.runs.fingerprints import fingerprints
 from environments import Action, DataError, make
+from environments.demonstrable import gold_actions
 from environments.kg.generate import is_held_out
 from environments.search_qa.data_files import BUNDLED
 from environments.search_qa.env import SearchQaEnv
@@ -172,7 +173,7 @@ def test_no_form_and_no_named_entity_is_in_both_splits() -> None:
     for split, env in splits.items():
         assert {task.tags["type"] for task in env.tasks} == {"bridge", "comparison", "count"}
         for task in env.tasks:
-            first = env.solution(task)[0].arguments["query"]
+            first = gold_actions(env, task)[0].arguments["query"]
             assert first in task.prompt and is_held_out(first) == (split == "test")
 
 
