@@ -21,6 +21,7 @@ ENTRY_POINTS = {
     "python": "environments.python.env:PythonEnv",
     "search-qa": "environments.search_qa.env:SearchQaEnv",
     "spider": "environments.sql.env:SpiderEnv",
+    "textworld": "environments.textworld.env:TextWorldEnv",
     "webshop": "environments.webshop.env:WebShopEnv",
 }
 """Classes by short name; as strings, so that importing this package imports no environment."""
