@@ -98,15 +98,21 @@ def _rows(path: Path, faults: Faults) -> Iterator[Triple]:
             texts = [text.strip() for text in row]
             if not any(texts) or (reader.line_num == 1 and tuple(map(str.lower, texts)) == FIELDS):
                 continue
-            if len(texts) == len(FIELDS) and all(texts):
-                yield texts[0], texts[1], texts[2]
+            if why := _trouble(texts):
+                faults.add(f"{path}: line {reader.line_num}", why)
             else:
-                why = f"must be subject, relation and object, not {len(texts)} fields"
-                faults.add(
-                    f"{path}: line {reader.line_num}", why if all(texts) else "a field is empty"
-                )
+                yield texts[0], texts[1], texts[2]
     except csv.Error as error:
         raise DataError(f"{path}: line {reader.line_num}: {error}") from error
+
+
+def _trouble(texts: Sequence[str]) -> str:
+    """Return why texts are no triple; "" if they are one."""
+    if len(texts) != len(FIELDS):
+        return f"must be subject, relation and object, not {len(texts)} fields"
+    if not all(texts):
+        return "a field is empty"
+    return "a name begins with '#', as variables do" if any(t[0] == "#" for t in texts) else ""
 
 
 def _records(path: Path, faults: Faults) -> Iterator[Triple]:
@@ -115,7 +121,10 @@ def _records(path: Path, faults: Faults) -> Iterator[Triple]:
             value = record.fields.get("object")
             is_number = type(value) in (int, float)
             object = json.dumps(value) if is_number else record.text("object").strip()
-            yield record.text("subject").strip(), record.text("relation").strip(), object
+            subject, relation = record.text("subject").strip(), record.text("relation").strip()
+            if why := _trouble([subject, relation, object]):
+                raise BadRecord(record.place, why)
+            yield subject, relation, object
         except BadRecord as bad:
             faults.add(bad.place, bad.why)
 

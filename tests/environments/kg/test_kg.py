@@ -229,6 +229,8 @@ def test_files_of_triples(tmp_path: Path, name: str, text: str) -> None:
     [
         ("", "holds no triple"),
         ("Alien\tdirector", "line 1: must be subject, relation and object, not 2 fields"),
+        ("#Alien\tdirector\tScott", "line 1: a name begins with '#'"),
+        ("Alien\tdirector\t", "line 1: a field is empty"),
         ("Alien\tyear\t1979", "holds numbers only"),
         ("Alien\tdirector\tScott", "too small a graph"),
     ],
