@@ -14,6 +14,7 @@ MOST = 8
 """Mistakes for one action at most."""
 LONGEST = 200
 """Characters of a result that the agent tells the user."""
+DONE = "Done."
 NO_FUNCTION = "I have no function with which I can do that."
 NO_VALUE = "I cannot do that yet: I need more details from you."
 
@@ -57,12 +58,13 @@ def mistakes(
 def _told(task: Task, turn: int, results: Sequence[str]) -> str:
     """Return what the agent says at the end of a turn."""
     if results:
-        return f"Done. The result: {results[-1][:LONGEST]}"
+        shown = results[-1][:LONGEST]
+        return DONE if shown == "None" else f"{DONE} The result: {shown}"
     return NO_FUNCTION if any(task.details["added"][turn + 1 :]) else NO_VALUE
 
 
 def _say(text: str) -> Action:
-    return Action(SAY.name, {"text": text}, "I answer the user.")
+    return Action(SAY.name, {"text": text})
 
 
 def _call(name: str, arguments: Mapping[str, Any], added: bool) -> Action:
@@ -80,9 +82,10 @@ def _wrong_calls(
     name, arguments = _plain(action)
     tool = next(tool for tool in functions if tool.name == name)
     changed = _wrong_arguments(tool, arguments, script)
-    yield from (_call(name, each, added) for each in islice(changed, 2))
+    yield from (_call(name, each, added) for each in islice(changed, 1))
     # The call is left out: what comes next in the solution comes now.
-    yield from later[:1]
+    for following in later[:1]:
+        yield _say(DONE) if following.tool == SAY.name else following
     for other in _others(functions, tool):
         if (fitted := _fitted(other, arguments)) is not None:
             yield _call(other.name, fitted, False)
@@ -110,8 +113,10 @@ def _wrong_arguments(
     for name, value in arguments.items():
         for wrong in _wrong_values(value, texts):
             yield {**arguments, name: wrong}
-    for name in arguments.keys() - set(tool.parameters.get("required", [])):
-        yield {key: value for key, value in arguments.items() if key != name}
+    required = tool.parameters.get("required", [])
+    for name in arguments:
+        if name not in required:
+            yield {key: value for key, value in arguments.items() if key != name}
 
 
 def _wrong_values(value: Any, texts: Sequence[str]) -> list[Any]:

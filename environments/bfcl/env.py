@@ -80,7 +80,7 @@ class BfclEnv(ToolEnv):
         self._classes = _names("classes", classes or ",".join(MODULES))
         if empty_turns not in get_args(EmptyTurns):
             raise DataError(f"bfcl: no empty_turns {empty_turns!r}; use any or say")
-        self._only_say = empty_turns == "say"
+        self.only_say = empty_turns == "say"
         super().__init__(data=data, split=split, sandbox=sandbox)
         self._state: State | None = None
         self._gold: tuple[str, list[GoldTurn]] = ("", [])
@@ -148,7 +148,7 @@ class BfclEnv(ToolEnv):
         state, turns = self.state, self._gold_of(task)
         gold, info = turns[state.turn], {"turn": state.turn}
         wrong = gold.difference(state)
-        if self._only_say and state.calls and not gold.results:
+        if self.only_say and state.calls and not gold.results:
             wrong = {"wrong": "called"}
         if wrong:
             return Outcome(WRONG, terminated=True, info={**info, **wrong})
