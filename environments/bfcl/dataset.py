@@ -1,12 +1,12 @@
 """The tasks of BFCL's multi-turn files, their groups, and the splits.
 
-A folder has `BFCL_v4_multi_turn_CATEGORY.json`, `possible_answer/` with files of the same names, and
-`multi_turn_func_doc/` (if it is missing, that of the installed package is used).
+A folder has `BFCL_v4_multi_turn_CATEGORY.json`, `possible_answer/` with files of the same names,
+and `multi_turn_func_doc/` (if it is missing, that of the installed package is used).
 
 Tasks are of one group if they have the same number (the four categories vary the same 200
 conversations) or the same initial configuration of a class, so that no start state is in both
-splits. The groups come from all categories of the folder, so a task's split does not depend on which
-of them are played.
+splits. The groups come from all categories of the folder, so a task's split does not depend on
+which of them are played.
 """
 
 import json

@@ -1,8 +1,8 @@
 """The simulated APIs of a task: calls, their results, and the comparison with the gold answer.
 
-A state is a value. A call copies the object that it changes; the states before it stay as they are.
+A state is a value. A call copies the object that it changes; earlier states stay as they are.
 
-The comparison is that of `multi_turn_checker` in the package, turn by turn: public attributes of all
+The comparison is that of the package's `multi_turn_checker`, turn by turn: public attributes of all
 objects equal those after the gold calls; the results of the turn's gold calls all occur among the
 agent's results so far, in any order; the turn has a call. A turn without gold calls is not checked.
 """
