@@ -48,9 +48,10 @@ def mistakes(
     if action.tool == SAY.name:
         # Where a value or a function is missing, the agent in a hurry acts at once.
         said_no = action.arguments["text"] in (NO_FUNCTION, NO_VALUE)
-        wrong = iter(later[:1] if said_no else [])
+        calls = (step for step in later[:1] if said_no and step.tool != SAY.name)
+        wrong = (each for call in calls for each in [*_guessed(functions, script, call), call])
     else:
-        wrong = _wrong_calls(functions, script, action, later)
+        wrong = _wrong_calls(functions, script, action)
     right, valid = action.key, {each.key: each for each in wrong if not violation(each, shown)}
     return list(islice((each for key, each in valid.items() if key != right), MOST))
 
@@ -76,20 +77,27 @@ def _call(name: str, arguments: Mapping[str, Any], added: bool) -> Action:
 
 
 def _wrong_calls(
-    functions: Sequence[Tool], script: Sequence[Action], action: Action, later: Sequence[Action]
+    functions: Sequence[Tool], script: Sequence[Action], action: Action
 ) -> Iterator[Action]:
-    added = action.tool == ADDED.name
+    guessed = _guessed(functions, script, action)
+    yield from islice(guessed, 1)
+    yield _say(DONE)  # this call, and the rest of the turn's, are left out
     name, arguments = _plain(action)
     tool = next(tool for tool in functions if tool.name == name)
-    changed = _wrong_arguments(tool, arguments, script)
-    yield from (_call(name, each, added) for each in islice(changed, 1))
-    # The call is left out: what comes next in the solution comes now.
-    for following in later[:1]:
-        yield _say(DONE) if following.tool == SAY.name else following
     for other in _others(functions, tool):
         if (fitted := _fitted(other, arguments)) is not None:
             yield _call(other.name, fitted, False)
-    yield from (_call(name, each, added) for each in changed)
+    yield from guessed
+
+
+def _guessed(
+    functions: Sequence[Tool], script: Sequence[Action], action: Action
+) -> Iterator[Action]:
+    """Yield the call with one argument wrong."""
+    name, arguments = _plain(action)
+    tool = next(tool for tool in functions if tool.name == name)
+    for changed in _wrong_arguments(tool, arguments, script):
+        yield _call(name, changed, action.tool == ADDED.name)
 
 
 def _plain(action: Action) -> tuple[str, Mapping[str, Any]]:
