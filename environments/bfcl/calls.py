@@ -29,7 +29,9 @@ def parse(text: str) -> Call:
         node = ast.parse(text.strip(), mode="eval").body
         if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
             raise ValueError
-        named = {each.arg: ast.literal_eval(each.value) for each in node.keywords if each.arg}
+        named = {str(each.arg): ast.literal_eval(each.value) for each in node.keywords}
+        if any(each.arg is None for each in node.keywords):  # **arguments
+            raise ValueError
         return Call(node.func.id, tuple(map(ast.literal_eval, node.args)), named)
     except (ValueError, SyntaxError, TypeError):
         raise ValueError(f"not a call with literal arguments: {text[:80]!r}") from None

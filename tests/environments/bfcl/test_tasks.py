@@ -2,6 +2,7 @@
 
 import json
 import logging
+import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -26,9 +27,10 @@ UNSOUND = {
 }
 
 
-def test_all_gold_answers_but_the_known_solve_their_tasks(world: BfclEnv) -> None:
+def test_gold_answers_but_the_known_solve_their_tasks(world: BfclEnv) -> None:
+    """Every fifth; `benchmarks/bfcl_checker.py` plays all."""
     unsound = set()
-    for task in world.tasks:
+    for task in (task for n, task in enumerate(world.tasks) if n % 5 == 0 or task.id in UNSOUND):
         world.reset(options={"task": task})
         for action in world.solution(task):
             _, reward, over, _, info = world.step(action)
@@ -155,6 +157,6 @@ def test_wrong_options_are_told(options: dict[str, Any], why: str) -> None:
 
 
 def test_a_missing_package_is_told_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "bfcl_eval", None)
+    monkeypatch.setitem(sys.modules, "bfcl_eval", None)
     with pytest.raises(DataError, match="pip install --no-deps bfcl-eval"):
         _ = make("bfcl").tasks
