@@ -140,7 +140,7 @@ class _Reader:
 
 def _groups(records: Sequence[Record]) -> dict[str, str]:
     """Return the group of each record by its place: the least number of a task in it."""
-    graph = networkx.Graph()
+    graph: networkx.Graph[Any] = networkx.Graph()
     for record in records:
         graph.add_node(record.place)
         graph.add_edges_from((record.place, shared) for shared in _shared(record))

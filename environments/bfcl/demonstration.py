@@ -36,7 +36,7 @@ def solution(task: Task, functions: Sequence[Tool], gold: Sequence[GoldTurn]) ->
 def mistakes(
     shown: Sequence[Tool], functions: Sequence[Tool], script: Sequence[Action], action: Action
 ) -> list[Action]:
-    """Return wrong versions of `action`: wrong arguments, a call left out, another function.
+    """Return wrong versions of `action`: a wrong argument, calls left out, another function.
 
     Args:
         shown: the tools of the task.
@@ -48,12 +48,12 @@ def mistakes(
     if action.tool == SAY.name:
         # Where a value or a function is missing, the agent in a hurry acts at once.
         said_no = action.arguments["text"] in (NO_FUNCTION, NO_VALUE)
-        calls = (step for step in later[:1] if said_no and step.tool != SAY.name)
-        wrong = (each for call in calls for each in [*_guessed(functions, script, call), call])
+        calls = [step for step in later[:1] if said_no and step.tool != SAY.name]
+        wrong = [each for call in calls for each in [*_guessed(functions, script, call), call]]
     else:
-        wrong = _wrong_calls(functions, script, action)
-    right, valid = action.key, {each.key: each for each in wrong if not violation(each, shown)}
-    return list(islice((each for key, each in valid.items() if key != right), MOST))
+        wrong = list(_wrong_calls(functions, script, action))
+    valid = {each.key: each for each in wrong if not violation(each, shown)}
+    return [each for key, each in valid.items() if key != action.key][:MOST]
 
 
 def _told(task: Task, turn: int, results: Sequence[str]) -> str:
