@@ -74,6 +74,7 @@ def test_every_option_of_a_registered_environment_says_what_it_is_for(name):
         option.help and not {"data", "split", "sandbox"} & {option.name} for option in options
     )
     expected = {
+        "bfcl": ["categories", "classes", "empty_turns"],
         "bird": ["schema"],
         "spider": ["schema"],
         "database": ["db"],
@@ -114,7 +115,7 @@ def test_text_becomes_the_annotated_type():
         (
             "moon",
             "x=1",
-            "no environment 'moon'; use one of bird, database, python, spider, webshop",
+            f"no environment 'moon'; use one of {', '.join(ENTRY_POINTS)}",
         ),
     ],
 )
