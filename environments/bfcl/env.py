@@ -76,7 +76,8 @@ class BfclEnv(ToolEnv):
         classes: str = "",
         empty_turns: EmptyTurns = "any",
     ) -> None:
-        self._categories = _names("categories", categories.replace("all", ",".join(CATEGORIES)))
+        chosen = ",".join(CATEGORIES) if categories == "all" else categories
+        self._categories = _names("categories", chosen)
         self._classes = _names("classes", classes or ",".join(MODULES))
         if empty_turns not in get_args(EmptyTurns):
             raise DataError(f"bfcl: no empty_turns {empty_turns!r}; use any or say")

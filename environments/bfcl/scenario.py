@@ -115,6 +115,8 @@ def _result(target: Any, call: Call) -> str:
     try:
         with localcontext():  # the classes change the precision of decimal numbers
             return _text(getattr(target, call.name)(*call.positional, **call.named))
+    except RecursionError:  # a folder in itself; Python's words depend on the stack
+        return "Error during execution: maximum recursion depth exceeded"
     except RAISED as error:
         return f"Error during execution: {error}"
 

@@ -111,6 +111,16 @@ def test_calls_that_could_take_hours_are_refused(world: BfclEnv) -> None:
     )
 
 
+def test_a_folder_that_is_copied_into_itself_ends_nothing(world: BfclEnv) -> None:
+    world.reset(options={"task": task_of(world, "multi_turn_base_0")})
+    world.step(Action("mkdir", {"dir_name": "a"}))
+    world.step(Action("cp", {"source": "a", "destination": "a"}))
+    seen = world.step(Action("find", {}))[0]
+    assert seen == "Error during execution: maximum recursion depth exceeded"
+    world.restore(world.snapshot())
+    assert world.step(say())[4]["wrong"] == "state"
+
+
 def test_long_context_has_longer_files(world: BfclEnv) -> None:
     seen = []
     for category in ("base", "long_context"):
