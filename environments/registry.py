@@ -17,6 +17,7 @@ NAMESPACE = "treegraft"
 ENTRY_POINTS = {
     "bfcl": "environments.bfcl.env:BfclEnv",
     "bird": "environments.sql.env:BirdEnv",
+    "browser": "environments.browser.env:BrowserEnv",
     "database": "environments.sql.writable:DatabaseEnv",
     "python": "environments.python.env:PythonEnv",
     "spider": "environments.sql.env:SpiderEnv",
