@@ -75,10 +75,12 @@ def test_every_option_of_a_registered_environment_says_what_it_is_for(name):
     )
     expected = {
         "bfcl": ["categories", "classes", "empty_turns"],
+        "browser": [],
         "bird": ["schema"],
         "spider": ["schema"],
         "database": ["db"],
         "python": ["format", "partial"],
+        "textworld": ["kind"],
         "webshop": ["goals", "observation", "attributes"],
     }
     assert [option.name for option in options] == expected[name]
