@@ -4,8 +4,10 @@ What is played between a snapshot and its restore is an interlude. A world that 
 state, or shares it with the snapshot, returns something else afterwards.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from copy import Error as CopyError
+from copy import deepcopy
 from dataclasses import dataclass
 
 from environments.base import Snapshot, ToolEnv
@@ -89,8 +91,8 @@ def broken_law(
     return ""
 
 
-def advice(env: ToolEnv, task: Task) -> str:
-    """Return what to do about a broken law, in a few words."""
+def advice(env: ToolEnv, task: Task, actions: Sequence[Action]) -> str:
+    """Return what to do about a broken law, in a few words; `actions` can be played on `task`."""
     if type(env).save is ToolEnv.save or type(env).load is ToolEnv.load:
         return "define save and load"
     env.reset(options={"task": task})
@@ -107,9 +109,20 @@ def advice(env: ToolEnv, task: Task) -> str:
         if saved().state is first.state:
             return "save returns the state itself, and must return a copy"
         env.restore(first)
-        if saved().state is first.state:
+        if _changed_by(first.state, lambda: play_on(env, actions)):
             return "load keeps the saved state itself, and must copy it"
     return "save must hold a copy of all that acting changes, and load must copy it again"
+
+
+def _changed_by(state: object, play: Callable[[], object]) -> bool:
+    """Return whether `play` changes a state; False where its kind does not let us see it."""
+    try:
+        before = deepcopy(state)
+    except (TypeError, CopyError):
+        return False
+    comparable = before == state
+    play()
+    return bool(comparable and before != state)
 
 
 def _play(env: ToolEnv, interlude: Interlude) -> None:

@@ -9,6 +9,8 @@ from environments.types import Action, Step, Task
 
 SHOWN = 60
 """Characters of an observation that a difference shows, from where it begins."""
+LONGEST_CALL = 80
+"""Characters of a call in a message."""
 
 
 def take(env: ToolEnv, action: Action) -> Step:
@@ -51,6 +53,13 @@ def first_difference(wanted: Sequence[Step], found: Sequence[Step]) -> tuple[int
         short = min(len(wanted), len(found))
         return short - 1, "the end of the task" if len(found) == short else "no end of the task"
     return None
+
+
+def call_text(action: Action) -> str:
+    """Return a call in short, for messages."""
+    arguments = ", ".join(f"{name}={value!r}" for name, value in action.arguments.items())
+    text = f"{action.tool}({arguments})"
+    return text if len(text) <= LONGEST_CALL else f"{text[: LONGEST_CALL - 1]}…"
 
 
 _NAMES = ("observation", "reward", "terminated", "truncated", "info")

@@ -11,7 +11,7 @@ import random
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import gymnasium
 import jsonschema
@@ -20,7 +20,7 @@ from gymnasium.utils.env_checker import check_env as gymnasium_check
 from environments.base import Snapshot, ToolEnv
 from environments.errors import NoSolution
 from environments.law import Interlude, advice, broken_law, interludes
-from environments.plays import difference, first_difference, play, play_on, take
+from environments.plays import call_text, difference, first_difference, play, play_on, take
 from environments.tools import GIVE_UP, violation
 from environments.types import Action, Step, Task
 from sandbox.errors import StateLost
@@ -204,11 +204,11 @@ class _Checked:
             wrong = self.env.mistakes(task, step.action)
             keys = [mistake.key for mistake in wrong]
             if step.action.key in keys:
-                self.broken("mistakes", f"{_call(step.action)} is its own mistake", task)
+                self.broken("mistakes", f"{call_text(step.action)} is its own mistake", task)
             if len(set(keys)) < len(keys):
-                self.broken("mistakes", f"{_call(step.action)} has one twice", task)
+                self.broken("mistakes", f"{call_text(step.action)} has one twice", task)
             if wrong != self.env.mistakes(task, step.action):
-                why = f"{_call(step.action)} has others the second time"
+                why = f"{call_text(step.action)} has others the second time"
                 self.broken("mistakes", why, task)
         if self.steps[task.id]:
             self._mistaken_ends_solve_nothing(task)
@@ -220,7 +220,9 @@ class _Checked:
             found = play(self.env, task, [*before, wrong, last])[-1]
             if not found.ended or found.solved:
                 what = "solves it" if found.solved else "does not end it"
-                self.broken("mistakes", f"{_call(wrong)} in place of the last step {what}", task)
+                self.broken(
+                    "mistakes", f"{call_text(wrong)} in place of the last step {what}", task
+                )
 
     def branches_keep_the_law(self, task: Task) -> None:
         wanted = self.steps[task.id]
@@ -236,7 +238,7 @@ class _Checked:
         except StateLost:
             return  # a search replays the path
         if words:
-            self.broken("the law", f"{words}; {advice(self.env, task)}", task)
+            self.broken("the law", f"{words}; {self._advice(task)}", task)
 
     def slips_are_observations(self) -> None:
         task = self.tasks[0]
@@ -291,10 +293,13 @@ class _Checked:
         for task, snapshot, step in rng.sample(edges, len(edges)):
             env.restore(snapshot)
             if words := difference(step, take(env, step.action)):
-                words = f"after restore, {_call(step.action)} returned {words}"
-                self.broken("the law", f"{words}; {advice(env, task)}", task)
+                words = f"after restore, {call_text(step.action)} returned {words}"
+                self.broken("the law", f"{words}; {self._advice(task)}", task)
         for _, snapshot, _ in nodes:
             env.release(snapshot)
+
+    def _advice(self, task: Task) -> str:
+        return advice(self.env, task, [step.action for step in self.steps[task.id]])
 
     def _drawn(self, task: Task, ahead: Sequence[Action]) -> tuple[Action, Sequence[Action]]:
         """Return an action, and what is then left of the way to the end."""
@@ -334,10 +339,3 @@ class _Checked:
 
 def _telling(text: str) -> bool:
     return len(text) >= SHORTEST_SECRET and text.lower() not in COMMON
-
-
-def _call(action: Action) -> str:
-    arguments: dict[str, Any] = dict(action.arguments)
-    return (
-        f"{action.tool}({', '.join(f'{name}={value!r:.60}' for name, value in arguments.items())})"
-    )
