@@ -23,7 +23,7 @@ from sandbox import SandboxError
 from sandbox.errors import StateLost
 from search.faults import TaskFault, blamed
 
-MISTAKEN = 20
+MISTAKEN = 5
 """Tasks in whose branches a mistake is played; some worlds take long to find one."""
 REPLAYS = 5
 """Plays after which a world is taken to be the same each time."""
