@@ -19,6 +19,7 @@ ENTRY_POINTS = {
     "database": "environments.sql.writable:DatabaseEnv",
     "python": "environments.python.env:PythonEnv",
     "spider": "environments.sql.env:SpiderEnv",
+    "textworld": "environments.textworld.env:TextWorldEnv",
     "webshop": "environments.webshop.env:WebShopEnv",
 }
 """Classes by short name; as strings, so that importing this package imports no environment."""
