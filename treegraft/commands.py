@@ -20,7 +20,7 @@ ENGINE = {
     "validate": ("engine.cli.validate:validate", "Find broken tasks by playing their solutions."),
     "bench-env": ("engine.cli.bench_env:bench_env", "Time steps and snapshots of an environment."),
     "new-env": ("engine.cli.new_env:new_env", "Write a small world of your own, to be changed."),
-    "envs": ("engine.cli.envs:envs", "List environments and their options."),
+    "envs": ("engine.cli.envs:envs", "List environments, or the options of one."),
     "doctor": ("engine.cli.doctor:doctor", "Say what this machine can do."),
     "cache": ("engine.cli.cache:cache", "List and prune the journal of paid replies."),
     "sandbox": ("engine.cli.sandbox:sandbox", "Check and build sandboxes."),
