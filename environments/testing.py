@@ -166,6 +166,10 @@ class _Checked:
             self.broken("tasks", "secret is empty: nothing tells whether it is solved", task)
         given, own = deepcopy(actions), deepcopy(task)
         steps += play(self.env, task, actions)
+        if actions != given:
+            self.broken("arguments", "playing changed the arguments of the solution", task)
+        if task != own:
+            self.broken("arguments", "playing changed the task: copy what you change", task)
         self._solved(task, actions, steps)
         if task in self.closely:
             if actions != self.env.solution(task):
@@ -175,10 +179,6 @@ class _Checked:
                 words = f"differs between two plays: step {at + 1} returned {words}"
                 self.broken("solution", words, task)
         self._nothing_solves_nothing(task)
-        if actions != given:
-            self.broken("arguments", "playing changed the arguments of the solution", task)
-        if task != own:
-            self.broken("arguments", "playing changed the task: copy what you change", task)
 
     def _solved(self, task: Task, actions: Sequence[Action], steps: Sequence[Step]) -> None:
         *before, last = steps
