@@ -30,4 +30,4 @@ def new_env(
     say("It works as it is. Next, and again after each change:")
     print(f"python -m pytest {shlex.quote(str(module.parent))}")
     print(f"engine validate --env {quoted}")
-    print(f"engine explore --env {quoted} --teacher demonstration --out runs/{name}")
+    print(f"engine explore --env {quoted} --teacher demonstration --output runs/{name}")
