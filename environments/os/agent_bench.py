@@ -9,15 +9,16 @@ The originals run as root in a container of their own. Here there is no root, an
 folders are those of `FOLDERS`. A task that needs more is told and left out: see `CANNOT`.
 """
 
+import json
 import re
 from pathlib import Path
 from typing import Any
 
 from environments.os.sealing import sealed
-from environments.records import BadRecord, Faults, Record
+from environments.records import BadRecord, Faults, Record, read_records
 from environments.types import Task
 from treegraft.file_errors import FileError
-from treegraft.text_files import decode, read_bytes
+from treegraft.text_files import read_text
 
 FOLDERS = ("/home", "/mnt", "/root", "/srv", "/var/log")
 """The folders of the agent's own, besides /work and /tmp."""
@@ -29,35 +30,52 @@ CANNOT = {
     "the machine's processes or services": (
         r"\b(ps|top|pgrep|pkill|killall|systemctl|service|crontab|nohup|uptime|free|lsof)\b|/proc/"
     ),
-    "writing to the system's folders": r"/(etc|usr|opt|bin|sbin|lib|boot|dev/(?!null)|var/(?!log))",
-    "a compiler": r"\b(gcc|g\+\+|make)\b",
+    "a compiler": r"\b(gcc|g\+\+)\b",
 }
-"""What a task here cannot do, by the words of its scripts that tell."""
+"""What a task here cannot do, by the words of its texts that tell."""
+ABSOLUTE = re.compile(r"(?:(?<=[\s\"=>])|^)/(\w[\w-]*(?:/\w+)?)", re.MULTILINE)
+OPEN = (*(folder[1:] for folder in FOLDERS), "work", "tmp", "dev/null", "bin/bash", "bin/sh")
+"""Beginnings of absolute paths that exist here and, where it matters, can be written."""
+
+
+def bench_records(data: Path, faults: Faults) -> list[Record]:
+    """Return the records of a file, which may hold a single one."""
+    try:
+        whole = json.loads(read_text(data))
+    except (FileError, ValueError):
+        whole = None
+    if isinstance(whole, dict):
+        return [Record(f"{data}: record 0", 0, whole)]
+    return read_records(data, faults)
 
 
 def script_folder(data: Path) -> Path:
-    """Return where the scripts of AgentBench's `data/NUMBER/x.json` lie: `scripts/NUMBER`."""
-    number = data.resolve().parent
-    folder = number.parents[1] / "scripts" / number.name
-    return folder if folder.is_dir() else data.parent
+    """Return where the scripts of AgentBench's `data/1/x.json` or `data/dev.json` lie.
+
+    They are in `scripts/1` or `scripts/dev`, beside `data`.
+    """
+    place = data.resolve()
+    folders = (
+        place.parents[2] / "scripts" / place.parent.name,
+        place.parents[1] / "scripts" / place.stem.partition("-")[0],
+    )
+    return next(filter(Path.is_dir, folders), place.parent)
 
 
 def bench_task(record: Record, faults: Faults, data: Path, scripts: Path) -> Task:
     """Return the task of a record; raise `BadRecord` if it cannot be played here."""
     create = record.fields.get("create") or {}
-    steps = create if isinstance(create, list) else [create]
-    init = [each for step in steps for each in _listed(step.get("init"))]
-    read = [_script(record, scripts, each) for each in init]
+    if not isinstance(create, dict):
+        raise BadRecord(record.place, "field 'create' must be an object")
+    read = [_script(record, scripts, each) for each in _listed(create.get("init"))]
     if record.fields.get("start"):
         raise BadRecord(record.place, "cannot be played here: it needs a program beside the agent")
     secret, hidden = _evaluation(record, scripts)
     texts = [record.text("description"), *(text for _, text in read)]
     texts += [step["command"] for step in secret.get("solution", ())]
     texts += [text for check in hidden.get("checks", ()) for _, text in check["chain"]]
-    for why, words in CANNOT.items():
-        found = re.search(words, "\n".join(texts))
-        if found:
-            raise BadRecord(record.place, f"cannot be played here: {why} ({found[0]!r})")
+    if trouble := _trouble("\n".join(texts)):
+        raise BadRecord(record.place, f"cannot be played here: {trouble}")
     name = f"{data.parent.name}-{data.stem}" if data.parent.name.isdigit() else data.stem
     id = f"agentbench-{name}-{record.index:03d}"
     return Task(
@@ -69,6 +87,17 @@ def bench_task(record: Record, faults: Faults, data: Path, scripts: Path) -> Tas
         group=id,
         split="test",
     )
+
+
+def _trouble(text: str) -> str:
+    """Return what in the texts of a task cannot be had here; "" if nothing is known."""
+    for why, words in CANNOT.items():
+        if found := re.search(words, text):
+            return f"{why} ({found[0]!r})"
+    for path in ABSOLUTE.findall(text):
+        if not any(path == each or path.startswith(f"{each}/") for each in OPEN):
+            return f"files outside of {', '.join(FOLDERS)}, /work and /tmp ('/{path}')"
+    return ""
 
 
 def _evaluation(record: Record, scripts: Path) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -116,6 +145,6 @@ def _script(record: Record, folder: Path, given: Any) -> tuple[str, str]:
     if isinstance(code := given.get("code"), str):
         return language, code
     try:
-        return language, decode(read_bytes(folder / str(given.get("file"))))
-    except (FileError, OSError, UnicodeDecodeError) as error:
-        raise BadRecord(record.place, f"script {given.get('file')!r}: {error}") from error
+        return language, read_text(folder / str(given.get("file")))
+    except FileError as error:
+        raise BadRecord(record.place, str(error)) from error

@@ -17,8 +17,8 @@ from typing import Any
 from environments.base import Outcome, ToolEnv
 from environments.fences import unwrap
 from environments.os.answers import same_answer
-from environments.os.shell_nodes import LIMITS, Ran, ShellNodes
 from environments.os.sealing import unsealed
+from environments.os.shell_nodes import LIMITS, Ran, ShellNodes
 from environments.os.tasks import Format, os_tasks
 from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool, text_arguments
 from environments.types import Action, Task

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from environments.errors import DataError
-from environments.os.agent_bench import bench_task, script_folder
+from environments.os.agent_bench import bench_records, bench_task, script_folder
 from environments.os.inside.checks import CHECKS
 from environments.os.sealing import sealed
 from environments.records import BadRecord, Faults, Record, make_tasks, read_records
@@ -47,7 +47,7 @@ def os_tasks(
             raise DataError(f"no split {split!r} of the bundled tasks; use train or test")
         return make_tasks(read_records(path, faults), lambda record: _own(record, faults), faults)
     path = Path(data)
-    records = read_records(path, faults)
+    records = bench_records(path, faults)
     make: Callable[[Record], Task] = lambda record: _own(record, faults)  # noqa: E731
     if (format or _guess(records[0])) == "agentbench":
         folder = Path(scripts) if scripts else script_folder(path)

@@ -39,10 +39,10 @@ TOOLS = (
     *("sh", "bash", "env", "ls", "cat", "cp", "mv", "rm", "mkdir", "rmdir", "ln", "chmod", "touch"),
     *("head", "tail", "wc", "sort", "uniq", "cut", "tr", "grep", "sed", "find", "sleep", "du"),
     *("awk", "basename", "comm", "cmp", "date", "df", "diff", "dirname", "echo", "expand", "expr"),
-    *("false", "fold", "gunzip", "gzip", "id", "install", "join", "md5sum", "mkfifo", "mktemp"),
-    *("nl", "numfmt", "od", "paste", "printf", "pwd", "readlink", "realpath", "rev", "seq"),
-    *("sha256sum", "shuf", "split", "stat", "tac", "tar", "tee", "test", "timeout", "true"),
-    *("truncate", "uname", "unlink", "which", "whoami", "xargs", "yes", "zcat"),
+    *("false", "fold", "getent", "gunzip", "gzip", "id", "install", "join", "md5sum", "mkfifo"),
+    *("mktemp", "nl", "nproc", "numfmt", "od", "paste", "printf", "pwd", "readlink", "realpath"),
+    *("rev", "seq", "sha256sum", "shuf", "split", "stat", "tac", "tar", "tee", "test", "timeout"),
+    *("true", "truncate", "uname", "unlink", "which", "whoami", "xargs", "yes", "zcat"),
 )
 LEFT_OUT = {
     *("test", "tests", "idlelib", "ensurepip", "tkinter", "turtledemo", "lib2to3"),

@@ -3,7 +3,8 @@
 There are two kinds: one from the official Python image with packages from the registry; and, if no
 registry answers, one from this machine's own Python (`host_python`). Both have `python3` on PATH,
 an empty `/node` for a tmpfs (which takes over its mode, whatever the mount says), `/tmp`, `/work`
-and a few others (`NODES_FOLDERS`) as links into it, no set-user-id file, and no environment variable but PATH.
+and a few others (`NODES_FOLDERS`) as links into it, no set-user-id file, and no environment
+variable but PATH.
 
 Limitation: processes of one user build one after the other, and find what the first has built;
 processes of two users build twice, and the image that is named last stays.

@@ -12,7 +12,6 @@ import stat
 import subprocess
 import tarfile
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from .shell import ENVIRONMENT, HOME, call, show
 
@@ -23,7 +22,7 @@ SECONDS = 10.0
 
 
 def verdict(spec: str) -> str:
-    """Return JSON: whether each of the checks holds. `spec` has "checks", and "folders" as a task."""
+    """Return JSON: whether each of the "checks" of `spec` holds; "folders" is as for a task."""
     os.chdir(HOME)
     given = json.loads(spec)
     show(given.get("folders", ()))

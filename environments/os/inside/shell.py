@@ -6,8 +6,8 @@ and variables. A trap writes the new state, after `exit` too; a shell that repla
 sets an EXIT trap of its own or is killed leaves the old one.
 
 Observations should not depend on the machine, nor on the way to a state. The environment is fixed.
-Two folders have the same names everywhere, `/work` and `/tmp`: in commands and output they stand for
-the real ones. A file that a command touched gets the time of a clock that counts commands. In a
+Two folders have the same names everywhere, `/work` and `/tmp`: in commands and output they stand
+for the real ones. A file that a command touched gets the time of a clock that counts commands. In a
 folder of a tmpfs, which lists the newest entry first, the entries are put in order.
 """
 

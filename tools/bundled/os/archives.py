@@ -15,7 +15,8 @@ LOOK = ("What is there?", "find site -type f | sort")
 
 ARCHIVES.operation(
     "pack",
-    "Pack the folder site into the compressed archive site.tar.gz, in the current folder. The names "
+    "Pack the folder site into the compressed archive site.tar.gz, in the current folder. The "
+    "names "
     "in it should begin with site/. Leave the folder as it is.",
     SITE,
     [
@@ -60,7 +61,8 @@ ARCHIVES.operation(
 )
 ARCHIVES.operation(
     "leave-out",
-    "Pack the folder site into clean.tar.gz, without its folder tmp and without the .bak files. The "
+    "Pack the folder site into clean.tar.gz, without its folder tmp and without the .bak "
+    "files. The "
     "names in it should begin with site/.",
     SITE,
     [

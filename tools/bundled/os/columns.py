@@ -118,7 +118,8 @@ COLUMNS.operation(
 TOTALS = joined([f"{town}\t{BY_TOWN[town]}" for town in TOWNS])
 COLUMNS.operation(
     "totals",
-    "Write totals.tsv from sales.csv: a line for each town, with the town, a tab, and its crates of "
+    "Write totals.tsv from sales.csv: a line for each town, with the town, a tab, and its "
+    "crates of "
     "all goods; in the order of the towns' names, without a heading.",
     FILES,
     [check("text", path="totals.tsv", is_=TOTALS)],
@@ -138,7 +139,8 @@ COLUMNS.operation(
 )
 COLUMNS.operation(
     "join",
-    "people.txt has an id and a name in each line, rooms.txt an id and a room. Write names.txt with "
+    "people.txt has an id and a name in each line, rooms.txt an id and a room. Write names.txt "
+    "with "
     "lines of name and room, parted by a space, for those in both files, sorted by name.",
     {
         "people.txt": "3 Eve\n1 Zoe\n4 Max\n2 Ida\n7 Tom\n",

@@ -46,7 +46,8 @@ DISK.question(
     [
         (
             "I add up for each folder.",
-            'for d in home/*; do echo "$(find $d -type f -exec cat {} + | wc -c) $d"; done | sort -n',
+            'for d in home/*; do echo "$(find $d -type f -exec cat {} + | wc -c) $d"; done | '
+            "sort -n",
             "ls -S home | head -n 1",
             "find home -type f -printf '%s %p\\n' | sort -n | tail -n 1",
         )
@@ -84,7 +85,8 @@ DISK.operation(
 )
 DISK.operation(
     "report",
-    "Write report.txt: a line for each regular file below home, with its size in bytes, a space and "
+    "Write report.txt: a line for each regular file below home, with its size in bytes, a "
+    "space and "
     "its path (beginning with home/), the largest first.",
     FILES,
     [

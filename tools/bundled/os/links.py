@@ -54,7 +54,8 @@ LINKS.question(
 )
 LINKS.operation(
     "repair",
-    "Remove every symbolic link below the current folder that leads to nothing. Keep the other links "
+    "Remove every symbolic link below the current folder that leads to nothing. Keep the other "
+    "links "
     "and all files.",
     RELEASES,
     [

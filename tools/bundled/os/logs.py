@@ -95,7 +95,8 @@ LOGS.question(
 )
 LOGS.operation(
     "split-by-level",
-    "Write each line of app.log to info.log, warn.log or error.log, by its level, in the same order. "
+    "Write each line of app.log to info.log, warn.log or error.log, by its level, in the same "
+    "order. "
     "Leave app.log as it is.",
     FILES,
     [
@@ -150,7 +151,8 @@ HITS = [
     for number in range(80)
 ]
 HIT_LINES = [
-    f'{host} - - [05/Mar/2024:{8 + number // 16:02d}:{number % 16 * 3:02d}:00] "GET {page} HTTP/1.1" '
+    f'{host} - - [05/Mar/2024:{8 + number // 16:02d}:{number % 16 * 3:02d}:00] "GET {page} '
+    f'HTTP/1.1" '
     f"{status} {len(page) * 113 + number}"
     for number, (host, page, status) in enumerate(HITS)
 ]
@@ -210,7 +212,8 @@ ACCESS.question(
 )
 ACCESS.question(
     "bytes",
-    "The last number of a line of logs/access.log is the size of the answer. How many bytes did all "
+    "The last number of a line of logs/access.log is the size of the answer. How many bytes "
+    "did all "
     "requests of the page /shop get? Only that page, not those below it.",
     HIT_FILES,
     sum(int(line.split()[-1]) for line in HIT_LINES if ' "GET /shop HTTP' in f" {line}"),

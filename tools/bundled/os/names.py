@@ -30,7 +30,8 @@ NAMES.operation(
 )
 NAMES.operation(
     "extension",
-    "Rename every file that ends in .jpeg, below the current folder at any depth, so that it ends in "
+    "Rename every file that ends in .jpeg, below the current folder at any depth, so that it "
+    "ends in "
     ".jpg. Change nothing else.",
     {"a.jpeg": "1\n", "x/b.jpeg": "2\n", "x/y/c.jpeg.txt": "3\n", "x/y/d.jpeg": "4\n"},
     [
@@ -75,7 +76,8 @@ NAMES.operation(
 )
 NAMES.operation(
     "pad-numbers",
-    "The files are called part1.txt to part12.txt. Rename them so that every number has two digits, "
+    "The files are called part1.txt to part12.txt. Rename them so that every number has two "
+    "digits, "
     "as in part01.txt.",
     {f"part{number}.txt": f"{number}\n" for number in range(1, 13)},
     [

@@ -126,7 +126,8 @@ PERMISSIONS.operation(
 )
 PERMISSIONS.operation(
     "copy-rights",
-    "Give bin/stop.sh the permissions that share/sub/b.txt has, and leave those of share/sub/b.txt.",
+    "Give bin/stop.sh the permissions that share/sub/b.txt has, and leave those of "
+    "share/sub/b.txt.",
     FILES,
     [
         check("mode", path="bin/stop.sh", is_="646"),

@@ -38,7 +38,8 @@ SPACES = "#!/bin/bash\n# Count the lines of each file in a folder.\nfor f in $(l
 SPACES += '  echo "$f: $(wc -l < $1/$f)"\ndone\n'
 SCRIPTS.operation(
     "spaces",
-    "lines.sh prints, for each file in a folder, its name, a colon, a space and its number of lines, "
+    "lines.sh prints, for each file in a folder, its name, a colon, a space and its number of "
+    "lines, "
     "sorted by name. It fails for names with spaces. Repair it.",
     {"lines.sh": SPACES, "in/a.txt": "1\n2\n", "in/my list.txt": "1\n"},
     [
@@ -66,7 +67,9 @@ SCRIPTS.operation(
     "greet.sh does not run. It should print Hello and the name that it is given, or `Hello you` "
     "without a name. Repair it.",
     {
-        "greet.sh": '#!/bin/bash\nif [ -z "$1" ] then\n  echo "Hello you"\nelse\n  echo "Hello $1"\nfi\n'
+        "greet.sh": (
+            '#!/bin/bash\nif [ -z "$1" ] then\n  echo "Hello you"\nelse\n  echo "Hello $1"\nfi\n'
+        ),
     },
     [
         check("runs", command=["bash", "greet.sh", "Ann Lee"], prints="Hello Ann Lee"),
@@ -134,7 +137,9 @@ SCRIPTS.question(
     "why",
     "backup.sh ends with an exit status that tells why it failed. Run it: what is the status?",
     {
-        "backup.sh": "#!/bin/bash\n[ -d target ] || exit 4\n[ -w target/index ] || exit 7\necho done\n",
+        "backup.sh": (
+            "#!/bin/bash\n[ -d target ] || exit 4\n[ -w target/index ] || exit 7\necho done\n"
+        ),
         "target/list": "a\n",
     },
     7,
@@ -197,7 +202,9 @@ MORE.operation(
     "countdown.sh should print the numbers from the one that it is given down to 1, one a line. "
     "Repair it.",
     {
-        "countdown.sh": "#!/bin/bash\ni=$1\nwhile [ $i -gt 1 ]; do\n  echo $i\n  i=$((i - 1))\ndone\n"
+        "countdown.sh": (
+            "#!/bin/bash\ni=$1\nwhile [ $i -gt 1 ]; do\n  echo $i\n  i=$((i - 1))\ndone\n"
+        ),
     },
     [
         check("runs", command=["bash", "countdown.sh", "3"], prints="3\n2\n1"),

@@ -32,7 +32,8 @@ VARIABLES.operation(
 )
 VARIABLES.question(
     "how-many",
-    "How many variables whose names begin with DB_ does the file app.env set? Lines that begin with "
+    "How many variables whose names begin with DB_ does the file app.env set? Lines that begin "
+    "with "
     "# are comments.",
     {"app.env": ENV},
     sum(line.startswith("DB_") for line in ENV.splitlines()),
@@ -44,7 +45,8 @@ VARIABLES.question(
 )
 VARIABLES.operation(
     "to-exports",
-    "Write exports.sh from app.env: each line that sets a variable, with `export ` before it, in the "
+    "Write exports.sh from app.env: each line that sets a variable, with `export ` before it, "
+    "in the "
     "same order; no comments.",
     {"app.env": ENV},
     [
@@ -69,7 +71,8 @@ VARIABLES.operation(
 )
 VARIABLES.question(
     "which-wins",
-    "The files conf/1.sh, conf/2.sh and conf/3.sh are read one after the other by `. FILE`. What is "
+    "The files conf/1.sh, conf/2.sh and conf/3.sh are read one after the other by `. FILE`. "
+    "What is "
     "the value of COLOUR afterwards?",
     {
         "conf/1.sh": "COLOUR=red\nSIZE=4\n",
@@ -85,7 +88,8 @@ VARIABLES.question(
 )
 VARIABLES.operation(
     "path",
-    "The folder tools holds a command called hello. Write setup.sh so that after `. ./setup.sh` the "
+    "The folder tools holds a command called hello. Write setup.sh so that after `. "
+    "./setup.sh` the "
     "command can be called by its name from any folder, and the commands of the system still work.",
     {"tools/hello": "#!/bin/bash\necho hi there\n"},
     [
@@ -145,10 +149,14 @@ CONFIGURATION.question(
 )
 CONFIGURATION.operation(
     "comment-out",
-    "In hosts.txt, put `# ` before every line that ends in .test and is no comment yet. Other lines "
+    "In hosts.txt, put `# ` before every line that ends in .test and is no comment yet. Other "
+    "lines "
     "stay as they are.",
     {
-        "hosts.txt": "10.0.0.1 a.test\n10.0.0.2 b.org\n# 10.0.0.3 c.test\n10.0.0.4 test.net\n10.0.0.5 d.test\n"
+        "hosts.txt": (
+            "10.0.0.1 a.test\n10.0.0.2 b.org\n# 10.0.0.3 c.test\n"
+            "10.0.0.4 test.net\n10.0.0.5 d.test\n"
+        ),
     },
     [
         check(
