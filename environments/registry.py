@@ -20,6 +20,7 @@ ENTRY_POINTS = {
     "os": "environments.os.env:OsEnv",
     "python": "environments.python.env:PythonEnv",
     "spider": "environments.sql.env:SpiderEnv",
+    "textworld": "environments.textworld.env:TextWorldEnv",
     "webshop": "environments.webshop.env:WebShopEnv",
 }
 """Classes by short name; as strings, so that importing this package imports no environment."""
