@@ -5,7 +5,7 @@ files are afterwards, a question by its answer. Whether the right tool ends a ta
 answer in the place of `finish`, and the other way round, is graded as it is.
 
 The `info` of a command holds its exit "status"; that of the end the numbers of "passed" and all
-"checks".
+"checks", and "why" if the checks did not run to their end.
 
 Limitation: the restore law holds only for commands that do not read the clock, process numbers, the
 kernel's randomness or the state of the machine.
@@ -99,7 +99,7 @@ class OsEnv(ToolEnv):
 
     def _graded(self, task: Task, answer: str) -> Outcome:
         """Grade the end. The observation hides the checks, since it may be trained on."""
-        secret, held = unsealed(task), []
+        secret, held, why = unsealed(task), [], ""
         if "answer" in secret:
             held = [same_answer(answer, secret["answer"])]
         checks = [
@@ -107,12 +107,13 @@ class OsEnv(ToolEnv):
             for check in secret.get("checks", ())
         ]
         if checks:
-            held += self._states.held(task, checks)
+            found, why = self._states.held(task, checks)
+            held += found
         return Outcome(
             "answer submitted" if answer else "finished",
             float(all(held)),
             terminated=True,
-            info={"passed": sum(held), "checks": len(held)},
+            info={"passed": sum(held), "checks": len(held)} | ({"why": why} if why else {}),
         )
 
     def solution(self, task: Task) -> list[Action] | None:

@@ -82,19 +82,19 @@ class ShellNodes(InterpreterNodes):
         finally:
             self.done_with(start)
 
-    def held(self, task: Task, checks: list[dict[str, Any]]) -> list[bool]:
-        """Return which of the checks hold for the current files."""
+    def held(self, task: Task, checks: list[dict[str, Any]]) -> tuple[list[bool], str]:
+        """Return which of the checks hold for the current files, and why they were stopped."""
         given = {"checks": checks, "folders": task.details.get("folders", [])}
         code = call("checks.verdict", json.dumps(given))
         result = self.sandbox.grade(self.here(), code, GRADE_LIMITS)
         if result.why == "lost":
             raise StateLost("the files of the state to be judged are lost")
         if result.why:
-            return [False] * len(checks)
+            return [False] * len(checks), result.why
         if result.exception is not None or result.value is None:
             raise SandboxError(f"the check failed: {(result.exception or '').strip()[-300:]}")
         found: list[bool] = json.loads(ast.literal_eval(result.value))
-        return found
+        return found, ""
 
     def _ran(self, result: Result) -> Ran:
         if not result.why and result.value is not None:

@@ -16,7 +16,6 @@ import contextlib
 import json
 import os
 import re
-import shlex
 import signal
 import stat
 import subprocess
@@ -48,8 +47,8 @@ STATE_IN, STATE_OUT = 250, 251
 """Descriptors of the shell's state."""
 KEPT = 24_000
 """Bytes of output at most, a third of them from its end."""
-LONGEST = 100_000
-"""Bytes of a command at most; the kernel takes 128 kB in one argument."""
+LONGEST = 30_000
+"""Characters of a command at most; the kernel takes 128 kB in one argument."""
 WHOLE = "# whole"
 FIRST_STATE = "shopt -s expand_aliases\numask 022\nRANDOM=1\n"
 NOT_CARRIED = (
@@ -158,7 +157,8 @@ def call(language: str, script: str, arguments: Sequence[str]) -> tuple[int, str
 
 def run(command: str) -> str:
     """Run `command`; return JSON with "status", "output" and "left_out" (bytes of it)."""
-    if len(command.encode("utf-8", "replace")) > LONGEST:
+    command = command.encode("utf-8", "replace").decode().replace("\0", "")  # as a terminal would
+    if len(command) > LONGEST:
         return json.dumps({"status": 1, "output": "the command is too long", "left_out": 0})
     STATE.commands += 1
     for path, mode in STATE.closed.items():
@@ -187,8 +187,7 @@ def _bash(command: str, output: int) -> int:
         os.dup2(after, STATE_OUT)
         try:
             child = subprocess.Popen(
-                # In one line, so that the agent's own lines count from 1.
-                ["bash", "--norc", "--noprofile", "-c", f"{start}eval {shlex.quote(command)}"],
+                ["bash", "--norc", "--noprofile", "-c", f"{start}eval {_quoted(command)}"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -207,6 +206,12 @@ def _bash(command: str, output: int) -> int:
     if left.rstrip().endswith(WHOLE):
         STATE.text = left
     return 128 - status if status < 0 else status
+
+
+def _quoted(command: str) -> str:
+    """Return `command` as one word of bash in one line, so that its own lines count from 1."""
+    escaped = command.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    return f"$'{escaped}'"
 
 
 @contextlib.contextmanager
