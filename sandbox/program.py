@@ -9,10 +9,10 @@ from sandbox.protocol import Quota
 HOME = "/node"
 """Where a program that branches keeps its nodes' files, in a backend with its own root."""
 NODES_FOLDERS = {
-    f"/{name}": f"{HOME}/{name.rpartition('/')[2]}"
+    f"/{name}": f"{'../' * name.count('/')}{HOME[1:]}/{name.rpartition('/')[2]}"
     for name in ("tmp", "work", "home", "mnt", "root", "srv", "var/log")
 }
-"""Folders of a container that are links to a node's own, and so can be written and branch.
+"""Folders of a container, and where they lead as links: to a node's own, which branch.
 
 A node has the first two; code that wants another makes it below HOME.
 """
