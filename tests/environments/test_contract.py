@@ -20,6 +20,9 @@ BUNDLED = ROOT / "environments" / "sql" / "data"
 EXAMPLE = "examples.keypad:KeypadEnv"
 NAMES = [*ENTRY_POINTS, EXAMPLE]
 
+EVERY = {"OsEnv": 4}
+"""Of worlds with slow steps, one in so many tasks is played; `engine validate` plays them all."""
+
 Seen = tuple[str, float, bool, bool, str]
 
 
@@ -75,7 +78,7 @@ def test_tasks_are_distinct_and_keep_their_secret(env: ToolEnv) -> None:
 
 
 def test_solutions_earn_reward_one_and_noops_do_not(env: ToolEnv) -> None:
-    for task in env.tasks:
+    for task in env.tasks[:: EVERY.get(type(env).__name__, 1)]:
         for actions, solves in ((env.solution(task), True), (env.noop(task), False)):
             env.reset(options={"task": task})
             *before, last = [play(env, action) for action in actions]
