@@ -16,6 +16,7 @@ NAMESPACE = "treegraft"
 
 ENTRY_POINTS = {
     "bird": "environments.sql.env:BirdEnv",
+    "browser": "environments.browser.env:BrowserEnv",
     "database": "environments.sql.writable:DatabaseEnv",
     "os": "environments.os.env:OsEnv",
     "python": "environments.python.env:PythonEnv",
