@@ -10,8 +10,8 @@ NUMBER = re.compile(r"[-+]?\d[\d,]*(\.\d+)?")
 def same_answer(given: str, right: Sequence[str]) -> bool:
     """Return whether `given` is one of the texts of `right`, as a number or as words.
 
-    Quotes, a full stop at the end, letter case of none, and the kind of white space do not count;
-    names in a list may be parted by commas, spaces or lines.
+    Quotes around it, a full stop at its end and the kind of white space do not count; names in a
+    list may be parted by commas, spaces or lines. Letter case counts.
     """
     return any(_normal(given) == _normal(text) for text in right)
 
