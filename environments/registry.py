@@ -20,6 +20,7 @@ ENTRY_POINTS = {
     "bird": "environments.sql.env:BirdEnv",
     "browser": "environments.browser.env:BrowserEnv",
     "database": "environments.sql.writable:DatabaseEnv",
+    "os": "environments.os.env:OsEnv",
     "kg": "environments.kg.env:KgEnv",
     "python": "environments.python.env:PythonEnv",
     "search-qa": "environments.search_qa.env:SearchQaEnv",

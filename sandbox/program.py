@@ -8,7 +8,15 @@ from sandbox.protocol import Quota
 
 HOME = "/node"
 """Where a program that branches keeps its nodes' files, in a backend with its own root."""
-NODES_OWN = (Path(HOME), Path("/tmp"), Path("/work"))
+NODES_FOLDERS = {
+    f"/{name}": f"{'../' * name.count('/')}{HOME[1:]}/{name.rpartition('/')[2]}"
+    for name in ("tmp", "work", "home", "mnt", "root", "srv", "var/log")
+}
+"""Folders of a container, and where they lead as links: to a node's own, which branch.
+
+A node has the first two; code that wants another makes it below HOME.
+"""
+NODES_OWN = (Path(HOME), *map(Path, NODES_FOLDERS))
 """Folders that belong to the nodes there."""
 ELSEWHERE = Path("/readonly")
 ENVIRONMENT = {"LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}

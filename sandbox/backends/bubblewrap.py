@@ -17,6 +17,8 @@ from sandbox.backends.host import COMMANDS, INTERPRETER, LIBRARIES, PYTHON, envi
 from sandbox.backends.process_channel import PipeChannel
 from sandbox.program import HOME, Program, arguments_inside, inside
 
+ALTERNATIVES = "/etc/alternatives"
+"""Links that some commands, such as awk on Debian, lead through."""
 SHARED_MEMORY = 16 << 20
 """Bytes of /dev/shm, which is emptied after every step."""
 
@@ -89,8 +91,8 @@ def _room_for_nodes(program: Program) -> list[str]:
     options += ["--size", str(program.quota.disk_bytes), "--perms", "1777", "--tmpfs", HOME]
     options += ["--dir", f"{HOME}-layers"]
     options += ["--symlink", "node/work", "/work", "--symlink", "node/tmp", "/tmp"]
-    for path in COMMANDS:
-        options += ["--ro-bind-try", path, path]
+    for path in (*COMMANDS, ALTERNATIVES):
+        options += [*_parents(path), "--ro-bind-try", path, path]
     if os.geteuid():
         return [*options, "--unshare-user", "--uid", "65534", "--gid", "65534"]
     # Root needs these to become nobody, in a user namespace that nobody owns.
