@@ -17,6 +17,7 @@ NAMESPACE = "treegraft"
 ENTRY_POINTS = {
     "bird": "environments.sql.env:BirdEnv",
     "database": "environments.sql.writable:DatabaseEnv",
+    "mcp": "environments.mcp_servers.env:McpEnv",
     "python": "environments.python.env:PythonEnv",
     "spider": "environments.sql.env:SpiderEnv",
     "webshop": "environments.webshop.env:WebShopEnv",

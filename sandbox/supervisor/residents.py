@@ -142,7 +142,7 @@ class Residents:
             request = self._host.receive(self._ends_at - time.monotonic())
             try:
                 reply = self._operations[request["op"]](request)
-            except (Refused, Full, OSError) as error:
+            except (Refused, Full, OSError, KeyError) as error:
                 reply = {"refused": str(error)}
             self._host.send(reply)
 
