@@ -73,6 +73,7 @@ class World:
         self._path: tuple[Call, ...] = ()
         self._known: dict[str, list[dict[str, Any]]] = {}
         self._sandboxes = 0
+        self._fresh = False
         self.task: Task | None = None
 
     def begin(self, task: Task, servers: list[Server]) -> None:
@@ -82,6 +83,8 @@ class World:
             SandboxError: the sandbox or a server does not start, or the set-up fails.
         """
         residents = self._ready()
+        if self._fresh and task is self.task and servers == self._servers and self._alive():
+            return
         going = self._in_folder(servers) and servers == self._servers and self._alive()
         if not going:
             self._stop()
@@ -92,6 +95,7 @@ class World:
         self.task, self._servers, self._path = task, servers, ()
         if not going:
             self._start_servers()
+        self._fresh = True
 
     def tools(self) -> list[Listed]:
         """Return the tools of the servers of the current task."""
@@ -109,6 +113,7 @@ class World:
             ServerFailed: the server failed.
             SandboxError: the sandbox failed, or the state before the call cannot be rebuilt.
         """
+        self._fresh = False
         try:
             made = self._called(server, tool, json.dumps(arguments))
         except ServerFailed:
@@ -130,6 +135,7 @@ class World:
         Raises:
             StateLost: the calls since the start had other results this time.
         """
+        self._fresh = False
         if saved.kept is not None and self._holds(saved):
             self._ready().show(saved.kept)
             if not self._alive():
@@ -153,6 +159,7 @@ class World:
 
     def check(self, code: str, answer: str, seconds: float) -> str:
         """Run a check script in the work folder; return why it refuses, "" if it does not."""
+        self._fresh = False  # the script may change files
         env = {"ANSWER": shown(answer, self._work())}
         done = self._ready().run(["python", "-I", "-c", code], env, seconds)
         return done.why or (f"exit status {done.status}" if done.status else "")
@@ -259,7 +266,7 @@ class World:
     def _forget(self) -> None:
         """Forget what a sandbox held that is gone."""
         self._stop()
-        self.task, self._start = None, 0
+        self.task, self._start, self._fresh = None, 0, False
 
     def _decoded(self, data: bytes | None) -> str | None:
         if data is None:

@@ -246,10 +246,12 @@ class Residents:
         deadline, why = time.monotonic() + request["seconds"], ""
         waiting = select.poll()
         waiting.register(reading, select.POLLIN)
+        life = os.pidfd_open(child.pid)
+        waiting.register(life, select.POLLIN)
         for control in self._host.controls:
             waiting.register(control, 0)
         while child.poll() is None and not why:
-            ready = dict(waiting.poll(20))
+            ready = dict(waiting.poll(TICK * 1000))
             if not ready.keys().isdisjoint(self._host.controls):
                 raise Gone
             if reading in ready:
@@ -260,6 +262,7 @@ class Residents:
                 why = "memory"
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
+        os.close(life)
         status, before = child.wait(), -1
         while output.total != before:
             before = output.total
