@@ -88,7 +88,7 @@ class Residents:
             folders: where the programs are installed, such as virtual environments: read-only.
             network: whether they may use this machine's network.
         """
-        shown = [Path(sys.prefix), *folders]
+        shown = [*([Path(sys.prefix)] if sys.prefix != sys.base_prefix else []), *folders]
         if backend.name == "docker":
             shown += [Path(path) for path in SYSTEM if Path(path).exists()]
             shown += [Path(path) for path in NETWORK_FILES if network and Path(path).exists()]
@@ -182,17 +182,14 @@ class Residents:
     def _env(self, given: Mapping[str, str]) -> dict[str, str]:
         """Return the complete environment of a program: nothing of ours reaches it."""
         home = self._supervisor.home
-        bins = [self._path(str(folder)) for folder in self._bins()]
+        bins = [self._path(str(folder)) for folder in _bins(self._folders)]
         own = {"HOME": f"{home}/tmp", "TMPDIR": f"{home}/tmp", "PATH": ":".join([*bins, PATH])}
-        return ENVIRONMENT | QUIET | own | {k: v.replace("{work}", self.work) for k, v in given.items()}
-
-    def _bins(self) -> list[Path]:
-        return [
-            place
-            for folder in (*self._folders, Path(sys.prefix))
-            for place in (folder / "bin", folder / "node_modules" / ".bin", folder / ".bin")
-            if place.is_dir()
-        ]
+        return (
+            ENVIRONMENT
+            | QUIET
+            | own
+            | {k: v.replace("{work}", self.work) for k, v in given.items()}
+        )
 
     def _inside(self, argv: Sequence[str]) -> list[str]:
         command, *rest = argv
@@ -207,10 +204,11 @@ class Residents:
         """
         if command == "python":
             return [INTERPRETER]
-        places = os.pathsep.join([*map(str, self._bins()), PATH])
-        path = shutil.which(command, path=places)
+        path = installed(command, self._folders)
         if path is None:
-            raise SandboxError(f"no program {command!r} on this machine; install it, or name the folder")
+            raise SandboxError(
+                f"no program {command!r} on this machine; install it, or name its folder"
+            )
         with open(path, "rb") as file:
             first = file.read(SHEBANG_BYTES).partition(b"\n")[0]
         if not first.startswith(b"#!"):
@@ -228,3 +226,17 @@ class Residents:
             return path
         return inside(Path(path), made.program)
 
+
+def installed(command: str, folders: Sequence[Path] = ()) -> str | None:
+    """Return the path of a program of this machine, or of `folders`; None if there is none."""
+    return shutil.which(command, path=os.pathsep.join([*map(str, _bins(folders)), PATH]))
+
+
+def _bins(folders: Sequence[Path]) -> list[Path]:
+    """Return where the programs of virtual environments and npm folders are."""
+    return [
+        place
+        for folder in (*folders, Path(sys.prefix))
+        for place in (folder / "bin", folder / "node_modules" / ".bin", folder / ".bin")
+        if place.is_dir()
+    ]

@@ -130,7 +130,8 @@ class Connection:
     async def _opened(self) -> "Client":
         ready: asyncio.Future[Client] = self._loop.create_future()
         self._holding = self._loop.create_task(self._hold(ready))
-        await asyncio.wait([ready, self._holding], return_when=asyncio.FIRST_COMPLETED)
+        either: list[asyncio.Future[Any]] = [ready, self._holding]
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if not ready.done():
             self._holding.result()  # raises what went wrong
             raise RuntimeError("the connection ended")

@@ -1,10 +1,12 @@
 """The tools of MCP servers as a world: any server over stdio, in the sandbox; or one with a URL.
 
 A state is saved by what the servers are. If all of them keep their state in the work folder, the
-folder is copied, and the same processes go on. Else a state is the calls that led to it: the servers
-are started anew, the calls are made again, and each result must be what it was (`StateLost`).
+folder is copied, and the same processes go on. Else a state is the calls that led to it: the
+servers are started anew, the calls are made again, and each result must be what it was
+(`StateLost`).
 """
 
+import importlib.util
 import json
 import logging
 import re
@@ -24,6 +26,7 @@ from environments.mcp_servers.servers import WORK, Server, State, servers_of
 from environments.mcp_servers.world import Listed, Saved, World
 from environments.tools import GIVE_UP, SAY, Tool
 from environments.types import Action, Task
+from sandbox.errors import SandboxError
 
 FINISH = Tool(
     "finish",
@@ -57,6 +60,7 @@ class McpEnv(ToolEnv):
         hidden: names of tools that the agent does not see, with commas; may have wildcards.
         programs: folders where servers are installed (a virtual environment, an npm folder), with
             commas; servers may read them.
+        only: names of the servers whose tasks are played, with commas; "" for all.
         call_limit: seconds that a call may take.
         allow_network: whether servers may use this machine's network. Servers with a URL need it.
     """
@@ -72,7 +76,7 @@ class McpEnv(ToolEnv):
         "finish once. Call give_up only if there is no way."
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  (its arguments are the options of `--env-arg`)
         self,
         *,
         data: str | None = None,
@@ -82,6 +86,7 @@ class McpEnv(ToolEnv):
         state: State = "replay",
         hidden: str = "",
         programs: str = "",
+        only: str = "",
         call_limit: float = 30.0,
         allow_network: bool = False,
     ) -> None:
@@ -89,6 +94,7 @@ class McpEnv(ToolEnv):
         patterns = tuple(filter(None, hidden.split(",")))
         self._servers = servers_of(server, state, patterns) if server else {}
         self._folders = [_folder(each) for each in filter(None, programs.split(","))]
+        self._only = frozenset(filter(None, only.split(",")))
         self._network, self._seconds = allow_network, call_limit
         self._world = self._new_world()
         self._listed: dict[tuple[str, ...], dict[str, Listed]] = {}
@@ -99,15 +105,20 @@ class McpEnv(ToolEnv):
 
     def load_tasks(self) -> Sequence[Task]:
         """See `ToolEnv.load_tasks`."""
-        _require_sdk()
         paths = [Path(self.data)] if self.data else sorted(task_files.BUNDLED.glob("*.jsonl"))
-        found, self._servers = task_files.load(paths, self.split, self._servers, self.strict)
+        split = self.split or (None if self.data else "train")
+        found, self._servers = task_files.load(paths, split, self._servers, self.strict)
         for server in self._servers.values():
             if server.url and not self._network:
                 raise DataError(
                     f"mcp: server {server.name} has a URL, and servers have no network: "
                     "--env-arg allow_network=true gives it to them"
                 )
+        if self._only:
+            found = [task for task in found if self._only.issuperset(task.details["servers"])]
+            if not found:
+                known = ", ".join(self._servers)
+                raise DataError(f"mcp: only={','.join(self._only)}: no task; the servers: {known}")
         return found
 
     def tools_of(self, task: Task) -> tuple[Tool, ...]:
@@ -198,6 +209,7 @@ class McpEnv(ToolEnv):
         return World(self.sandbox, self._folders, network=self._network, seconds=self._seconds)
 
     def _servers_of(self, task: Task) -> list[Server]:
+        _require_sdk()
         self.tasks  # noqa: B018  (reads the servers, if a task comes from elsewhere)
         return [self._servers[name] for name in task.details["servers"]]
 
@@ -240,7 +252,5 @@ def _folder(text: str) -> Path:
 
 
 def _require_sdk() -> None:
-    import importlib.util
-
     if importlib.util.find_spec("mcp") is None:
-        raise DataError("mcp: the MCP SDK is not installed: pip install 'treegraft[mcp]'")
+        raise SandboxError("the MCP SDK is not installed: pip install 'treegraft[mcp]'")

@@ -23,9 +23,7 @@ def verdict(task: Task, world: World, answer: str) -> tuple[bool, dict[str, Any]
         found = world.files(LEFT_OUT)
         facts["files_right"] = right_files(grader, task.details["files"], found)
     if "check" in grader:
-        facts["check"] = world.check(
-            grader["check"].replace("{work}", WORK), answer, CHECK_SECONDS
-        )
+        facts["check"] = world.check(grader["check"].replace("{work}", WORK), answer, CHECK_SECONDS)
     right = not facts.get("check") and all(
         facts.get(key, True) for key in ("answer_right", "files_right")
     )
@@ -50,7 +48,9 @@ def right_files(
     if grader.get("others", "same") == "any":
         return True
     gone = {path for path in before for top in absent if path == top or path.startswith(f"{top}/")}
-    others = {path: text for path, text in before.items() if path not in wanted | dict.fromkeys(gone)}
+    others = {
+        path: text for path, text in before.items() if path not in wanted | dict.fromkeys(gone)
+    }
     left = {
         path: text
         for path, text in found.items()

@@ -10,9 +10,7 @@ MOST = 3
 _NUMBER = re.compile(r"\d+")
 
 
-def wrong_arguments(
-    arguments: Mapping[str, Any], files: Sequence[str]
-) -> list[dict[str, Any]]:
+def wrong_arguments(arguments: Mapping[str, Any], files: Sequence[str]) -> list[dict[str, Any]]:
     """Return at most `MOST` wrong versions; `files` are those that the task sets up."""
     found: list[dict[str, Any]] = []
     for key, value in arguments.items():

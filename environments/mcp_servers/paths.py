@@ -11,12 +11,14 @@ _WORK = re.compile(rf"(?<![\w./~-]){re.escape(WORK)}(?![\w.-])")
 
 def shown(value: T, work: str) -> T:
     """Return the agent's text, or JSON, with the sandbox's name of the folder."""
-    return _mapped(value, lambda text: _WORK.sub(lambda _: work, text))
+    found: T = _mapped(value, lambda text: _WORK.sub(lambda _: work, text))
+    return found
 
 
 def hidden(value: T, work: str) -> T:
     """Return a server's text, or JSON, with the agent's name of the folder."""
-    return _mapped(value, lambda text: text.replace(work, WORK))
+    found: T = _mapped(value, lambda text: text.replace(work, WORK))
+    return found
 
 
 def _mapped(value: Any, change: Any) -> Any:

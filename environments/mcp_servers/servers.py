@@ -88,7 +88,9 @@ def described(value: Any, place: str) -> dict[str, Server]:
     servers = value.get("mcpServers") if isinstance(value, dict) else None
     if not isinstance(servers, dict) or not servers:
         raise DataError(f"{place}: 'mcpServers' must be an object that names servers")
-    return {name: _server(name, entry, f"{place}: server {name!r}") for name, entry in servers.items()}
+    return {
+        name: _server(name, entry, f"{place}: server {name!r}") for name, entry in servers.items()
+    }
 
 
 def _server(name: str, entry: Any, place: str) -> Server:

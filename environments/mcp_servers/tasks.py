@@ -37,7 +37,9 @@ def load(
         splits = sorted({task.split for task in tasks if task.split})
         tasks = [task for task in tasks if task.split == split]
         if not tasks:
-            raise DataError(f"{paths[0]}: no task of split {split!r}; the splits: {', '.join(splits)}")
+            raise DataError(
+                f"{paths[0]}: no task of split {split!r}; the splits: {', '.join(splits)}"
+            )
     return tasks, known
 
 
@@ -71,7 +73,9 @@ def _servers(record: Record, known: Mapping[str, Server], default: str) -> list[
         raise BadRecord(record.place, "no server: add 'server' to it, or give --env-arg server=")
     for name in names:
         if name not in known:
-            raise BadRecord(record.place, f"no server {name!r}; known: {', '.join(known) or 'none'}")
+            raise BadRecord(
+                record.place, f"no server {name!r}; known: {', '.join(known) or 'none'}"
+            )
     return names
 
 
@@ -106,7 +110,9 @@ def _calls(record: Record, key: str) -> list[dict[str, Any]]:
         and all(isinstance(call.get(name), kind) for name, kind in fields.items())
         for call in given
     ):
-        raise BadRecord(record.place, f"field {key!r} must be a list of calls ({', '.join(fields)})")
+        raise BadRecord(
+            record.place, f"field {key!r} must be a list of calls ({', '.join(fields)})"
+        )
     return given
 
 

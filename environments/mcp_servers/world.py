@@ -1,4 +1,4 @@
-"""The servers of one task in a sandbox: start them, call them, save their state and return to it."""
+"""The servers of one task in a sandbox: start and call them, save their state, return to it."""
 
 import json
 from collections.abc import Mapping, Sequence

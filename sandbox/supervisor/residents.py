@@ -282,7 +282,8 @@ class Residents:
 
     def _read(self, request: Message) -> Message:
         """Return the regular files of the work folder; None in place of what is too large."""
-        left, found = request["most_bytes"], {}
+        left: int = request["most_bytes"]
+        found: dict[str, str | None] = {}
         for path, size in sorted(listed(self._work, self._settings["inodes"])):
             found[path] = None
             if size is None or size > left or path.split("/", 1)[0] in request["without"]:

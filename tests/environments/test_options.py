@@ -78,6 +78,7 @@ def test_every_option_of_a_registered_environment_says_what_it_is_for(name):
         "spider": ["schema"],
         "database": ["db"],
         "python": ["format", "partial"],
+        "mcp": ["server", "state", "hidden", "programs", "only", "call_limit", "allow_network"],
         "webshop": ["goals", "observation", "attributes"],
     }
     assert [option.name for option in options] == expected[name]

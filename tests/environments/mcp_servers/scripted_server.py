@@ -31,21 +31,8 @@ def listed(mode: str) -> list[dict[str, Any]]:
 
 
 def fail(how: str) -> dict[str, Any]:
+    break_off(how)
     match how:
-        case "hang":
-            time.sleep(60)
-        case "flood":
-            while True:
-                say(method="notifications/message", params={"level": "info", "data": "x" * 400_000})
-        case "long-line":
-            while True:
-                sys.stdout.write("x" * 1_000_000)
-        case "exit":
-            print("Traceback\nDiskError: the disk is full", file=sys.stderr)
-            sys.exit(3)
-        case "html":
-            print("<html><body>502 Bad Gateway</body></html>", flush=True)
-            time.sleep(60)
         case "noise":
             print("listening on stdio...", flush=True)
         case "ask":
@@ -64,6 +51,24 @@ def fail(how: str) -> dict[str, Any]:
         case "clock":
             return text(str(time.time_ns()))
     return text("done")
+
+
+def break_off(how: str) -> None:
+    match how:
+        case "hang":
+            time.sleep(60)
+        case "flood":
+            while True:
+                say(method="notifications/message", params={"level": "info", "data": "x" * 400_000})
+        case "long-line":
+            while True:
+                sys.stdout.write("x" * 1_000_000)
+        case "exit":
+            print("Traceback\nDiskError: the disk is full", file=sys.stderr)
+            sys.exit(3)
+        case "html":
+            print("<html><body>502 Bad Gateway</body></html>", flush=True)
+            time.sleep(60)
 
 
 def main(mode: str) -> None:

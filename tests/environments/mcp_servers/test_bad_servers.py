@@ -116,7 +116,10 @@ def test_a_server_that_changes_its_tools_loses_the_state(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"mode": "ends-at-start"}, "does not start: it ended .exit status 1.: no database was given"),
+        (
+            {"mode": "ends-at-start"},
+            "does not start: it ended .exit status 1.: no database was given",
+        ),
         ({"server": "no-such-server"}, "no program 'no-such-server' on this machine"),
         ({"server": "sleep 60"}, "did not answer in time"),
     ],

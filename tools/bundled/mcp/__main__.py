@@ -1,7 +1,7 @@
 """Write the bundled tasks of the world `mcp`, one file for each server."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 

@@ -186,9 +186,9 @@ def _collect(theme: Theme, before: dict[str, str]) -> dict[str, Any]:
     paths = [_at(theme.folder, name) for name in names]
     writing = "Each such line, in the order of the files' names."
     return {
-        "prompt": f"Some files in {_at(theme.folder)} have a line that begins with '{theme.word}: '."
-        f" Write what follows in these lines into {_at(theme.word + '.txt')}, one a line, in the "
-        "order of the files' names.",
+        "prompt": f"Some files in {_at(theme.folder)} have a line that begins with "
+        f"'{theme.word}: '. Write what follows in these lines into "
+        f"{_at(theme.word + '.txt')}, one a line, in the order of the files' names.",
         "files": {f"{theme.word}.txt": _text(found)},
         "solution": [
             call("list_directory", "See which files there are.", path=_at(theme.folder)),
@@ -210,8 +210,8 @@ def _collect(theme: Theme, before: dict[str, str]) -> dict[str, Any]:
 def _find(theme: Theme, before: dict[str, str]) -> dict[str, Any]:
     paths = [_at(theme.folder, name) for name in sorted(theme.notes)]
     return {
-        "prompt": f"Which file in {_at(theme.folder)} mentions '{theme.clue}'? Answer with its name "
-        "alone, without the folder.",
+        "prompt": f"Which file in {_at(theme.folder)} mentions '{theme.clue}'? Answer with its "
+        "name alone, without the folder.",
         "answer": theme.clue_file,
         "solution": [
             call("list_directory", "See which files there are.", path=_at(theme.folder)),

@@ -59,7 +59,11 @@ THEMES = [
     Theme(
         "novel",
         ("chapter1.txt", "chapter2.txt"),
-        (("Begin the novel", "It rained."), ("Name the captain", "Captain Ruiz"), ("Add a storm", "Thunder.")),
+        (
+            ("Begin the novel", "It rained."),
+            ("Name the captain", "Captain Ruiz"),
+            ("Add a storm", "Thunder."),
+        ),
         "short-version",
         "Rewrite the second chapter",
         "happy-ending",
@@ -67,7 +71,11 @@ THEMES = [
     Theme(
         "website",
         ("index.html", "about.html"),
-        (("Add a start page", "<h1>Hello</h1>"), ("Add a footer", "<footer>"), ("Link the shop", "<a>Shop</a>")),
+        (
+            ("Add a start page", "<h1>Hello</h1>"),
+            ("Add a footer", "<footer>"),
+            ("Link the shop", "<a>Shop</a>"),
+        ),
         "dark-mode",
         "Correct the address",
         "spring-sale",
@@ -75,7 +83,11 @@ THEMES = [
     Theme(
         "router",
         ("routes.cfg", "hosts.cfg"),
-        (("Add default route", "default via 10.0.0.1"), ("Add office", "office via 10.0.0.7"), ("Add lab", "lab via 10.0.0.9")),
+        (
+            ("Add default route", "default via 10.0.0.1"),
+            ("Add office", "office via 10.0.0.7"),
+            ("Add lab", "lab via 10.0.0.9"),
+        ),
         "backup-line",
         "Rename the printer",
         "new-office",
@@ -118,8 +130,8 @@ def _commit(theme: Theme) -> dict[str, Any]:
     add, commit = "git_add", "git_commit"
     return {
         "more": [f"echo more >> {first}", f"echo more >> {second}"],
-        "prompt": f"Two files in the repository {{work}} have changed. Commit the change of {second}"
-        f" alone, with the message '{theme.message}'.",
+        "prompt": f"Two files in the repository {{work}} have changed. Commit the change "
+        f"of {second} alone, with the message '{theme.message}'.",
         "check": CHECK
         + f"assert git('log', '-1', '--format=%s') == {theme.message!r}\n"
         + f"assert git('show', '--name-only', '--format=') == {second!r}\n"
@@ -192,8 +204,8 @@ def _unstage(theme: Theme) -> dict[str, Any]:
     return {
         "more": [f"echo wrong >> {first}", f"echo right >> {second}", "git add ."],
         "prompt": f"In the repository {{work}} the changes of both files are staged. {first} must "
-        f"not be committed. Commit {second} alone with the message '{theme.message}'; the change of "
-        f"{first} stays in the folder, not staged.",
+        f"not be committed. Commit {second} alone with the message '{theme.message}'; the "
+        f"change of {first} stays in the folder, not staged.",
         "check": CHECK
         + f"assert git('log', '-1', '--format=%s') == {theme.message!r}\n"
         + f"assert git('show', '--name-only', '--format=') == {second!r}\n"

@@ -16,8 +16,10 @@ SERVER = {
 CHECK = """\
 import json
 lines = [json.loads(line) for line in open("memory.jsonl") if line.strip()]
-entities = {e["name"]: (e["entityType"], sorted(e["observations"])) for e in lines if e["type"] == "entity"}
-relations = sorted((e["from"], e["relationType"], e["to"]) for e in lines if e["type"] == "relation")
+nodes = [e for e in lines if e["type"] == "entity"]
+entities = {e["name"]: (e["entityType"], sorted(e["observations"])) for e in nodes}
+edges = [e for e in lines if e["type"] == "relation"]
+relations = sorted((e["from"], e["relationType"], e["to"]) for e in edges)
 """
 
 
@@ -122,7 +124,8 @@ def _memory(theme: Theme) -> str:
 
 def _check(entities: dict[str, Any], relations: list[tuple[str, str, str]]) -> str:
     wanted = {name: (kind, sorted(seen)) for name, (kind, seen) in entities.items()}
-    return f"{CHECK}assert entities == {wanted!r}, entities\nassert relations == {sorted(relations)!r}\n"
+    edges = sorted(relations)
+    return f"{CHECK}assert entities == {wanted!r}, entities\nassert relations == {edges!r}\n"
 
 
 def _known(theme: Theme) -> dict[str, Any]:
@@ -168,7 +171,11 @@ def _correct(theme: Theme) -> dict[str, Any]:
         "solution": [
             call("open_nodes", f"See what is known about {name}.", names=[name]),
             call(deleting, "The old observation goes.", deletions=gone),
-            call(adding, "The new one comes.", observations=[{"entityName": name, "contents": [theme.now]}]),
+            call(
+                adding,
+                "The new one comes.",
+                observations=[{"entityName": name, "contents": [theme.now]}],
+            ),
         ],
         "mistakes": [
             wrong(

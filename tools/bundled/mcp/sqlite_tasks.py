@@ -47,7 +47,7 @@ THEMES = [
     ),
     Theme(
         "orchestra", "players", "section", "years",
-        (("Gil", "strings", 5), ("Hanne", "strings", 11), ("Ito", "brass", 2), ("Jara", "brass", 9)),
+        (("Gil", "strings", 5), ("Hanne", "strings", 11), ("Ito", "brass", 2), ("Ja", "brass", 9)),
         "concerts", ((1, 4), (2, 6), (2, 3), (3, 8), (4, 5)), ("Kemal", "brass", 1),
     ),
 ]  # fmt: skip
@@ -64,24 +64,31 @@ def tasks() -> Iterator[dict[str, Any]]:
 
 
 def _setup(theme: Theme) -> str:
+    key = "id INTEGER PRIMARY KEY"
+    rows = f"{key}, name TEXT, {theme.kind} TEXT, {theme.number} INTEGER"
+    entries = f"{key}, {theme.table[:-1]}_id INTEGER, amount INTEGER"
+    into = f"INSERT INTO {theme.table} (name, {theme.kind}, {theme.number}) VALUES (?, ?, ?)"
+    also = f"INSERT INTO {theme.entries} ({theme.table[:-1]}_id, amount) VALUES (?, ?)"
     script = f"""\
 import sqlite3
 db = sqlite3.connect("data.db")
-db.execute("CREATE TABLE {theme.table} (id INTEGER PRIMARY KEY, name TEXT, {theme.kind} TEXT, {theme.number} INTEGER)")
-db.executemany("INSERT INTO {theme.table} (name, {theme.kind}, {theme.number}) VALUES (?, ?, ?)", {list(theme.rows)!r})
-db.execute("CREATE TABLE {theme.entries} (id INTEGER PRIMARY KEY, {theme.table[:-1]}_id INTEGER, amount INTEGER)")
-db.executemany("INSERT INTO {theme.entries} ({theme.table[:-1]}_id, amount) VALUES (?, ?)", {list(theme.amounts)!r})
+db.execute("CREATE TABLE {theme.table} ({rows})")
+db.executemany("{into}", {list(theme.rows)!r})
+db.execute("CREATE TABLE {theme.entries} ({entries})")
+db.executemany("{also}", {list(theme.amounts)!r})
 db.commit()
 """
     return f"python3 - <<'END'\n{script}END\n"
 
 
 def _check(theme: Theme, rows: list[tuple[str, str, int]]) -> str:
+    query = f"SELECT name, {theme.kind}, {theme.number} FROM {theme.table}"
     return (
         "import sqlite3\ndb = sqlite3.connect('data.db')\n"
-        f"rows = db.execute('SELECT name, {theme.kind}, {theme.number} FROM {theme.table}').fetchall()\n"
+        f"rows = db.execute('{query}').fetchall()\n"
         f"assert sorted(rows) == {sorted(rows)!r}, rows\n"
-        f"assert len(db.execute('SELECT * FROM {theme.entries}').fetchall()) == {len(theme.amounts)}\n"
+        f"entries = db.execute('SELECT * FROM {theme.entries}').fetchall()\n"
+        f"assert len(entries) == {len(theme.amounts)}\n"
     )
 
 
@@ -112,8 +119,8 @@ def _update(theme: Theme) -> dict[str, Any]:
     query = f"UPDATE {theme.table} SET {theme.number} = {theme.number} + 1"
     where = f" WHERE {theme.kind} = '{kind}'"
     return {
-        "prompt": f"In the table {theme.table} of the database, raise '{theme.number}' by 1 in every "
-        f"row whose '{theme.kind}' is '{kind}'.",
+        "prompt": f"In the table {theme.table} of the database, raise '{theme.number}' by 1 in "
+        f"every row whose '{theme.kind}' is '{kind}'.",
         "check": _check(theme, rows),
         "solution": [_look(theme), call("write_query", "Only these rows.", query=query + where)],
         "mistakes": [
@@ -146,8 +153,8 @@ def _join(theme: Theme) -> dict[str, Any]:
     join = f"SELECT SUM(e.amount) FROM {theme.entries} e JOIN {theme.table} t ON t.id = e.{key}"
     where = f" WHERE t.{theme.kind} = '{kind}'"
     return {
-        "prompt": f"The rows of the table {theme.entries} of the database refer to {theme.table} by "
-        f"'{key}'. What is the sum of 'amount' over those whose {theme.table[:-1]} has the "
+        "prompt": f"The rows of the table {theme.entries} of the database refer to {theme.table} "
+        f"by '{key}'. What is the sum of 'amount' over those whose {theme.table[:-1]} has the "
         f"'{theme.kind}' '{kind}'? Answer with the number.",
         "answer": found,
         "solution": [
@@ -156,7 +163,12 @@ def _join(theme: Theme) -> dict[str, Any]:
         ],
         "mistakes": [
             wrong(1, "read_query", "Join them.", query=join),
-            wrong(1, "read_query", "Join them.", query=join.replace("SUM(e.amount)", "COUNT(*)") + where),
+            wrong(
+                1,
+                "read_query",
+                "Join them.",
+                query=join.replace("SUM(e.amount)", "COUNT(*)") + where,
+            ),
             wrong(2, "finish", "That is it.", answer=sum(amount for _, amount in theme.amounts)),
         ],
     }
