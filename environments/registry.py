@@ -20,6 +20,7 @@ ENTRY_POINTS = {
     "mcp": "environments.mcp_servers.env:McpEnv",
     "python": "environments.python.env:PythonEnv",
     "spider": "environments.sql.env:SpiderEnv",
+    "textworld": "environments.textworld.env:TextWorldEnv",
     "webshop": "environments.webshop.env:WebShopEnv",
 }
 """Classes by short name; as strings, so that importing this package imports no environment."""

@@ -19,6 +19,7 @@ INSTALL = {
     "chromium": "apt-get install chromium",
     "postgres": "apt-get install postgresql",
     "deepspeed": "pip install 'treegraft[deepspeed]'",
+    "textworld": "pip install 'treegraft[textworld]', which needs a C compiler",
     "root": "run the tests as root",
     "mcp": "pip install 'treegraft[mcp]' mcp-server-git",
     "mcp servers": "set TREEGRAFT_MCP_SERVERS to folders with the servers of docs/worlds/mcp.md",
