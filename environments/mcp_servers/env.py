@@ -42,6 +42,7 @@ FINISH = Tool(
         "additionalProperties": False,
     },
 )
+BRANCHING: Mapping[State, str] = {"folder": "a copied folder", "replay": "replay"}
 OWN = frozenset({FINISH.name, GIVE_UP.name, SAY.name})
 _log = logging.getLogger("treegraft.data")
 
@@ -119,6 +120,8 @@ class McpEnv(ToolEnv):
             if not found:
                 known = ", ".join(self._servers)
                 raise DataError(f"mcp: only={','.join(self._only)}: no task; the servers: {known}")
+        used = {self._servers[name].state for task in found for name in task.details["servers"]}
+        self.branching = " or ".join(BRANCHING[state] for state in sorted(used))
         return found
 
     def tools_of(self, task: Task) -> tuple[Tool, ...]:
