@@ -69,6 +69,11 @@ class Connection:
         return self._channel is not None
 
     @property
+    def pid(self) -> int | None:
+        """The supervisor's process group; None if there is none, or none of ours."""
+        return getattr(self._channel, "pid", None)
+
+    @property
     def home(self) -> str:
         """The nodes' directory, as seen inside."""
         assert self._channel is not None

@@ -104,6 +104,11 @@ class Residents:
         """Whether it was started and not closed."""
         return self._supervisor.open
 
+    @property
+    def pid(self) -> int | None:
+        """The sandbox's process group; None if there is none, or none of ours."""
+        return self._supervisor.pid
+
     def start(self) -> None:
         """Start the sandbox, without programs; wait while the machine's memory is taken."""
         if not self.open:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 8 << 20
 """What a server may write during one call."""
 START_SECONDS = 60.0
+END_SECONDS = 2.0
 SHOWN = 300
 """Characters of a server's complaint that are shown."""
 T = TypeVar("T")
@@ -51,6 +52,7 @@ class Connection:
         self._client: Client | None = None
         self._left, self._bytes = START_SECONDS, 0
         self._odd = ""
+        self._broken: SandboxError | None = None
         self.trouble = ""
 
     def open(self) -> None:
@@ -91,15 +93,22 @@ class Connection:
         if self._loop.is_closed():
             return
         try:
-            if self._holding is not None and not self._holding.done():
+            if self._holding is not None:
                 self.trouble = self.trouble or "closed"
-                self._over.set()
-                with contextlib.suppress(TimeoutError, asyncio.CancelledError):
-                    self._loop.run_until_complete(asyncio.wait_for(self._holding, 2.0))
+                self._loop.run_until_complete(self._ended(self._holding))
         finally:
             self._loop.close()
             if self._server.command:
                 self._residents.stop_program(self._server.name)
+
+    async def _ended(self, holding: "asyncio.Task[None]") -> None:
+        self._over.set()
+        _, late = await asyncio.wait([holding], timeout=END_SECONDS)
+        if late:
+            holding.cancel()
+            await asyncio.wait([holding], timeout=END_SECONDS)
+        if holding.done() and not holding.cancelled():
+            holding.exception()  # known already, or of no interest any more
 
     def _wait(self, call: Coroutine[Any, Any, T], seconds: float) -> T:
         """Run the loop until `call` has its result. Raises ServerFailed, MCPError."""
@@ -112,17 +121,22 @@ class Connection:
         try:
             return self._loop.run_until_complete(asyncio.wait_for(call, seconds + 5.0))
         except TimeoutError:
+            self._raise_if_broken()
             self.trouble = self.trouble or f"it did not answer in {seconds:g} s"
-        except SandboxError:
-            raise
         except MCPError as error:
+            self._raise_if_broken()
             if not self.trouble and not self._gone():
                 raise
             self.trouble = self.trouble or str(error)
         except (OSError, ValueError, RuntimeError, ExceptionGroup) as error:
             # What the SDK raises for an answer that is not of the protocol.
+            self._raise_if_broken()
             self.trouble = self.trouble or f"its answer is not of the protocol: {_first(error)}"
         raise ServerFailed(self.trouble)
+
+    def _raise_if_broken(self) -> None:
+        if self._broken is not None:
+            raise self._broken
 
     def _gone(self) -> bool:
         return self._holding is None or self._holding.done()
@@ -162,6 +176,15 @@ class Connection:
             group.cancel_scope.cancel()
 
     async def _relay(self, next_message: Callable[[], Any], to_client: Any) -> None:
+        """Pass messages on until the connection ends, or the sandbox breaks."""
+        async with to_client:
+            try:
+                await self._pass_on(next_message, to_client)
+            except SandboxError as error:
+                self._broken = error
+                self.trouble = str(error)
+
+    async def _pass_on(self, next_message: Callable[[], Any], to_client: Any) -> None:
         """Send what the client writes; after a request, read until its answer is there."""
         import anyio
         from mcp.shared.message import SessionMessage
@@ -169,30 +192,29 @@ class Connection:
         name = self._server.name
         request: Any = None
         owed = 0  # requests of the server's that the client has not answered yet
-        async with to_client:
-            while True:
-                if request is None or owed:
-                    try:
-                        message = (await next_message()).message
-                    except (anyio.EndOfStream, anyio.ClosedResourceError):
-                        return
-                    line = message.model_dump_json(by_alias=True, exclude_unset=True)
-                    self._residents.send(name, line)
-                    fields = json.loads(line)
-                    if "method" not in fields:
-                        owed -= 1
-                    elif "id" in fields:
-                        request = fields["id"]
-                    continue
-                parsed = self._received(name)
-                if parsed is None:
+        while True:
+            if request is None or owed:
+                try:
+                    message = (await next_message()).message
+                except (anyio.EndOfStream, anyio.ClosedResourceError):
                     return
-                fields, message = parsed
-                if "method" not in fields and fields.get("id") == request:
-                    request = None
-                elif "method" in fields and "id" in fields:
-                    owed += 1
-                await to_client.send(SessionMessage(message))
+                line = message.model_dump_json(by_alias=True, exclude_unset=True)
+                self._residents.send(name, line)
+                fields = json.loads(line)
+                if "method" not in fields:
+                    owed -= 1
+                elif "id" in fields:
+                    request = fields["id"]
+                continue
+            parsed = self._received(name)
+            if parsed is None:
+                return
+            fields, message = parsed
+            if "method" not in fields and fields.get("id") == request:
+                request = None
+            elif "method" in fields and "id" in fields:
+                owed += 1
+            await to_client.send(SessionMessage(message))
 
     def _received(self, name: str) -> tuple[dict[str, Any], Any] | None:
         """Return the next message; None, and note the trouble, if there will be none."""

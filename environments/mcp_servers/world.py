@@ -57,7 +57,7 @@ class World:
     """The servers of the current task over one work folder.
 
     Attributes:
-        task: the current task; None if nothing is set up.
+        task: the current task; None before the first.
     """
 
     def __init__(
@@ -83,17 +83,17 @@ class World:
             SandboxError: the sandbox or a server does not start, or the set-up fails.
         """
         residents = self._ready()
-        again = self.task is not None and _set_up_as(self.task) == _set_up_as(task)
+        again = bool(self._start) and _set_up_as(self.task) == _set_up_as(task)
         if self._fresh and again and servers == self._servers and self._alive():
             return
         going = self._in_folder(servers) and servers == self._servers and self._alive()
         if not going:
             self._stop()
+        self.task, self._servers, self._path = task, servers, ()
         if again:
             residents.show(self._start)
         else:
             self._set_up(task, residents)
-        self.task, self._servers, self._path = task, servers, ()
         if not going:
             self._start_servers()
         self._fresh = True
@@ -172,7 +172,7 @@ class World:
         finally:
             if self._residents is not None:
                 self._residents.close()
-            self.task, self._servers = None, []
+            self.task, self._servers, self._start, self._fresh = None, [], 0, False
 
     def _ready(self) -> Residents:
         """Return the sandbox; start it if it is not open."""
@@ -202,10 +202,9 @@ class World:
         return all(server.state == "folder" for server in servers)
 
     def _set_up(self, task: Task, residents: Residents) -> None:
-        self.task = None
-        if self._start:
-            residents.release(self._start)
-            self._start = 0
+        before, self._start = self._start, 0
+        if before:
+            residents.release(before)
         residents.show(0)
         work = residents.work
         files = task.details["files"].items()
@@ -239,8 +238,13 @@ class World:
 
     def _again(self) -> None:
         """Start the servers and the task anew."""
+        assert self.task is not None
         self._stop()
-        self._ready().show(self._start)
+        residents = self._ready()
+        if self._start:
+            residents.show(self._start)
+        else:  # this is another sandbox: the one before is gone
+            self._set_up(self.task, residents)
         self._path = ()
         self._start_servers()
 
@@ -267,7 +271,7 @@ class World:
     def _forget(self) -> None:
         """Forget what a sandbox held that is gone."""
         self._stop()
-        self.task, self._start, self._fresh = None, 0, False
+        self._start, self._fresh = 0, False
 
     def _decoded(self, data: bytes | None) -> str | None:
         if data is None:
@@ -278,6 +282,6 @@ class World:
             return None
 
 
-def _set_up_as(task: Task) -> tuple[str, str]:
+def _set_up_as(task: Task | None) -> tuple[str, str]:
     """Return what tells the start of a task apart; two objects may be the same task."""
-    return task.id, json.dumps(task.details, sort_keys=True)
+    return ("", "") if task is None else (task.id, json.dumps(task.details, sort_keys=True))

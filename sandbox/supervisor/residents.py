@@ -8,7 +8,6 @@ write is bounded, and they cannot reach what is saved. Everything ends with us.
 import contextlib
 import os
 import select
-import shutil
 import signal
 import subprocess
 import time
@@ -310,15 +309,6 @@ class Residents:
         if kept is not None:
             self._files.release(kept)
         return {}
-
-    def close(self) -> None:
-        """End every program."""
-        for program in self._programs.values():
-            with contextlib.suppress(OSError):
-                os.killpg(program.child.pid, signal.SIGKILL)
-        self._processes.end()
-        if not self._settings["own_namespace"]:  # else it goes with the namespace
-            shutil.rmtree(self._home, ignore_errors=True)
 
 
 def main() -> NoReturn:

@@ -1,6 +1,8 @@
 """What bad servers do is an observation or a typed failure, and the run goes on."""
 
 import json
+import os
+import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -92,6 +94,19 @@ def test_a_server_with_state_in_its_memory_is_replayed(env: McpEnv) -> None:
     assert env.step(Action("finish", {}))[1] == 0.0
     # A tool of the server's that has the name of one of ours is called after the server, too.
     assert "python_finish" in {tool.name for tool in env.tools_of(env.tasks[0])}
+
+
+def test_a_sandbox_that_is_gone_is_a_typed_failure_and_its_states_come_back(env: McpEnv) -> None:
+    env.reset(options={"task": env.tasks[0]})
+    call(env, "count")
+    one = env.snapshot()
+    residents = env._world._residents
+    assert residents is not None
+    os.killpg(residents.pid, signal.SIGKILL)
+    with pytest.raises(SandboxError, match="sandbox ended"):
+        call(env, "count")
+    env.restore(one)
+    assert call(env, "count") == ("counted to 2 in /work", None)
 
 
 def test_a_result_that_changes_loses_the_state(env: McpEnv) -> None:
