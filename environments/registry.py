@@ -16,6 +16,7 @@ NAMESPACE = "treegraft"
 
 ENTRY_POINTS = {
     "bird": "environments.sql.env:BirdEnv",
+    "browser": "environments.browser.env:BrowserEnv",
     "database": "environments.sql.writable:DatabaseEnv",
     "mcp": "environments.mcp_servers.env:McpEnv",
     "python": "environments.python.env:PythonEnv",
