@@ -79,6 +79,8 @@ def test_every_option_of_a_registered_environment_says_what_it_is_for(name):
         "database": ["db"],
         "python": ["format", "partial"],
         "mcp": ["server", "state", "hidden", "programs", "only", "call_limit", "allow_network"],
+        "browser": [],
+        "textworld": ["kind"],
         "webshop": ["goals", "observation", "attributes"],
     }
     assert [option.name for option in options] == expected[name]
