@@ -242,7 +242,7 @@ class Connection:
             "timeout": "it did not answer in time",
             "flood": f"it wrote a line of more than {MOST_BYTES >> 20} MiB",
             "memory": "it took too much memory",
-            "ended": f"it ended (exit status {status})" if status >= 0 else f"signal {-status}",
+            "ended": f"it ended ({f'exit status {status}' if status >= 0 else f'signal {-status}'})",
         }[why]
         if self._odd:
             told += f"; it wrote what is not JSON: {self._odd}"
