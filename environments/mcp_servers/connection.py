@@ -238,11 +238,12 @@ class Connection:
                 self._odd = self._odd or came.line.strip()[:SHOWN]
 
     def _why(self, why: str, status: int, complaint: str) -> str:
+        how = f"exit status {status}" if status >= 0 else f"signal {-status}"
         told = {
             "timeout": "it did not answer in time",
             "flood": f"it wrote a line of more than {MOST_BYTES >> 20} MiB",
             "memory": "it took too much memory",
-            "ended": f"it ended ({f'exit status {status}' if status >= 0 else f'signal {-status}'})",
+            "ended": f"it ended ({how})",
         }[why]
         if self._odd:
             told += f"; it wrote what is not JSON: {self._odd}"
