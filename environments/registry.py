@@ -15,6 +15,7 @@ from environments.options import COMMON, EnvOption, class_options, parse
 NAMESPACE = "treegraft"
 
 ENTRY_POINTS = {
+    "bfcl": "environments.bfcl.env:BfclEnv",
     "bird": "environments.sql.env:BirdEnv",
     "browser": "environments.browser.env:BrowserEnv",
     "database": "environments.sql.writable:DatabaseEnv",

@@ -74,12 +74,13 @@ def test_every_option_of_a_registered_environment_says_what_it_is_for(name):
         option.help and not {"data", "split", "sandbox"} & {option.name} for option in options
     )
     expected = {
+        "bfcl": ["categories", "classes", "empty_turns"],
+        "browser": [],
         "bird": ["schema"],
         "spider": ["schema"],
         "database": ["db"],
         "python": ["format", "partial"],
         "mcp": ["server", "state", "hidden", "programs", "only", "call_limit", "allow_network"],
-        "browser": [],
         "textworld": ["kind"],
         "webshop": ["goals", "observation", "attributes"],
     }
@@ -117,7 +118,7 @@ def test_text_becomes_the_annotated_type():
         (
             "moon",
             "x=1",
-            "no environment 'moon'; use one of bird, ",
+            f"no environment 'moon'; use one of {', '.join(ENTRY_POINTS)}",
         ),
     ],
 )

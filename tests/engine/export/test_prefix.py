@@ -50,10 +50,10 @@ def spider_data(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-WITHOUT_EXTRA = [name for name in ENTRY_POINTS if not find_class(name).extra]
+WORLDS = [name for name in ENTRY_POINTS if not find_class(name).extra]
 
 
-@pytest.fixture(scope="module", params=[*WITHOUT_EXTRA, "examples.keypad:KeypadEnv"])
+@pytest.fixture(scope="module", params=[*WORLDS, "examples.keypad:KeypadEnv"])
 def walked(request: pytest.FixtureRequest, spider_data: str) -> Iterator[Walked]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT_FOLDER)
