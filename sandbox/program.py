@@ -33,6 +33,7 @@ class Program:
             except where `inside` says otherwise.
         branches: whether it is the supervisor, which should be pid 1, needs a writable place for
             the nodes' files, and if possible the right to mount.
+        network: whether it may use this machine's network, which only a user can decide.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Program:
     read_only: tuple[Path, ...] = ()
     quota: Quota = field(default_factory=Quota)
     branches: bool = False
+    network: bool = False
 
 
 def inside(path: Path, program: Program) -> str:

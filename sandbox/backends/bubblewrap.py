@@ -13,7 +13,14 @@ import os
 import subprocess
 from pathlib import Path
 
-from sandbox.backends.host import COMMANDS, INTERPRETER, LIBRARIES, PYTHON, environment
+from sandbox.backends.host import (
+    COMMANDS,
+    INTERPRETER,
+    LIBRARIES,
+    NETWORK_FILES,
+    PYTHON,
+    environment,
+)
 from sandbox.backends.process_channel import PipeChannel
 from sandbox.program import HOME, Program, arguments_inside, inside
 
@@ -58,7 +65,8 @@ def _unavailable() -> str:
 
 def command(program: Program) -> list[str]:
     """Return the command line that runs `program`."""
-    options = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
+    options = ["--unshare-pid", "--unshare-ipc", "--unshare-uts"]
+    options += _network() if program.network else ["--unshare-net"]
     options += ["--unshare-cgroup-try", "--hostname", "sandbox"]
     for path in (*LIBRARIES, *PYTHON):
         options += [*_parents(path), "--ro-bind-try", path, path]
@@ -68,6 +76,11 @@ def command(program: Program) -> list[str]:
         options += [*_parents(target), "--ro-bind", str(source), target]
     ending = ["--remount-ro", "/", "--chdir", "/", "--"]
     return ["bwrap", *options, *ending, INTERPRETER, *arguments_inside(program)]
+
+
+def _network() -> list[str]:
+    """Return options that show what a program needs to find hosts and to check certificates."""
+    return [option for path in NETWORK_FILES for option in ("--ro-bind-try", path, path)]
 
 
 def _parents(path: str) -> list[str]:
