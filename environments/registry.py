@@ -17,6 +17,7 @@ NAMESPACE = "treegraft"
 ENTRY_POINTS = {
     "bird": "environments.sql.env:BirdEnv",
     "database": "environments.sql.writable:DatabaseEnv",
+    "openenv": "environments.openenv.env:OpenEnvWorld",
     "python": "environments.python.env:PythonEnv",
     "spider": "environments.sql.env:SpiderEnv",
     "webshop": "environments.webshop.env:WebShopEnv",
