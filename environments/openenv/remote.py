@@ -40,6 +40,9 @@ class ServerFull(SandboxError):
     """The server has no free session."""
 
 
+_KINDS = {"CAPACITY_REACHED": ServerFull, "SESSION_ERROR": ConnectionLost}
+
+
 class RemoteConnection:
     """A session with the server at `url`; an answer may take `seconds`."""
 
@@ -105,8 +108,9 @@ class RemoteConnection:
 
     async def tasks(self, split: str) -> Sequence[Mapping[str, Any]]:
         """See `Connection.tasks`."""
-        found = await self._page(f"/{quote(self._name)}/tasks", {"split": split})
-        return found if isinstance(found, list) else []
+        answer = await self._page(f"/{quote(self._name)}/tasks", {"split": split})
+        found = answer.get("tasks") if isinstance(answer, dict) else None
+        return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
     async def _answer(self, request: Awaitable[Any]) -> Any:
         """Wait for the client's answer; turn what it raises into our errors."""
@@ -141,8 +145,7 @@ class RemoteConnection:
         if code in _OF_THE_ACTION:
             return ActionRefused(message)
         await self.close()
-        kind = ServerFull if code == "CAPACITY_REACHED" else SandboxError
-        return kind(f"{self._url}: {message}")
+        return _KINDS.get(code, SandboxError)(f"{self._url}: {message}")
 
     async def _page(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
         """Return the JSON of a page; None if the server has no such page."""

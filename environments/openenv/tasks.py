@@ -56,7 +56,7 @@ def own_tasks(specs: Sequence[Mapping[str, Any]], split: str, *, strict: bool) -
                 "reset": {"split": split, "index": index},
                 **{key: value for key, value in spec.items() if value is not None},
                 "split": split,
-                "tools": spec.get("tools") or spec.get("available_tools"),
+                "tools": spec.get("available_tools"),
             },
         )
         for index, spec in enumerate(specs)
