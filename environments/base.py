@@ -124,8 +124,16 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         return any(map(iscoroutinefunction, hooks))
 
     def tools_of(self, task: Task) -> tuple[Tool, ...]:
-        """Return the tools of `task`: by default `tools`. The result depends on `task` only."""
-        return self.tools
+        """Return the tools of `task`; the result depends on `task` only.
+
+        By default they are those that the task brings along, else `tools`.
+        """
+        return self.tools if task.tools is None else task.tools
+
+    def with_tools(self, task: Task) -> Task:
+        """Return `task` with its own tools, for policies and trees that show them."""
+        own = self.tools_of(task)
+        return task if own == self.tools else replace(task, tools=own)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -253,15 +261,7 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
 
     def _now(self, call: Coroutine[Any, Any, T]) -> T:
         """Run `call` to its end. That of a world without coroutines never waits."""
-        if self.asynchronous:
-            return self._loop.run(call)
-        try:
-            call.send(None)
-        except StopIteration as done:
-            found: T = done.value
-            return found
-        call.close()
-        raise RuntimeError(f"{type(self).__name__} waits in a method that is not a coroutine")
+        return self._loop.run(call) if self.asynchronous else at_once(call)
 
     def data_state(self) -> Mapping[str, str]:
         """Return a text for each file that tasks are played on, equal while the file is the same.
@@ -304,6 +304,17 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
     def end(self) -> None | Awaitable[None]:
         """Free what this environment holds; called by `close`, more than once."""
         return None
+
+
+def at_once(call: Coroutine[Any, Any, T]) -> T:
+    """Return the result of a coroutine that never waits, without an event loop."""
+    try:
+        call.send(None)
+    except StopIteration as done:
+        found: T = done.value
+        return found
+    call.close()
+    raise RuntimeError("an environment waits in a method that is not a coroutine function")
 
 
 async def _awaited(found: Any) -> Any:

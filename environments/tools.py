@@ -41,6 +41,9 @@ class Tool:
     description: str
     parameters: Mapping[str, Any]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Tool, (self.name, self.description, self.parameters)
+
     @cached_property
     def validator(self) -> jsonschema.Draft202012Validator:
         """The validator of `parameters`; made once."""
@@ -54,6 +57,11 @@ SAY = Tool("say", "Say something to the user.", text_arguments(text="What you sa
 
 The world decides what follows. Its observation is the user's answer, or the task is over.
 """
+
+
+def is_say(tool: Tool) -> bool:
+    """Return whether `tool` is `SAY`, be it with another description."""
+    return tool.name == SAY.name and tool.parameters == SAY.parameters
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from environments.tools import Tool
 
 
 def is_finite(value: Any) -> bool:
@@ -28,6 +31,7 @@ class Task:
         tags: public labels for statistics ("difficulty": "simple").
         group: what a held-out split must not share with a training split (database, product).
         split: "train", "test", "dev", ...; "" if the data has no splits.
+        tools: those of this task; None for those of the environment. A tree keeps them.
     """
 
     id: str
@@ -37,6 +41,7 @@ class Task:
     tags: Mapping[str, str] = field(default_factory=dict)
     group: str = ""
     split: str = ""
+    tools: "tuple[Tool, ...] | None" = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

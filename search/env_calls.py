@@ -1,7 +1,8 @@
-"""Calls of an environment's methods, which are synchronous, from the event loop: in a thread each.
+"""Calls of an environment's methods from the event loop.
 
-A call that does not return in time is given up with its thread. The threads are daemons, so that
-such a call keeps neither the event loop nor the process from ending.
+Coroutines are awaited. Synchronous methods are called in a thread each. One that does not return in
+time is given up with its thread. The threads are daemons, so that such a call keeps neither the
+event loop nor the process from ending.
 """
 
 import asyncio
@@ -9,14 +10,14 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from contextvars import copy_context
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
-from search.faults import CallHangs, blamed, place_of
+from search.faults import CallHangs, blamed, faults_blamed, place_of
 from treegraft.errors import TreegraftError
 
 T = TypeVar("T")
@@ -61,6 +62,22 @@ async def in_thread(call: Callable[..., T], *args: Any, seconds: float | None = 
         raise _hanging(thread, seconds)
     result: T = _result(outcome.result())
     return result
+
+
+async def on_loop(call: Coroutine[Any, Any, T], seconds: float) -> T:
+    """Await a coroutine of an environment.
+
+    Raises:
+        TaskFault: It raised something else than a `TreegraftError`.
+        CallHangs: It did not return within `seconds`.
+    """
+    timeout = asyncio.timeout(seconds)
+    try:
+        async with timeout:
+            with faults_blamed():
+                return await call
+    except TimeoutError:
+        raise _hanging([], seconds) from None
 
 
 def in_time(call: Callable[[], T], seconds: float) -> T:

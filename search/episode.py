@@ -1,24 +1,25 @@
 """One task's search under way: ask the policy, take an action, save and restore states.
 
 Every search is made of these moves. An episode owns one environment, one tree and the snapshots of
-its open states. Environments are synchronous, so each move runs in a thread, except for an
-environment that is instant: there the hand-over to a thread would take longer than the move.
+its open states. Its moves are coroutines: those of an asynchronous environment wait on the event
+loop. Those of a synchronous one never wait. They run in a thread, unless the environment is
+instant: there the hand-over to a thread would take longer than the move.
 
 A snapshot may cost a fork or a copy, so a state is saved when it is left, and only if something may
 still be played in it: a chain saves nothing.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeVar
 
-from environments.base import Snapshot, ToolEnv
+from environments.base import Snapshot, ToolEnv, at_once
 from environments.types import Action, Step, Task
 from sandbox.errors import SandboxError, StateLost
 from search.budget import TaskBudget
-from search.env_calls import in_thread
+from search.env_calls import in_thread, on_loop
 from search.faults import TaskFault, blamed, faults_blamed
 from search.policy import MAX_AGAIN, BudgetSpent, Child, Judge, Judgement, Policy, Request
 from search.tree import ROOT, Call, Kind, Node, Tree
@@ -179,29 +180,47 @@ class Episode:
     async def end(self) -> None:
         """Free every snapshot and note why the search ended."""
         if self._saved:
-            await self._move(self.release_all)
+            await self._move(self._release_all)
         if not self.tree.stopped:
             self.tree.stopped = "solved" if self.solved else "exhausted"
 
-    def reset(self) -> None:
+    async def start(self) -> None:
         """Put the environment into the task's start state."""
-        self.env.reset(options={"task": self.tree.task})
+        await self._move(self._reset, may_block=True)
 
-    def release_all(self) -> None:
-        """Free every snapshot."""
-        for at in list(self._saved):
-            self._release(at)
+    async def abandon(self) -> None:
+        """Free every snapshot of a search that has failed; the first error counts."""
+        with suppress(TaskFault):
+            await self._move(self._release_all, may_block=True)
 
-    async def _move(self, move: Callable[..., T], *args: Any) -> T:
+    async def _move(
+        self, move: Callable[..., Coroutine[Any, Any, T]], *args: Any, may_block: bool = False
+    ) -> T:
         """Run a move of the environment.
 
         Raises:
             TaskFault: The environment raised what it should not, or does not return.
         """
-        if not self.env.instant:
-            return await in_thread(move, *args, seconds=self.env.call_seconds)
+        env = self.env
+        if env.asynchronous:
+            return await on_loop(move(*args), env.call_seconds)
+        if may_block or not env.instant:
+            return await in_thread(lambda: at_once(move(*args)), seconds=env.call_seconds)
         await asyncio.sleep(0)  # let other tasks run even if the policy never waits
-        return blamed(move, *args)
+        return blamed(lambda: at_once(move(*args)))
+
+    async def _env(self, method: str, *args: Any, **options: Any) -> Any:
+        """Call a method of the environment: that of Gymnasium's name, or its coroutine."""
+        if self.env.asynchronous:
+            return await getattr(self.env, f"{method}_async")(*args, **options)
+        return getattr(self.env, method)(*args, **options)
+
+    async def _reset(self) -> None:
+        await self._env("reset", options={"task": self.tree.task})
+
+    async def _release_all(self) -> None:
+        for at in list(self._saved):
+            await self._release(at)
 
     def _children(self, at: int) -> tuple[Child, ...]:
         children = self.tree.children(at)
@@ -213,13 +232,13 @@ class Episode:
             self.tree.calls.append(replace(call, state=at))
             self._used += call.usage
 
-    def _play(self, at: int, action: Action, last: bool) -> Step:
-        self._go_to(at)
+    async def _play(self, at: int, action: Action, last: bool) -> Step:
+        await self._go_to(at)
         if last:
             self._closed.add(at)
-            self._release(at)
-        self._save()
-        observation, reward, terminated, truncated, info = self.env.step(action)
+            await self._release(at)
+        await self._save()
+        observation, reward, terminated, truncated, info = await self._env("step", action)
         self._here = len(self.tree.nodes) + 1
         deep = len(self.tree.lineage(at)) + 1 >= self.search.depth
         if deep and not (terminated or truncated):
@@ -227,20 +246,20 @@ class Episode:
         info = {**info, **action.reply}
         return Step(action, observation, float(reward), bool(terminated), bool(truncated), info)
 
-    def _save(self) -> None:
+    async def _save(self) -> None:
         """Save the environment's state if something may still be played in it."""
         here = self._here
         if here in self._saved or here in self._closed:
             return
         if here == ROOT or not self.tree.node(here).step.ended:
-            self._saved[here] = self.env.snapshot()
+            self._saved[here] = await self._env("snapshot")
 
-    def _release(self, at: int) -> None:
+    async def _release(self, at: int) -> None:
         snapshot = self._saved.pop(at, None)
         if snapshot is not None:
-            self.env.release(snapshot)
+            await self._env("release", snapshot)
 
-    def _go_to(self, at: int) -> None:
+    async def _go_to(self, at: int) -> None:
         """Make `at` the environment's state; rebuild a lost snapshot by replaying its path.
 
         Raises:
@@ -248,29 +267,29 @@ class Episode:
         """
         if self._here == at:
             return
-        self._save()
+        await self._save()
         lineage = self.tree.lineage(at)
         begin = len(lineage)
-        while not self._restored(lineage[begin - 1].id if begin else ROOT):
+        while not await self._restored(lineage[begin - 1].id if begin else ROOT):
             begin -= 1
         for node in lineage[begin:]:
-            observation, *_ = self.env.step(node.step.action)
+            observation, *_ = await self._env("step", node.step.action)
             if observation != node.step.observation:
                 raise StateLost(f"{self.tree.task.id}: state {node.id} cannot be rebuilt")
         if begin < len(lineage):
             self.tree.replayed.append(at)
         self._here = at
 
-    def _restored(self, at: int) -> bool:
+    async def _restored(self, at: int) -> bool:
         """Restore or reset to `at`; return whether that was possible."""
         try:
             if at in self._saved:
-                self.env.restore(self._saved[at])
+                await self._env("restore", self._saved[at])
                 return True
         except StateLost:
             del self._saved[at]
         if at == ROOT:
-            self.reset()
+            await self._reset()
         return at == ROOT
 
 
@@ -287,14 +306,14 @@ async def open_episode(
 
     A search that fails frees the snapshots too: its environment goes on to another task.
     """
+    task = blamed(env.with_tools, task)
     episode = Episode(env, Tree(task, policy.name), policy, search, budget, judge)
-    await in_thread(episode.reset, seconds=env.call_seconds)
+    await episode.start()
     try:
         yield episode
     except (SandboxError, TaskFault):
         raise  # there is nothing left to free
     except BaseException:
-        with suppress(TaskFault):  # the first error counts
-            await in_thread(episode.release_all, seconds=env.call_seconds)
+        await episode.abandon()
         raise
     await episode.end()

@@ -12,7 +12,7 @@ from engine.terminal import say
 from environments import BadOutcome, Task, ToolEnv
 from sandbox import SandboxError
 from search import Policy, PolicyError, Tree
-from search.env_calls import CLOSE_SECONDS, in_thread, in_time
+from search.env_calls import CLOSE_SECONDS, in_thread, in_time, on_loop
 from search.faults import CallHangs, TaskFault, blamed
 from treegraft.errors import TreegraftError
 
@@ -69,7 +69,10 @@ class TaskRunner:
         env, self._env = self._env, None
         if env is not None:
             try:
-                await in_thread(env.close, seconds=CLOSE_SECONDS)
+                if env.asynchronous:
+                    await on_loop(env.close_async(), CLOSE_SECONDS)
+                else:
+                    await in_thread(env.close, seconds=CLOSE_SECONDS)
             except TreegraftError as error:
                 _say_unclosed(str(error))
 

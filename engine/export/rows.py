@@ -79,7 +79,7 @@ class RowBuilder:
             **self._origin(tree, leaf),
             "reward": leaf.step.reward,
             "messages": _to_last_reply(messages),
-            "tools": template.tools(self.world),
+            "tools": template.tools(self.world.of(tree.task)),
         }
 
     def dpo_row(self, tree: Tree, pair: Pair, kind: PairKind) -> Row:
@@ -101,7 +101,7 @@ class RowBuilder:
             "prompt": prompt,
             "chosen": kept[start:],
             "rejected": lost[start:],
-            "tools": template.tools(self.world),
+            "tools": template.tools(self.world.of(tree.task)),
             "pair_kind": kind,
             "depth": depth,
             "chosen_reward": pair.chosen_leaf.step.reward,

@@ -43,7 +43,7 @@ class Recording:
     ) -> Self:
         """Start `task`; `known` is an earlier recording of it, which is continued."""
         tree = known or Tree(task, SOURCE)
-        tree.task = task
+        tree.task = env.with_tools(task)
         env.reset(options={"task": task})
         return cls(env, tree, keep, _snapshots={ROOT: env.snapshot()})
 

@@ -56,8 +56,6 @@ class ModelJudge:
         self.teacher = teacher
         # The template's stop strings are for calls.
         self.sampling = {k: v for k, v in teacher.sampling.items() if k != "stop"}
-        if teacher.template.tools(teacher.world):
-            self.sampling["tool_choice"] = "none"
 
     async def value(self, task: Task, path: Sequence[Step]) -> Judgement[float]:
         """See `search.Judge`."""
@@ -78,9 +76,11 @@ class ModelJudge:
         self, task: Task, path: Sequence[Step], question: str, parse: Callable[[str], T]
     ) -> Judgement[T]:
         teacher = self.teacher
-        messages = with_note(teacher.template.render(teacher.world, task, path), question)
-        tools = teacher.template.tools(teacher.world)
-        request = ChatRequest(teacher.name, messages, tools, self.sampling)
+        world = teacher.world.of(task)
+        messages = with_note(teacher.template.render(world, task, path), question)
+        tools = teacher.template.tools(world)
+        sampling = self.sampling | ({"tool_choice": "none"} if tools else {})
+        request = ChatRequest(teacher.name, messages, tools, sampling)
         return await self._judge(request, parse, 0)
 
     async def _judge(

@@ -26,7 +26,7 @@ from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from engine.chat.base import EndpointUnusable
-from environments.types import Action, Step
+from environments.types import Action
 from search.policy import BudgetSpent, Policy, PolicyError, Proposal, Request
 from search.tree import STUDENT, Call
 from search.usage import Usage
@@ -83,7 +83,7 @@ class StudentFirst:
         if first is None:
             return replace(await self.teacher.propose(request), why="unreachable")
         action, logprob = first.actions[0], first.logprobs[0] if first.logprobs else None
-        why = self._objection(action, logprob, request.tried)
+        why = self._objection(action, logprob, request)
         if not why:
             return first
         spent = sum((call.usage for call in first.calls), Usage())
@@ -116,11 +116,13 @@ class StudentFirst:
             return None
         return replace(proposal, calls=_of_student(proposal.calls), actor=STUDENT)
 
-    def _objection(self, action: Action, logprob: float | None, tried: list[Step]) -> str:
+    def _objection(self, action: Action, logprob: float | None, request: Request) -> str:
         """Return the reason for the teacher to act instead, or ""."""
-        if action.error or action.tool not in self._tools:
+        own = request.task.tools
+        known = self._tools if own is None else {tool.name for tool in own}
+        if action.error or action.tool not in known:
             return "malformed"
-        if action.key in {step.action.key for step in tried}:
+        if action.key in {step.action.key for step in request.tried}:
             return "repeat"
         trusting = self._threshold == float("-inf")
         if not trusting and (logprob is None or logprob < self._threshold):

@@ -55,19 +55,20 @@ class Teacher:
         A reply that is not a call, or not complete, becomes a malformed action. One that is not
         complete is asked for again first.
         """
-        messages = self.template.render(self.world, request.task, request.path)
+        world = self.world.of(request.task)
+        messages = self.template.render(world, request.task, request.path)
         if request.lessons:
             lines = [LESSONS, *(f"- {text}" for text in request.lessons)]
             messages = with_note(messages, "\n".join(lines))
         asked = ChatRequest(
             self.name,
             ask_differently(messages, request.tried) if request.tried else messages,
-            self.template.tools(self.world),
+            self.template.tools(world),
             self._sampling(request.count, request.attempt),
             request.attempt,
         )
         drawn = await self._draw(asked, request)
-        actions = tuple(_action(self.template, self.world.tools, one) for one in drawn.choices)
+        actions = tuple(_action(self.template, world.tools, one) for one in drawn.choices)
         return Proposal(actions, drawn.calls, tuple(drawn.logprobs))
 
     async def _draw(self, asked: ChatRequest, request: Request) -> "_Drawn":

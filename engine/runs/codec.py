@@ -1,10 +1,11 @@
 """Codec of trees: to JSON values and back, the one place that knows how a tree is stored."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isfinite
 from typing import Any
 
+from environments.tools import Tool
 from environments.types import Action, Step, Task, is_finite
 from search.tree import Call, Node, Tree
 from search.usage import Usage
@@ -94,12 +95,30 @@ def task_to_dict(task: Task) -> dict[str, Any]:
         "group": task.group,
         "split": task.split,
         "tags": dict(task.tags),
+        **({} if task.tools is None else {"tools": tools_to_lists(task.tools)}),
     }
 
 
 def task_from_dict(row: Mapping[str, Any]) -> Task:
     """Return the public part of the task that `task_to_dict` wrote."""
-    return Task(row["id"], row["prompt"], tags=row["tags"], group=row["group"], split=row["split"])
+    return Task(
+        row["id"],
+        row["prompt"],
+        tags=row["tags"],
+        group=row["group"],
+        split=row["split"],
+        tools=tools_from_lists(row["tools"]) if "tools" in row else None,
+    )
+
+
+def tools_to_lists(tools: Sequence[Tool]) -> list[list[Any]]:
+    """Return tools as JSON values: name, description and parameters of each."""
+    return [[tool.name, tool.description, dict(tool.parameters)] for tool in tools]
+
+
+def tools_from_lists(rows: Sequence[Sequence[Any]]) -> tuple[Tool, ...]:
+    """Return the tools that `tools_to_lists` wrote."""
+    return tuple(Tool(*row) for row in rows)
 
 
 def tree_to_dict(tree: Tree) -> dict[str, Any]:

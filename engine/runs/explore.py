@@ -21,6 +21,7 @@ from engine.config import Config
 from engine.errors import UsageError
 from engine.executors.base import Executor, close_env, make_env
 from engine.runs.atomic import make_folder
+from engine.runs.codec import tools_to_lists
 from engine.runs.data_state import note_data
 from engine.runs.failure import Failure
 from engine.runs.store import FILE, Store
@@ -225,7 +226,7 @@ def claim(store: Store, config: Config, env: ToolEnv) -> None:
             **sources,
             "world": {
                 "instructions": shown.instructions,
-                "tools": [[t.name, t.description, dict(t.parameters)] for t in shown.tools],
+                "tools": tools_to_lists(shown.tools),
             },
             "versions": _versions(),
         }

@@ -5,7 +5,7 @@ meet. Messages are plain dicts in OpenAI's format.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from environments import ToolEnv
@@ -27,9 +27,13 @@ class World:
     instructions: str
     tools: tuple[Tool, ...]
 
+    def of(self, task: Task) -> "World":
+        """Return what is shown on `task`, which may have tools of its own."""
+        return self if task.tools is None else replace(self, tools=task.tools)
+
 
 def world_of(env: ToolEnv) -> World:
-    """Return the instructions and tools of `env`."""
+    """Return the instructions of `env`, and the tools of tasks that have none of their own."""
     return World(env.instructions, env.tools)
 
 
@@ -47,17 +51,19 @@ class Template(Protocol):
     def render(self, world: World, task: Task, path: Sequence[Step]) -> list[Message]:
         """Return the conversation so far: system, task, then assistant and observation in turn.
 
+        The tools are those of `world.of(task)`.
+
         `parse` of an assistant message rendered here returns the step's action.
         """
 
     def tools(self, world: World) -> list[dict[str, Any]]:
-        """Return the request's `tools`; empty if the system message describes the tools."""
+        """Return `world.tools` for the request; empty if the system message describes them."""
 
     def parse(self, message: Message, tools: Sequence[Tool] = ()) -> Action:
         """Return the action in a reply, or a malformed action if there is none. Never raises.
 
         Args:
             message: the reply.
-            tools: those of the world. Without them, names are not mended, and arguments without
+            tools: those of the task. Without them, names are not mended, and arguments without
                 names cannot be read.
         """

@@ -18,7 +18,7 @@ from engine.templates.reading.reader import (
     spoken,
 )
 from engine.templates.reading.reasoning import part
-from environments.tools import Tool
+from environments.tools import SAY, Tool, is_say
 from environments.types import Action, Step, Task
 
 
@@ -34,13 +34,14 @@ class Native:
             {"role": "system", "content": world.instructions},
             {"role": "user", "content": task.prompt},
         ]
+        tools = world.of(task).tools
         for number, step in enumerate(path, 1):
-            messages += _turn(step, f"call_{number}")
+            messages += _turn(step, f"call_{number}", tools)
         return messages
 
     def tools(self, world: World) -> list[dict[str, Any]]:
         """See `Template.tools`."""
-        return [function(tool) for tool in world.tools]
+        return [function(tool) for tool in world.tools if not is_say(tool)]
 
     def parse(self, message: Message, tools: Sequence[Tool] = ()) -> Action:
         """See `Template.parse`. Without `tool_calls`, a call is looked for in the content."""
@@ -58,7 +59,11 @@ class Native:
 
 
 _TEXT = Reader(
-    lambda _: None, ANYWHERE, None, lambda _: "no tool was called; call exactly one tool"
+    lambda _: None,
+    ANYWHERE,
+    None,
+    lambda _: "no tool was called; call exactly one tool",
+    plain=True,
 )
 
 
@@ -83,12 +88,25 @@ def _content(thought: str) -> str:
     )
 
 
-def _turn(step: Step, call_id: str) -> list[Message]:
-    """Render a step. A malformed reply has no call to answer, so its error is a user message."""
+def _said(action: Action, tools: Sequence[Tool]) -> str:
+    """Return a `say` as a reply without a call; "" for another action, or if it were misread."""
+    text = action.arguments.get("text")
+    if action.tool != SAY.name or not isinstance(text, str):
+        return ""
+    content = f"<think>\n{action.thought}\n</think>\n\n{text}" if action.thought else text
+    return content if _TEXT(content, tools) == action else ""
+
+
+def _turn(step: Step, call_id: str, tools: Sequence[Tool]) -> list[Message]:
+    """Render a step.
+
+    A `say` and a malformed reply have no call to answer, so what follows is the user's message.
+    """
     action = step.action
-    if not action.tool:
+    text = _said(action, tools) if action.tool else spoken(action)
+    if text:
         return [
-            {"role": "assistant", "content": spoken(action)},
+            {"role": "assistant", "content": text},
             {"role": "user", "content": step.observation},
         ]
     call = {"name": action.tool, "arguments": compact(action.arguments)}

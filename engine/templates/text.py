@@ -45,7 +45,7 @@ class Text:
 
     def render(self, world: World, task: Task, path: Sequence[Step]) -> list[Message]:
         """See `Template.render`."""
-        system = self.system(world.instructions, self.dialect(world.tools)).strip()
+        system = self.system(world.instructions, self.dialect(world.of(task).tools)).strip()
         messages: list[Message] = [
             {"role": "system", "content": system},
             {"role": "user", "content": self.asked(task.prompt)},

@@ -208,7 +208,7 @@ def _check_for_secret(
     """
     task = tree.task
     beside = [task.id, task.group, *task.tags.values()]
-    beside += strings_in(builder.templates[0].tools(builder.world))
+    beside += strings_in(builder.templates[0].tools(builder.world.of(task)))
     if contains_secret("\n".join(beside), fingerprints):
         raise LeakError(f"task {task.id}: its id, tags or tools hold its secret")
     wrote = [agent_wrote_secret(f"task {task.id}, start", messages[ROOT], fingerprints)]

@@ -1,7 +1,8 @@
 """The command `trainer eval`."""
 
 import json
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -16,7 +17,9 @@ from trainer.evaluation.options import CompareOptions, EvalOptions, JudgementOpt
 from trainer.runtime.prepare import prepare_torch
 
 if TYPE_CHECKING:
+    from trainer.evaluation.overall import Overall
     from trainer.evaluation.report import Report
+    from trainer.evaluation.reporting.comparison import Printed
 
 
 def _eval(
@@ -30,7 +33,13 @@ def _eval(
     unsafe: Unsafe = False,
     json_: Json = False,
 ) -> None:
-    """Run a student on tasks and report how it did; without --env, compare earlier runs."""
+    """Run a student on tasks and report how it did; without --env, compare earlier runs.
+
+    --env bird,python,webshop measures it in several worlds, and makes one table of them.
+    """
+    if "," in student.env or any(map(_of_worlds, shown.compare)):
+        _worlds(student, env_flags, judgements, shown, _Out(output, unsafe, json_))
+        return
     if student.env:
         student = replace(student, env_args=env_flags.options(student.env))
     if student.format_only:
@@ -61,6 +70,76 @@ def _eval(
     if out is not None and reports[-1].failed:
         say(f"{_failed_line(out)}; the same command tries them again")
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Out:
+    """Where results go, and what was confirmed."""
+
+    folder: Path | None
+    unsafe: bool
+    as_json: bool
+
+
+def _of_worlds(folder: Path) -> bool:
+    from trainer.evaluation.overall import holds_worlds
+
+    return holds_worlds(folder)
+
+
+def _worlds(
+    student: EvalOptions,
+    env_flags: EnvFlags,
+    judgements: JudgementOptions,
+    shown: CompareOptions,
+    out: _Out,
+) -> None:
+    """Measure a student in several worlds, compare students over them, or both."""
+    from trainer.evaluation.overall import common_worlds, read_overall
+    from trainer.evaluation.reporting.comparison import WorldsComparison
+
+    names = [name.strip() for name in student.env.split(",") if name.strip()]
+    _check_worlds(student, names, judgements)
+    folder = _checked(student, shown, None, out.folder)
+    students = [read_overall(each) for each in shown.compare]
+    if folder is not None:
+        worlds = {name: env_flags.options(name) for name in names}
+        confirmed(student.sandbox, out.unsafe)
+        if not student.base_url:
+            prepare_torch()
+        from rich.console import Console
+
+        from engine.runs.progress import Bar
+        from trainer.evaluation.evaluate import evaluate_worlds
+
+        with resumable(), Bar(Console(stderr=True)) as bar:
+            students.append(evaluate_worlds(student, worlds, folder, bar))
+    common_worlds(students)
+    _print(WorldsComparison(students), students, shown, beside(*shown.report), out.as_json)
+    failed = [report for report in students[-1].reports.values() if report.failed]
+    if folder is not None and failed:
+        say(
+            f"{sum(each.failed for each in failed)} tasks failed; the same command tries them again"
+        )
+        raise typer.Exit(1)
+
+
+def _check_worlds(student: EvalOptions, names: list[str], judgements: JudgementOptions) -> None:
+    """Check that what is asked for can be done for several worlds at once.
+
+    Raises:
+        TrainerError: It cannot.
+    """
+    from trainer.evaluation.overall import folder_name
+
+    fields = ("data", "tasks", "quarantine", "format_only", "reference", "general_data", "lm_eval")
+    if given := [name for name in fields if getattr(student, name)]:
+        flag = given[0].replace("_", "-")
+        raise TrainerError(f"--{flag} is for one world: give one name to --env")
+    if judgements.requested:
+        raise TrainerError("--judge, --sheet and --scores are for one world: give one to --env")
+    if len({folder_name(name) for name in names}) < len(names):
+        raise TrainerError(f"--env {student.env}: names a world twice")
 
 
 def _checked(
@@ -115,15 +194,24 @@ def _failed_line(out: Path) -> str:
 
 
 def _show(reports: "list[Report]", shown: CompareOptions, results: TextIO, as_json: bool) -> None:
-    from rich.console import Console
-
     from trainer.evaluation.reporting.comparison import Comparison
 
-    comparison = Comparison(reports)
+    _print(Comparison(reports), reports, shown, results, as_json)
+
+
+def _print(
+    comparison: "Printed",
+    measured: "Sequence[Report | Overall]",
+    shown: CompareOptions,
+    results: TextIO,
+    as_json: bool,
+) -> None:
+    from rich.console import Console
+
     for file in shown.report:
         comparison.save(file)
     if as_json:
-        print(json.dumps([report.to_dict() for report in reports]), file=results)
+        print(json.dumps([each.to_dict() for each in measured]), file=results)
     else:
         Console(file=results).print(comparison)
 

@@ -3,11 +3,11 @@
 The model is loaded into this process (`LocalChat`), or behind any OpenAI-compatible endpoint.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from engine.api import explore_config
 from engine.config import Config
@@ -26,6 +26,7 @@ from trainer.evaluation.measures.references import Turn, reference_turns
 from trainer.evaluation.measures.teacher_forcing import TeacherForcing, teacher_forcing
 from trainer.evaluation.metrics import read_report
 from trainer.evaluation.options import EvalOptions
+from trainer.evaluation.overall import Overall, folder_name
 from trainer.evaluation.report import Report
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) 
     Raises:
         TreegraftError: The options, the files or the endpoint cannot be used.
     """
-    config = _config(options)  # checked before a model is loaded
+    _config(options)  # checked before a model is loaded
     if options.lm_eval:
         check_installed()
     if options.general_data and not list(read_rows(options.general_data)):
@@ -53,34 +54,13 @@ def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) 
     check_folder(out)
     references = reference_turns(options.reference, options.template) if options.reference else []
     with open_student(options) as chat:
-        if chat is not None:
-            # The fingerprint of the weights: another model is another run.
-            config = replace(config, teacher=chat.name, base_url=chat.base_url)
-        concurrency = options.concurrency or (SLOTS if chat else ENDPOINT_CONCURRENCY)
-        explore_config(
-            config,
-            out,
-            selection=Selection(
-                tasks=options.tasks,
-                limit=options.limit,
-                quarantine=options.quarantine,
-                strict=options.strict,
-            ),
-            resources=Resources(
-                chat=chat,
-                concurrency=concurrency,
-                fail_fast=options.fail_fast,
-                api_version=options.api_version,
-            ),
-            progress=progress,
-        )
-        report = read_report(out)
+        report = measure_student(options, out, chat, progress)
         if references:
             asked = Asked(
                 journal_path(out),
                 options.base_url,
                 chat,
-                concurrency,
+                _concurrency(options, chat),
                 options.api,
                 options.api_version,
             )
@@ -91,6 +71,66 @@ def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) 
         report.harness = harness(options.model, options.lm_eval_tasks, options.lm_eval_limit)
     report.keep(out)
     return report
+
+
+def measure_student(
+    options: EvalOptions, out: Path, chat: "LocalChat | None", progress: Progress | None = None
+) -> Report:
+    """Run a student that `open_student` opened, or resume the run; return what it did.
+
+    Raises:
+        TreegraftError: The options or the endpoint cannot be used.
+    """
+    config = _config(options)
+    if chat is not None:
+        # The fingerprint of the weights: another model is another run.
+        config = replace(config, teacher=chat.name, base_url=chat.base_url)
+    explore_config(
+        config,
+        out,
+        selection=Selection(
+            tasks=options.tasks,
+            limit=options.limit,
+            quarantine=options.quarantine,
+            strict=options.strict,
+        ),
+        resources=Resources(
+            chat=chat,
+            concurrency=_concurrency(options, chat),
+            fail_fast=options.fail_fast,
+            api_version=options.api_version,
+        ),
+        progress=progress,
+    )
+    return read_report(out)
+
+
+def evaluate_worlds(
+    options: EvalOptions,
+    worlds: Mapping[str, Mapping[str, Any]],
+    out: Path,
+    progress: Progress | None = None,
+) -> Overall:
+    """Run the student in each world, loaded once; a run that was interrupted is resumed.
+
+    Args:
+        options: Those of every world.
+        worlds: The environments' own options, by environment.
+        out: Gets a folder for each world.
+
+    Raises:
+        TreegraftError: As `evaluate`.
+    """
+    reports = {}
+    with open_student(options) as chat:
+        for env, env_args in worlds.items():
+            own = replace(options, env=env, env_args=env_args)
+            reports[env] = measure_student(own, out / folder_name(env), chat, progress)
+    return Overall(out.resolve().name, reports)
+
+
+def _concurrency(options: EvalOptions, chat: "LocalChat | None") -> int:
+    return options.concurrency or (SLOTS if chat else ENDPOINT_CONCURRENCY)
 
 
 def _config(options: EvalOptions) -> Config:

@@ -19,7 +19,7 @@ class EvalOptions:
     """What to measure a student on, and how.
 
     Attributes:
-        env: A registered environment, module:Class or FILE.py:Class.
+        env: A registered environment, module:Class or FILE.py:Class; or several, comma-separated.
         model: A directory, a hub id or smollm2; with --base-url, the endpoint's name for it.
         base_url: An OpenAI-compatible endpoint to ask, instead of loading the model.
         api: What the endpoint speaks: chat, or responses (OpenAI's Responses API).

@@ -55,6 +55,23 @@ def find_labelled(text: str, tools: Sequence[Tool]) -> Call | None:
     return None
 
 
+def said(text: str) -> tuple[str, str] | None:
+    """Return the thought and the words to the user in a `text` without a call.
+
+    None if there are none: a thought alone is not said, and an action that was not read or an
+    object that stops is a mistake.
+    """
+    if text.lstrip().startswith("{") and not _is_json(text):
+        return None
+    labels = {_kind(found): found for found in _LABEL.finditer(text)}
+    answer = labels.get("final answer")
+    if not labels.keys() <= {"thought", "final answer"} or (labels and answer is None):
+        return None
+    thought, words = (text[: answer.start()], text[answer.end() :]) if answer else ("", text)
+    thought = thought[labels["thought"].end() :] if "thought" in labels else thought
+    return (thought.strip(), words.strip()) if words.strip() else None
+
+
 def unquoted(text: str) -> tuple[str, bool]:
     """Return what a JSON string holds; another text as it is. And whether it was one."""
     if text.startswith('"') and text.endswith('"') and len(text) > 1:
@@ -134,6 +151,14 @@ def _alternative(tool: Tool, text: str) -> str:
     is_code = "```" in text or "\n" in text
     fitting = [name for name in names if (name == "code") == is_code]
     return str(fitting[0]) if len(fitting) == 1 else ""
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 def _whole(text: str) -> str:

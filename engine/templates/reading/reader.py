@@ -15,9 +15,9 @@ from engine.templates.reading import arguments, names, reasoning
 from engine.templates.reading.arguments import Unreadable
 from engine.templates.reading.json_calls import Call, find_object
 from engine.templates.reading.json_text import replace_surrogates
-from engine.templates.reading.labels import final_answer, find_labelled
+from engine.templates.reading.labels import final_answer, find_labelled, said
 from engine.templates.reading.model_forms import find_fenced, find_marked, find_python
-from environments.tools import Tool
+from environments.tools import SAY, Tool, is_say
 from environments.types import Action
 
 Finder = Callable[[str, Sequence[Tool]], Call | None]
@@ -41,6 +41,7 @@ WORDS = {
     "trailing": "text behind the call was dropped",
     "calls": "further calls were dropped",
     "crlf": "line ends were CR LF",
+    "say": "a reply without a call was taken as said to the user",
     "nearest": "no tool has this name; the nearest one was taken (--repair nearest)",
 }
 """What the words in "repaired" mean."""
@@ -82,12 +83,14 @@ class Reader:
         finders: ways to find a call in other replies, in order.
         own: the finder of the template's own form; a call that it finds is not in a foreign form.
         lost: says what is wrong with a reply in which nothing was found.
+        plain: whether the template writes `say` as a reply without a call.
     """
 
     exact: Callable[[str], Call | None]
     finders: Sequence[Finder]
     own: Finder | None
     lost: Callable[[str], str]
+    plain: bool = False
 
     def __call__(self, reply: str, tools: Sequence[Tool] = ()) -> Action:
         """Return the action in a reply, or a malformed action. Never raises."""
@@ -97,7 +100,8 @@ class Reader:
             if call is not None:
                 return action_of(call, tools)
             action = action_of(self._found(reply, tools), tools)
-            return action if action.reply else replace(action, reply={"repaired": ["blanks"]})
+            exact = action.reply or (self.plain and action.tool == SAY.name)
+            return action if exact else replace(action, reply={"repaired": ["blanks"]})
         except Unreadable as error:
             return malformed(reply, str(error))
 
@@ -119,6 +123,10 @@ class Reader:
                     words.append("form")
                 words += call.repaired
                 return Call(call.name, call.given, thought, tuple(words), call.quoted)
+        if any(map(is_say, tools)) and (found := said(parted.rest)):
+            thought = "\n".join(filter(None, (parted.reasoning, found[0])))
+            words += [] if self.plain else ["say"]
+            return Call(SAY.name, {"text": found[1]}, thought, tuple(words))
         raise Unreadable(self.lost(parted.rest))
 
 

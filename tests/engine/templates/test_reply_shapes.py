@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from engine.templates import NAMES, get
 from engine.templates.base import World
 from engine.templates.reading.reader import WORDS
-from environments import GIVE_UP, Action, Step, Task, Tool
+from environments import GIVE_UP, SAY, Action, Step, Task, Tool
 from environments.python.env import ANSWER
 from environments.tools import NO_ARGUMENTS, text_arguments
 
@@ -60,6 +60,14 @@ def test_the_corpus_holds_every_family():
         "Hermes",
     )
     assert all(family in families for family in known)
+
+
+BROKEN = [shape for shape in SHAPES if "error" in shape and not shape["error"].startswith("no ")]
+
+
+@pytest.mark.parametrize("shape", BROKEN, ids=lambda shape: shape["why"])
+def test_a_broken_call_is_not_said(shape):
+    assert not read(shape["template"], shape["reply"], (*TOOLS, SAY)).tool
 
 
 @pytest.mark.parametrize("number", range(len(SHAPES)))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from engine.templates import NAMES, TemplateError, get
 from engine.templates.base import World
 from engine.templates.dialects import DIALECTS
-from environments import GIVE_UP, Action, Step, Task, Tool
+from environments import GIVE_UP, SAY, Action, Step, Task, Tool
 
 LOOK = Tool("look", "Look at it.", {"type": "object", "properties": {"at": {"type": "string"}}})
 WORLD = World("Be brief.", (LOOK, GIVE_UP))
@@ -64,6 +64,60 @@ def test_parse_inverts_render(name, tool, arguments, thought):
     template, action = get(name), Action(tool, arguments, thought)
     messages = template.render(WORLD, TASK, [Step(action, "seen")])
     assert template.parse(json.loads(json.dumps(messages[2]))) == action
+
+
+@pytest.mark.parametrize("name", NAMES)
+@given(text=nasty, thought=nasty)
+def test_what_is_said_is_read_as_it_was_written(name, text, thought):
+    template, action = get(name), Action("say", {"text": text}, thought)
+    world = World("Be brief.", (LOOK, SAY, GIVE_UP))
+    messages = template.render(world, TASK, [Step(action, "seen")])
+    assert template.parse(json.loads(json.dumps(messages[2])), world.tools) == action
+
+
+PLAIN = {
+    "I found it: 3.": ("", "I found it: 3."),
+    "<think>\nhm\n</think>\n\nWhich one?": ("hm", "Which one?"),
+    "Thought: done\nFinal Answer: 3": ("done", "3"),
+    "## Result\n- three": ("", "## Result\n- three"),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("reply", PLAIN)
+def test_a_reply_without_a_call_is_said_where_the_task_allows_it(name, reply):
+    template, (thought, text) = get(name), PLAIN[reply]
+    allowed = template.parse({"content": reply}, (LOOK, SAY))
+    assert allowed == Action("say", {"text": text}, thought)
+    assert not template.parse({"content": reply}, (LOOK,)).tool
+    if name != "native":
+        assert "say" in allowed.reply["repaired"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "reply", ["", " \n", "<think>\nhm", "Thought: I should say it", "Thought: x\nAction:", "{"]
+)
+def test_a_reply_that_says_nothing_is_malformed(name, reply):
+    assert not get(name).parse({"content": reply}, (LOOK, SAY)).tool
+
+
+def test_native_says_in_plain_words_and_lists_no_tool_for_it():
+    world = World("Be brief.", (LOOK, SAY))
+    step = Step(Action("say", {"text": "Which one?"}), "The red one.")
+    assert get("native").render(world, TASK, [step])[2:] == [
+        {"role": "assistant", "content": "Which one?"},
+        {"role": "user", "content": "The red one."},
+    ]
+    assert [each["function"]["name"] for each in get("native").tools(world)] == ["look"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_task_shows_its_own_tools(name):
+    own = Task("t", "What is it?", tools=(Tool("taste", "Taste it.", LOOK.parameters),))
+    world, template = World("Be brief.", (LOOK, GIVE_UP)).of(own), get(name)
+    shown = json.dumps([template.render(WORLD, own, []), template.tools(world)])
+    assert "taste" in shown and "look" not in shown.replace("look at", "")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -87,7 +87,7 @@ def _of_tree(tree: Tree, world: World, template: Template) -> Iterator[Turn]:
     if not successes:
         return
     leading_to_success = {node.id for nodes in successes for node in nodes}
-    best = min(successes, key=len)
+    best, world = min(successes, key=len), world.of(tree.task)
     for number, node in enumerate(best):
         if node.step.incomplete:
             continue  # half a reply is no reference

@@ -1,5 +1,6 @@
 """Reports side by side, as people read them: at a terminal, in a notebook, in a file."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -9,30 +10,32 @@ from rich.console import Console, ConsoleOptions, RenderableType
 
 from engine.runs.atomic import is_stream, write_text
 from trainer.errors import TrainerError
+from trainer.evaluation.overall import Overall
 from trainer.evaluation.report import Report
 from trainer.evaluation.reporting.document import Section
 from trainer.evaluation.reporting.html import html, html_sections
 from trainer.evaluation.reporting.markdown import markdown
 from trainer.evaluation.reporting.sections import sections
 from trainer.evaluation.reporting.terminal import tables_and_notes
+from trainer.evaluation.reporting.worlds import worlds
 
 _WRITERS = {".html": html, ".md": markdown}
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Comparison:
-    """Reports side by side; differences are the last less the first.
+class Printed(ABC):
+    """Sections under a title, as text, as a page or as Markdown."""
 
-    Attributes:
-        reports: At least one.
-    """
-
-    reports: Sequence[Report]
+    __slots__ = ()
 
     @property
+    @abstractmethod
+    def title(self) -> str:
+        """The title of a file."""
+
+    @property
+    @abstractmethod
     def sections(self) -> list[Section]:
-        """What there is to say of the reports."""
-        return sections(self.reports)
+        """What there is to say."""
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
@@ -57,8 +60,49 @@ class Comparison:
         """
         file = Path(file)
         check_name(file)
-        title = f"Evaluation of {', '.join(report.name for report in self.reports)}"
-        write_text(file, _WRITERS.get(file.suffix, markdown)(title, self.sections))
+        write_text(file, _WRITERS.get(file.suffix, markdown)(self.title, self.sections))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparison(Printed):
+    """Reports side by side; differences are the last less the first.
+
+    Attributes:
+        reports: At least one.
+    """
+
+    reports: Sequence[Report]
+
+    @property
+    def title(self) -> str:
+        """See `Printed`."""
+        return f"Evaluation of {', '.join(report.name for report in self.reports)}"
+
+    @property
+    def sections(self) -> list[Section]:
+        """See `Printed`."""
+        return sections(self.reports)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class WorldsComparison(Printed):
+    """Students side by side, in each world and over all of them.
+
+    Attributes:
+        students: At least one.
+    """
+
+    students: Sequence[Overall]
+
+    @property
+    def title(self) -> str:
+        """See `Printed`."""
+        return f"Evaluation of {', '.join(student.name for student in self.students)}"
+
+    @property
+    def sections(self) -> list[Section]:
+        """See `Printed`."""
+        return worlds(self.students)
 
 
 def check_name(file: Path) -> None:
