@@ -97,10 +97,7 @@ def test_the_demonstration_teacher_explores_tasks_with_solutions(tmp_path: Path)
     done = engine("explore", *flags, "--teacher", "demonstration", "--output", run)
     assert done.returncode == 0, done.stderr
     shown = [json.loads(line) for line in engine("show", run, "--json").stdout.splitlines()]
-    texts = {
-        tree["task"]["id"]: [node["step"]["observation"] for node in tree["nodes"]]
-        for tree in shown
-    }
+    texts = {tree["task"]["id"]: [node["observation"] for node in tree["nodes"]] for tree in shown}
     assert "guess 2 is wrong" in texts["three"] and "guess 3 is right" in texts["three"]
     found = engine("validate", *flags, "--quarantine", tmp_path / "quarantine.json", "--json")
     assert json.loads(found.stdout)["unsound"][0]["task"] == "wrong"
