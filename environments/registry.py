@@ -16,10 +16,12 @@ NAMESPACE = "treegraft"
 
 ENTRY_POINTS = {
     "bird": "environments.sql.env:BirdEnv",
+    "browser": "environments.browser.env:BrowserEnv",
     "database": "environments.sql.writable:DatabaseEnv",
     "openenv": "environments.openenv.env:OpenEnvWorld",
     "python": "environments.python.env:PythonEnv",
     "spider": "environments.sql.env:SpiderEnv",
+    "textworld": "environments.textworld.env:TextWorldEnv",
     "webshop": "environments.webshop.env:WebShopEnv",
 }
 """Classes by short name; as strings, so that importing this package imports no environment."""

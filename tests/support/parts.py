@@ -20,6 +20,7 @@ INSTALL = {
     "postgres": "apt-get install postgresql",
     "deepspeed": "pip install 'treegraft[deepspeed]'",
     "openenv": "pip install 'treegraft[openenv]'",
+    "textworld": "pip install 'treegraft[textworld]', which needs a C compiler",
     "root": "run the tests as root",
     "data": "set TREEGRAFT_DATA to a folder with the published data sets",
 }
