@@ -71,7 +71,7 @@ def test_the_example_of_the_package_here_and_behind_its_own_server(
                 env.close()
     assert seen[0] == seen[1]
     tasks, _, first, again, wrong, last = seen[0]
-    assert tasks[0].prompt == "Echo environment ready!"
+    assert tasks[0].prompt == "echoed_message: Echo environment ready!\nmessage_length: 0"
     assert first == again and first[0] == "echoed_message: hello\nmessage_length: 5"
     assert wrong[4]["error"] == "bad_arguments" and last[:3] == ("finished", 0.5, True)
 
