@@ -140,7 +140,7 @@ def test_sessions_are_apart_and_bounded() -> None:
 
 
 def test_a_silent_session_is_closed() -> None:
-    with served(KEYPAD, idle=0.3) as (address, offer), client(address) as env:
+    with served(KEYPAD, idle=1.0) as (address, offer), client(address) as env:
         env.reset(index=0)
         assert soon(lambda: not offer.live)
         with pytest.raises(RuntimeError, match="send a reset first"):
