@@ -115,7 +115,7 @@ class ServedSession(Environment):  # type: ignore[misc]  # it has no types
         text, reward, terminated, truncated, info = self._play(lambda world: world.step(call))
         self._state.step_count += 1
         self._state.done, self._state.reward = terminated or truncated, reward
-        told = {key: info[key] for key in ("error", "gave_up") if key in info}
+        told: dict[str, Any] = {key: info[key] for key in ("error", "gave_up") if key in info}
         if truncated:
             told["truncated"] = True
         return CallToolObservation(

@@ -144,7 +144,8 @@ def action_class_of(environment: type[Any]) -> type[Any]:
     for each in named:
         if isinstance(each, type) and issubclass(each, Action):
             return each
-    return Action
+    base: type[Any] = Action
+    return base
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:

@@ -268,7 +268,16 @@ def test_a_served_world_has_the_trees_of_the_world_itself(name: str, tmp_path: P
         done = engine("explore", *flags, *how)
         assert done.returncode == 0, done.stderr
         found = [json.loads(line) for line in engine("show", run, "--json").stdout.splitlines()]
-        keys = ("parent", "action", "observation", "reward", "terminated", "truncated")
+        keys = (
+            "parent",
+            "tool",
+            "arguments",
+            "thought",
+            "observation",
+            "reward",
+            "terminated",
+            "truncated",
+        )
         return sorted(
             [tree["task"]["id"], [[node.get(key) for key in keys] for node in tree["nodes"]]]
             for tree in found
