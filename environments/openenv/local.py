@@ -144,8 +144,8 @@ def action_class_of(environment: type[Any]) -> type[Any]:
     for each in named:
         if isinstance(each, type) and issubclass(each, Action):
             return each
-    base: type[Any] = Action
-    return base
+    any_action: type[Any] = Action
+    return any_action
 
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
