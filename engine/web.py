@@ -23,6 +23,8 @@ from treegraft.errors import TreegraftError
 
 HOST = "127.0.0.1"
 _GRACE_SECONDS = 5  # for clients to take their last response
+_MOST_BYTES = 1 << 22  # of a message to a WebSocket
+_PING_SECONDS = 120.0  # for a client that computes, to show that it lives
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -50,18 +52,26 @@ class WebServer(uvicorn.Server):
     Args:
         listener: from `listen`; the server closes it.
         on_stop: called in the server's event loop when it stops, for requests that wait long.
+        websockets: whether it serves WebSocket, too, and tells `app` when it starts and stops.
     """
 
     def __init__(
-        self, app: ASGIApp, listener: socket.socket, on_stop: Callable[[], None] = lambda: None
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        on_stop: Callable[[], None] = lambda: None,
+        *,
+        websockets: bool = False,
     ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
                 loop="asyncio",
                 http="h11",
-                ws="none",
-                lifespan="off",
+                ws="websockets-sansio" if websockets else "none",
+                ws_max_size=_MOST_BYTES,
+                ws_ping_timeout=_PING_SECONDS,
+                lifespan="on" if websockets else "off",
                 log_config=None,
                 log_level="error",
                 access_log=False,

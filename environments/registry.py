@@ -22,6 +22,7 @@ ENTRY_POINTS = {
     "database": "environments.sql.writable:DatabaseEnv",
     "kg": "environments.kg.env:KgEnv",
     "mcp": "environments.mcp_servers.env:McpEnv",
+    "openenv": "environments.openenv.env:OpenEnvWorld",
     "os": "environments.os.env:OsEnv",
     "python": "environments.python.env:PythonEnv",
     "search-qa": "environments.search_qa.env:SearchQaEnv",

@@ -1,7 +1,7 @@
 """Flags that name an environment and set its own options: `--env-arg key=value`."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
@@ -64,19 +64,16 @@ class EnvFlags:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EnvChoice(EnvFlags):
-    """An environment and its task data, for commands that play its solutions.
+class TaskChoice(EnvFlags):
+    """The task data of an environment, and what its tasks are played with.
 
     Attributes:
-        env: A registered environment (bird, spider, database, python, webshop), `module:Class` or
-            `FILE.py:Class`.
         data: Folder or file of the task data.
         split: Which split: train, dev, test.
         sandbox: What confines the agent: auto, docker, bubblewrap, landlock, process.
         strict: Refuse data that holds a bad record; else it is told and left out.
     """
 
-    env: str = field(metadata={"panel": TASKS})
     data: str | None = field(
         default=None, metadata={"panel": TASKS, "default": "the bundled tasks"}
     )
@@ -84,27 +81,46 @@ class EnvChoice(EnvFlags):
     sandbox: str = field(default="auto", metadata={"panel": SANDBOX})
     strict: bool = field(default=False, metadata={"panel": TASKS})
 
-    def make(self) -> "ToolEnv":
-        """Make the environment."""
+    def make(self, env: str) -> "ToolEnv":
+        """Make the environment `env` with these flags."""
+        from functools import partial
+
         import environments
+        from search.faults import blamed
 
         options = {"data": self.data, "split": self.split, "sandbox": self.sandbox}
-        world = environments.make(self.env, **options, **self.options(self.env))
+        options |= self.options(env)
+        world = blamed(partial(environments.make, env, **options))
         world.strict = self.strict
         return world
 
     @contextmanager
-    def open(self, limit: int | None) -> "Iterator[tuple[ToolEnv, list[Task]]]":
-        """Make the environment, give it with at most `limit` of its tasks, and close it."""
+    def opened(self, env: str, limit: int | None) -> "Iterator[tuple[ToolEnv, list[Task]]]":
+        """Make the environment `env`, give it with at most `limit` of its tasks, and close it."""
         from engine.executors.base import close_env, tasks_of
         from engine.runs.tasks import select
         from engine.terminal import sandbox_line, say
-        from search.faults import blamed
 
-        world = blamed(self.make)
+        world = self.make(env)
         try:
-            if unused := sandbox_line(self.sandbox, self.env, world.sandboxed):
+            if unused := sandbox_line(self.sandbox, env, world.sandboxed):
                 say(unused)
             yield world, select(tasks_of(world), limit=limit)
         finally:
             close_env(world)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnvChoice(TaskChoice):
+    """An environment and its task data, for commands that play its solutions.
+
+    Attributes:
+        env: A registered environment (bird, spider, database, python, webshop), `module:Class` or
+            `FILE.py:Class`.
+    """
+
+    env: str = field(metadata={"panel": TASKS})
+
+    def open(self, limit: int | None) -> "AbstractContextManager[tuple[ToolEnv, list[Task]]]":
+        """Make the environment, give it with at most `limit` of its tasks, and close it."""
+        return self.opened(self.env, limit)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -34,8 +35,9 @@ def _validate(
     file = quarantine or default_file(choice.env, choice.data)
     check_writable(file)
     before = earlier(file, choice.env, choice.data)
+    again = partial(choice.make, choice.env)
     with choice.open(limit) as (world, tasks):
-        found = [unsound for _, unsound in validate_tasks(world, tasks, choice.make) if unsound]
+        found = [unsound for _, unsound in validate_tasks(world, tasks, again) if unsound]
     before.updated(tasks, {one.task: f"{one.kind}: {one.reason}" for one in found}).write(file)
     results = beside(file)
     report = {"tasks": len(tasks), "sound": len(tasks) - len(found), "quarantine": str(file)}

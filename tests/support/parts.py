@@ -20,6 +20,7 @@ INSTALL = {
     "postgres": "apt-get install postgresql",
     "deepspeed": "pip install 'treegraft[deepspeed]'",
     "bfcl": "pip install --no-deps bfcl-eval",
+    "openenv": "pip install 'treegraft[openenv]'",
     "textworld": "pip install 'treegraft[textworld]', which needs a C compiler",
     "root": "run the tests as root",
     "mcp": "pip install 'treegraft[mcp]' mcp-server-git",

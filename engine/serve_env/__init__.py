@@ -1,0 +1,1 @@
+"""A world of ours behind OpenEnv's protocol: `engine serve-env`."""

@@ -1,0 +1,1 @@
+"""OpenEnv's environments as worlds: in this process, or behind a server's address."""
