@@ -15,6 +15,7 @@ from environments.options import COMMON, EnvOption, class_options, parse
 NAMESPACE = "treegraft"
 
 ENTRY_POINTS = {
+    "api": "environments.api.env:ApiEnv",
     "bird": "environments.sql.env:BirdEnv",
     "database": "environments.sql.writable:DatabaseEnv",
     "python": "environments.python.env:PythonEnv",
