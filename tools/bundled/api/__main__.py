@@ -32,7 +32,7 @@ def texts() -> dict[str, str]:
 def _service_text(service: dict[str, Any]) -> str:
     """A service with a line for each row and endpoint."""
     tables = ",\n".join(
-        f'{json.dumps(name)}: [\n{_lines(rows)}]' for name, rows in service["tables"].items()
+        f"{json.dumps(name)}: [\n{_lines(rows)}]" for name, rows in service["tables"].items()
     )
     return (
         f'{{"name": {json.dumps(service["name"])}, "category": {json.dumps(service["category"])},\n'

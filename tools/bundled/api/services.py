@@ -45,7 +45,9 @@ def _endpoint(
     properties = {key.rstrip("?"): _schema(said) for key, said in takes.items()}
     if "token" in rest:
         properties["token"] = TOKEN
-    needed = [key for key in takes if not key.endswith("?")] + (["token"] if "token" in rest else [])
+    needed = [key for key in takes if not key.endswith("?")] + (
+        ["token"] if "token" in rest else []
+    )
     if does == "list":
         properties["page"] = PAGE
     parameters = {
