@@ -17,9 +17,11 @@ NAMESPACE = "treegraft"
 ENTRY_POINTS = {
     "api": "environments.api.env:ApiEnv",
     "bird": "environments.sql.env:BirdEnv",
+    "browser": "environments.browser.env:BrowserEnv",
     "database": "environments.sql.writable:DatabaseEnv",
     "python": "environments.python.env:PythonEnv",
     "spider": "environments.sql.env:SpiderEnv",
+    "textworld": "environments.textworld.env:TextWorldEnv",
     "webshop": "environments.webshop.env:WebShopEnv",
 }
 """Classes by short name; as strings, so that importing this package imports no environment."""
