@@ -152,7 +152,7 @@ class Services:
             if quota is not None:
                 used = state.used.get(name, 0)
                 if used >= quota:
-                    raise _Refused(429, f"the quota of {quota} calls a day of {name} is used up")
+                    raise _Refused(429, f"today's quota of {name} is used up")
                 state = replace(state, used={**state.used, name: used + 1})
             signed = self._signed(state, endpoint, given)
             return _DOES[endpoint.line["does"]](state, endpoint, {**given, **signed})
