@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ API = {
 }
 USED = {"category_name": "Video, Images", "tool_name": "TV Maze", "api_name": API["name"]}
 QUERY = {"query": "What is on?", "query_id": 7, "api_list": [USED]}
+TYPES = {"integer": "NUMBER", "string": "STRING", "boolean": "BOOLEAN"}
 NAME = "search_q_query_for_tv_maze"
 
 
@@ -141,7 +143,7 @@ def test_a_judge_that_does_not_answer_fails_the_task() -> None:
 @needs_data
 def test_real_calls_of_toolbench_get_the_answers_that_they_got(tmp_path: Path) -> None:
     """Its trees hold function names, arguments and observations; they become a cache."""
-    file = DATA / "toolbench/G1_answer/69_ChatGPT_DFS_woFilter_w2.json"
+    file = DATA / "toolbench/G3_answer/15_ChatGPT_DFS_woFilter_w2.json"
     answer = json.loads(file.read_text(encoding="utf-8"))
     functions = [
         each for each in answer["answer_generation"]["function"] if "_for_" in each["name"]
@@ -161,14 +163,15 @@ def test_real_calls_of_toolbench_get_the_answers_that_they_got(tmp_path: Path) -
     env.observation_chars = 100_000
     for name, given, _ in calls:
         assert json.loads(played(env, Action(name, given))[0]) == known[name][str(given)]
-    assert len(calls) > 10
+    assert len(calls) >= 30 and len(known) >= 4
 
 
 def calls_of(node: dict[str, Any], name: str) -> Iterator[tuple[str, Any, Any]]:
     if node["node_type"] == "Action":
         name = node["description"]
     elif node["node_type"] == "Action Input" and node.get("observation") and name != "Finish":
-        yield name, json.loads(node["description"]), json.loads(node["observation"])
+        with suppress(ValueError):  # cut off, or written wrong
+            yield name, json.loads(node["description"]), json.loads(node["observation"])
     for child in node["children"]:
         yield from calls_of(child, name)
 
@@ -177,7 +180,7 @@ def api_of(function: dict[str, Any]) -> dict[str, Any]:
     api, _, tool = function["name"].partition("_for_")
     needed = function["parameters"]["required"]
     described = [
-        {"name": name, "type": schema["type"].upper(), "description": "", "default": ""}
+        {"name": name, "type": TYPES[schema["type"]], "description": "", "default": ""}
         for name, schema in function["parameters"]["properties"].items()
     ]
     return {
