@@ -139,7 +139,8 @@ def own_sites(folder: Path, page: str, *records: dict) -> Path:
 ESCAPES = """<title>Own</title><p id=told>-</p>
 <a href="http://museum.test/">Museum</a> <a href="https://example.com/">Outside</a>
 <a href="/../../tasks.jsonl">Up</a> <a href="file:///etc/passwd">File</a>
-<button onclick="alert('Hello')">Ask</button> <button onclick="window.open('/', '_blank')">Open</button>
+<button onclick="alert('Hello')">Ask</button>
+<button onclick="window.open('/', '_blank')">Open</button>
 <button onclick="told.textContent = Date.now() + ' ' + Math.random()">Chance</button>
 <button onclick="fetch('http://127.0.0.1:1/').then(() => told.textContent = 'reached',
   () => told.textContent = 'refused')">Fetch</button>"""
