@@ -16,6 +16,7 @@ from environments.options import COMMON, EnvOption, class_options, parse
 NAMESPACE = "treegraft"
 
 ENTRY_POINTS = {
+    "api": "environments.api.env:ApiEnv",
     "bfcl": "environments.bfcl.env:BfclEnv",
     "bird": "environments.sql.env:BirdEnv",
     "browser": "environments.browser.env:BrowserEnv",

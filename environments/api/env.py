@@ -1,0 +1,121 @@
+"""The API environment: the agent answers requests with the functions of web services.
+
+The home of DFSDT (Qin et al. 2023, arXiv:2307.16789): a task offers some functions and ends with
+`Finish`. The bundled services are simulated (`simulated`), and a task is solved if the answer is
+right and the tables are as the solution leaves them. With `--data`, functions and requests are
+ToolBench's, with recorded answers (`recorded`), and a model judges (`judge`).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from environments.api.finish import FINISH, GIVE_ANSWER, no_answer
+from environments.api.judge import Judge
+from environments.api.recorded import UNGRADED, Recorded
+from environments.api.simulated import Simulated
+from environments.base import Outcome, ToolEnv
+from environments.errors import DataError
+from environments.tools import GIVE_UP, Tool
+from environments.types import Action, Task
+
+_RULES = (
+    "You answer a request with the functions of web services. Not every function is needed. A "
+    "reply has a field error and a field response; if there is an error, read it and change the "
+    "call, or take another function. Change nothing that was not asked for."
+)
+_EXACT = (
+    "Lists come in pages: read on while there are more. At the end call Finish with return_type "
+    "give_answer and the final answer in the form that is asked for, without other words."
+)
+_FULL = (
+    "At the end call Finish with return_type give_answer and a final answer that tells the user "
+    "all that was asked for; the user sees nothing else. If it cannot be done, call Finish with "
+    "give_up_and_restart."
+)
+
+
+class ApiEnv(ToolEnv):
+    """Requests that are answered with calls of web services.
+
+    Args:
+        data: a folder in the layout of ToolBench or StableToolBench; None for the bundled services.
+        split: "train" (the default) or "test"; with data, the name of a file of requests.
+        sandbox: not used.
+        judge: MODEL@URL of the model that grades requests without a known answer, which data has;
+            "none" leaves them ungraded.
+        votes: how often the judge is asked about an answer, at most.
+
+    Raises:
+        DataError: the data needs a judge, or `judge` or `votes` is wrong.
+    """
+
+    branching = "a value"
+    tools = (FINISH, GIVE_UP)
+    instructions = f"{_RULES} {_EXACT}"
+
+    def __init__(
+        self,
+        *,
+        data: str | None = None,
+        split: str | None = None,
+        sandbox: str = "auto",
+        judge: str | None = None,
+        votes: int = 3,
+    ) -> None:
+        super().__init__(data=data, split=split, sandbox=sandbox)
+        self._world: Simulated | Recorded
+        if data is None:
+            self._world = Simulated(split)
+        elif judge is None:
+            raise DataError(
+                f"{data}: ToolBench's requests have no known answer; name a model that judges, "
+                "with --env-arg judge=MODEL@URL, or judge=none to leave them ungraded"
+            )
+        else:
+            asked = None if judge == UNGRADED else Judge.of(judge, votes)
+            self.instructions = f"{_RULES} {_FULL}"
+            self._world = Recorded(data, split, asked)
+        self.instant = self._world.instant
+        self._state: Any = None
+
+    def load_tasks(self) -> Sequence[Task]:
+        """See `ToolEnv.load_tasks`."""
+        return self._world.tasks(self.strict)
+
+    def tools_of(self, task: Task) -> tuple[Tool, ...]:
+        """See `ToolEnv.tools_of`."""
+        return (*self._world.tools_of(task), *self.tools)
+
+    def begin(self, task: Task) -> None:
+        """See `ToolEnv.begin`."""
+        self._state = self._world.start()
+
+    def save(self) -> Any:
+        """See `ToolEnv.save`."""
+        return self._state
+
+    def load(self, state: Any) -> None:
+        """See `ToolEnv.load`."""
+        self._state = state
+
+    def act(self, action: Action) -> Outcome:
+        """See `ToolEnv.act`."""
+        assert self.task is not None
+        if action.tool == FINISH.name:
+            missing = no_answer(action)
+            answer = str(action.arguments.get("final_answer"))
+            return missing or self._world.graded(self._state, self.task, answer)
+        outcome, self._state = self._world.call(self._state, self.task, action)
+        return outcome
+
+    def solution(self, task: Task) -> list[Action] | None:
+        """See `Demonstrable.solution`; None for a request without a known answer."""
+        return self._world.solution(task)
+
+    def mistakes(self, task: Task, action: Action) -> list[Action]:
+        """See `Demonstrable.mistakes`."""
+        return self._world.mistakes(task, action)
+
+    def noop(self, task: Task) -> list[Action]:
+        """Return an answer that is never right."""
+        return [Action(FINISH.name, {"return_type": GIVE_ANSWER, "final_answer": "nothing"})]
