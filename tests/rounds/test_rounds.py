@@ -67,10 +67,10 @@ MIDDLE: dict[str, Callable[[Path], bool]] = {
     "1/pairs": lambda out: (out / "round-1-pairs.out").exists(),
     "1/sft": lambda out: (out / "round-1-sft" / "treegraft.json").exists(),
     "1/evaluate": lambda out: searched(out / "round-1-held-out"),
-    "2/student": lambda out: searched(out / "round-2-student"),
     "2/teacher": lambda out: searched(out / "round-2-teacher"),
 }
-"""Of each kind of step, whether it is in its middle."""
+"""Of each kind of step, whether it is in its middle: a search, an export, a training, what needs the
+student's server, and a search after all of them."""
 
 
 def searched(run: Path) -> bool:
