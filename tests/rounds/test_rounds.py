@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy
 import pytest
-import torch
-from safetensors.torch import load_file
+from safetensors.numpy import load_file
 
 from engine.errors import UsageError
 from engine.export.export import ExportSettings, export
@@ -17,7 +17,6 @@ from engine.runs.store import Store
 from tests.support import commands
 from tests.support.exploring import chat_server, engine, explore, received, started
 from trainer.training.options import SftOptions
-from trainer.training.sft import sft
 from treegraft.rounds.held_out import LeakedTask
 from treegraft.rounds.run import read_status, rounds
 from treegraft.rounds.settings import Settings, read
@@ -69,8 +68,8 @@ MIDDLE: dict[str, Callable[[Path], bool]] = {
     "1/evaluate": lambda out: searched(out / "round-1-held-out"),
     "2/teacher": lambda out: searched(out / "round-2-teacher"),
 }
-"""Of each kind of step, whether it is in its middle: a search, an export, a training, what needs the
-student's server, and a search after all of them."""
+"""Whether a step is in its middle, for a search, an export, a training, a step that needs the
+student's server, and a search in a later round."""
 
 
 def searched(run: Path) -> bool:
@@ -189,10 +188,12 @@ def test_killed_runs_come_to_the_same_end(
         learning_rate=0.01,
         bf16=False,
     )
+    from trainer.training.sft import sft  # not above: every worker of pytest collects this file
+
     sft(undisturbed)
     expected = load_file(tmp_path / "model" / "model.safetensors")
     found = load_file(killed / "round-1-sft" / "model.safetensors")
-    assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
+    assert all(numpy.array_equal(tensor, found[name]) for name, tensor in expected.items())
     assert not list(killed.glob("round-1-*/checkpoint-*"))
 
 

@@ -58,7 +58,7 @@ def wait_for_requests(log: Path, number: int) -> None:
     deadline = time.monotonic() + 60
     while received(log).total() < number:
         assert time.monotonic() < deadline, "the engine sends nothing"
-        time.sleep(0.02)
+        time.sleep(0.005)
 
 
 def engine(*arguments: str) -> str:
