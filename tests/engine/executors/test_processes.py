@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -26,8 +27,9 @@ def children(pid: int) -> list[int]:
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in map(int, (task / "children").read_text().split()):
-            if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
-                found.append(child)
+            with suppress(FileNotFoundError):  # it has ended meanwhile
+                if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
+                    found.append(child)
     return found
 
 
@@ -105,8 +107,7 @@ def test_nothing_outlives_a_killed_engine_and_the_run_goes_on(
 ) -> None:
     base_url, log, trees, needed = alone
     before, out = received(log), tmp_path / "run"
-    command = explore(out, base_url, *PROCESSES)
-    with started(command) as process:
+    with started(explore(out, base_url, *PROCESSES)) as process:
         wait_for_requests(log, before.total() + 10)
         hired = children(process.pid)
         process.kill()
@@ -114,7 +115,7 @@ def test_nothing_outlives_a_killed_engine_and_the_run_goes_on(
     while living(hired):
         assert time.monotonic() < deadline, "workers outlive the engine"
         time.sleep(0.05)
-    engine(*command)
+    engine(*explore(out, base_url))
     assert engine("show", str(out), "--json") == trees
     assert (received(log) - before).total() - needed.total() <= WORKERS * AT_ONCE, "paid twice"
 
