@@ -276,7 +276,7 @@ def test_marks_made_in_a_file_are_downloaded_added_and_respected(window, tmp_pat
     assert commands.run("engine view", run, "--import-marks", tmp_path / "marks.jsonl") == 0
     (kept,) = current_annotations(read_annotations(run / FILE))["t1"]
     assert (kept.node, kept.verdict, kept.score, kept.why) == (6, "bad", 2, "guessed <b>")
-    assert commands.run("engine export", run, "--output", tmp_path / "o", "--exclude-marked") == 0
+    assert commands.run("engine export", run, "--output", tmp_path / "o", "--exclude-marked") == 1
     assert rows_of(tmp_path / "o") == []
     choose(opened(window, run), 6)
     trajectory.get_by_role("button", name="clear").click()
