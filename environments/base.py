@@ -131,9 +131,14 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         return self.tools if task.tools is None else task.tools
 
     def with_tools(self, task: Task) -> Task:
-        """Return `task` with its own tools, for policies and trees that show them."""
-        own = self.tools_of(task)
-        return task if own == self.tools else replace(task, tools=own)
+        """Return `task` with its own tools, if it has any, for policies and trees to show.
+
+        A world that defines `tools_of` may change `tools` while it reads its tasks, so trees of its
+        tasks always keep theirs.
+        """
+        if type(self).tools_of is ToolEnv.tools_of:
+            return task
+        return replace(task, tools=self.tools_of(task))
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

@@ -15,10 +15,13 @@ from environments.options import COMMON, EnvOption, class_options, parse
 NAMESPACE = "treegraft"
 
 ENTRY_POINTS = {
+    "bfcl": "environments.bfcl.env:BfclEnv",
     "bird": "environments.sql.env:BirdEnv",
+    "browser": "environments.browser.env:BrowserEnv",
     "database": "environments.sql.writable:DatabaseEnv",
     "python": "environments.python.env:PythonEnv",
     "spider": "environments.sql.env:SpiderEnv",
+    "textworld": "environments.textworld.env:TextWorldEnv",
     "webshop": "environments.webshop.env:WebShopEnv",
 }
 """Classes by short name; as strings, so that importing this package imports no environment."""

@@ -12,7 +12,7 @@ from typing import Any
 from engine.templates.base import Message, World
 from engine.templates.dialects import Dialect
 from engine.templates.reading.reader import spoken
-from environments.tools import Tool
+from environments.tools import SAY, Tool, is_say
 from environments.types import Action, Step, Task
 
 
@@ -45,16 +45,23 @@ class Text:
 
     def render(self, world: World, task: Task, path: Sequence[Step]) -> list[Message]:
         """See `Template.render`."""
-        system = self.system(world.instructions, self.dialect(world.of(task).tools)).strip()
+        tools = world.of(task).tools
+        system, speaks = (
+            self.system(world.instructions, self.dialect(tools)),
+            any(map(is_say, tools)),
+        )
         messages: list[Message] = [
-            {"role": "system", "content": system},
+            {"role": "system", "content": system.strip()},
             {"role": "user", "content": self.asked(task.prompt)},
         ]
         for step in path:
             action = step.action
             written = self.write(action) if action.tool else spoken(action)
             messages.append({"role": "assistant", "content": written})
-            messages.append({"role": "user", "content": self.observed(step.observation)})
+            answer = self.observed(step.observation)
+            if action.tool == SAY.name and speaks:  # a user's message, and no tool's result
+                answer = step.observation
+            messages.append({"role": "user", "content": answer})
         return messages
 
     def tools(self, world: World) -> list[dict[str, Any]]:

@@ -74,10 +74,13 @@ def test_every_option_of_a_registered_environment_says_what_it_is_for(name):
         option.help and not {"data", "split", "sandbox"} & {option.name} for option in options
     )
     expected = {
+        "bfcl": ["categories", "classes", "empty_turns"],
+        "browser": [],
         "bird": ["schema"],
         "spider": ["schema"],
         "database": ["db"],
         "python": ["format", "partial"],
+        "textworld": ["kind"],
         "webshop": ["goals", "observation", "attributes"],
     }
     assert [option.name for option in options] == expected[name]
@@ -114,7 +117,7 @@ def test_text_becomes_the_annotated_type():
         (
             "moon",
             "x=1",
-            "no environment 'moon'; use one of bird, database, python, spider, webshop",
+            f"no environment 'moon'; use one of {', '.join(ENTRY_POINTS)}",
         ),
     ],
 )

@@ -19,6 +19,8 @@ INSTALL = {
     "chromium": "apt-get install chromium",
     "postgres": "apt-get install postgresql",
     "deepspeed": "pip install 'treegraft[deepspeed]'",
+    "bfcl": "pip install --no-deps bfcl-eval",
+    "textworld": "pip install 'treegraft[textworld]', which needs a C compiler",
     "root": "run the tests as root",
     "data": "set TREEGRAFT_DATA to a folder with the published data sets",
 }

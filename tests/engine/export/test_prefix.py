@@ -17,7 +17,7 @@ from engine.runs.stats import prefix_tokens
 from engine.templates import NAMES, get
 from engine.templates.base import World
 from environments import GIVE_UP, Action, Step, Task, Tool, make
-from environments.registry import ENTRY_POINTS
+from environments.registry import ENTRY_POINTS, find_class
 from search.policy import Child, Request
 from search.tree import ROOT, Call, Tree
 from search.usage import Usage
@@ -50,7 +50,10 @@ def spider_data(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(folder)
 
 
-@pytest.fixture(scope="module", params=[*ENTRY_POINTS, "examples.keypad:KeypadEnv"])
+WORLDS = [name for name in ENTRY_POINTS if not find_class(name).extra]
+
+
+@pytest.fixture(scope="module", params=[*WORLDS, "examples.keypad:KeypadEnv"])
 def walked(request: pytest.FixtureRequest, spider_data: str) -> Iterator[Walked]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(ROOT_FOLDER)

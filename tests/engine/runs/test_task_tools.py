@@ -57,7 +57,8 @@ def test_requests_trees_rows_and_view_show_each_tasks_tools(tmp_path: Path) -> N
     assert rows["none"]["messages"][2]["content"] == "Good morning!"
     react = {row["group"]: row for row in found.rows("sft", template="react")}
     assert "prices" not in str(react["hours"]["messages"][0])
-    assert "Action: say" in react["none"]["messages"][2]["content"]
+    said, answered = react["none"]["messages"][2:4]
+    assert "Action: say" in said["content"] and answered["content"] == "Thank you!"
 
 
 @pytest.mark.parametrize("executor", ["local", "processes"])

@@ -1,0 +1,1 @@
+"""Text adventures: generated games of TextWorld, and a user's own story files."""

@@ -1,0 +1,155 @@
+"""Text adventures as tasks: rooms, things and a goal, played by commands in plain English.
+
+The games are those of TextWorld (Côté et al. 2018, arXiv:1806.11532), or any story file of the
+Z-machine. A game that says "The End" is won: reward 1.
+"""
+
+import re
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from environments.base import Outcome, ToolEnv
+from environments.errors import DataError, UnknownEnvironment
+from environments.textworld.games import Game, bundled, read_games
+from environments.textworld.machine import Machine
+from environments.textworld.mistakes import other_commands
+from environments.tools import GIVE_UP, Tool
+from environments.types import Action, Task
+
+DO = Tool(
+    "do",
+    "Type one command: look, inventory, examine X, go north, take X, take X from Y, put X on Y, "
+    "insert X into Y, open X, close X, lock X with Y, unlock X with Y, cook X with Y, slice X "
+    "with Y, eat X, drop X.",
+    {
+        "type": "object",
+        "properties": {
+            "command": {"type": "string", "description": "the command", "maxLength": 100}
+        },
+        "required": ["command"],
+        "additionalProperties": False,
+    },
+)
+_COMMAND = re.compile(r"[A-Za-z0-9 ,'\"-]+")
+_OUTSIDE = frozenset(
+    ("save", "restore", "restart", "undo", "quit", "q", "script", "unscript", "transcript")
+    + ("verify", "recording", "replay", "superbrief", "brief", "verbose", "version", "oops")
+)
+"""First words of commands to the interpreter, not to the world."""
+
+
+class TextWorldEnv(ToolEnv):
+    """Play a text adventure until it says that it is won or lost.
+
+    Args:
+        kind: only games of these kinds, comma-separated; of the bundled ones quest, cooking,
+            treasure or coin.
+    """
+
+    tools = (DO, GIVE_UP)
+    instructions = (
+        "You are in a text adventure. Type one command at a time and read what happens. Commands "
+        "are short: a verb and the things it is about, named as the game names them. The task is "
+        "over when the game says so."
+    )
+    instant = True
+    branching = "a value: the interpreter's state"
+    extra = "textworld"
+
+    def __init__(
+        self,
+        *,
+        data: str | None = None,
+        split: str | None = None,
+        sandbox: str = "auto",
+        kind: str = "",
+    ) -> None:
+        if find_spec("jericho") is None:
+            raise UnknownEnvironment(
+                "textworld needs packages that are not installed: "
+                "pip install 'treegraft[textworld]'"
+            )
+        super().__init__(data=data, split=split, sandbox=sandbox)
+        self.kinds = [each.strip() for each in kind.split(",") if each.strip()]
+        self._machine = Machine()
+
+    def load_tasks(self) -> Sequence[Task]:
+        """See `ToolEnv.load_tasks`."""
+        if self.data is None:
+            split = self.split or "train"
+            games = [game for game in bundled() if game.split == split]
+        else:
+            found = read_games(Path(self.data), strict=self.strict)
+            split = self.split or ""
+            games = [game for game in found if not split or game.split == split]
+        games = [game for game in games if not self.kinds or game.kind in self.kinds]
+        if not games:
+            raise DataError(f"textworld: no game of split {split!r} and kind {self.kinds or 'any'}")
+        return [self._task(game) for game in games]
+
+    def _task(self, game: Game) -> Task:
+        opening = self._machine.start(game.story)
+        # TextWorld's opening repeats the objective.
+        parts = [game.objective, opening.replace(game.objective, "").strip()]
+        return Task(
+            game.name,
+            "\n\n".join(filter(None, parts)),
+            secret={"walkthrough": list(game.walkthrough)},
+            details={"story": game.story},
+            tags={"kind": game.kind},
+            group=game.name,
+            split=game.split,
+        )
+
+    def begin(self, task: Task) -> None:
+        """See `ToolEnv.begin`."""
+        self._machine.start(task.details["story"])
+
+    def save(self) -> Any:
+        """See `ToolEnv.save`."""
+        return self._machine.save()
+
+    def load(self, state: Any) -> None:
+        """See `ToolEnv.load`."""
+        self._machine.load(state)
+
+    def end(self) -> None:
+        """See `ToolEnv.end`."""
+        self._machine.close()
+
+    def act(self, action: Action) -> Outcome:
+        """See `ToolEnv.act`."""
+        command = " ".join(action.arguments["command"].split())
+        if wrong := _refused(command):
+            return Outcome(f"error: {wrong}", info={"error": "bad_command"})
+        text = self._machine.do(command)
+        won = self._machine.ended == "The End"
+        return Outcome(
+            text,
+            float(won),
+            terminated=bool(self._machine.ended),
+            info={"score": self._machine.score},
+        )
+
+    def solution(self, task: Task) -> list[Action] | None:
+        """See `Demonstrable.solution`: the game's own walkthrough."""
+        commands = task.secret["walkthrough"]
+        return [_call(command) for command in commands] if commands else None
+
+    def mistakes(self, task: Task, action: Action) -> list[Action]:
+        """See `Demonstrable.mistakes`: another direction, thing or verb."""
+        return [_call(other) for other in other_commands(action.arguments["command"])]
+
+
+def _refused(command: str) -> str:
+    """Return why a command is not passed on; "" if it is."""
+    if not _COMMAND.fullmatch(command):
+        return "a command is one line of English words: letters, digits, spaces and commas"
+    first = command.lower().split()[0].strip(",")
+    return f"{first} is not part of the game" if first in _OUTSIDE else ""
+
+
+def _call(command: str) -> Action:
+    return Action(DO.name, {"command": command}, f"Next I try: {command}.")
