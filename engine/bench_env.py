@@ -12,9 +12,9 @@ from statistics import median
 from time import perf_counter
 from typing import Any
 
-from engine.validate import play
 from environments import Action, Task, ToolEnv
 from environments.demonstrable import gold_actions
+from environments.plays import play
 from sandbox.errors import StateLost
 
 OPERATIONS = ("reset", "step", "snapshot", "branch", "replay", "release")

@@ -1,18 +1,37 @@
-"""Check tasks: play the gold solution and a no-op of each.
+"""Check tasks: play each solution, play it again with branches, and do nothing.
 
 A task that its own solution does not solve, or that doing nothing solves, teaches and measures
-nonsense; 372 of BIRD's 9,428 training queries fail their own evaluation.
+nonsense; 372 of BIRD's 9,428 training queries fail their own evaluation. And a world that forgets
+its state, or is not the same twice, makes trees whose steps never happened.
 """
 
+import json
+import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 
+from engine.nondeterminism import cause_between, cause_of
 from engine.runs.failure import without_secret
-from environments import Action, Step, Task, ToolEnv
+from engine.second_process import OpenEnv, Replay, SecondProcess
+from environments import Step, Task, ToolEnv
 from environments.demonstrable import gold_actions
+from environments.law import Interlude, advice, broken_law, interludes
+from environments.plays import call_text, first_difference, play
 from sandbox import SandboxError
+from sandbox.errors import StateLost
 from search.faults import TaskFault, blamed
+
+MISTAKEN = 5
+"""Tasks in whose branches a mistake is played; some worlds take long to find one."""
+REPLAYS = 5
+"""Plays after which a world is taken to be the same each time."""
+PAUSE = 1.1
+"""Seconds between the plays of the first task: a clock that counts seconds goes on."""
+
+Verdict = tuple[str, str]
+"""Kind and reason of an `Unsound`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +41,10 @@ class Unsound:
     Attributes:
         kind: "fails" (the solution earns less than 1.0), "errors" (it ends in an error), "suspect"
             (the environment doubts it, as with an empty gold answer), "noop" (doing nothing earns
-            1.0), "raises" (the environment's code raises an exception), or "sandbox" (the sandbox
-            failed).
+            1.0), "random" (the same actions return something else another time, or in another
+            process), "unsaved" (they do after a restore), "changes" (playing changes the task
+            itself), "raises" (the environment's code raises an exception), or "sandbox" (the
+            sandbox failed).
     """
 
     task: str
@@ -32,41 +53,123 @@ class Unsound:
     reason: str
 
 
-def validate(env: ToolEnv, tasks: Sequence[Task]) -> Iterator[tuple[Task, Unsound | None]]:
+def validate(
+    env: ToolEnv, tasks: Sequence[Task], open_again: OpenEnv | None = None
+) -> Iterator[tuple[Task, Unsound | None]]:
     """Yield each task, with what is wrong with it or None.
+
+    Args:
+        env: The environment.
+        tasks: Those to play.
+        open_again: Makes the environment in a second process, where solutions are played, too;
+            None for none.
 
     Raises:
         NoSolution: the environment has no solution for a task.
     """
-    for task in tasks:
-        try:
-            found = blamed(partial(_examine, env, task))
-        except SandboxError as error:
-            found = ("sandbox", str(error))
-        except TaskFault as fault:
-            found = ("raises", without_secret(str(fault), task))
-        yield task, Unsound(task.id, task.group, *found) if found else None
+    second = SecondProcess(open_again, env.call_seconds) if open_again else None
+    examiner = _Examiner(env, second)
+    try:
+        for task in tasks:
+            try:
+                found = blamed(partial(examiner.examine, task))
+            except SandboxError as error:
+                found = "sandbox", str(error)
+            except TaskFault as fault:
+                found = "raises", str(fault)
+            wrong = found and Unsound(task.id, task.group, found[0], without_secret(found[1], task))
+            yield task, wrong or None
+    finally:
+        if second is not None:
+            second.close()
 
 
-def _examine(env: ToolEnv, task: Task) -> tuple[str, str] | None:
-    last = play(env, task, gold_actions(env, task))
-    if last.info.get("suspect"):
-        return "suspect", str(last.info["suspect"])
-    if last.info.get("error"):
-        return "errors", last.observation
-    if not last.solved:
-        return "fails", f"the solution earns {last.reward:g}"
-    if play(env, task, env.noop(task)).solved:
-        return "noop", "doing nothing earns 1.0"
+@dataclass
+class _Examiner:
+    """Examines one task after another.
+
+    Attributes:
+        other: The beginning of the task before.
+        examined: How many tasks were sound so far.
+    """
+
+    env: ToolEnv
+    second: SecondProcess | None
+    other: Interlude | None = None
+    examined: int = 0
+    began: float = field(default_factory=time.monotonic)
+
+    def examine(self, task: Task) -> Verdict | None:
+        actions = gold_actions(self.env, task)
+        if self.second is not None:
+            self.second.ask(task)
+        content = _content(task)
+        steps = play(self.env, task, actions)
+        found = self._unsolved(task, steps)
+        if not found and _content(task) != content:
+            found = "changes", "playing changes the task's own details: copy them in begin"
+        found = found or self._branched(task, steps)
+        replay = self.second.answer(task) if self.second is not None and not found else None
+        found = found or (_elsewhere(task, steps, replay) if replay else None)
+        self.other = Interlude(actions[:1], task)
+        self.examined += 1
+        return found
+
+    def _unsolved(self, task: Task, steps: Sequence[Step]) -> Verdict | None:
+        if not steps:
+            return "fails", "the solution has no action"
+        last = steps[-1]
+        if last.info.get("suspect"):
+            return "suspect", str(last.info["suspect"])
+        if last.info.get("error"):
+            return "errors", last.observation
+        if not last.solved:
+            return "fails", f"the solution earns {last.reward:g}"
+        if play(self.env, task, self.env.noop(task))[-1].solved:
+            return "noop", "doing nothing earns 1.0"
+        return None
+
+    def _branched(self, task: Task, steps: Sequence[Step]) -> Verdict | None:
+        """Play the solution again with branches; a restore is told from another play."""
+        early = self.examined < MISTAKEN
+        wrong = self.env.mistakes(task, steps[-1].action) if early else []
+        between = interludes(self.env, steps, self.other, wrong)
+        if self.second is not None and not self.examined:
+            time.sleep(max(0.0, PAUSE - (time.monotonic() - self.began)))
+        words = ""
+        with suppress(StateLost):  # a search replays the path
+            words = broken_law(self.env, task, steps, between)
+        if not words:
+            return None
+        actions = [step.action for step in steps]
+        for _ in range(REPLAYS):
+            if found := first_difference(steps, again := play(self.env, task, actions)):
+                at, words = found
+                words = f"differs between two plays: step {at + 1} returned {words}"
+                return "random", f"{words}; {cause_between(self.env, task, steps, again)}"
+        return "unsaved", f"state is not saved: {words}; {advice(self.env, task, actions)}"
+
+
+def _elsewhere(task: Task, steps: Sequence[Step], replay: Replay) -> Verdict | None:
+    """Compare with the second process."""
+    where = "differs between two processes:"
+    if replay.trouble:
+        return "random", f"{where} the second says: {replay.trouble}"
+    if replay.prompt is None:
+        return "random", f"{where} the second has no such task; {cause_of('', '')}"
+    if replay.prompt != task.prompt:
+        return "random", f"{where} the prompt; {cause_of(task.prompt, replay.prompt)}"
+    for at, (here, there) in enumerate(zip(steps, replay.steps, strict=False)):
+        mine, other = call_text(here.action), call_text(there.action)
+        if here.action.key != there.action.key:
+            words = f"step {at + 1} of the solution is {other} instead of {mine}"
+            return "random", f"{where} {words}; {cause_of(mine, other)}"
+    if found := first_difference(steps, replay.steps):
+        at, words = found
+        cause = cause_of(steps[at].observation, replay.steps[at].observation)
+        return "random", f"{where} step {at + 1} returned {words}; {cause}"
     return None
 
 
-def play(env: ToolEnv, task: Task, actions: Sequence[Action]) -> Step:
-    """Play `actions` on `task`, and return the last step."""
-    env.reset(options={"task": task})
-    for action in actions:
-        observation, reward, terminated, truncated, info = env.step(action)
-        step = Step(action, observation, reward, terminated, truncated, info)
-        if step.ended:
-            break
-    return step
+def _content(task: Task) -> str:
+    return json.dumps([dict(task.secret), dict(task.details)], default=repr)

@@ -2,7 +2,7 @@
 
 **The law** that every environment keeps: after `restore(s)`, the same actions return the same
 observations and rewards as after the `snapshot()` that returned `s`; and nothing done in between
-changes a snapshot. `tests/environments/test_contract.py` proves it for every registered one.
+changes a snapshot. `environments.testing.check_env` tests it, for worlds of your own, too.
 
 A subclass defines `tools` (or `tools_of`, if tasks differ in their tools), `instructions`,
 `load_tasks` and `act`. If acting changes something, it also defines `begin`, `save`, `load` and,

@@ -9,6 +9,7 @@ import gymnasium
 from environments.base import ToolEnv
 from environments.bounds import LEAST_OBSERVATION, OBSERVATION_CHARS
 from environments.errors import UnknownEnvironment
+from environments.extras import MODULES, ExtraMissing, require_extra
 from environments.load_class import load_class
 from environments.options import COMMON, EnvOption, class_options, parse
 
@@ -57,9 +58,11 @@ def make(name: str, **options: Any) -> ToolEnv:
             `__init__` does not take `sandbox` gets none.
 
     Raises:
-        UnknownEnvironment: no such name, module, class or option.
+        UnknownEnvironment: no such name, module, class or option; or packages that it needs are
+            not installed.
         DataError: the data is missing or malformed.
     """
+    require_extra(name, find_class(name))
     given = {key: value for key, value in options.items() if value is not None}
     shown = given.pop(OBSERVATION.name, None)
     env = _make(name, _taken(name, given))
@@ -121,7 +124,13 @@ def find_class(name: str) -> type[ToolEnv]:
             f"no environment {name!r}; use one of {known}, or module:Class or FILE.py:Class of "
             "your own"
         )
-    found = load_class(name, module_name, class_name)
+    try:
+        found = load_class(name, module_name, class_name)
+    except UnknownEnvironment as error:
+        # A module of ours that imports the packages of its extra, which has its name.
+        if name in ENTRY_POINTS and name in MODULES and isinstance(error.__cause__, ImportError):
+            raise ExtraMissing(name, name) from error
+        raise
     if not (isinstance(found, type) and issubclass(found, ToolEnv)):
         raise UnknownEnvironment(f"{name!r} is not a subclass of environments.ToolEnv")
     return found

@@ -48,6 +48,8 @@ class ToolCall(Space[Action]):
         number = int(self.np_random.integers(100))
         if "enum" in schema:
             return schema["enum"][number % len(schema["enum"])]
+        if schema.get("type") == "array":
+            return [self._value(schema.get("items", {}))]
         by_type = {"integer": number, "number": number / 10, "boolean": bool(number % 2)}
         return by_type.get(schema.get("type", "string"), f"text {number}")
 

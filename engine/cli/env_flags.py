@@ -84,21 +84,24 @@ class EnvChoice(EnvFlags):
     sandbox: str = field(default="auto", metadata={"panel": SANDBOX})
     strict: bool = field(default=False, metadata={"panel": TASKS})
 
+    def make(self) -> "ToolEnv":
+        """Make the environment."""
+        import environments
+
+        options = {"data": self.data, "split": self.split, "sandbox": self.sandbox}
+        world = environments.make(self.env, **options, **self.options(self.env))
+        world.strict = self.strict
+        return world
+
     @contextmanager
     def open(self, limit: int | None) -> "Iterator[tuple[ToolEnv, list[Task]]]":
         """Make the environment, give it with at most `limit` of its tasks, and close it."""
-        from functools import partial
-
-        import environments
         from engine.executors.base import close_env, tasks_of
         from engine.runs.tasks import select
         from engine.terminal import sandbox_line, say
         from search.faults import blamed
 
-        options = {"data": self.data, "split": self.split, "sandbox": self.sandbox}
-        options |= self.options(self.env)
-        world = blamed(partial(environments.make, self.env, **options))
-        world.strict = self.strict
+        world = blamed(self.make)
         try:
             if unused := sandbox_line(self.sandbox, self.env, world.sandboxed):
                 say(unused)

@@ -1,31 +1,69 @@
 """The command `engine envs`."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from engine.terminal import Json
+
+if TYPE_CHECKING:
+    from engine.env_table import EnvRow
+
+WIDTH = 120
+"""Characters of a line where the output is no terminal."""
 
 
 def envs(
     name: Annotated[
         str, typer.Argument(help="A registered environment, `module:Class` or `FILE.py:Class`.")
     ] = "",
+    measure: Annotated[
+        bool, typer.Option(help="Measure what a branch costs.", show_default=False)
+    ] = False,
     json_: Json = False,
 ) -> None:
     """List the environments, or the options of one, for `--env-arg`."""
-    from environments.registry import ENTRY_POINTS, options_of
-
-    found = {each: options_of(each) for each in ([name] if name else ENTRY_POINTS)}
-    if json_:
-        options_by_env = {
-            each: [asdict(option) for option in options] for each, options in found.items()
-        }
-        print(json.dumps(options_by_env, default=str))
+    if name:
+        _print_options(name, json_)
         return
-    for each, options in found.items():
-        print(each)
-        for option in options:
-            print(f"  --env-arg {option.name}=...  {option.help} [default: {option.default}]")
+    from engine.env_table import env_rows
+
+    rows = list(env_rows(measured=measure))
+    if json_:
+        print(json.dumps({row.name: asdict(row) for row in rows}))
+    else:
+        _print_table(rows, measure)
+
+
+def _print_options(name: str, json_: bool) -> None:
+    from environments.registry import options_of
+
+    options = options_of(name)
+    if json_:
+        print(json.dumps({name: [asdict(option) for option in options]}, default=str))
+        return
+    print(name)
+    for option in options:
+        print(f"  --env-arg {option.name}=...  {option.help} [default: {option.default}]")
+
+
+def _print_table(rows: Sequence["EnvRow"], measured: bool) -> None:
+    from rich.box import MARKDOWN
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("world", "tasks (train/test)", "extra", "a state branches by", box=MARKDOWN)
+    if measured:
+        table.add_column("a branch, ms", justify="right")
+    for row in rows:
+        tasks = row.tasks and "/".join(str(row.tasks.get(split, 0)) for split in ("train", "test"))
+        extra = row.extra if row.installed else f"{row.extra}, not installed"
+        cells = [row.name, tasks or "-", extra or "-", row.branching or "-"]
+        if measured:
+            cells.append("-" if row.branch_ms is None else f"{row.branch_ms:.3g}")
+        table.add_row(*cells)
+    console = Console()
+    Console(width=None if console.is_terminal else WIDTH).print(table)

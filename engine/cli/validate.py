@@ -25,13 +25,17 @@ def _validate(
     unsafe: Unsafe = False,
     json_: Json = False,
 ) -> None:
-    """Play every task's own solution and a no-op; write down the tasks that are unsound."""
+    """Play every task's own solution twice, with branches; write down the tasks that are unsound.
+
+    A task is unsound if its solution does not solve it, if doing nothing solves it, if the same
+    actions return something else another time or in another process, or if they do after a restore.
+    """
     confirmed(choice.sandbox, unsafe)
     file = quarantine or default_file(choice.env, choice.data)
     check_writable(file)
     before = earlier(file, choice.env, choice.data)
     with choice.open(limit) as (world, tasks):
-        found = [unsound for _, unsound in validate_tasks(world, tasks) if unsound]
+        found = [unsound for _, unsound in validate_tasks(world, tasks, choice.make) if unsound]
     before.updated(tasks, {one.task: f"{one.kind}: {one.reason}" for one in found}).write(file)
     results = beside(file)
     report = {"tasks": len(tasks), "sound": len(tasks) - len(found), "quarantine": str(file)}

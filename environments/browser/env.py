@@ -10,14 +10,12 @@ import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from environments.base import Outcome, ToolEnv
 from environments.browser.sites import Sites
 from environments.browser.tasks import BUNDLED, actions_of, read_tasks, shop_task
-from environments.errors import UnknownEnvironment
 from environments.tools import GIVE_UP, Tool
 from environments.types import Action, Task
 from environments.webshop.env import WebShopEnv
@@ -101,10 +99,6 @@ class BrowserEnv(ToolEnv):
         self, *, data: str | None = None, split: str | None = None, sandbox: str = "auto"
     ) -> None:
         super().__init__(data=data, split=split, sandbox=sandbox)
-        if find_spec("playwright") is None:
-            raise UnknownEnvironment(
-                "browser needs packages that are not installed: pip install 'treegraft[browser]'"
-            )
         self._folder = Path(data) if data is not None else BUNDLED
         self._sites = Sites(self._folder / "sites")
         self._window: Window | None = None

@@ -95,6 +95,7 @@ class PythonEnv(ToolEnv):
     """
 
     sandboxed = True
+    branching = "a forked process"
     limits = LIMITS
     """Limits of one tool call."""
     tools = (PYTHON, WRITE_FILE, READ_FILE, LIST_FILES, RUN_TESTS, ANSWER, GIVE_UP)

@@ -87,6 +87,7 @@ class SqlEnv(ToolEnv):
     """
 
     sandboxed = True
+    branching = "nothing to save"
     tools: tuple[Tool, ...] = (LIST_TABLES, DESCRIBE_TABLE, RUN_SQL, ANSWER, GIVE_UP)
     instructions = (
         "You answer a question about a SQLite database. Look at the tables first: list_tables, "

@@ -67,6 +67,7 @@ class DatabaseEnv(ToolEnv):
     """
 
     sandboxed = True
+    branching = "a forked process"
     tools = (LIST_TABLES, DESCRIBE_TABLE, RUN_SQL, SUBMIT, GIVE_UP)
     instructions = (
         "You are asked to change a {dialect} database. Look at the tables first: list_tables, then "

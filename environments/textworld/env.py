@@ -6,12 +6,11 @@ Z-machine. A game that says "The End" is won: reward 1.
 
 import re
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from environments.base import Outcome, ToolEnv
-from environments.errors import DataError, UnknownEnvironment
+from environments.errors import DataError
 from environments.textworld.games import Game, bundled, read_games
 from environments.textworld.machine import Machine
 from environments.textworld.mistakes import other_commands
@@ -66,11 +65,6 @@ class TextWorldEnv(ToolEnv):
         sandbox: str = "auto",
         kind: str = "",
     ) -> None:
-        if find_spec("jericho") is None:
-            raise UnknownEnvironment(
-                "textworld needs packages that are not installed: "
-                "pip install 'treegraft[textworld]'"
-            )
         super().__init__(data=data, split=split, sandbox=sandbox)
         self.kinds = [each.strip() for each in kind.split(",") if each.strip()]
         self._machine = Machine()

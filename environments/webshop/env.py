@@ -88,6 +88,7 @@ class WebShopEnv(ToolEnv):
     """
 
     instant = True
+    branching = "a value: where the shopper is"
     tools = (SEARCH_TOOL, CLICK_TOOL, GIVE_UP)
     instructions = (
         "You shop for what the instruction asks: search for it in a few words, look at the results "
