@@ -75,6 +75,19 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbed]:
         yield run
 
 
+def test_what_an_environment_raises_fails_its_task_only(tmp_path: Path) -> None:
+    """The first test: no Ray is there, and the command starts one."""
+    more = ["--executor", "ray", "--workers", "1", "--output", str(tmp_path / "run")]
+    with started(["explore", "--env", FAULTY, "--mistake-rate", "1", *more]) as process:
+        _, said = process.communicate(timeout=150)
+    assert process.returncode == 1 and "Traceback" not in said, said
+    with Store.open(tmp_path / "run") as store:
+        kinds = {name: kind for name, (kind, _) in store.failures().items()}
+        assert set(FINE) <= set(store.task_ids())
+    assert kinds.keys() == {*ACTS, *METHODS, "secret"}
+    assert all(re.fullmatch(kind, kinds[name]) for name, (_, kind) in ACTS.items()), kinds
+
+
 def test_budget_and_journal_are_the_runs_and_not_the_workers(
     alone: Undisturbed, nodes: Nodes, tmp_path: Path
 ) -> None:
@@ -101,19 +114,6 @@ def test_a_student_acts_first_on_ray(nodes: Nodes, tmp_path: Path) -> None:
         assert process.returncode == 0, said
         assert acted(both.tree) == ["student"] * 3
         assert len(both.asked) == 3 and not both.teacher.requests
-
-
-def test_what_an_environment_raises_fails_its_task_only(tmp_path: Path) -> None:
-    """On a Ray that the command starts itself."""
-    more = ["--executor", "ray", "--workers", "1", "--output", str(tmp_path / "run")]
-    with started(["explore", "--env", FAULTY, "--mistake-rate", "1", *more]) as process:
-        _, said = process.communicate(timeout=150)
-    assert process.returncode == 1 and "Traceback" not in said, said
-    with Store.open(tmp_path / "run") as store:
-        kinds = {name: kind for name, (kind, _) in store.failures().items()}
-        assert set(FINE) <= set(store.task_ids())
-    assert kinds.keys() == {*ACTS, *METHODS, "secret"}
-    assert all(re.fullmatch(kind, kinds[name]) for name, (_, kind) in ACTS.items()), kinds
 
 
 def test_flags_that_do_not_go_together(tmp_path: Path) -> None:
