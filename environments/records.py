@@ -7,7 +7,7 @@ import gzip
 import json
 import logging
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -190,6 +190,15 @@ def make_tasks(
         seen.add(task.id)
         tasks.append(task)
     return tasks
+
+
+def of_split(tasks: Sequence[Task], split: str | None, path: Path) -> list[Task]:
+    """Return the tasks of a split, or all for None; raise `DataError` if the file has none."""
+    chosen = [task for task in tasks if split in (None, task.split)]
+    if not chosen:
+        there = ", ".join(sorted({task.split or "(none)" for task in tasks}))
+        raise DataError(f"{path}: no task of split {split!r}; the splits there: {there}")
+    return chosen
 
 
 def _free(id: str, taken: set[str]) -> str:

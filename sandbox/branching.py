@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from sandbox.codec import decode_result, digest, encode_limits
-from sandbox.connection import Connection
+from sandbox.connection import Connection, program
 from sandbox.errors import StateLost
 from sandbox.program import Backend, inside
 from sandbox.protocol import ROOT_NODE, Quota, Result, Stat, StepLimits
@@ -66,7 +66,7 @@ class BranchingSandbox:
         read_only: Sequence[Path] = (),
     ) -> None:
         """Prepare; the first use starts it. The root interpreter runs our code `prelude` first."""
-        self._supervisor = Connection(backend, quota or Quota(), tuple(read_only))
+        self._supervisor = Connection(backend, program(quota or Quota(), tuple(read_only)))
         self._prelude = prelude
         self._files: dict[str, bytes] = {}
         self._records = {ROOT_NODE: _Record(None)}

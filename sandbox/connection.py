@@ -16,6 +16,8 @@ WAIT_SECONDS = 600.0
 MAX_REPLY = 64 << 20
 """Bytes of one reply."""
 
+NETWORK_FAMILIES = ("AF_UNIX", "AF_INET", "AF_INET6")
+
 SOURCE = Path(sandbox.supervisor.__file__).resolve().parent
 BOOTSTRAP = """
 import importlib.util, sys
@@ -26,19 +28,27 @@ sys.modules["supervisor"] = importlib.util.module_from_spec(spec)
 from supervisor import startup
 startup.prepare()
 sys.path.insert(0, "")
-import supervisor.main
-supervisor.main.main()
+import supervisor.{module}
+supervisor.{module}.main()
 """
 """Imports the supervisor's folder as a package, without its parent on any path."""
 
 
-def program(quota: Quota, read_only: tuple[Path, ...] = ()) -> Program:
-    """Return the program that starts a supervisor.
+def program(
+    quota: Quota,
+    read_only: tuple[Path, ...] = (),
+    module: str = "main",
+    *,
+    network: bool = False,
+) -> Program:
+    """Return the program that starts a supervisor, or another `module` of its folder.
 
     It runs without -I, which would ignore PYTHONHASHSEED; its environment is ours anyway.
     """
-    arguments = ("-P", "-s", "-S", "-B", "-c", BOOTSTRAP, str(SOURCE))
-    return Program("supervisor", arguments, (SOURCE, *read_only), quota, branches=True)
+    code = BOOTSTRAP.replace("{module}", module)
+    arguments = ("-P", "-s", "-S", "-B", "-c", code, str(SOURCE))
+    sources = (SOURCE, *read_only)
+    return Program("supervisor", arguments, sources, quota, branches=True, network=network)
 
 
 class Connection:
@@ -47,9 +57,8 @@ class Connection:
     It closes at the first trouble: the state of a broken supervisor cannot be trusted.
     """
 
-    def __init__(self, backend: Backend, quota: Quota, read_only: tuple[Path, ...]) -> None:
-        self.backend, self.quota = backend, quota
-        self.program = program(quota, read_only)
+    def __init__(self, backend: Backend, program: Program) -> None:
+        self.backend, self.quota, self.program = backend, program.quota, program
         self.facts: dict[str, Any] = {}
         self._channel: Channel | None = None
         self._slot: Slot | None = None
@@ -58,6 +67,11 @@ class Connection:
     def open(self) -> bool:
         """Whether the supervisor was started and not closed."""
         return self._channel is not None
+
+    @property
+    def pid(self) -> int | None:
+        """The supervisor's process group; None if there is none, or none of ours."""
+        return getattr(self._channel, "pid", None)
 
     @property
     def home(self) -> str:
@@ -123,7 +137,7 @@ class Connection:
             "own_namespace": channel.own_namespace,
             "socket": channel.socket,
             "mounts": self.backend.mounts,
-            "families": self.backend.families,
+            "families": NETWORK_FAMILIES if self.program.network else self.backend.families,
             "nodes": quota.nodes,
             "held_bytes": quota.memory_bytes // 2,
             "disk_bytes": quota.disk_bytes,

@@ -8,7 +8,15 @@ from sandbox.protocol import Quota
 
 HOME = "/node"
 """Where a program that branches keeps its nodes' files, in a backend with its own root."""
-NODES_OWN = (Path(HOME), Path("/tmp"), Path("/work"))
+NODES_FOLDERS = {
+    f"/{name}": f"{'../' * name.count('/')}{HOME[1:]}/{name.rpartition('/')[2]}"
+    for name in ("tmp", "work", "home", "mnt", "root", "srv", "var/log")
+}
+"""Folders of a container, and where they lead as links: to a node's own, which branch.
+
+A node has the first two; code that wants another makes it below HOME.
+"""
+NODES_OWN = (Path(HOME), *map(Path, NODES_FOLDERS))
 """Folders that belong to the nodes there."""
 ELSEWHERE = Path("/readonly")
 ENVIRONMENT = {"LANG": "C.UTF-8", "TZ": "UTC", "PYTHONHASHSEED": "0", "PYTHONUTF8": "1"}
@@ -25,6 +33,7 @@ class Program:
             except where `inside` says otherwise.
         branches: whether it is the supervisor, which should be pid 1, needs a writable place for
             the nodes' files, and if possible the right to mount.
+        network: whether it may use this machine's network, which only a user can decide.
     """
 
     name: str
@@ -32,6 +41,7 @@ class Program:
     read_only: tuple[Path, ...] = ()
     quota: Quota = field(default_factory=Quota)
     branches: bool = False
+    network: bool = False
 
 
 def inside(path: Path, program: Program) -> str:

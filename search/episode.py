@@ -306,7 +306,10 @@ async def open_episode(
 
     A search that fails frees the snapshots too: its environment goes on to another task.
     """
-    task = blamed(env.with_tools, task)
+    if env.asynchronous or env.instant:
+        task = blamed(env.with_tools, task)
+    else:  # a world may have to ask a server for its tools
+        task = await in_thread(env.with_tools, task, seconds=env.call_seconds)
     episode = Episode(env, Tree(task, policy.name), policy, search, budget, judge)
     await episode.start()
     try:

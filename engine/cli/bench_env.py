@@ -26,7 +26,7 @@ def _bench_env(
     with choice.open(limit) as (world, tasks):
         costs = blamed(measure, world, tasks).to_dict()
     if json_:
-        print(json.dumps(costs))
+        print(json.dumps(costs | {"branching": world.branching}))
         return
     table = Table("operation", "calls", "median, ms", "slowest, ms")
     for name in OPERATIONS:
@@ -36,7 +36,8 @@ def _bench_env(
     lost = f"; {costs['lost']} snapshots were lost" if costs["lost"] else ""
     say(
         f"the solutions of {costs['tasks']} tasks; branch: back to a snapshot, and a step; replay: "
-        f"there by a reset and all steps, as where a snapshot is lost{lost}"
+        f"there by a reset and all steps, as where a snapshot is lost; a state branches by "
+        f"{world.branching}{lost}"
     )
 
 

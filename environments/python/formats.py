@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from environments.errors import DataError
 from environments.python.values import gold_of
-from environments.records import BadRecord, Faults, Record, make_tasks, read_records
+from environments.records import BadRecord, Faults, Record, make_tasks, of_split, read_records
 from environments.types import Task
 
 BUNDLED = Path(__file__).parent / "data"
@@ -57,11 +57,7 @@ def python_tasks(
         raise DataError(f"no format {format!r}; use one of {', '.join(MAKERS)}")
     tasks = make_tasks(records, lambda record: make(record, faults), faults)
     faults.report()
-    there = sorted({task.split for task in tasks})
-    chosen = [task for task in tasks if split in (None, task.split)]
-    if not chosen:
-        raise DataError(f"{path}: no task of split {split!r}; the splits there: {', '.join(there)}")
-    return chosen
+    return of_split(tasks, split, path)
 
 
 def _guess_any(records: Sequence[Record]) -> str:

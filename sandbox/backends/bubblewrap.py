@@ -13,10 +13,19 @@ import os
 import subprocess
 from pathlib import Path
 
-from sandbox.backends.host import COMMANDS, INTERPRETER, LIBRARIES, PYTHON, environment
+from sandbox.backends.host import (
+    COMMANDS,
+    INTERPRETER,
+    LIBRARIES,
+    NETWORK_FILES,
+    PYTHON,
+    environment,
+)
 from sandbox.backends.process_channel import PipeChannel
 from sandbox.program import HOME, Program, arguments_inside, inside
 
+ALTERNATIVES = "/etc/alternatives"
+"""Links that some commands, such as awk on Debian, lead through."""
 SHARED_MEMORY = 16 << 20
 """Bytes of /dev/shm, which is emptied after every step."""
 
@@ -56,7 +65,8 @@ def _unavailable() -> str:
 
 def command(program: Program) -> list[str]:
     """Return the command line that runs `program`."""
-    options = ["--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts"]
+    options = ["--unshare-pid", "--unshare-ipc", "--unshare-uts"]
+    options += _network() if program.network else ["--unshare-net"]
     options += ["--unshare-cgroup-try", "--hostname", "sandbox"]
     for path in (*LIBRARIES, *PYTHON):
         options += [*_parents(path), "--ro-bind-try", path, path]
@@ -66,6 +76,11 @@ def command(program: Program) -> list[str]:
         options += [*_parents(target), "--ro-bind", str(source), target]
     ending = ["--remount-ro", "/", "--chdir", "/", "--"]
     return ["bwrap", *options, *ending, INTERPRETER, *arguments_inside(program)]
+
+
+def _network() -> list[str]:
+    """Return options that show what a program needs to find hosts and to check certificates."""
+    return [option for path in NETWORK_FILES for option in ("--ro-bind-try", path, path)]
 
 
 def _parents(path: str) -> list[str]:
@@ -89,8 +104,8 @@ def _room_for_nodes(program: Program) -> list[str]:
     options += ["--size", str(program.quota.disk_bytes), "--perms", "1777", "--tmpfs", HOME]
     options += ["--dir", f"{HOME}-layers"]
     options += ["--symlink", "node/work", "/work", "--symlink", "node/tmp", "/tmp"]
-    for path in COMMANDS:
-        options += ["--ro-bind-try", path, path]
+    for path in (*COMMANDS, ALTERNATIVES):
+        options += [*_parents(path), "--ro-bind-try", path, path]
     if os.geteuid():
         return [*options, "--unshare-user", "--uid", "65534", "--gid", "65534"]
     # Root needs these to become nobody, in a user namespace that nobody owns.

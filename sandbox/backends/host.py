@@ -11,6 +11,8 @@ INTERPRETER = os.path.realpath(sys.executable)
 PYTHON = (sys.base_prefix, os.path.dirname(INTERPRETER))
 LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
 COMMANDS = ("/bin", "/usr/bin")
+NETWORK_FILES = ("/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/ssl")
+"""What a program needs besides, if it may use the network."""
 
 PATH = f"{os.path.dirname(INTERPRETER)}:/usr/local/bin:/usr/bin:/bin"
 

@@ -11,9 +11,17 @@ is the number of processes if the engine is root.
 
 import json
 from pathlib import Path
+from typing import Any
 
 from sandbox.backends import landlock_exec
-from sandbox.backends.host import COMMANDS, INTERPRETER, LIBRARIES, PYTHON, environment
+from sandbox.backends.host import (
+    COMMANDS,
+    INTERPRETER,
+    LIBRARIES,
+    NETWORK_FILES,
+    PYTHON,
+    environment,
+)
 from sandbox.backends.process_channel import PipeChannel
 from sandbox.owner import scratch_path
 from sandbox.program import Program
@@ -38,12 +46,14 @@ class Landlock:
     def start(self, program: Program) -> PipeChannel:
         """Start `program`. Raises SandboxError if it cannot be started."""
         wrapper = landlock_exec.__file__
-        rules = {
+        rules: dict[str, Any] = {
+            "network": program.network,
             "read": [*LIBRARIES, *PYTHON, *COMMANDS, "/etc/ld.so.cache", wrapper],
             "write": [],
             "use": list(DEVICES),
         }
         rules["read"] += map(str, program.read_only)
+        rules["read"] += NETWORK_FILES if program.network else ()
         place: Path | None = None
         home = ""
         if program.branches:

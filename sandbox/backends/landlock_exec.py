@@ -2,8 +2,8 @@
 
 Standard library only: `python landlock_exec.py RULES PROGRAM ARGUMENT...`. RULES is JSON with lists
 of paths: "read" (and execute), "write" (everything below), "use" (read and write a device).
-Everything else in the file system is closed; so are TCP (Linux 6.7), abstract Unix sockets and
-signals to processes outside (6.12), as far as the kernel can.
+Everything else in the file system is closed; so are TCP (Linux 6.7; not if "network" is true),
+abstract Unix sockets and signals to processes outside (6.12), as far as the kernel can.
 
 See Documentation/userspace-api/landlock.rst.
 """
@@ -13,7 +13,7 @@ import json
 import os
 import struct
 import sys
-from collections.abc import Sequence
+from typing import Any
 
 CREATE_RULESET, ADD_RULE, RESTRICT_SELF = 444, 445, 446
 VERSION, PATH_BENEATH, PR_SET_NO_NEW_PRIVS = 1, 1, 38
@@ -40,10 +40,11 @@ def handled(version: int) -> tuple[int, int, int]:
     return files, TCP if version >= 4 else 0, SCOPES if version >= 6 else 0
 
 
-def restrict(rules: dict[str, Sequence[str]]) -> None:
+def restrict(rules: dict[str, Any]) -> None:
     """Restrict this process for good. Raises OSError if the kernel refuses."""
     version = abi()
     files, network, scopes = handled(version)
+    network = 0 if rules.get("network") else network
     size = 8 if version < 4 else 16 if version < 6 else 24
     ruleset = _ruleset(struct.pack("=QQQ", files, network, scopes)[:size])
     for kind, rights in (

@@ -156,7 +156,7 @@ def container_options(
         "labels": {LABEL: owner(), "treegraft.program": program.name},
         "use_config_proxy": False,  # it may hold passwords
         "host_config": client.api.create_host_config(
-            network_mode="none",
+            network_mode="bridge" if program.network else "none",
             read_only=True,
             cap_drop=["ALL"],
             security_opt=["no-new-privileges:true"],

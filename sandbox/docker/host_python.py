@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import IO
 
 from sandbox.errors import SandboxError
+from sandbox.program import NODES_FOLDERS
 
-LAYOUT = "1"
+LAYOUT = "2"
 """Raise it with every change here that makes another file system."""
 PREFIX = Path("/opt/python")
 """Where Python is inside. It can be moved, because it finds its library relative to itself."""
@@ -35,8 +36,13 @@ LINKS = {"bin": "usr/bin", "lib": "usr/lib", "lib64": "usr/lib", "usr/lib64": "l
 LOADED_BY_NAME = ("libgcc_s.so.1", "libnss_files.so.2")
 """Opened while Python runs (at a thread's end, for user names), so that no file lists them."""
 TOOLS = (
-    *("sh", "env", "ls", "cat", "cp", "mv", "rm", "mkdir", "rmdir", "ln", "chmod", "touch", "pwd"),
+    *("sh", "bash", "env", "ls", "cat", "cp", "mv", "rm", "mkdir", "rmdir", "ln", "chmod", "touch"),
     *("head", "tail", "wc", "sort", "uniq", "cut", "tr", "grep", "sed", "find", "sleep", "du"),
+    *("awk", "basename", "comm", "cmp", "date", "df", "diff", "dirname", "echo", "expand", "expr"),
+    *("false", "fold", "getent", "gunzip", "gzip", "id", "install", "join", "md5sum", "mkfifo"),
+    *("mktemp", "nl", "nproc", "numfmt", "od", "paste", "printf", "pwd", "readlink", "realpath"),
+    *("rev", "seq", "sha256sum", "shuf", "split", "stat", "tac", "tar", "tee", "test", "timeout"),
+    *("true", "truncate", "uname", "unlink", "which", "whoami", "xargs", "yes", "zcat"),
 )
 LEFT_OUT = {
     *("test", "tests", "idlelib", "ensurepip", "tkinter", "turtledemo", "lib2to3"),
@@ -252,10 +258,12 @@ class Archive:
 
     def skeleton(self, found: Interpreter) -> None:
         """Add what else a root file system has: links, users, and the nodes' place."""
-        for folder in ("/dev", "/etc", "/proc", "/sys", "/usr/local/bin"):
+        for folder in ("/dev", "/etc", "/proc", "/sys", "/usr/local/bin", "/var"):
             self.folder(Path(folder))
         self.folder(Path("/node"), 0o1777)
-        for path, target in (LINKS | {"tmp": "node/tmp", "work": "node/work"}).items():
+        for folder, place in NODES_FOLDERS.items():
+            self.link(folder.lstrip("/"), place)
+        for path, target in LINKS.items():
             self.link(path, target)
         for name in ("python3", "python"):
             self.link(f"usr/local/bin/{name}", f"{PREFIX}/bin/{found.executable.name}")

@@ -2,8 +2,9 @@
 
 There are two kinds: one from the official Python image with packages from the registry; and, if no
 registry answers, one from this machine's own Python (`host_python`). Both have `python3` on PATH,
-an empty `/node` for a tmpfs (which takes over its mode, whatever the mount says), `/tmp` and
-`/work` as links into it, no set-user-id file, and no environment variable but PATH.
+an empty `/node` for a tmpfs (which takes over its mode, whatever the mount says), `/tmp`, `/work`
+and a few others (`NODES_FOLDERS`) as links into it, no set-user-id file, and no environment
+variable but PATH.
 
 Limitation: processes of one user build one after the other, and find what the first has built;
 processes of two users build twice, and the image that is named last stays.
@@ -22,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from sandbox.docker import daemon, host_python
 from sandbox.errors import SandboxError
+from sandbox.program import HOME, NODES_FOLDERS
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -46,8 +48,8 @@ USER 0
 RUN python3 -m compileall -q --invalidation-mode unchecked-hash \
         "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" || true
 RUN find / -xdev -type f -perm /6000 -exec chmod a-s {{}} + \
-    && rm -rf /tmp /work /node && mkdir -m 1777 /node \
-    && ln -s node/tmp /tmp && ln -s node/work /work
+    && rm -rf {folders} {home} && mkdir -m 1777 {home} \
+    && {links}
 LABEL {label}=stage
 
 # A new stage, so that neither set-user-id files nor the environment of the base are in it.
@@ -159,7 +161,16 @@ def dockerfile(packages: Iterable[str], base: str = BASE) -> str:
     chosen = list(packages)
     pip = ["python3", "-m", "pip", "install", "--no-cache-dir", "--root-user-action=ignore"]
     install = f"RUN {json.dumps(pip + chosen)}" if chosen else "# no packages"
-    return DOCKERFILE.format(base=base, install=install, path=PATH, label=LABEL)
+    links = " && ".join(f"ln -s {place} {folder}" for folder, place in NODES_FOLDERS.items())
+    return DOCKERFILE.format(
+        base=base,
+        install=install,
+        path=PATH,
+        label=LABEL,
+        home=HOME,
+        folders=" ".join(NODES_FOLDERS),
+        links=links,
+    )
 
 
 def pull_base(client: "DockerClient") -> str:

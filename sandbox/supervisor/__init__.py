@@ -11,6 +11,7 @@ jobs          what a node is to run, its output, and the reply about it
 run_monitor   wait for a running node, under its limits
 interpreter   the node's side: untrusted from the first line of agent code on
 quiet_fork    a fork without the hooks of CPython's own modules
+residents     in the place of main: servers that live on between requests
 startup       what `site` does, without the code of the machine's .pth files
 framing       messages with the host and with the nodes
 files/        a node's files: as copies, or as layers of an overlay file system

@@ -248,12 +248,12 @@ class Supervisor:
 
 def main() -> NoReturn:
     """Serve until the engine closes our standard input; the exit status is 0 then."""
-    host = _take_over_streams()
+    host = take_over_streams()
     settings = host.receive(60.0)
     if settings["socket"]:
         host.call(settings["socket"])
     if not settings["own_namespace"]:
-        _leave_a_keeper()
+        leave_a_keeper()
     try:
         Supervisor(host, settings).serve()
     except (Refused, OSError) as error:
@@ -265,7 +265,7 @@ def main() -> NoReturn:
         os._exit(0)
 
 
-def _leave_a_keeper() -> None:
+def leave_a_keeper() -> None:
     """Continue as the child of a process that ends whatever we leave behind, however we end.
 
     Without a pid namespace nobody else would: idle nodes are stopped, and notice nothing.
@@ -287,7 +287,7 @@ def _leave_a_keeper() -> None:
     end()
 
 
-def _take_over_streams() -> Host:
+def take_over_streams() -> Host:
     """Replace the standard streams by /dev/null, so that no node inherits the way to the engine."""
     host = Host(os.dup(0), os.dup(1))
     null = os.open(os.devnull, os.O_RDWR)

@@ -79,7 +79,11 @@ def test_every_option_of_a_registered_environment_says_what_it_is_for(name):
         "bird": ["schema"],
         "spider": ["schema"],
         "database": ["db"],
+        "kg": [],
         "python": ["format", "partial"],
+        "search-qa": [],
+        "os": [],
+        "mcp": ["server", "state", "hidden", "programs", "only", "call_limit", "allow_network"],
         "textworld": ["kind"],
         "webshop": ["goals", "observation", "attributes"],
     }

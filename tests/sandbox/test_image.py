@@ -26,7 +26,7 @@ with open(cmd.__cached__, "rb") as compiled:
     _, flags, made, _ = struct.unpack("<IIII", compiled.read(16))
 print(json.dumps({
     "node": [oct(os.stat("/node").st_mode & 0o7777), os.listdir("/node")],
-    "links": [os.readlink("/tmp"), os.readlink("/work")],
+    "links": [os.readlink(path) for path in ("/tmp", "/work", "/home", "/var/log")],
     "user": [os.getuid(), pwd.getpwuid(65534).pw_name],
     "shell": subprocess.run("echo $((1 + 1)) && ls -d /etc | cat", shell=True,
                             capture_output=True, text=True).stdout,
@@ -35,7 +35,8 @@ print(json.dumps({
 }))
 """
 SEEN = (
-    '{"node": ["0o1777", []], "links": ["node/tmp", "node/work"], "user": [65534, "nobody"], '
+    '{"node": ["0o1777", []], "links": ["node/tmp", "node/work", "node/home", "../node/log"], '
+    '"user": [65534, "nobody"], '
     '"shell": "2\\n/etc\\n", "environment": ["HOME", "HOSTNAME", "PATH"], "cached": true}'
 )
 

@@ -18,8 +18,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple
 
+from environments.built_files import build_once, default_folder
 from environments.webshop.reward.noun_rules import lexicon_nouns
-from environments.webshop.shop.built_files import build_once, default_folder
 from environments.webshop.shop.sqlite_reader import Reader
 
 Nouns = Callable[[str], Sequence[str]]

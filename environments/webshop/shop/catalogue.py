@@ -1,7 +1,7 @@
 """A shop: products, prices, goals, search, and the reward.
 
 One catalogue serves all environments of a process (`load`), and none changes it. Large parts stay
-in files, whose pages processes share: products (`store`), the search index (`lucene`), and the
+in files, whose pages processes share: products (`store`), the search index (`ranking`), and the
 nouns of titles (`reward.title_nouns`).
 """
 
@@ -11,12 +11,12 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from threading import Lock
 
+from environments.built_files import build_once
+from environments.ranking.cache import open_index
+from environments.ranking.index import Index
 from environments.webshop.goals import Goal, Goals
-from environments.webshop.lucene.cache import open_index
-from environments.webshop.lucene.index import Index
 from environments.webshop.reward.reward import Reward, grade
 from environments.webshop.reward.title_nouns import Source, open_nouns
-from environments.webshop.shop.built_files import build_once
 from environments.webshop.shop.files import Files, find_files
 from environments.webshop.shop.prices import draw_prices
 from environments.webshop.shop.products import Product, indexed_text

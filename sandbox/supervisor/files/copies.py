@@ -231,6 +231,7 @@ class Copies:
             return self._write(full, entry, entry.blob)
         if stat.S_ISLNK(entry.mode):
             os.symlink(entry.target, full)
+            os.utime(full, ns=(entry.modified, entry.modified), follow_symlinks=False)
         elif stat.S_ISDIR(entry.mode):
             os.mkdir(full, 0o700)
         else:

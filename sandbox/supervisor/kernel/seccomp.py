@@ -58,8 +58,10 @@ DENIED = {
     "sysfs": 139, "_sysctl": 156, "mbind": 237, "set_mempolicy": 238, "migrate_pages": 256,
     "shmget": 29, "shmat": 30, "shmctl": 31, "semget": 64, "semop": 65, "semctl": 66,
     "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71, "semtimedop": 220,
-    "move_pages": 279, "fanotify_init": 300, "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190,
+    "move_pages": 279, "fanotify_init": 300,
 }  # fmt: skip
+ATTRIBUTES = {"setxattr": 188, "lsetxattr": 189, "fsetxattr": 190}
+"""Refused as by a file system that has none, so that `sed -i` and `cp -p` do not complain."""
 
 Instruction = tuple[int, int, int, int]
 
@@ -108,6 +110,8 @@ def deny_dangerous(families: Sequence[int]) -> None:
     ]
     for call in DENIED.values():
         program += [(JUMP_EQ, 0, 1, call), _refuse()]
+    for call in ATTRIBUTES.values():
+        program += [(JUMP_EQ, 0, 1, call), _refuse(errno.EOPNOTSUPP)]
     program += [(JUMP_EQ, 0, 1, CLONE3), _refuse(errno.ENOSYS)]  # glibc falls back to clone
     loaded: Instruction = (LOAD, 0, 0, ARGUMENT_0)
     program += _when(CLONE, [loaded, (JUMP_SET, 0, 1, NEW_NAMESPACES), _refuse()])

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
+from environments.built_files import NotWritable, build_once
 from environments.errors import DataError
-from environments.webshop.shop.built_files import NotWritable, build_once
 from environments.webshop.shop.catalogue import BUNDLED, Catalogue, load
 
 COLOURS = ("red", "blue", "green")

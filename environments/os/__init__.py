@@ -1,0 +1,1 @@
+"""Tasks on files, texts and scripts that are solved with a shell."""

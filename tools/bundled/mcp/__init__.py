@@ -1,0 +1,1 @@
+"""The bundled tasks of the world `mcp`: `python -m tools.bundled.mcp` writes them."""
