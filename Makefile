@@ -2,15 +2,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/installed
+# Else each of the hundreds of commands that tests start compiles our modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -q
 SANDBOXES := tests/attacks tests/sandbox
-TRAINING := tests/trainer/training tests/trainer/tree_packing tests/trainer/data/test_mixture.py
+# What computes with torch, most of it without waiting: one process imports it once for all.
+TRAINER := tests/trainer tests/treegraft/test_api.py tests/treegraft/test_paths.py
 
 QUICK := $(addprefix tests/,test_docs.py search/test_dfsdt.py search/test_episode.py search/test_golden.py \
     engine/chat/test_budget.py engine/export/test_rows.py engine/runs/test_explore.py \
     engine/view/test_view_data.py environments/test_options.py trainer/evaluation/test_metrics.py)
 
-.PHONY: demo test setup setup-demo quick sandboxes training check lint types bench docs clean
+.PHONY: demo test setup setup-demo quick sandboxes trainer check lint types bench docs clean
 
 demo: setup-demo $(STAMP)  ## the whole loop, no key: explore, export, train, evaluate
 	bash examples/demo.sh
@@ -25,9 +28,9 @@ test: setup .venv/parts  ## every check and test; skips what needs a part that i
 	$(MAKE) lint
 	# What watches the clock and the whole machine runs beside what only computes, at the lowest
 	# priority; of the rest, three files at once.
-	$(MAKE) --jobs=2 --output-sync sandboxes training
+	$(MAKE) --jobs=2 --output-sync sandboxes trainer
 	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder \
-	    $(addprefix --ignore=,$(SANDBOXES) $(TRAINING))
+	    $(addprefix --ignore=,$(SANDBOXES) $(TRAINER))
 
 quick: $(STAMP)  ## the inner loop, about a minute: lint, and one fast file of each part
 	$(BIN)/ruff format --check .
@@ -38,8 +41,8 @@ quick: $(STAMP)  ## the inner loop, about a minute: lint, and one fast file of e
 sandboxes: $(STAMP)
 	$(PYTEST) $(SANDBOXES)
 
-training: types
-	nice -n 19 $(PYTEST) $(TRAINING)
+trainer: types
+	nice -n 19 $(PYTEST) $(TRAINER)
 
 check: lint types  ## formatting, lint, import rule, docs, types
 

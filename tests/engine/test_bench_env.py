@@ -1,8 +1,6 @@
 """`engine bench-env`: what it counts, and that it leaves the world as a search needs it."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -11,6 +9,7 @@ from engine.bench_env import OPERATIONS, measure
 from environments import Action, Snapshot, ToolEnv
 from environments.webshop.env import WebShopEnv
 from sandbox.errors import StateLost
+from tests.support.commands import engine
 
 
 class Forgetful(WebShopEnv):
@@ -49,12 +48,12 @@ def test_lost_snapshots_are_counted_and_the_path_goes_on() -> None:
 
 
 def test_the_command() -> None:
-    command = [sys.executable, "-m", "engine", "bench-env", "--env", "webshop", "--limit", "2"]
-    done = subprocess.run([*command, "--json"], capture_output=True, text=True)
+    command = ["bench-env", "--limit", "2", "--env"]
+    done = engine(*command, "webshop", "--json")
     found = json.loads(done.stdout)
     assert found["tasks"] == 2 and found["lost"] == 0
     assert 0 < found["branch"]["median_ms"] <= found["branch"]["slowest_ms"]
-    shown = subprocess.run(command, capture_output=True, text=True)
+    shown = engine(*command, "webshop")
     assert shown.returncode == 0 and all(name in shown.stdout for name in OPERATIONS)
-    wrong = subprocess.run([*command[:-3], "shop", *command[-2:]], capture_output=True, text=True)
+    wrong = engine(*command, "shop")
     assert wrong.returncode == 2 and len(wrong.stderr.strip().splitlines()) == 1

@@ -1,9 +1,6 @@
 """A world without solutions is explored by a model; what plays solutions refuses it."""
 
-import subprocess
-import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
@@ -14,10 +11,10 @@ from engine.runs.run import Resources
 from engine.runs.store import Store
 from environments import GIVE_UP, Action, Outcome, Task, Tool, ToolEnv
 from tests.support.chat_server import ChatServer
+from tests.support.commands import engine
 from tests.support.configs import run
 from tests.support.fakes import ArmsEnv
 
-ROOT = Path(__file__).parents[2]
 SAY = Tool(
     "say",
     "Say something kind. This ends the task.",
@@ -75,12 +72,7 @@ def test_a_model_explores_a_world_without_solutions(tmp_path):
 def test_what_plays_solutions_refuses_it_in_one_line(command, tmp_path):
     out = tmp_path / "r"
     flags = [flag.format(out=out) for flag in command]
-    done = subprocess.run(
-        [sys.executable, "-m", "engine", *flags, "--env", KIND],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+    done = engine(*flags, "--env", KIND)
     assert done.returncode == 2 and not done.stdout
     (line,) = done.stderr.splitlines()
     assert line.startswith("error: ") and "KindEnv" in line and "solution(task)" in line

@@ -7,7 +7,6 @@ from typing import Any, get_args
 from typer.utils import get_params_from_function
 
 from engine.cli.lazy import load
-from engine.terminal import guarded
 from treegraft.commands import ENGINE, TRAINER
 
 
@@ -77,15 +76,3 @@ def needed(command: str, besides: str) -> list[str]:
     """Values of the required flags of a command, all but one of them."""
     found = [each for each in flags(command) if each.required and each.name != besides]
     return [part for each in found for part in each.given("bird" if each.name == "env" else "x")]
-
-
-def call(command: str, *arguments: str) -> int:
-    """Run a command in this process as the console script does; return its exit code."""
-
-    def run() -> None:
-        COMMANDS[command].main(list(arguments), prog_name=command)
-
-    try:
-        return guarded(run, arguments)
-    except SystemExit as end:
-        return int(end.code or 0)

@@ -5,9 +5,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+from tests.support import commands
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,12 +35,18 @@ def chat_server(log: Path) -> Iterator[str]:
 
 
 def explore(out: Path, base_url: str, tasks: int, *more: str) -> list[str]:
-    """The command; `player` is the server's model."""
+    """The arguments of `engine`; `player` is the server's model."""
     flags = (
         f"--env bird --split train --limit {tasks} --teacher player --base-url {base_url} "
         f"--depth 6 --out {out}"
     )
-    return [sys.executable, "-m", "engine", "explore", *flags.split(), *more]
+    return ["explore", *flags.split(), *more]
+
+
+def started(arguments: Sequence[str], **more: Any) -> "subprocess.Popen[str]":
+    """Start `engine` in a process of its own, to be killed or interrupted."""
+    command = [sys.executable, "-m", "engine", *arguments]
+    return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True, **more)
 
 
 def received(log: Path) -> Counter[str]:
@@ -53,8 +62,10 @@ def wait_for_requests(log: Path, number: int) -> None:
 
 
 def engine(*arguments: str) -> str:
-    command = [sys.executable, "-m", "engine", *arguments]
-    return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    """Run `engine` in this process; return its output."""
+    done = commands.engine(*arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 Undisturbed = tuple[str, Path, str, Counter[str]]
@@ -65,8 +76,7 @@ Undisturbed = tuple[str, Path, str, Counter[str]]
 def undisturbed(folder: Path, tasks: int, *more: str) -> Iterator[Undisturbed]:
     """Such a run, made in `folder`; the server goes on."""
     with chat_server(folder / "log") as base_url:
-        command = explore(folder / "run", base_url, tasks, *more)
-        subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+        engine(*explore(folder / "run", base_url, tasks, *more))
         trees = engine("show", str(folder / "run"), "--json")
         assert len(trees.splitlines()) == tasks
         yield base_url, folder / "log", trees, received(folder / "log")

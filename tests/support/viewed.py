@@ -5,13 +5,11 @@ from random import Random
 
 from engine.runs.failure import Failure
 from engine.runs.store import Store
-from engine.terminal import guarded
 from environments import Action, Step, Task
 from search import ROOT, Tree
 from search.tree import Call
 from search.usage import Usage
 from tests.support.configs import make_config
-from treegraft.commands import engine_app
 from treegraft.errors import TreegraftError
 
 GOLD = "SELECT name FROM people WHERE age > 30"
@@ -72,13 +70,6 @@ def run_of(folder: Path, *trees: Tree) -> Path:
         for tree in trees:
             store.add_tree(tree)
     return folder
-
-
-def command(*arguments: object) -> int:
-    """Run `engine` with these arguments in this process; return its exit code."""
-    return guarded(
-        lambda: engine_app()([str(argument) for argument in arguments], standalone_mode=False)
-    )
 
 
 def fail(store: Store, task: Task, error: TreegraftError) -> None:

@@ -34,14 +34,18 @@ def test_import_loads_no_heavy_package() -> None:
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
-def test_the_quickstart_runs() -> None:
-    """Explore, export, train and evaluate, as the file's cells say."""
-    done = subprocess.run(
-        [sys.executable, str(QUICKSTART)], capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stderr
-    assert "solved: 4" in done.stdout and "Dataset" in done.stdout
-    assert "(0/2; " in done.stdout or "(1/2; " in done.stdout or "(2/2; " in done.stdout
+@pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
+def test_the_quickstart_runs(temp: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Explore, export, train and evaluate as the file says, with fewer rows, steps and tokens."""
+    program = QUICKSTART.read_text("utf-8")
+    shorter = {"limit=4": "limit=1", "max_steps=2": "max_steps=1", "tokens=48": "tokens=6"}
+    for long, short in shorter.items():
+        assert program.count(long) == 1
+        program = program.replace(long, short)
+    exec(compile(program, QUICKSTART, "exec"), {})
+    said = capsys.readouterr().out
+    assert "solved: 1" in said and "Dataset" in said
+    assert "(0/2; " in said or "(1/2; " in said or "(2/2; " in said
 
 
 def test_the_notebook_is_the_quickstart() -> None:

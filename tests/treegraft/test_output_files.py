@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from engine.runs.atomic import atomic_write, check_folder, check_writable, write_text
-from tests.support.command_flags import call
+from tests.support import commands
 from tests.support.stored import answer, store, tree
 from treegraft import text_files
 from treegraft.file_errors import FileError
@@ -45,7 +45,7 @@ def run(tmp_path: Path) -> Path:
 def write(name: str, run: Path, file: Path | str) -> int:
     command, *flags = WRITERS[name]
     first = [] if name in ("quarantine", "report", "sheet") else [str(run)]
-    return call(command, *first, *(flag.format(file=file, run=run) for flag in flags))
+    return commands.run(command, *first, *(flag.format(file=file, run=run) for flag in flags))
 
 
 def begins(name: str, content: bytes) -> bool:
@@ -87,7 +87,7 @@ def test_standard_output_holds_the_file_alone(
 def test_the_summary_of_an_export_to_standard_output_is_on_standard_error(
     run: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert call("engine export", str(run), "--output=-", "--json") == 0
+    assert commands.run("engine export", str(run), "--output=-", "--json") == 0
     out, err = capfd.readouterr()
     assert [json.loads(line)["id"] for line in out.splitlines()] == ["run/a/1"]
     assert json.loads(err)["rows"] == 1
@@ -131,14 +131,14 @@ def test_a_full_standard_output_is_one_line(flags: list[str], run: Path) -> None
 def test_a_name_that_promises_another_format_is_refused(
     name: str, flags: list[str], told: str, run: Path, tmp_path: Path, capfd
 ) -> None:
-    assert call("engine export", str(run), f"--output={tmp_path / name}", *flags) == 2
+    assert commands.run("engine export", str(run), f"--output={tmp_path / name}", *flags) == 2
     assert told in capfd.readouterr().err
     assert not (tmp_path / name).exists()
 
 
 @pytest.mark.parametrize("name", ["rows", "rows.jsonl", "rows.NDJSON", "rows.json"])
 def test_rows_are_json_lines_under_these_names(name: str, run: Path, tmp_path: Path) -> None:
-    assert call("engine export", str(run), f"--output={tmp_path / name}") == 0
+    assert commands.run("engine export", str(run), f"--output={tmp_path / name}") == 0
     assert json.loads((tmp_path / name).read_text())["messages"]
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_flags import all_flags, call
+from tests.support import commands
+from tests.support.command_flags import all_flags
 from tests.support.stored import answer, store, tree
 from treegraft import text_files
 
@@ -212,7 +213,7 @@ def test_a_path_that_cannot_be_used_is_told_in_one_line(
     if "{tiny}" in template:
         things = {**things, "tiny": request.getfixturevalue("tiny")}
     filled = [part.format(bad=bad, out=tmp_path / "out", **things) for part in template.split()]
-    code = call(" ".join(flag.split()[:-1]), *filled)
+    code = commands.run(" ".join(flag.split()[:-1]), *filled)
     told = capfd.readouterr().err
     errors = [line for line in told.splitlines() if line.startswith("error: ")]
     usage = "Usage:" in told and make is nul  # typer itself looks at the name

@@ -8,7 +8,8 @@ from engine.config import Config
 from engine.errors import UsageError
 from engine.runs.build_executor import RunBudget
 from search import TaskBudget
-from tests.support.command_flags import Flag, all_flags, call, needed
+from tests.support import commands
+from tests.support.command_flags import Flag, all_flags, needed
 from trainer.evaluation.options import EvalOptions
 from trainer.serving.options import ServeOptions
 from treegraft.ranges import out_of_range
@@ -35,7 +36,7 @@ def test_a_number_out_of_its_range_is_refused_before_anything_is_written(
     wrong += [] if high is None else [str(high + 1)]
     wrong += ["nan", "inf"] if flag.type is float else []
     for value in wrong:
-        code = call(flag.command, *needed(flag.command, flag.name), *flag.given(value))
+        code = commands.run(flag.command, *needed(flag.command, flag.name), *flag.given(value))
         told = capfd.readouterr().err
         assert code == 2 and "Traceback" not in told, (value, told)
         assert flag.spelled.lstrip("-") in told.replace("_", "-"), (value, told)

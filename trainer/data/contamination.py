@@ -27,7 +27,7 @@ import environments
 from engine.runs.store import FILE, Store
 from engine.templates import get
 from engine.templates.base import Message
-from environments.errors import DataError
+from environments.errors import DataError, UnknownEnvironment
 from environments.registry import ENTRY_POINTS
 from environments.types import Task
 from trainer.data.prompts import read_prompts
@@ -301,11 +301,19 @@ def bundled() -> tuple[Source, ...]:
     return tuple(
         Source(
             f"{name}'s test split",
-            [HeldOutTask(task.id, task.prompt) for task in _tasks(name, "test")],
-            [task.prompt for split in ("train", "dev") for task in _tasks(name, split)],
+            [HeldOutTask(task.id, task.prompt) for task in _bundled_tasks(name, "test")],
+            [task.prompt for split in ("train", "dev") for task in _bundled_tasks(name, split)],
         )
         for name in ENTRY_POINTS
     )
+
+
+def _bundled_tasks(name: str, split: str) -> Sequence[Task]:
+    """Return the tasks of a split; none where the environment's packages are not installed."""
+    try:
+        return _tasks(name, split)
+    except UnknownEnvironment:
+        return ()
 
 
 def _tasks(name: str, split: str, **options: Any) -> Sequence[Task]:

@@ -2,15 +2,15 @@
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from tests.support import exploring
-from tests.support.exploring import ROOT, Undisturbed, engine, received, wait_for_requests
+from tests.support import commands, exploring
+from tests.support.exploring import Undisturbed, engine, received, started, wait_for_requests
 
 TASKS, WORKERS, AT_ONCE = 12, 2, 3
 
@@ -27,8 +27,9 @@ def children(pid: int) -> list[int]:
     found = []
     for task in Path(f"/proc/{pid}/task").iterdir():
         for child in map(int, (task / "children").read_text().split()):
-            if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
-                found.append(child)
+            with suppress(FileNotFoundError):  # it has ended meanwhile
+                if "spawn_main" in Path(f"/proc/{child}/cmdline").read_text():
+                    found.append(child)
     return found
 
 
@@ -55,8 +56,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Undisturbed]:
 def test_a_worker_is_killed_in_mid_run(alone: Undisturbed, tmp_path: Path) -> None:
     base_url, log, trees, needed = alone
     before, out = received(log), tmp_path / "run"
-    command = explore(out, base_url, *PROCESSES)
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    with started(explore(out, base_url, *PROCESSES)) as process:
         wait_for_requests(log, before.total() + 10)
         hired = children(process.pid)
         assert len(hired) == WORKERS
@@ -78,9 +78,7 @@ def test_a_task_is_not_blamed_for_a_dead_worker_that_never_began_it(
     base_url, log, trees, _ = alone
     before, out = received(log).total(), tmp_path / "run"
     command = exploring.explore(out, base_url, 1, "--concurrency", "4", *PROCESSES[:2])
-    with subprocess.Popen(
-        [*command, "--workers", "1"], cwd=ROOT, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with started([*command, "--workers", "1"]) as process:
         wait_for_requests(log, before + 2)
         [worker] = children(process.pid)
         os.kill(worker, signal.SIGKILL)
@@ -94,9 +92,7 @@ def test_a_task_that_takes_every_worker_with_it_fails(alone: Undisturbed, tmp_pa
     out = tmp_path / "run"
     command = exploring.explore(out, base_url, 1, "--concurrency", "4", *PROCESSES[:2])
     killed: set[int] = set()
-    with subprocess.Popen(
-        [*command, "--workers", "1"], cwd=ROOT, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with started([*command, "--workers", "1"]) as process:
         while len(killed) < 3:
             worker = hired_after(killed, process.pid)
             wait_for_requests(log, received(log).total() + 1)
@@ -111,8 +107,7 @@ def test_nothing_outlives_a_killed_engine_and_the_run_goes_on(
 ) -> None:
     base_url, log, trees, needed = alone
     before, out = received(log), tmp_path / "run"
-    command = explore(out, base_url, *PROCESSES)
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) as process:
+    with started(explore(out, base_url, *PROCESSES)) as process:
         wait_for_requests(log, before.total() + 10)
         hired = children(process.pid)
         process.kill()
@@ -120,7 +115,7 @@ def test_nothing_outlives_a_killed_engine_and_the_run_goes_on(
     while living(hired):
         assert time.monotonic() < deadline, "workers outlive the engine"
         time.sleep(0.05)
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    engine(*explore(out, base_url))
     assert engine("show", str(out), "--json") == trees
     assert (received(log) - before).total() - needed.total() <= WORKERS * AT_ONCE, "paid twice"
 
@@ -128,15 +123,12 @@ def test_nothing_outlives_a_killed_engine_and_the_run_goes_on(
 def test_ctrl_c_pays_nothing_twice(alone: Undisturbed, tmp_path: Path) -> None:
     base_url, log, trees, needed = alone
     before, out = received(log), tmp_path / "run"
-    command = explore(out, base_url, *PROCESSES)
-    with subprocess.Popen(
-        command, cwd=ROOT, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
+    with started(explore(out, base_url, *PROCESSES), start_new_session=True) as process:
         wait_for_requests(log, before.total() + 10)
         os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to every process
         _, said = process.communicate(timeout=100)
     assert process.returncode == 130 and "run the same command to go on" in said, said
-    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    engine(*explore(out, base_url))
     assert engine("show", str(out), "--json") == trees
     assert received(log) - before == needed
 
@@ -144,10 +136,9 @@ def test_ctrl_c_pays_nothing_twice(alone: Undisturbed, tmp_path: Path) -> None:
 def test_the_runs_budget_is_one(alone: Undisturbed, tmp_path: Path) -> None:
     base_url, log, trees, needed = alone
     before, out = received(log), tmp_path / "run"
-    command = explore(out, base_url, *PROCESSES, "--max-calls", "30")
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    ended = commands.engine(*explore(out, base_url, *PROCESSES, "--max-calls", "30"))
     assert ended.returncode == 1 and "budget is spent" in ended.stderr, ended.stderr
     assert (received(log) - before).total() == 30
-    subprocess.run(explore(out, base_url), cwd=ROOT, check=True, capture_output=True)
+    engine(*explore(out, base_url))
     assert engine("show", str(out), "--json") == trees
     assert received(log) - before == needed

@@ -20,8 +20,9 @@ from engine.templates.base import World
 from engine.view.html import html_safe_json
 from environments import Action, Step, Task
 from search import ROOT, Request, Tree, Usage
+from tests.support import commands
 from tests.support.fakes import ArmsEnv
-from tests.support.viewed import answer, command, look, run_of
+from tests.support.viewed import answer, look, run_of
 
 
 def strict(text: str) -> Any:
@@ -72,9 +73,10 @@ def test_a_row_of_an_old_run_is_left_out_and_counted(old: Path, tmp_path: Path, 
 def test_such_a_run_can_be_shown(
     old: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert command("show", old, "--json") == 0 and command("stats", old, "--json") == 0
+    assert commands.run("engine show", old, "--json") == 0
+    assert commands.run("engine stats", old, "--json") == 0
     assert [strict(line) for line in capsys.readouterr().out.splitlines()]
-    assert command("view", old, "--html", tmp_path / "page.html") == 0
+    assert commands.run("engine view", old, "--html", tmp_path / "page.html") == 0
 
 
 def test_what_is_written_is_json(tmp_path: Path) -> None:

@@ -16,8 +16,9 @@ from engine.export.pairs import find_pairs
 from engine.export.rows import RowBuilder
 from environments import Action, Step, Task
 from search import ROOT, Node, Tree
+from tests.support import commands
 from tests.support.configs import make_config
-from tests.support.viewed import WORLD, answer, command, look, run_of
+from tests.support.viewed import WORLD, answer, look, run_of
 
 TASK = Task("t1", "Who?")
 BUILDERS = [
@@ -246,7 +247,7 @@ def test_an_export_without_rows_says_why(
 
 def test_the_command_says_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = run_of(tmp_path / "r", chains(ONE))
-    command("export", run, "--to", "dpo", "--output", tmp_path / "o.jsonl")
+    commands.run("engine export", run, "--to", "dpo", "--output", tmp_path / "o.jsonl")
     said = capsys.readouterr().err
     assert "no row was written: no path that passes the filters (1) parts from a failed" in said
     assert "no other action was tried beside the path (1): explore with a higher --temp" in said

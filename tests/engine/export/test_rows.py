@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import datasets
 import pytest
 from pyarrow import parquet
 
@@ -125,7 +124,9 @@ def test_actions_that_failed_can_have_no_weight(run, tmp_path):
     [row] = map(json.loads, file.read_text("utf-8").splitlines())
     said = [message for message in row["messages"] if message["role"] == "assistant"]
     assert [message.get("weight") for message in said] == [0, None, None]
-    [loaded] = datasets.load_dataset("json", data_files=str(file), cache_dir=str(tmp_path))["train"]
+    from datasets import load_dataset  # not above: every worker of pytest collects this file
+
+    [loaded] = load_dataset("json", data_files=str(file), cache_dir=str(tmp_path))["train"]
     loaded = [message for message in loaded["messages"] if message["role"] == "assistant"]
     assert list(map(is_trained, loaded)) == list(map(is_trained, said)) == [False, True, True]
     export([tmp_path / "run"], file, ExportSettings("sft"))
@@ -227,10 +228,12 @@ def test_the_leak_check_covers_nested_values():
 
 
 def test_rows_come_back_from_datasets_as_they_were_written(run, tmp_path):
+    from datasets import load_dataset
+
     for kind in ("sft", "dpo"):
         file = tmp_path / f"{kind}.jsonl"
         export([run(searched())], file, ExportSettings(kind))
-        loaded = datasets.load_dataset("json", data_files=str(file), cache_dir=str(tmp_path / "c"))
+        loaded = load_dataset("json", data_files=str(file), cache_dir=str(tmp_path / "c"))
         assert list(loaded["train"]) == rows_of(file)
 
 

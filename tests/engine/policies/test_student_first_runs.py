@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -24,7 +22,7 @@ from engine.runs.build_executor import Resources, RunBudget
 from engine.runs.store import Store
 from tests.support.chat_server import ChatServer, Json, SqlPlayer
 from tests.support.configs import make_config
-from tests.support.exploring import ROOT, engine
+from tests.support.exploring import engine, started
 from tests.support.student_first import ARMS, Pair, acted, calls, depth, is_probe, pair
 
 
@@ -128,7 +126,7 @@ def command(both: Pair, out: Path, *more: str) -> list[str]:
         f"--teacher t --base-url {both.teacher.base_url} --student s@{both.student.base_url} "
         "--student-threshold -0.5"
     )
-    return [sys.executable, "-m", "engine", "explore", *flags.split(), "--out", str(out), *more]
+    return ["explore", *flags.split(), "--out", str(out), *more]
 
 
 def sent(both: Pair) -> Counter[tuple[str, bytes]]:
@@ -148,7 +146,7 @@ def sql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pair, str, C
     folder = tmp_path_factory.mktemp("sql")
     with pair(folder, plays_sql, plays_sql) as both:
         both.student.latency = both.teacher.latency = 0.02
-        subprocess.run(command(both, folder / "run"), cwd=ROOT, check=True, capture_output=True)
+        engine(*command(both, folder / "run"))
         yield both, engine("show", str(folder / "run"), "--json"), sent(both)
 
 
@@ -157,13 +155,13 @@ def test_a_killed_run_goes_on_and_pays_nothing_twice(sql: Any, tmp_path: Path) -
     before, out = sent(both), tmp_path / "run"
     assert {name for name, _ in needed} == {"student", "teacher"}
     for part in (1, 2):
-        with subprocess.Popen(command(both, out), cwd=ROOT, stderr=subprocess.PIPE) as process:
+        with started(command(both, out)) as process:
             deadline = time.monotonic() + 60
             while (sent(both) - before).total() < part * needed.total() // 3:
                 assert time.monotonic() < deadline, "the engine sends nothing"
                 time.sleep(0.005)
             os.kill(process.pid, signal.SIGKILL)
-    subprocess.run(command(both, out), cwd=ROOT, check=True, capture_output=True)
+    engine(*command(both, out))
     assert engine("show", str(out), "--json") == trees
     again = sent(both) - before
     assert again.keys() == needed.keys()
@@ -174,7 +172,7 @@ def test_several_processes_grow_the_same_trees(sql: Any, tmp_path: Path) -> None
     both, trees, needed = sql
     before, out = sent(both), tmp_path / "run"
     workers = ("--executor", "processes", "--workers", "2")
-    subprocess.run(command(both, out, *workers), cwd=ROOT, check=True, capture_output=True)
+    engine(*command(both, out, *workers))
     assert engine("show", str(out), "--json") == trees
     assert sent(both) - before == needed
 

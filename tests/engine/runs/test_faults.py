@@ -4,47 +4,23 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from engine.runs.store import Store
-from tests.support.faults import ROOT_FOLDER, descendants, gone, living
+from tests.support import exploring
+from tests.support.exploring import chat_server, engine, started
+from tests.support.faults import descendants, gone, living
 from tests.support.sandboxes import require
 
 TASKS = 10
 
 
-@contextmanager
-def chat_server(log: Path) -> Iterator[str]:
-    command = [
-        sys.executable,
-        "-m",
-        "tests.support.chat_server",
-        "--log",
-        str(log),
-        "--latency",
-        "0.03",
-    ]
-    process = subprocess.Popen(command, cwd=ROOT_FOLDER, stdout=subprocess.PIPE, text=True)
-    with process:
-        assert process.stdout
-        try:
-            yield f"http://127.0.0.1:{process.stdout.readline().strip()}/v1"
-        finally:
-            process.kill()
-
-
 def explore(out: Path, base_url: str, sandbox: str) -> list[str]:
-    flags = (
-        f"--env bird --split train --limit {TASKS} --teacher player --base-url {base_url} "
-        f"--concurrency 8 --depth 6 --sandbox {sandbox} --out {out}"
-    )
-    return [sys.executable, "-m", "engine", "explore", *flags.split()]
+    return exploring.explore(out, base_url, TASKS, "--concurrency", "8", "--sandbox", sandbox)
 
 
 def workers(engine: int) -> list[int]:
@@ -84,18 +60,16 @@ def test_a_run_whose_workers_are_killed_ends_and_can_go_on(name: str, tmp_path: 
     run = tmp_path / "run"
     with chat_server(tmp_path / "log") as base_url:
         command = explore(run, base_url, name)
-        with subprocess.Popen(
-            command, cwd=ROOT_FOLDER, stderr=subprocess.PIPE, text=True
-        ) as engine:
-            killed, known = kill_workers(engine, 60.0)
-            assert engine.stderr is not None
-            told = engine.stderr.read()
+        with started(command) as process:
+            killed, known = kill_workers(process, 60.0)
+            assert process.stderr is not None
+            told = process.stderr.read()
         trees, failures = settled(run)
         print(f"{name}: {killed} killed, {len(trees)} trees, {len(failures)} failures")
         assert killed >= 10 and "Traceback" not in told, told
-        assert engine.returncode in (0, 1) and len(trees | failures) == TASKS
+        assert process.returncode in (0, 1) and len(trees | failures) == TASKS
         assert not trees & failures
         gone(lambda: living(known))
-        subprocess.run(command, cwd=ROOT_FOLDER, check=True, capture_output=True, timeout=60)
+        engine(*command)
     trees, failures = settled(run)
     assert len(trees) == TASKS and not failures

@@ -7,7 +7,6 @@ and exported.
 import json
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from engine.export.filters import Filters
 from engine.runs.codec import dumps, tree_to_dict
 from engine.runs.stats import stats
 from engine.runs.store import Store
+from tests.support.commands import engine
 from tests.support.sandboxes import require
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "runs_of_0_1"
@@ -47,8 +47,7 @@ def old(tmp_path: Path) -> Path:
 def explore(flags: str, out: Path) -> subprocess.CompletedProcess[str]:
     if "--sandbox bubblewrap" in flags:
         require("bubblewrap")
-    words = [sys.executable, "-m", "engine", "explore", *flags.split(), "--out", str(out), "--json"]
-    return subprocess.run(words, capture_output=True, text=True, timeout=120)
+    return engine("explore", *flags.split(), "--out", out, "--json")
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -11,7 +11,7 @@ import pytest
 from engine.errors import UsageError
 from engine.runs.run_file import RunFileError
 from engine.runs.store import FILE, Store
-from tests.support.command_flags import call
+from tests.support import commands
 from tests.support.stored import answer, store, tree
 
 CLEAN, KILLED, NO_INDEX = "clean", "killed", "no-index"
@@ -60,16 +60,17 @@ def test_a_run_on_a_read_only_disk_is_read_with_its_log(
             with pytest.raises(RunFileError, match="readonly"):
                 kept.add_tree(tree("c", answer("z")))
     run, out = str(disk / name), str(tmp_path / "out.jsonl")
-    assert call("engine stats", run, "--json") == 0
-    assert call("engine show", run) == 0
-    assert call("engine export", run, f"--output={out}") == 0
-    assert call("engine view", run, f"--html={tmp_path / 'page.html'}") == 0
-    assert call("trainer eval", f"--compare={run}", "--json") == 0
+    assert commands.run("engine stats", run, "--json") == 0
+    assert commands.run("engine show", run) == 0
+    assert commands.run("engine export", run, f"--output={out}") == 0
+    assert commands.run("engine view", run, f"--html={tmp_path / 'page.html'}") == 0
+    assert commands.run("trainer eval", f"--compare={run}", "--json") == 0
     capfd.readouterr()
     assert len(Path(out).read_text().splitlines()) == 2
-    assert call("engine view", run) == 2
+    assert commands.run("engine view", run) == 2
     assert "Read-only file system; name another place" in capfd.readouterr().err
-    assert call("engine explore", "--env=bird", "--tasks=bird-train-0", f"--output={run}") == 2
+    explore = ["--env=bird", "--tasks=bird-train-0", f"--output={run}"]
+    assert commands.run("engine explore", *explore) == 2
 
 
 def test_a_full_disk_is_told_and_the_run_goes_on(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """kill -9, again and again: nothing is lost, nothing is paid twice but what was in flight."""
 
 import signal
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +9,8 @@ from random import Random
 import pytest
 
 from engine.runs.store import FILE
-from tests.support import exploring
-from tests.support.exploring import ROOT, Undisturbed, engine, received, wait_for_requests
+from tests.support import commands, exploring
+from tests.support.exploring import Undisturbed, engine, received, started, wait_for_requests
 from tests.support.faults import descendants, living
 
 TASKS, KILLS, CONCURRENCY = 20, 3, 8
@@ -34,11 +33,11 @@ def test_a_killed_run_ends_as_if_nothing_had_happened(undisturbed, tmp_path):
     random, out = Random(0), tmp_path / "run"
     for _ in range(KILLS):
         some = random.randint(1, needed.total() // (KILLS + 1))
-        with subprocess.Popen(explore(out, base_url), cwd=ROOT, stderr=subprocess.PIPE) as process:
+        with started(explore(out, base_url)) as process:
             wait_for_requests(log, received(log).total() + some)
             process.kill()
         assert process.returncode == -signal.SIGKILL, "the run was over before it was killed"
-    subprocess.run(explore(out, base_url), cwd=ROOT, check=True, capture_output=True)
+    engine(*explore(out, base_url))
     assert engine("show", str(out), "--json") == trees
     sent = received(log) - before
     assert sent.keys() == needed.keys()
@@ -51,15 +50,13 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(undisturbed, tmp_path):
     before, out = received(log), tmp_path / "run"
     out.mkdir()
     (out / FILE).touch()  # as a kill leaves it between the file and its tables
-    with subprocess.Popen(
-        explore(out, base_url), cwd=ROOT, stderr=subprocess.PIPE, text=True
-    ) as process:
+    with started(explore(out, base_url)) as process:
         wait_for_requests(log, before.total() + 30)
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "run the same command to go on" in said and "Traceback" not in said
-    subprocess.run(explore(out, base_url), cwd=ROOT, check=True, capture_output=True)
+    engine(*explore(out, base_url))
     assert engine("show", str(out), "--json") == trees
     # What was in flight was awaited and kept: nothing was paid twice.
     assert received(log) - before == needed
@@ -69,23 +66,22 @@ def test_the_runs_budget_stops_it_and_a_larger_one_goes_on(undisturbed, tmp_path
     base_url, log, trees, _ = undisturbed
     before, out = received(log).total(), tmp_path / "run"
     for _ in range(2):  # the second command finds the budget spent
-        command = explore(out, base_url, "--max-calls", "50")
-        stopped = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        stopped = commands.engine(*explore(out, base_url, "--max-calls", "50"))
         assert stopped.returncode == 1 and "budget is spent" in stopped.stderr
         assert received(log).total() - before == 50
-    subprocess.run(explore(out, base_url), cwd=ROOT, check=True, capture_output=True)
+    engine(*explore(out, base_url))
     assert engine("show", str(out), "--json") == trees
 
 
 def test_nothing_is_left_running(undisturbed, tmp_path):
     """The query workers of a killed engine end with it."""
     base_url, log, *_ = undisturbed
-    with subprocess.Popen(explore(tmp_path / "run", base_url), cwd=ROOT) as process:
+    with started(explore(tmp_path / "run", base_url)) as process:
         wait_for_requests(log, received(log).total() + 30)
-        started = descendants(process.pid)
+        children = descendants(process.pid)
         process.kill()
-    assert len(started) >= CONCURRENCY
+    assert len(children) >= CONCURRENCY
     deadline = time.monotonic() + 2
-    while left := living(started):
+    while left := living(children):
         assert time.monotonic() < deadline, left
         time.sleep(0.05)

@@ -24,6 +24,7 @@ from engine.runs.run import Resources, Selection
 from engine.runs.stats import stats
 from engine.runs.store import Store
 from tests.support.chat_server import ChatServer
+from tests.support.commands import engine
 from tests.support.configs import make_config, run
 from tests.support.fakes import Arms
 from treegraft.commands import engine_app
@@ -161,10 +162,7 @@ def test_an_option_that_a_search_does_not_take_is_refused(bad, says):
 
 
 def test_the_command_refuses_in_one_line(tmp_path):
-    command = f"explore --env bird --search beam --rank --out {tmp_path / 'r'}"
-    result = subprocess.run(
-        [sys.executable, "-m", "engine", *command.split()], cwd=ROOT, capture_output=True, text=True
-    )
+    result = engine(*f"explore --env bird --search beam --rank --out {tmp_path / 'r'}".split())
     assert result.returncode == 2 and "takes no --rank" in result.stderr
     assert "Traceback" not in result.stderr and not (tmp_path / "r").exists()
 

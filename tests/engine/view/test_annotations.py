@@ -24,7 +24,8 @@ from engine.runs.store import Store
 from environments import Step
 from search import ROOT, Tree
 from tests.engine.export.test_rows import rows_of
-from tests.support.viewed import GOLD, answer, command, grow, look, run_of, searched
+from tests.support import commands
+from tests.support.viewed import GOLD, answer, grow, look, run_of, searched
 
 ROOT_FOLDER = Path(__file__).parents[3]
 
@@ -216,10 +217,11 @@ def test_the_command_counts_what_marks_left_out(tmp_path, capsys):
     append_annotations(
         run / FILE, [mark(6, verdict="bad"), mark(6, searched("gone"), verdict="bad")]
     )
-    assert command("export", run, "--output", tmp_path / "o.jsonl", "--exclude-marked") == 0
+    export_all = ["engine export", run, "--output", tmp_path / "o.jsonl"]
+    assert commands.run(*export_all, "--exclude-marked") == 0
     told = capsys.readouterr().err
     assert "1 rows in" in told and "marked bad 1" in told and "1 marks skipped" in told
-    command("export", run, "--output", tmp_path / "o.jsonl", "--min-mark", 5)
+    commands.run(*export_all, "--min-mark", 5)
     assert "mark 2" in capsys.readouterr().err
 
 
@@ -229,11 +231,12 @@ def test_downloaded_marks_are_added_once_and_those_of_another_run_refused(tmp_pa
         tmp_path / "mine.jsonl", [mark(verdict="bad"), mark(1, scope="node", score=2)]
     )
     for added in (2, 0):
-        assert command("view", run, "--import-marks", tmp_path / "mine.jsonl", "--json") == 0
+        mine = ["--import-marks", tmp_path / "mine.jsonl"]
+        assert commands.run("engine view", run, *mine, "--json") == 0
         assert json.loads(capsys.readouterr().out) == {"marks": added}
     assert len(read_annotations(run / FILE)) == 2
     append_annotations(tmp_path / "other.jsonl", [mark(verdict="bad"), mark(6, searched("t9"))])
-    assert command("view", run, "--import-marks", tmp_path / "other.jsonl") == 2
+    assert commands.run("engine view", run, "--import-marks", tmp_path / "other.jsonl") == 2
     assert (
         "made on another run" in capsys.readouterr().err and len(read_annotations(run / FILE)) == 2
     )
@@ -244,6 +247,6 @@ def test_marks_are_never_written_into_the_run(tmp_path):
     before = (run / "run.db").read_bytes()
     append_annotations(run / FILE, [mark(verdict="bad")])
     export([run], tmp_path / "o.jsonl", ExportSettings("sft", Filters(exclude_marked=True)))
-    assert command("view", run) == 0 and (run / "run.db").read_bytes() == before
+    assert commands.run("engine view", run) == 0 and (run / "run.db").read_bytes() == before
     with Store.open(run) as store:
         assert store.tree("t1").solved and GOLD in str(store.tree("t1").nodes[5])

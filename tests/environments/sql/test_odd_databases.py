@@ -182,6 +182,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("wide") / "wide.sqlite"
     columns = ", ".join(f"column_number_{n} INTEGER NOT NULL" for n in range(1900))
     connection = sqlite3.connect(path)
+    connection.execute("BEGIN")  # else each statement is written to the disk by itself
     connection.execute(f"CREATE TABLE wide ({columns})")
     for n in range(1500):
         connection.execute(f"CREATE TABLE a_table_with_a_long_name_{n} (id INTEGER)")

@@ -219,7 +219,7 @@ def test_general_data_is_looked_at_and_eval_rows_are_not(tiny: Path, tmp_path: P
 def test_bundled_test_tasks_are_held_out_unless_the_user_allows_them(
     tiny: Path, tmp_path: Path
 ) -> None:
-    task = bundled()[0].tasks[0]
+    task = next(source for source in bundled() if source.name.startswith("bird's")).tasks[0]
     options = DpoOptions(
         model=str(tiny),
         dataset=[{**PAIRS[0], "prompt": [{"role": "user", "content": task.prompt}]}],

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from engine.runs.store import Store
 from tests.support.chat_server import ChatServer
+from tests.support.commands import trainer
 from tests.support.configs import make_config
 from tests.support.configs import run as explore
 from tests.support.rows import GENERAL
@@ -26,13 +27,7 @@ KEYPAD = ["--env", "examples.keypad:KeypadEnv", "--sandbox", "process", "--unsaf
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "trainer", "eval", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=300,
-        cwd=Path(__file__).parents[3],
-    )
+    return trainer("eval", *arguments)
 
 
 def opener(request: dict[str, Any]) -> str:

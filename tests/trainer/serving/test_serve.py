@@ -1,6 +1,5 @@
 """The command `trainer serve` with the embedded student: eval and explore ask it alike."""
 
-import os
 import re
 import signal
 import subprocess
@@ -12,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from engine.runs.store import Store
+from tests.support import commands
 from tests.support.child_servers import announced, command_of
 from tests.support.faults import gone
 
@@ -70,18 +70,8 @@ def running(process: subprocess.Popen[str], *, tied: bool) -> Running:
     return Running(process, pid, said["base_url"])
 
 
-def start(program: str, flags: str, out: Path) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", *program.split(), *flags.split(), "--out", str(out)],
-        cwd=ROOT,
-        env={**os.environ, "OPENAI_API_KEY": "none"},
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def test_eval_and_explore_reach_the_same_trees_as_eval_in_process(
-    servers: list[Running], tmp_path: Path
+    servers: list[Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With greedy requests, one after the other: see `servers`."""
     measure = f"{ONE_BY_ONE} --model smollm2 --max-tokens 20"
@@ -90,14 +80,13 @@ def test_eval_and_explore_reach_the_same_trees_as_eval_in_process(
     first, second = servers
     # In separate folders: runs in one folder share a journal.
     outs = [tmp_path / name / "run" for name in ("here", "eval", "explore")]
-    commands = [
-        start("trainer eval", measure, outs[0]),
-        start("trainer eval", f"{measure} --base-url {first.base_url}", outs[1]),
-        start("engine explore", f"{ask} --base-url {second.base_url}", outs[2]),
-    ]
-    for command in commands:
-        _, words = command.communicate(timeout=300)
-        assert command.returncode == 0, words
+    monkeypatch.setenv("OPENAI_API_KEY", "none")
+    for command, out in (
+        (f"trainer eval {measure}", outs[0]),
+        (f"trainer eval {measure} --base-url {first.base_url}", outs[1]),
+        (f"engine explore {ask} --base-url {second.base_url}", outs[2]),
+    ):
+        assert commands.run(f"{command} --out {out}") == 0
     here, measured, explored = map(nodes, outs)
     assert measured == here
     assert explored == here

@@ -1,10 +1,8 @@
-"""Training on two processes (gloo), by the commands that a user types: DeepSpeed's ZeRO and plain
-data parallelism compute what one process computes, go on after `kill -9`, and leave a whole model.
+"""Training on two processes (gloo): DeepSpeed's ZeRO and plain data parallelism compute what one
+process computes, go on after `kill -9` by the commands that a user types, and leave a whole model.
 """
 
 import json
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -19,6 +17,8 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from benchmarks.memory import GB, QWEN, states
+from tests.support import forked
+from tests.support.forked import Group
 from tests.support.parts import missing
 from tests.support.rows import AGENT, PAIRS, write
 from trainer.errors import TrainerError
@@ -47,11 +47,19 @@ class Runs:
     folder: Path
     tiny: Path
 
-    def start(
-        self, name: str, *flags: str, launcher: tuple[str, ...] = ()
-    ) -> subprocess.Popen[bytes]:
-        """`trainer FLAGS` in a session of its own; what it prints goes to NAME.out and NAME.err."""
-        kind, *rest = flags
+    def fork(self, name: str, *flags: str, processes: int = 1) -> Group:
+        """`trainer FLAGS` without a launcher."""
+        out, err = self.printed(name, "out"), self.printed(name, "err")
+        return forked.trainer(*self.told(name, *flags), out=out, err=err, processes=processes)
+
+    def launch(self, name: str, *flags: str, launcher: tuple[str, ...]) -> subprocess.Popen[bytes]:
+        """`trainer FLAGS` as a user starts it on two processes."""
+        command = [sys.executable, *launcher, "-m", "trainer", *self.told(name, *flags)]
+        with self.printed(name, "out").open("w") as out, self.printed(name, "err").open("w") as err:
+            return subprocess.Popen(command, stdout=out, stderr=err)
+
+    def told(self, name: str, kind: str, *flags: str) -> list[str]:
+        """The arguments; what is printed goes to NAME.out and NAME.err."""
         common = {
             "model_name_or_path": self.tiny,
             "dataset": self.folder / f"{kind}.jsonl",
@@ -63,33 +71,22 @@ class Runs:
         told = [f"--{flag}={value}" for flag, value in common.items()]
         if kind == "sft":
             told.append(f"--eval_dataset={self.folder / 'held-out.jsonl'}")
-        command = [sys.executable, *launcher, "-m", "trainer", kind, *told, *rest]
-        with self.printed(name, "out").open("w") as out, self.printed(name, "err").open("w") as err:
-            return subprocess.Popen(
-                [*command, "--no-bf16", "--json"],
-                stdout=out,
-                stderr=err,
-                start_new_session=True,
-                env={**os.environ, "OMP_NUM_THREADS": "1"},
-            )
+        return [kind, *told, *flags, "--no-bf16", "--json"]
 
     def printed(self, name: str, where: str) -> Path:
         return self.folder / f"{name}.{where}"
 
-    def end(self, **running: subprocess.Popen[bytes]) -> None:
+    def end(self, **running: subprocess.Popen[bytes] | Group) -> None:
         """Wait for all of them, and see that they went well."""
         for name, process in running.items():
             code = process.wait(300)
             assert code == 0, self.printed(name, "err").read_text("utf-8")[-3000:]
 
-    def kill(self, name: str, process: subprocess.Popen[bytes]) -> None:
-        """kill -9, launcher and all, once a second checkpoint is begun: the first is whole."""
-        while not (self.folder / name / "checkpoint-4").exists() and process.poll() is None:
+    def kill(self, name: str, group: Group) -> None:
+        """kill -9 once a second checkpoint is begun: the first is whole."""
+        while not (self.folder / name / "checkpoint-4").exists() and group.poll() is None:
             time.sleep(0.01)
-        workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        for pid in (process.pid, *map(int, workers)):
-            os.kill(pid, signal.SIGKILL)
-        process.wait()
+        group.kill()
         assert not (self.folder / name / "config.json").exists(), "killed before its end"
 
     def summaries(self, name: str) -> list[dict[str, Any]]:
@@ -110,7 +107,7 @@ class Runs:
 
 @pytest.fixture(scope="module")
 def runs(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    """All runs, several at once: starting a process takes longer than its steps."""
+    """All runs, several at once. What was killed goes on by the commands that a user types."""
     if find_spec("deepspeed") is None:
         missing("deepspeed")
     made = Runs(tmp_path_factory.mktemp("runs"), tiny)
@@ -123,24 +120,24 @@ def runs(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Runs:
     zero2 = (*SFT, TWO, *KEPT, "--deepspeed=zero2")
     zero3 = (*SFT, TWO, *KEPT, "--deepspeed=zero3")
     accelerate = (*ACCELERATE, str(made.folder / "settings.yaml"))
-    first = made.start("zero2", *zero2, launcher=TORCHRUN)
-    second = made.start("zero3", *zero3, launcher=accelerate)
+    first, second = (
+        made.fork("zero2", *zero2, processes=2),
+        made.fork("zero3", *zero3, processes=2),
+    )
     made.kill("zero2", first)
     made.kill("zero3", second)
     on = "--resume_from_checkpoint"
     made.end(
-        zero2=made.start("zero2", *zero2, on, launcher=TORCHRUN),
-        zero3=made.start("zero3", *zero3, on, launcher=accelerate),
+        zero2=made.launch("zero2", *zero2, on, launcher=TORCHRUN),
+        zero3=made.launch("zero3", *zero3, on, launcher=accelerate),
     )
+    failing = made.launch("failed", *SFT, "--deepspeed=zero9", launcher=TORCHRUN)
     made.end(
-        one=made.start("one", *SFT, ONE),
-        alone=made.start("alone", *SFT, ONE, f"--deepspeed={made.folder / 'zero.json'}"),
-        ddp=made.start("ddp", *SFT, TWO, launcher=TORCHRUN),
-    )
-    failing = made.start("failed", *SFT, "--deepspeed=zero9", launcher=TORCHRUN)
-    made.end(
-        dpo=made.start("dpo", *DPO, ONE),
-        dpo3=made.start("dpo3", *DPO, TWO, "--deepspeed=zero3", launcher=TORCHRUN),
+        one=made.fork("one", *SFT, ONE),
+        alone=made.fork("alone", *SFT, ONE, f"--deepspeed={made.folder / 'zero.json'}"),
+        ddp=made.fork("ddp", *SFT, TWO, processes=2),
+        dpo=made.fork("dpo", *DPO, ONE),
+        dpo3=made.fork("dpo3", *DPO, TWO, "--deepspeed=zero3", processes=2),
     )
     assert failing.wait(300) != 0
     return made

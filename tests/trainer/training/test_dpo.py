@@ -1,8 +1,6 @@
 """DPO: what is scored, against formulas written out by hand."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +12,7 @@ from peft import PeftModel
 from torch.nn.functional import logsigmoid
 from transformers import AutoModelForCausalLM
 
+from tests.support import commands
 from tests.support.rows import PAIRS, STARTED, call, dialogue, pair, write
 from trainer.data.preferences import Case, TokenizedCase, read_pairs, tokenize_case
 from trainer.errors import TemplateRefused, TrainerError
@@ -295,12 +294,7 @@ def test_the_command_reads_flags_from_a_file(
     )
     out = tmp_path / "out"
     flags = ["--config", str(config), "--output-dir", str(out), "--max-steps", "2", "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "trainer", "dpo", *flags],
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    done = commands.trainer("dpo", *flags)
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert (summary["steps"], summary["used"]) == (2, 3)

@@ -1,8 +1,6 @@
 """A run that was killed goes on as if nothing had happened."""
 
 import json
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.support import forked
 from tests.support.rows import AGENT, PAIRS, write
 from trainer.errors import TrainerError
 from trainer.training.dpo import dpo
@@ -88,7 +87,7 @@ def test_the_losses_and_the_model_are_those_of_an_undisturbed_run(
     assert all(torch.equal(tensor, after[name]) for name, tensor in model.items())
 
 
-def test_a_killed_command_goes_on(options: SftOptions) -> None:
+def test_a_killed_command_goes_on(options: SftOptions, tmp_path: Path) -> None:
     """kill -9 in the middle, for real; then the same command with --resume-from-checkpoint."""
     undisturbed = replace(options, output_dir=options.output_dir.with_name("undisturbed"))
     long = {"num_train_epochs": 20, "save_steps": 10, "save_total_limit": 2}
@@ -100,13 +99,13 @@ def test_a_killed_command_goes_on(options: SftOptions) -> None:
         for name, value in values.items()
         if value is not None and not isinstance(value, bool | tuple)
     ]
-    command = [sys.executable, "-m", "trainer", "sft", *flags, "--no-bf16", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as killed:
-        # The first is whole when the second is begun, which the kill may leave half written.
-        while not (options.output_dir / "checkpoint-20").exists() and killed.poll() is None:
-            time.sleep(0.01)
-        assert killed.poll() is None, killed.communicate()[1].decode()
-        killed.kill()
+    out, err = tmp_path / "stdout", tmp_path / "stderr"
+    killed = forked.trainer("sft", *flags, "--no-bf16", "--json", out=out, err=err)
+    # The first is whole when the second is begun, which the kill may leave half written.
+    while not (options.output_dir / "checkpoint-20").exists() and killed.poll() is None:
+        time.sleep(0.01)
+    assert killed.poll() is None, err.read_text()
+    killed.kill()
     assert not (options.output_dir / "config.json").exists()
     done = sft(replace(given, resume_from_checkpoint=True))
     assert 0 < done.resumed < done.steps == 60

@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +12,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from tests.support import commands
 from tests.support.rows import AGENT, BATCH, call, dialogue, write
 from trainer.data.mask import IGNORE
 from trainer.data.rows import PrepareOptions, Row, prepare, read_rows
@@ -106,12 +105,6 @@ def test_the_loss_and_its_gradient_are_the_labelled_tokens(
                 torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-3, atol=1e-6)
 
 
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "trainer", *arguments], capture_output=True, text=True, timeout=300
-    )
-
-
 def test_the_command_trains_a_model_that_loads(tiny: Path, rows: Path, tmp_path: Path) -> None:
     out, config = tmp_path / "out", tmp_path / "sft.yaml"
     config.write_text(
@@ -120,7 +113,7 @@ def test_the_command_trains_a_model_that_loads(tiny: Path, rows: Path, tmp_path:
         "logging_steps: 1\nmax_length: 90\nbf16: false\n"
     )
     flags = ["--config", str(config), "--output-dir", str(out), "--num-train-epochs", "4"]
-    done = run("sft", *flags, "--json")
+    done = commands.trainer("sft", *flags, "--json")
     assert done.returncode == 0, done.stderr
     assert "WARNING" not in done.stderr
     summary = json.loads(done.stdout)
@@ -202,7 +195,7 @@ def test_what_cannot_be_used_is_said_before_anything_is_written(
 def test_a_bad_config_is_one_line(tmp_path: Path, text: str, reason: str) -> None:
     config = tmp_path / "sft.yaml"
     config.write_text(text)
-    done = run("sft", "--config", str(config))
+    done = commands.trainer("sft", "--config", str(config))
     assert (done.returncode, done.stderr.count("\n")) == (2, 1), done.stderr
     assert reason in done.stderr
 
