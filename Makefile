@@ -6,6 +6,8 @@ STAMP := .venv/installed
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -q
 SANDBOXES := tests/attacks tests/sandbox
+# OpenEnv needs mcp 1, and the tests of the world mcp need mcp 2: an environment of its own.
+OPENENV := tests/environments/openenv tests/engine/serve_env
 # What computes with torch, most of it without waiting: one process imports it once for all.
 TRAINER := tests/trainer tests/treegraft/test_api.py tests/treegraft/test_paths.py
 
@@ -13,7 +15,7 @@ QUICK := $(addprefix tests/,test_docs.py search/test_dfsdt.py search/test_episod
     engine/chat/test_budget.py engine/export/test_rows.py engine/runs/test_explore.py \
     engine/view/test_view_data.py environments/test_options.py trainer/evaluation/test_metrics.py)
 
-.PHONY: demo test setup setup-demo quick sandboxes trainer check lint types bench docs clean
+.PHONY: demo test setup setup-demo quick sandboxes trainer openenv check lint types bench docs clean
 
 demo: setup-demo $(STAMP)  ## the whole loop, no key: explore, export, train, evaluate
 	bash examples/demo.sh
@@ -28,9 +30,9 @@ test: setup .venv/parts  ## every check and test; skips what needs a part that i
 	$(MAKE) lint
 	# What watches the clock and the whole machine runs beside what only computes, at the lowest
 	# priority; of the rest, three files at once.
-	$(MAKE) --jobs=2 --output-sync sandboxes trainer
+	$(MAKE) --jobs=2 --output-sync sandboxes trainer openenv
 	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder \
-	    $(addprefix --ignore=,$(SANDBOXES) $(TRAINER))
+	    $(addprefix --ignore=,$(SANDBOXES) $(TRAINER) $(OPENENV))
 
 quick: $(STAMP)  ## the inner loop, about a minute: lint, and one fast file of each part
 	$(BIN)/ruff format --check .
@@ -43,6 +45,9 @@ sandboxes: $(STAMP)
 
 trainer: types
 	nice -n 19 $(PYTEST) $(TRAINER)
+
+openenv: .venv/openenv/installed
+	.venv/openenv/bin/python -m pytest -q $(OPENENV)
 
 check: lint types  ## formatting, lint, import rule, docs, types
 
@@ -73,6 +78,16 @@ $(STAMP): pyproject.toml constraints.txt
 .venv/parts: $(STAMP)
 	-$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt jericho
 	touch .venv/parts
+
+# The packages of .venv, but for those that OpenEnv needs in another version.
+.venv/openenv/installed: $(STAMP)
+	$(PYTHON) -m venv .venv/openenv
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(\
+	    .venv/openenv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/treegraft.pth"
+	grep -v '^mcp' constraints.txt > .venv/openenv/constraints.txt
+	.venv/openenv/bin/python -m pip install --quiet -c .venv/openenv/constraints.txt \
+	    openenv==0.10.0 mcp==1.30.0
+	touch $@
 
 clean:
 	rm -rf .venv

@@ -318,6 +318,10 @@ def at_once(call: Coroutine[Any, Any, T]) -> T:
     except StopIteration as done:
         found: T = done.value
         return found
+    except RuntimeError as error:
+        if isinstance(error.__cause__, StopIteration):  # the world raised it
+            raise error.__cause__ from None
+        raise
     call.close()
     raise RuntimeError("an environment waits in a method that is not a coroutine function")
 

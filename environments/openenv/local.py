@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from threading import Thread
 from typing import Any, TypeVar
 
+from openenv.core.env_server.interfaces import Environment
 from openenv.core.env_server.mcp_environment import MCPEnvironment
 from openenv.core.env_server.serialization import deserialize_action, serialize_observation
 from openenv.core.env_server.types import Action, WSObservationResponse
@@ -88,14 +89,14 @@ class LocalConnection:
         return self._env
 
     async def _reset(self, arguments: Mapping[str, Any]) -> Reply:
-        return _reply(await (await self._opened()).reset_async(**arguments))
+        return _reply(await _called(await self._opened(), "reset", **arguments))
 
     async def _step(self, action: Mapping[str, Any]) -> Reply:
         try:
             made = deserialize_action(dict(action), self._actions)
         except ValidationError as error:
             raise ActionRefused(str(error)) from error
-        return _reply(await self._env.step_async(made))
+        return _reply(await _called(self._env, "step", made))
 
     async def _splits(self) -> Sequence[str] | None:
         if not hasattr(await self._opened(), "list_splits"):
@@ -160,6 +161,21 @@ def _reply(observation: Any) -> Reply:
     sent = WSObservationResponse(data=serialize_observation(observation)).model_dump(mode="json")
     data = sent["data"]
     return Reply(data["observation"], data["reward"], bool(data["done"]))
+
+
+async def _called(env: Any, name: str, *given: Any, **named: Any) -> Any:
+    """Call `reset` or `step` as OpenEnv's server does.
+
+    That is the coroutine, if the environment defines it; else the method, with what it takes.
+    """
+    own = getattr(type(env), f"{name}_async", None)
+    if own is not getattr(Environment, f"{name}_async"):
+        return await getattr(env, f"{name}_async")(*given, **named)
+    method = getattr(env, name)
+    parameters = inspect.signature(method).parameters
+    if not any(each.kind is each.VAR_KEYWORD for each in parameters.values()):
+        named = {key: value for key, value in named.items() if key in parameters}
+    return method(*given, **named)
 
 
 async def _awaited(found: Any) -> Any:

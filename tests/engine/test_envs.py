@@ -21,9 +21,8 @@ def test_every_world_has_a_row() -> None:
 
 
 def test_the_table_can_be_pasted_and_a_branch_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in list(ENTRY_POINTS):
-        if name != "webshop":
-            monkeypatch.delitem(ENTRY_POINTS, name)
+    shop = {"webshop": ENTRY_POINTS["webshop"]}
+    monkeypatch.setattr("engine.env_table.ENTRY_POINTS", shop)
     head, rule, row = engine("envs", "--measure").stdout.strip().splitlines()
     assert head.startswith("| world") and set(rule) <= set("|- ")
     *_, milliseconds, _ = row.split("|")

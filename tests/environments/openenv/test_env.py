@@ -94,7 +94,9 @@ def test_the_demonstration_teacher_explores_tasks_with_solutions(tmp_path: Path)
     tasks = data(tmp_path, SOLVED, {**SOLVED, "id": "wrong", "reset": {"seed": 4}})
     flags = ["--env", "openenv", "--env-arg", f"environment={WORLDS}:Game", "--data", tasks]
     run = tmp_path / "run"
-    done = engine("explore", *flags, "--teacher", "demonstration", "--output", run)
+    done = engine(
+        "explore", *flags, "--teacher", "demonstration", "--mistake-rate", "1", "--output", run
+    )
     assert done.returncode == 0, done.stderr
     shown = [json.loads(line) for line in engine("show", run, "--json").stdout.splitlines()]
     texts = {tree["task"]["id"]: [node["observation"] for node in tree["nodes"]] for tree in shown}
