@@ -74,6 +74,7 @@ def test_every_option_of_a_registered_environment_says_what_it_is_for(name):
         option.help and not {"data", "split", "sandbox"} & {option.name} for option in options
     )
     expected = {
+        "api": ["judge", "votes"],
         "bfcl": ["categories", "classes", "empty_turns"],
         "browser": [],
         "bird": ["schema"],
@@ -82,7 +83,9 @@ def test_every_option_of_a_registered_environment_says_what_it_is_for(name):
         "kg": [],
         "python": ["format", "partial"],
         "search-qa": [],
-        "os": [],
+        "os": ["format", "scripts"],
+        "openenv": ["url", "environment", "action", "hide", "seconds", "reward"]
+        + ["least", "most", "finish"],
         "mcp": ["server", "state", "hidden", "programs", "only", "call_limit", "allow_network"],
         "textworld": ["kind"],
         "webshop": ["goals", "observation", "attributes"],
