@@ -38,6 +38,12 @@ def envs(
         _print_table(rows, measure)
 
 
+def _milliseconds(number: float | None) -> str:
+    if number is None:
+        return "-"
+    return f"{number:.0f}" if number >= 100 else f"{number:.2g}"
+
+
 def _print_options(name: str, json_: bool) -> None:
     from environments.registry import options_of
 
@@ -63,7 +69,7 @@ def _print_table(rows: Sequence["EnvRow"], measured: bool) -> None:
         extra = row.extra if row.installed else f"{row.extra}, not installed"
         cells = [row.name, tasks or "-", extra or "-", row.branching or "-"]
         if measured:
-            cells.append("-" if row.branch_ms is None else f"{row.branch_ms:.3g}")
+            cells.append(_milliseconds(row.branch_ms))
         table.add_row(*cells)
     console = Console()
     Console(width=None if console.is_terminal else WIDTH).print(table)
