@@ -7,6 +7,7 @@ from typing import Any
 import sandbox.supervisor
 from sandbox.admission import Slot, admit
 from sandbox.errors import SandboxError
+from sandbox.owner import find_temporary_folder
 from sandbox.program import Backend, Channel, Program
 from sandbox.protocol import Quota
 
@@ -62,6 +63,7 @@ class Connection:
         self.facts: dict[str, Any] = {}
         self._channel: Channel | None = None
         self._slot: Slot | None = None
+        find_temporary_folder()
 
     @property
     def open(self) -> bool:

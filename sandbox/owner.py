@@ -60,6 +60,15 @@ def boot() -> str:
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip().replace("-", "")
 
 
+def find_temporary_folder() -> None:
+    """Find the temporary folder; to be called before anything may be interrupted.
+
+    Python's first look for it takes a lock, and an interrupt may leave that locked: whoever asked
+    next would wait for ever.
+    """
+    tempfile.gettempdir()
+
+
 def scratch_path() -> Path:
     """Return a path for a new scratch folder, which `sandbox.sweep` removes if this process dies.
 

@@ -13,6 +13,7 @@ from typing import Any, Self
 
 from sandbox.check import choose
 from sandbox.errors import DatabaseUnreadable, SandboxError
+from sandbox.owner import find_temporary_folder
 from sandbox.program import Channel, Program
 from sandbox.protocol import Quota
 from sandbox.sql.database_files import DatabaseFiles
@@ -124,6 +125,7 @@ class QueryWorker:
         self._databases, self._files = tuple(databases), DatabaseFiles()
         self._shown: list[Path] | None = None
         self._process: Channel | None = None
+        find_temporary_folder()
 
     @property
     def pid(self) -> int | None:

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +19,7 @@ from sandbox.branching import BranchingSandbox
 from sandbox.errors import SandboxError
 from sandbox.owner import owner
 from sandbox.protocol import ROOT_NODE, Quota, StepLimits
+from sandbox.sql.queries import QueryWorker
 from tests.support import faults
 from tests.support.faults import SMALL, gone, grow, know, mounting
 from tests.support.sandboxes import require
@@ -192,3 +194,11 @@ def test_a_sandbox_larger_than_the_machine_is_refused() -> None:
     with pytest.raises(SandboxError, match="does not fit: .* ask for less, or free memory$"):
         box.step(ROOT_NODE, "n", "1", StepLimits(seconds=1.0))
     assert machine().reserved == 0
+
+
+def test_the_temporary_folder_is_found_before_anything_can_be_interrupted(monkeypatch):
+    """Python's own look for it takes a lock, which an interrupt may leave locked."""
+    for make in (lambda: BranchingSandbox(BACKENDS["process"](), SMALL), QueryWorker):
+        monkeypatch.setattr(tempfile, "tempdir", None)
+        make()
+        assert tempfile.tempdir
