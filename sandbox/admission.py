@@ -10,6 +10,7 @@ import functools
 import threading
 from collections import deque
 from pathlib import Path
+from weakref import WeakSet
 
 from sandbox.errors import SandboxError
 
@@ -19,30 +20,41 @@ CGROUP_ROOT = Path("/sys/fs/cgroup")
 
 
 class Slot:
-    """Memory that is reserved until it is released."""
+    """Memory that is reserved until it is released, or until nobody holds this object.
+
+    An interrupt may come before whoever asked has kept it.
+    """
 
     def __init__(self, admission: "Admission", memory_bytes: int) -> None:
         self.memory_bytes = memory_bytes
         self._admission = admission
-        self._held = True
 
     def release(self) -> None:
         """Give the memory back. Calling it twice, or from two threads, is fine."""
         with self._admission.changed:
-            if self._held:
-                self._held = False
-                self._admission.reserved -= self.memory_bytes
-                self._admission.changed.notify_all()
+            self._admission.slots.discard(self)
+            self._admission.changed.notify_all()
 
 
 class Admission:
-    """A queue for `capacity` bytes of memory, shared by threads."""
+    """A queue for `capacity` bytes of memory, shared by threads.
+
+    Attributes:
+        slots: those that are held.
+        changed: guards `slots`, and tells when they change.
+    """
 
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
-        self.reserved = 0
+        self.slots: WeakSet[Slot] = WeakSet()
         self.changed = threading.Condition()
         self._line: deque[object] = deque()
+
+    @property
+    def reserved(self) -> int:
+        """The bytes that are reserved."""
+        with self.changed:
+            return sum(slot.memory_bytes for slot in self.slots)
 
     def admit(self, memory_bytes: int, seconds: float) -> Slot:
         """Reserve memory, after everybody who came earlier; see `admit`."""
@@ -60,8 +72,9 @@ class Admission:
                         f"no memory for another sandbox within {seconds:g} s ({mib(self.reserved)} "
                         f"of {mib(self.capacity)} are reserved); open fewer at once"
                     )
-                self.reserved += memory_bytes
-                return Slot(self, memory_bytes)
+                slot = Slot(self, memory_bytes)
+                self.slots.add(slot)
+                return slot
             finally:
                 self._line.remove(place)
                 self.changed.notify_all()  # the next in line may fit as well

@@ -31,10 +31,10 @@ def _serve_env(
     from environments.openenv.package import load
 
     confirmed(choice.sandbox, unsafe)
-    server = load("engine.serve_env.server")
     if not options.loopback:
         say(f"warning: anyone who can reach {options.host} can use the environment")
     with choice.opened(name, None) as (world, tasks):
+        server = load("engine.serve_env.server")
         public = re.sub(r"\W+", "-", name.rpartition("/")[2].removesuffix(".py"))
         offer = Offer(public, world, partial(choice.make, name), tasks)
         with server.serving(offer, options) as serving, stop_event() as stop:

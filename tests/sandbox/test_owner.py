@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import SandboxError
-from sandbox.admission import Admission, admit, cgroup_bytes, machine
+from sandbox.admission import Admission, Slot, admit, cgroup_bytes, machine
 from sandbox.docker import daemon, image
 from sandbox.docker.backend import Docker
 from sandbox.owner import LABEL, alive, discard, make_scratch, owner, scratch_path
@@ -160,18 +160,17 @@ def test_two_hundred_at_once_wait_their_turn() -> None:
 def test_a_large_one_is_not_overtaken() -> None:
     line = Admission(capacity=100)
     first = line.admit(50, seconds=0)
-    served: list[str] = []
+    served: dict[str, Slot] = {}
 
     def wait(name: str, size: int) -> None:
-        line.admit(size, seconds=10)
-        served.append(name)
+        served[name] = line.admit(size, seconds=10)
 
     threads = []
     for name, size in (("large", 90), ("small", 10)):
         threads.append(threading.Thread(target=wait, args=(name, size)))
         threads[-1].start()
         time.sleep(0.05)
-    assert served == []
+    assert served == {}
     first.release()
     for thread in threads:
         thread.join()
@@ -183,10 +182,22 @@ def test_who_waits_too_long_leaves_the_line() -> None:
     slot = line.admit(60 << 20, seconds=0)
     with pytest.raises(SandboxError, match="60 MiB of 100 MiB"):
         line.admit(50 << 20, seconds=0.05)
-    assert line.admit(40 << 20, seconds=0).memory_bytes == 40 << 20
+    other = line.admit(40 << 20, seconds=0)
     slot.release()
     slot.release()
-    assert line.reserved == 40 << 20
+    assert other.memory_bytes == line.reserved == 40 << 20
+
+
+def test_memory_of_a_slot_that_an_interrupt_lost_is_free_again() -> None:
+    line = Admission(capacity=100)
+
+    def interrupted() -> None:
+        line.admit(100, seconds=0)  # and nobody keeps it
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert line.admit(100, seconds=0).memory_bytes == 100
 
 
 def test_what_can_never_fit_is_refused_at_once() -> None:

@@ -54,6 +54,8 @@ FLAGS: dict[str, tuple[str, str]] = {
     "engine validate --data": (DATA, "--env=bird --limit=1 --data={bad} --quarantine={out}"),
     "engine validate --quarantine": (OUT, "--env=bird --limit=1 --quarantine={bad}"),
     "engine bench-env --data": (DATA, "--env=bird --data={bad}"),
+    "engine serve-env --data": (DATA, "bird --data={bad}"),
+    "engine new-env --folder": (FOLDER, "cavern --folder={bad}"),
     "engine cache list --journal": (RUN, "--journal={bad}"),
     "engine cache prune --journal": (RUN, "--all --journal={bad}"),
     "engine shop serve --data": (DATA, "--data={bad}"),
