@@ -29,7 +29,13 @@ if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-LONGEST = ("test_rounds.py", "test_ray.py", "test_processes.py", "test_resume.py")
+LONGEST = (
+    "test_rounds.py",
+    "test_ray.py",
+    "test_processes.py",
+    "test_resume.py",
+    "test_contract.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -15,6 +15,7 @@ from environments import DataError, make
 from environments.bfcl.calls import parse
 from environments.bfcl.env import BfclEnv
 from environments.bfcl.package import STATELESS, data_folder
+from environments.extras import ExtraMissing
 
 UNSOUND = {
     # The gold answer gives a text where the function is defined with an integer.
@@ -158,5 +159,5 @@ def test_wrong_options_are_told(options: dict[str, Any], why: str) -> None:
 
 def test_a_missing_package_is_told_with_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "bfcl_eval", None)
-    with pytest.raises(DataError, match="pip install --no-deps bfcl-eval"):
+    with pytest.raises(ExtraMissing, match="pip install --no-deps bfcl-eval"):
         _ = make("bfcl").tasks
