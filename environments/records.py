@@ -192,6 +192,15 @@ def make_tasks(
     return tasks
 
 
+def bundled_split(folder: Path, split: str | None) -> Path:
+    """Return the file of a split, by default "train", in `folder`; raise `DataError` if none."""
+    path = folder / f"{split or 'train'}.jsonl"
+    if not path.is_file():
+        known = " or ".join(sorted(file.stem for file in folder.glob("*.jsonl")))
+        raise DataError(f"no split {split!r} of the bundled tasks; use {known}")
+    return path
+
+
 def of_split(tasks: Sequence[Task], split: str | None, path: Path) -> list[Task]:
     """Return the tasks of a split, or all for None; raise `DataError` if the file has none."""
     chosen = [task for task in tasks if split in (None, task.split)]

@@ -11,8 +11,7 @@ from typing import Any
 
 from environments.api.finish import FINISH, finish
 from environments.api.services import BUNDLED, Endpoint, Services, State, changed_tables
-from environments.errors import DataError
-from environments.records import Faults, Record, make_tasks, read_records
+from environments.records import Faults, Record, bundled_split, make_tasks, read_records
 from environments.types import Action, Task
 
 MOST_VALUES = 2
@@ -21,9 +20,7 @@ MOST_VALUES = 2
 
 def bundled_tasks(split: str | None) -> list[Task]:
     """Return the tasks of a split, by default "train"; raise `DataError` if there is none."""
-    path = BUNDLED / f"{split or 'train'}.jsonl"
-    if not path.is_file():
-        raise DataError(f"no split {split!r} of the bundled tasks; use train or test")
+    path = bundled_split(BUNDLED, split)
     faults = Faults(strict=True)
     return make_tasks(read_records(path, faults), lambda each: _task(each, path.stem), faults)
 

@@ -12,11 +12,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from environments.errors import DataError
 from environments.os.agent_bench import bench_records, bench_task, script_folder
 from environments.os.inside.checks import CHECKS
 from environments.os.sealing import sealed
-from environments.records import BadRecord, Faults, Record, make_tasks, read_records
+from environments.records import (
+    BadRecord,
+    Faults,
+    Record,
+    bundled_split,
+    make_tasks,
+    of_split,
+    read_records,
+)
 from environments.types import Task
 
 BUNDLED = Path(__file__).parent / "data"
@@ -42,9 +49,7 @@ def os_tasks(
     """
     faults = Faults(strict)
     if data is None:
-        path = BUNDLED / f"{split or 'train'}.jsonl"
-        if not path.is_file():
-            raise DataError(f"no split {split!r} of the bundled tasks; use train or test")
+        path = bundled_split(BUNDLED, split)
         return make_tasks(read_records(path, faults), lambda record: _own(record, faults), faults)
     path = Path(data)
     records = bench_records(path, faults)
@@ -54,11 +59,7 @@ def os_tasks(
         make = lambda record: bench_task(record, faults, path, folder)  # noqa: E731
     tasks = make_tasks(records, make, faults)
     faults.report()
-    there = sorted({task.split for task in tasks})
-    chosen = [task for task in tasks if split in (None, task.split)]
-    if not chosen:
-        raise DataError(f"{path}: no task of split {split!r}; the splits there: {', '.join(there)}")
-    return chosen
+    return of_split(tasks, split, path)
 
 
 def _guess(record: Record) -> Format:

@@ -20,7 +20,15 @@ from typing import Any, Literal
 
 from environments.errors import DataError
 from environments.python.values import gold_of
-from environments.records import BadRecord, Faults, Record, make_tasks, of_split, read_records
+from environments.records import (
+    BadRecord,
+    Faults,
+    Record,
+    bundled_split,
+    make_tasks,
+    of_split,
+    read_records,
+)
 from environments.types import Task
 
 BUNDLED = Path(__file__).parent / "data"
@@ -46,9 +54,7 @@ def python_tasks(
     """
     faults = Faults(strict)
     if data is None:
-        path = BUNDLED / f"{split or 'train'}.jsonl"
-        if not path.is_file():
-            raise DataError(f"no split {split!r} of the bundled tasks; use train or test")
+        path = bundled_split(BUNDLED, split)
         return make_tasks(read_records(path, faults), lambda record: _own(record, faults), faults)
     path = Path(data)
     records = read_records(path, faults)
