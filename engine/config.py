@@ -59,7 +59,7 @@ class Config:
     What does not (concurrency, which tasks, the run's budget) is an argument of `runs.run.run`.
 
     Attributes:
-        env: A registered environment (bird, spider, database, python, webshop), `module:Class` or
+        env: A registered environment (`engine envs` lists them), `module:Class` or
             `FILE.py:Class`.
         data: Folder or file of the task data.
         split: Which split: train, dev, test.

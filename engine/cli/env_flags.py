@@ -115,7 +115,7 @@ class EnvChoice(TaskChoice):
     """An environment and its task data, for commands that play its solutions.
 
     Attributes:
-        env: A registered environment (bird, spider, database, python, webshop), `module:Class` or
+        env: A registered environment (`engine envs` lists them), `module:Class` or
             `FILE.py:Class`.
     """
 
