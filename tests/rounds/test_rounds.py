@@ -118,7 +118,7 @@ def kill_in(step: str, settings: Path, out: Path) -> None:
         while not (now(out) == step and MIDDLE[step](out)):
             assert process.poll() is None, process.communicate()[1]
             assert time.monotonic() < deadline, f"{step} does not begin"
-            time.sleep(0.05)
+            time.sleep(0.005)  # the middle of a step may be short
         children = descendants(process.pid)
         process.kill()
     while any(map(alive, children)):
