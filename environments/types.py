@@ -32,6 +32,8 @@ class Task:
         group: what a held-out split must not share with a training split (database, product).
         split: "train", "test", "dev", ...; "" if the data has no splits.
         tools: those of this task; None for those of the environment. A tree keeps them.
+        made: how the task was made, if it was ("by": "rules" or the model, "how": "self-instruct",
+            ...): public JSON, kept in the tree and in its rows. Empty for the data's own tasks.
     """
 
     id: str
@@ -42,6 +44,7 @@ class Task:
     group: str = ""
     split: str = ""
     tools: "tuple[Tool, ...] | None" = field(default=None, compare=False)
+    made: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

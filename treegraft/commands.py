@@ -17,6 +17,7 @@ ENGINE = {
     "show": ("engine.cli.runs:show", "Print a task's tree, or list a run's tasks."),
     "view": ("engine.cli.view:view", "Show a run in the browser, and annotate it."),
     "export": ("engine.cli.export:export", "Write SFT rows or DPO pairs."),
+    "make": ("engine.cli.make:make", "Make tasks, templates, thoughts and negatives."),
     "validate": ("engine.cli.validate:validate", "Find broken tasks by playing their solutions."),
     "bench-env": ("engine.cli.bench_env:bench_env", "Time steps and snapshots of an environment."),
     "new-env": ("engine.cli.new_env:new_env", "Write a small world of your own, to be changed."),

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from engine.export.pairs import Pair, PairKind
+from engine.runs.codec import dumps
 from engine.templates import get as get_template
 from engine.templates.base import Message, Template, World
 from engine.templates.registry import is_builtin
@@ -136,6 +137,8 @@ class RowBuilder:
             "source": tree.source,
             "split": tree.task.split,
             "group": tree.task.group,
+            # Text, so that all rows have the same columns: `datasets` refuses others.
+            "made": dumps({"task": tree.task.made}) if tree.task.made else "",
         }
 
 

@@ -96,6 +96,7 @@ def task_to_dict(task: Task) -> dict[str, Any]:
         "split": task.split,
         "tags": dict(task.tags),
         **({} if task.tools is None else {"tools": tools_to_lists(task.tools)}),
+        **({"made": dict(task.made)} if task.made else {}),
     }
 
 
@@ -108,6 +109,7 @@ def task_from_dict(row: Mapping[str, Any]) -> Task:
         group=row["group"],
         split=row["split"],
         tools=tools_from_lists(row["tools"]) if "tools" in row else None,
+        made=row.get("made") or {},
     )
 
 

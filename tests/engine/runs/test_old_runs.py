@@ -73,7 +73,9 @@ def test_rows_are_what_they_were(old: Path, name: str, kind: str) -> None:
         "dpo" if kind == "corrected" else kind, Filters(corrected=kind == "corrected")
     )
     export([old / name], old / "rows.jsonl", settings)
-    assert (old / "rows.jsonl").read_text("utf-8") == before.read_text("utf-8")
+    # The column `made` is newer.
+    written = (old / "rows.jsonl").read_text("utf-8").replace('"made": "", ', "")
+    assert written == before.read_text("utf-8")
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -1,0 +1,7 @@
+"""The command group `engine make`: data made by a model or by rules."""
+
+from engine.cli.lazy import lazy_app
+
+COMMANDS: dict[str, tuple[str, str]] = {}
+
+make = lazy_app("make", "Make tasks, templates, thoughts and negatives.", COMMANDS)

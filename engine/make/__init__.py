@@ -1,0 +1,1 @@
+"""Making data: tasks, templates, thoughts and negatives, by a model or by rules."""
