@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from search.base import Search
 from search.episode import Episode
-from search.tree import ROOT
+from search.restarts import Restarts
+from search.tree import ROOT, Node
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,14 +21,19 @@ class React(Search):
     async def explore(self, episode: Episode) -> None:
         """Play the chains. One that cannot be paid to its end stays open in the tree."""
         for chain in range(self.width):
-            at = ROOT
-            while episode.affordable:
-                draws = await episode.ask(at, attempt=chain)
-                if not draws:
-                    break
-                node = await episode.take(at, draws[0], last=True)
-                if node.step.ended:
-                    break
-                at = node.id
+            await self._play(episode, chain)
             if episode.solved:
                 break
+
+    async def _play(self, episode: Episode, chain: int) -> None:
+        restarts, at = Restarts(episode), ROOT
+        while episode.affordable:
+            draws = await episode.ask(at, attempt=chain)
+            if not draws:
+                return
+            node: Node | None = await episode.take(at, draws[0], last=True)
+            while node is not None and node.step.ended:
+                node = await restarts.after(node, chain)
+            if node is None:
+                return
+            at = node.id
