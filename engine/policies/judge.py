@@ -15,6 +15,7 @@ from typing import TypeVar
 from engine.chat.base import ChatRequest
 from engine.chat.incomplete import asked_again, incomplete, may_differ
 from engine.policies.teacher import DIVERSITY, LESSONS, Teacher, describe_step, with_note
+from engine.templates.context import Context
 from environments.types import Step, Task
 from search.policy import Judgement
 
@@ -77,7 +78,8 @@ class ModelJudge:
     ) -> Judgement[T]:
         teacher = self.teacher
         world = teacher.world.of(task)
-        messages = with_note(teacher.template.render(world, task, path), question)
+        shown = teacher.template.render(world, task, path, Context(teacher.examples(task)))
+        messages = with_note(shown, question)
         tools = teacher.template.tools(world)
         sampling = self.sampling | ({"tool_choice": "none"} if tools else {})
         request = ChatRequest(teacher.name, messages, tools, sampling)

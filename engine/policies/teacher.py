@@ -6,9 +6,11 @@ from typing import Any, TypeVar
 
 from engine.chat.base import Chat, ChatReply, ChatRequest
 from engine.chat.incomplete import asked_again, described, incomplete, may_differ, noted
+from engine.policies.shots import NO_SHOTS, Shots, shows_secret
 from engine.templates.base import Message, Template, World
+from engine.templates.context import Context
 from environments.tools import Tool
-from environments.types import Action, Step
+from environments.types import Action, Step, Task, Trajectory
 from search.policy import BudgetSpent, PolicyError, Proposal, Request
 from search.tree import ROOT, Call
 from search.usage import Usage
@@ -34,6 +36,7 @@ class Teacher:
     Args:
         model: name for the requests, and of the policy.
         sampling: parameters of every request (temperature, max_tokens, seed, ...).
+        shots: examples that stand before every task.
     """
 
     def __init__(
@@ -43,7 +46,9 @@ class Teacher:
         world: World,
         model: str,
         sampling: Mapping[str, Any],
+        shots: Shots = NO_SHOTS,
     ) -> None:
+        self.shots, self._examples = shots, dict[str, tuple[Trajectory, ...]]()
         self.chat, self.template, self.world = chat, template, world
         self.name, self.sampling = model, dict(sampling)
         if template.stop:
@@ -56,7 +61,8 @@ class Teacher:
         complete is asked for again first.
         """
         world = self.world.of(request.task)
-        messages = self.template.render(world, request.task, request.path)
+        context = Context(self.examples(request.task), tuple(map(tuple, request.attempts)))
+        messages = self.template.render(world, request.task, request.path, context)
         if request.lessons:
             lines = [LESSONS, *(f"- {text}" for text in request.lessons)]
             messages = with_note(messages, "\n".join(lines))
@@ -70,6 +76,13 @@ class Teacher:
         drawn = await self._draw(asked, request)
         actions = tuple(_action(self.template, world.tools, one) for one in drawn.choices)
         return Proposal(actions, drawn.calls, tuple(drawn.logprobs))
+
+    def examples(self, task: Task) -> tuple[Trajectory, ...]:
+        """Return the examples that stand before `task` in every request."""
+        if task.id not in self._examples:
+            tools = self.world.of(task).tools
+            self._examples[task.id] = self.shots.of(task, tools, shows_secret(task))
+        return self._examples[task.id]
 
     async def _draw(self, asked: ChatRequest, request: Request) -> "_Drawn":
         """Ask, and ask again for what is not complete.
