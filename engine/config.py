@@ -15,7 +15,7 @@ from engine.policies.student_first import THRESHOLD
 from engine.templates import TemplateError
 from engine.templates import get as get_template
 from sandbox.check import resolved
-from search import SEARCHES, Dfsdt, Mcts, Search, TaskBudget
+from search import SEARCHES, Dfsdt, Mcts, React, Search, TaskBudget
 from treegraft.ranges import SEED, check_range, check_ranges
 from treegraft.urls import redact_url
 
@@ -142,7 +142,8 @@ class Config:
         for name, value in self.sampling.items():
             check_range(f"--sampling {name}", value, SAMPLING_RANGES.get(name, {}))
         demonstrated = self.teacher == DEMONSTRATION
-        if isinstance(self.search, Mcts) and self.search.reflections and demonstrated:
+        reflects = isinstance(self.search, Mcts | React) and self.search.reflections
+        if reflects and demonstrated:
             raise UsageError("--reflections needs a model; the demonstration teacher writes none")
         self._check_student()
         check_shots(self.shots, self.shots_from)

@@ -120,10 +120,12 @@ class Episode:
         count: int = 1,
         attempt: int = 0,
         attempts: tuple[int, ...] = (),
+        answer_only: bool = False,
     ) -> tuple[Draw, ...]:
         """Ask the policy what to do in state `at`; empty if no more can be paid.
 
-        `attempts` are the leaves of the attempts before a new one, which begins at ROOT.
+        `attempts` are the leaves of the attempts before a new one, which begins at ROOT; for the
+        others see `Request`.
         """
         seen = attempts or self.tree.attempts(at)
         request = Request(
@@ -135,6 +137,7 @@ class Episode:
             attempt,
             tuple(self.lessons),
             tuple(self.tree.path(leaf) for leaf in seen),
+            answer_only,
             lambda spent: not self.budget.exceeded(self._used + spent),
             self._again,
         )

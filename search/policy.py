@@ -75,6 +75,7 @@ class Request:
             other fields it identifies the request, so that a resumed search finds its reply.
         lessons: Reflections on failed paths.
         attempts: Failed paths before this one, at which the agent gave up to start anew.
+        answer_only: The action must be the answer: no other tool may be called.
         affords: Whether a further request can be paid after this much has been spent on this one.
         retries: How often replies that are not complete may be asked for again.
     """
@@ -87,6 +88,7 @@ class Request:
     attempt: int = 0
     lessons: Sequence[str] = ()
     attempts: Sequence[Sequence[Step]] = ()
+    answer_only: bool = False
     affords: Callable[[Usage], bool] = field(default=always, compare=False)
     retries: int = field(default=MAX_AGAIN, compare=False)
 

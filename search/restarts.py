@@ -27,18 +27,22 @@ class Restarts:
     episode: Episode
     attempts: list[int] = field(default_factory=list)
 
+    def follows(self, node: Node) -> bool:
+        """Return whether a new attempt may begin after `node`, if it can be paid."""
+        left = len(self.attempts) < self.episode.search.restarts
+        return left and bool(node.step.info.get("gave_up")) and not self.episode.solved
+
     async def after(self, node: Node, attempt: int | None = None) -> Node | None:
         """Start anew if the agent gave up at `node`; return the first node of the new attempt.
 
-        None if it did not, if enough tasks are solved, or if no more restarts are allowed or paid.
+        None if it did not, if enough paths are solved, or if no more restarts are allowed or paid.
 
         Args:
             node: The latest node.
             attempt: The number for `Request.attempt`; by default that of the restart, from 1.
         """
         episode = self.episode
-        spent = len(self.attempts) >= episode.search.restarts
-        if spent or not node.step.info.get("gave_up") or episode.solved or not episode.affordable:
+        if not self.follows(node) or not episode.affordable:
             return None
         self.attempts.append(node.id)
         number = len(self.attempts) if attempt is None else attempt

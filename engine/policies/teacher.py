@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from engine.chat.base import Chat, ChatReply, ChatRequest
 from engine.chat.incomplete import asked_again, described, incomplete, may_differ, noted
+from engine.policies.answer_only import ANSWER_NOW, answering, only_answer
 from engine.policies.shots import NO_SHOTS, Shots, shows_secret
 from engine.templates.base import Message, Template, World
 from engine.templates.context import Context
@@ -60,9 +61,13 @@ class Teacher:
         A reply that is not a call, or not complete, becomes a malformed action. One that is not
         complete is asked for again first.
         """
-        world = self.world.of(request.task)
-        context = Context(self.examples(request.task), tuple(map(tuple, request.attempts)))
-        messages = self.template.render(world, request.task, request.path, context)
+        task, now = request.task, request.answer_only
+        if now:
+            task = answering(task, self.world.of(task).tools)
+        world = self.world.of(task)
+        context = Context(self.examples(task), tuple(map(tuple, request.attempts)))
+        messages = self.template.render(world, task, request.path, context)
+        messages = with_note(messages, ANSWER_NOW) if now else messages
         if request.lessons:
             lines = [LESSONS, *(f"- {text}" for text in request.lessons)]
             messages = with_note(messages, "\n".join(lines))
@@ -74,7 +79,8 @@ class Teacher:
             request.attempt,
         )
         drawn = await self._draw(asked, request)
-        actions = tuple(_action(self.template, world.tools, one) for one in drawn.choices)
+        read = (_action(self.template, world.tools, one) for one in drawn.choices)
+        actions = tuple(only_answer(one, world.tools) if now else one for one in read)
         return Proposal(actions, drawn.calls, tuple(drawn.logprobs))
 
     def examples(self, task: Task) -> tuple[Trajectory, ...]:

@@ -132,21 +132,27 @@ async def play(
         "dfsdt": (Dfsdt, {"backtrack": 1 + seed % 3}),
         "rank": (Dfsdt, {"rank": True}),
         "react": (React, {}),
+        "reflexion": (React, {"reflections": 2}),
         "beam": (Beam, {"beam_size": 1 + seed % 2}),
         "best_first": (BestFirst, {}),
         "mcts": (Mcts, {}),
         "lats": (Mcts, {"value": "reward", "exploration": 0.5, "reflections": 2}),
     }[name]
-    if name != "react":
+    chains = search is React
+    if not chains:
         options["siblings"] = siblings
     everything = {"judge": mind, **vars(bounds), **options}
     tree = await search_with(search, world, world.tasks[0], policy or mind, **everything)
     return tree, world
 
 
+NAMES = ["dfsdt", "rank", "react", "reflexion", "beam", "best_first", "mcts", "lats"]
+CHAINS = ("react", "reflexion")
+
+
 @settings(deadline=None, max_examples=300)
 @given(
-    name=st.sampled_from(["dfsdt", "rank", "react", "beam", "best_first", "mcts", "lats"]),
+    name=st.sampled_from(NAMES),
     seed=st.integers(0, 10**6),
     siblings=st.sampled_from(["diverse", "sample"]),
     limits=st.builds(
@@ -178,7 +184,7 @@ async def test_properties(name, seed, siblings, limits):
     check_restarts(tree, limits, name)
     check_steps(tree, seed)
     assert not world.held
-    assert (name != "react" and limits.width > 1) or world.taken == 0
+    assert (name not in CHAINS and limits.width > 1) or world.taken == 0
 
 
 def check_children(tree: Tree, limits: Bounds, name: str) -> None:
@@ -188,7 +194,7 @@ def check_children(tree: Tree, limits: Bounds, name: str) -> None:
     for state in [ROOT, *(node.id for node in tree.nodes if not node.step.ended)]:
         keys = [child.step.action.key for child in tree.children(state) if not child.attempts]
         assert len(keys) <= limits.width
-        if name == "react":
+        if name in CHAINS:
             continue
         assert len(set(keys)) == len(keys)
         assert tree.stopped != "exhausted" or len(keys) == limits.width or state in tree.closed
@@ -198,7 +204,7 @@ def check_restarts(tree: Tree, limits: Bounds, name: str) -> None:
     """A restart is a child of the start state and saw attempts that gave up before it, no more
     often than allowed."""
     begun = [node for node in tree.nodes if node.attempts]
-    assert len(begun) <= limits.restarts * (limits.width if name == "react" else 1)
+    assert len(begun) <= limits.restarts * (limits.width if name in CHAINS else 1)
     for node in begun:
         assert node.parent == ROOT and len(node.attempts) <= SEEN
         assert list(node.attempts) == sorted(set(node.attempts)) and node.attempts[-1] < node.id
