@@ -134,7 +134,7 @@ class SqlEnv(ToolEnv):
         return Schema(self._remembered, task.details["database"])
 
     def prepared(self, tasks: Sequence[Task]) -> Sequence[Task]:
-        """Return `tasks` with schemas in their prompts, if that is where the agent reads them.
+        """See `ToolEnv.prepared`: the schema is in the prompts, if the agent reads it there.
 
         From now on a database that changes is refused. Tasks whose schema cannot be read are told
         and left out.
@@ -145,7 +145,8 @@ class SqlEnv(ToolEnv):
         faults, found = Faults(self.strict), []
         for task in tasks:
             try:
-                found.append(replace(task, prompt=f"{self._overview(task)}\n\n{task.prompt}"))
+                start = f"{self._overview(task)}\n\n"
+                found.append(replace(task, prompt=start + task.prompt.removeprefix(start)))
             except DatabaseUnreadable as error:
                 faults.add(f"task {task.id}", str(error))
         if not found and (first := faults.first()):
