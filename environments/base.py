@@ -89,6 +89,8 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         branching: how a state is saved and restored, in a few words, for `engine envs`.
         extra: the optional dependencies that this environment needs, as in
             `pip install 'treegraft[EXTRA]'`; "" if it needs none.
+        maker: what makes tasks of this world: the name of a `task_making.TaskMaker`, as
+            `module:Class`, or the class; "" if nothing does.
         task_source: reads tasks that are played in place of the data's (`task_files`); None for
             the data's own.
         task: the current task; None before the first `reset`.
@@ -104,6 +106,7 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
     strict: bool = False
     branching: str = "a value"
     extra: str = ""
+    maker: str | type = ""
     task_source: Callable[[], Sequence[Task]] | None = None
 
     def __init__(
