@@ -6,7 +6,6 @@ to write, and makes a task of it with `written`: there an answer becomes the sec
 world's own form.
 """
 
-from abc import ABC
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -54,7 +53,7 @@ class Scene:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
-class TaskMaker(ABC):
+class TaskMaker:
     """Makes tasks of one world.
 
     The tasks of the data that `env` was made with (its `tasks`, all of one split) say what new ones

@@ -88,6 +88,7 @@ class SqlEnv(ToolEnv):
 
     sandboxed = True
     branching = "nothing to save"
+    maker = "environments.sql.make.maker:SqlMaker"
     tools: tuple[Tool, ...] = (LIST_TABLES, DESCRIBE_TABLE, RUN_SQL, ANSWER, GIVE_UP)
     instructions = (
         "You answer a question about a SQLite database. Look at the tables first: list_tables, "
@@ -145,8 +146,7 @@ class SqlEnv(ToolEnv):
         faults, found = Faults(self.strict), []
         for task in tasks:
             try:
-                start = f"{self._overview(task)}\n\n"
-                found.append(replace(task, prompt=start + task.prompt.removeprefix(start)))
+                found.append(replace(task, prompt=self.with_schema(task, task.prompt)))
             except DatabaseUnreadable as error:
                 faults.add(f"task {task.id}", str(error))
         if not found and (first := faults.first()):
@@ -157,6 +157,15 @@ class SqlEnv(ToolEnv):
     def data_state(self) -> Mapping[str, str]:
         """See `ToolEnv.data_state`."""
         return states(self.tasks)
+
+    def with_schema(self, task: Task, prompt: str) -> str:
+        """Return `prompt` after the schema of the database of `task`, if the agent reads it there.
+
+        Raises:
+            DatabaseUnreadable: The database cannot be read.
+        """
+        start = f"{self._overview(task)}\n\n" if self._in_prompt else ""
+        return start + prompt.removeprefix(start)
 
     def _overview(self, task: Task) -> str:
         return self._schema(task).overview(self.observation_chars)
