@@ -143,10 +143,10 @@ def _lines(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         except (ValueError, RecursionError) as error:
             raise DataError(f"{place}: not JSON: {error}") from error
         if not _LINE.is_valid(line):
-            error = jsonschema.exceptions.best_match(_LINE.iter_errors(line))
-            assert error is not None
-            where = f"field {error.json_path[2:]!r}: " if error.path else ""
-            raise DataError(f"{place}: no task: {where}{error.message:.200}")
+            wrong = jsonschema.exceptions.best_match(_LINE.iter_errors(line))
+            assert wrong is not None
+            where = f"field {wrong.json_path[2:]!r}: " if wrong.path else ""
+            raise DataError(f"{place}: no task: {where}{wrong.message:.200}")
         yield place, line
 
 

@@ -1,5 +1,6 @@
 """The checks that every made task must pass; each rejection has one of `candidates.REASONS`."""
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -46,7 +47,7 @@ class Checks:
     def know(self, tasks: Iterable[Task]) -> None:
         """Take up tasks that later ones must differ from."""
         for task in tasks:
-            self._prompts.add(_plain(task.prompt))
+            self._prompts.add(_content(task))
             if self.most_alike is not None:
                 self._questions.append(self._words(task))
 
@@ -55,8 +56,8 @@ class Checks:
         return self._known(task) or self._leaked(task) or self._played(task)
 
     def _known(self, task: Task) -> Doubt | None:
-        if _plain(task.prompt) in self._prompts:
-            return Doubt("duplicate", "another task has this prompt")
+        if _content(task) in self._prompts:
+            return Doubt("duplicate", "another task has this prompt, of the same files")
         if self.most_alike is None:
             return None
         own = self._words(task)
@@ -97,8 +98,9 @@ class Checks:
         return None
 
 
-def _plain(prompt: str) -> str:
-    return " ".join(prompt.casefold().split())
+def _content(task: Task) -> str:
+    """Return what makes a task another one: its words, and what it is about."""
+    return json.dumps([task.prompt.casefold().split(), dict(task.details)], default=repr)
 
 
 def _holds(question: str, answer: str) -> bool:

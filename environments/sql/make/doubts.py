@@ -49,7 +49,7 @@ def _without_conditions(tree: exp.Select) -> Iterator[tuple[str, str]]:
         yield condition.sql("sqlite"), other.sql("sqlite")
 
 
-def _keeps_out_null(condition: exp.Expression) -> bool:
+def _keeps_out_null(condition: object) -> bool:
     return isinstance(condition, exp.Not) and isinstance(condition.this, exp.Is)
 
 

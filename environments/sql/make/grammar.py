@@ -67,7 +67,7 @@ Pair = tuple[str, str]
 
 def _count(facts: Facts, table: str, random: Random) -> Pair | None:
     rows = _rows(facts, table, random, 1, 2)
-    return rows and (f"How many {rows.words} are there?", rows.query("COUNT(*)"))
+    return (f"How many {rows.words} are there?", rows.query("COUNT(*)")) if rows else None
 
 
 def _listing(facts: Facts, table: str, random: Random) -> Pair | None:
