@@ -1,6 +1,7 @@
 """Makes questions over the graph; see `environments.task_making`."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
 from random import Random
 from typing import Any
@@ -20,9 +21,9 @@ from environments.kg.tasks import program_of, task_of
 from environments.task_making import AMBIGUOUS, Doubt, NotATask, Scene, TaskMaker, text_field
 from environments.types import Task
 
-ROUND = 40
+ROUND = 8
 """Questions of each kind that are drawn first; then twice as many, and so on."""
-ROUNDS = 4
+ROUNDS = 6
 SPLITS = ("train", "test")
 SHOWN = 25
 """Triples that a scene shows."""
@@ -56,8 +57,6 @@ class KgMaker(TaskMaker):
                     yield self._task(question)
 
     def _task(self, question: Question) -> Task:
-        from dataclasses import replace
-
         task = task_of(question)
         return task if self._split in SPLITS else replace(task, split=self._split)
 
