@@ -30,6 +30,7 @@ TRAINED = "--model={tiny} --dataset={rows}"
 FLAGS: dict[str, tuple[str, str]] = {
     "engine explore --output": (FOLDER, "--env=bird --tasks=bird-train-0 --output={bad}"),
     "engine explore --data": (DATA, f"{BIRD} --data={{bad}}"),
+    "engine explore --task-file": (IN, f"{BIRD} --task-file={{bad}}"),
     "engine explore --template": (IN, f"{BIRD} --template={{bad}}"),
     "engine explore --student-template": (
         IN,
@@ -60,8 +61,11 @@ FLAGS: dict[str, tuple[str, str]] = {
     "engine audit --held-out": (IN, "{rows} --held-out={bad}"),
     "engine export --shots-from": (IN, "{run} --output={out} --shots=1 --shots-from={bad}"),
     "engine validate --data": (DATA, "--env=bird --limit=1 --data={bad} --quarantine={out}"),
+    "engine validate --task-file": (IN, "--env=bird --task-file={bad} --quarantine={out}"),
     "engine validate --quarantine": (OUT, "--env=bird --limit=1 --quarantine={bad}"),
     "engine bench-env --data": (DATA, "--env=bird --data={bad}"),
+    "engine bench-env --task-file": (IN, "--env=bird --task-file={bad}"),
+    "engine serve-env --task-file": (IN, "bird --task-file={bad}"),
     "engine serve-env --data": (DATA, "bird --data={bad}"),
     "engine new-env --folder": (FOLDER, "cavern --folder={bad}"),
     "engine cache list --journal": (RUN, "--journal={bad}"),
@@ -71,6 +75,7 @@ FLAGS: dict[str, tuple[str, str]] = {
     "trainer data FILES": (IN, "{bad}"),
     "trainer mask --dataset": (IN, "--model={tiny} --dataset={bad}"),
     "trainer eval --data": (DATA, f"{SERVED} --data={{bad}}"),
+    "trainer eval --task-file": (IN, f"{SERVED} --task-file={{bad}}"),
     "trainer eval --tasks": (IN, f"{SERVED} --tasks=@{{bad}}"),
     "trainer eval --quarantine": (IN, f"{SERVED} --quarantine={{bad}}"),
     "trainer eval --format-only": (
