@@ -3,21 +3,27 @@
 from collections.abc import Sequence
 
 from engine.templates.base import Message, Template, World
+from engine.templates.context import NOTHING, Context
 from environments.types import Step, Task
 
 
 def model_calls(
-    template: Template, world: World, task: Task, path: Sequence[Step]
+    template: Template,
+    world: World,
+    task: Task,
+    path: Sequence[Step],
+    context: Context = NOTHING,
 ) -> list[list[Message]]:
     """Return the model calls that made the last step of `path`; each ends with the reply.
 
     They are two for an answer in a template with two phases, and one for any other step.
     """
     before = path[:-1]
-    whole, start = template.render(world, task, path), len(template.render(world, task, before))
+    whole = template.render(world, task, path, context)
+    start = len(template.render(world, task, before, context))
     replies = [message for message in whole[start:] if message["role"] == "assistant"]
-    requests = [template.request(world, task, before)]
+    requests = [template.request(world, task, before, context)]
     if len(replies) > 1:
         first = template.parse(replies[0], world.of(task).tools)
-        requests.append(template.conclusion(world, task, before, first))
+        requests.append(template.conclusion(world, task, before, first, context))
     return [[*asked, reply] for asked, reply in zip(requests, replies, strict=True)]

@@ -15,6 +15,7 @@ from math import exp, log
 from typing import Any
 
 from engine.templates.base import Message, Template, World
+from engine.templates.context import NOTHING, Context
 from environments.tools import Tool
 from environments.types import Action, Step, Task
 
@@ -60,19 +61,28 @@ class Nearest:
         """See `Template.stop`."""
         return self.template.stop
 
-    def render(self, world: World, task: Task, path: Sequence[Step]) -> list[Message]:
+    def render(
+        self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING
+    ) -> list[Message]:
         """See `Template.render`."""
-        return self.template.render(world, task, path)
+        return self.template.render(world, task, path, context)
 
-    def request(self, world: World, task: Task, path: Sequence[Step]) -> list[Message]:
+    def request(
+        self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING
+    ) -> list[Message]:
         """See `Template.request`."""
-        return self.template.request(world, task, path)
+        return self.template.request(world, task, path, context)
 
     def conclusion(
-        self, world: World, task: Task, path: Sequence[Step], action: Action
+        self,
+        world: World,
+        task: Task,
+        path: Sequence[Step],
+        action: Action,
+        context: Context = NOTHING,
     ) -> list[Message]:
         """See `Template.conclusion`."""
-        return self.template.conclusion(world, task, path, action)
+        return self.template.conclusion(world, task, path, action, context)
 
     def concluded(self, action: Action, message: Message, tools: Sequence[Tool] = ()) -> Action:
         """See `Template.concluded`."""

@@ -5,12 +5,14 @@ observation is a user message, which every chat template supports. A malformed r
 the model wrote it, an empty one as a placeholder.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from engine.templates import answers, phases
 from engine.templates.base import Message, World
+from engine.templates.context import NOTHING, Context, as_text, opening
 from engine.templates.dialects import Dialect
 from engine.templates.parts import Memory, Parts
 from engine.templates.reading.reader import malformed, spoken
@@ -49,34 +51,46 @@ class Text:
     conclude: Parts | None = None
     stop: tuple[str, ...] = ()
 
-    def render(self, world: World, task: Task, path: Sequence[Step]) -> list[Message]:
+    def render(
+        self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING
+    ) -> list[Message]:
         """See `Template.render`."""
         values = self._values(world, task)
+        turn = partial(self._turn, world, task)
         messages = [
             _message("system", self.parts.system(values)),
-            _message("user", self.parts.user(values)),
+            *opening(context, task, self._asked(values), turn),
         ]
         for step in path:
-            messages += self._turn(world, task, step)
+            messages += turn(step)
         return messages
 
-    def request(self, world: World, task: Task, path: Sequence[Step]) -> list[Message]:
+    def request(
+        self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING
+    ) -> list[Message]:
         """See `Template.request`."""
         if self.memory == "chat":
-            return self.render(world, task, path)
-        return [_message("user", self.parts.prompt(self._values(world, task, path)))]
+            return self.render(world, task, path, context)
+        return [_message("user", self.parts.prompt(self._values(world, task, path, context)))]
 
     def conclusion(
-        self, world: World, task: Task, path: Sequence[Step], action: Action
+        self,
+        world: World,
+        task: Task,
+        path: Sequence[Step],
+        action: Action,
+        context: Context = NOTHING,
     ) -> list[Message]:
         """See `Template.conclusion`."""
         tools = world.of(task).tools
         if self.conclude is None or not phases.completes(action, tools):
             return []
         if self.memory == "prompt":
-            return [_message("user", self.conclude.prompt(self._values(world, task, path)))]
+            values = self._values(world, task, path, context)
+            return [_message("user", self.conclude.prompt(values))]
         completed = _message("assistant", self.write(phases.completed(action), tools))
-        return [*self.render(world, task, path), completed, self._ask_for_words(world, task)]
+        asked = self._ask_for_words(world, task)
+        return [*self.render(world, task, path, context), completed, asked]
 
     def concluded(self, action: Action, message: Message, tools: Sequence[Tool] = ()) -> Action:
         """See `Template.concluded`."""
@@ -99,20 +113,27 @@ class Text:
         two = self.conclude is not None and answers.answering(tools) is not None
         return (*tools, phases.TASK_COMPLETE) if two else tools
 
-    def _turn(self, world: World, task: Task, step: Step) -> Iterator[Message]:
-        """Yield the messages of a step: the replies, and what follows each of them."""
+    def _turn(self, world: World, task: Task, step: Step, _: str = "") -> list[Message]:
+        """Return the messages of a step: the replies, and what follows each of them."""
         action, tools = step.action, world.of(task).tools
         said = phases.written(action, tools) if self.conclude else ""
         if said:
-            yield _message("assistant", self.write(phases.completed(action), tools))
-            yield self._ask_for_words(world, task)
-            yield _message("assistant", said)
+            replies = [
+                _message("assistant", self.write(phases.completed(action), tools)),
+                self._ask_for_words(world, task),
+                _message("assistant", said),
+            ]
         else:
             written = self.write(action, tools) if action.tool else spoken(action)
-            yield _message("assistant", written)
+            replies = [_message("assistant", written)]
         # What answers a `say` is a user's message, and no tool's result.
         to_user = action.tool == SAY.name and any(map(is_say, tools))
-        yield _message("user", step.observation if to_user else self.observed(step.observation))
+        answer = step.observation if to_user else self.observed(step.observation)
+        return [*replies, _message("user", answer)]
+
+    def _asked(self, values: Mapping[str, Any]) -> Callable[[str], str]:
+        """Return the function from a task's prompt to the user's message of a growing chat."""
+        return lambda prompt: self.parts.user({**values, "prompt": prompt})
 
     def _ask_for_words(self, world: World, task: Task) -> Message:
         assert self.conclude is not None
@@ -120,22 +141,26 @@ class Text:
         asked = (self.conclude.instruction(values), self.conclude.format(values))
         return _message("user", "\n\n".join(filter(str.strip, asked)))
 
-    def _values(self, world: World, task: Task, path: Sequence[Step] = ()) -> dict[str, Any]:
+    def _values(
+        self, world: World, task: Task, path: Sequence[Step] = (), context: Context = NOTHING
+    ) -> dict[str, Any]:
         """Return what the parts may show; see `parts.VALUES`."""
         tools = world.of(task).tools
-        shown = self.offered(tools)
-        turns = (message["content"] for step in path for message in self._turn(world, task, step))
-        return {
+        shown, turn = self.offered(tools), partial(self._turn, world, task)
+        values = {
             "instructions": world.instructions,
             "tools": self.dialect(shown),
             "tool_names": ", ".join(tool.name for tool in shown),
             "answer": answers.described(tools),
             "prompt": task.prompt,
             "tasks": [_completed(number, step) for number, step in enumerate(path, 1)],
-            "history": "\n".join(turns),
+            "history": "\n".join(m["content"] for step in path for m in turn(step)),
             "knowledge": "",
             "now": task.tags.get(NOW, ""),
         }
+        if context != NOTHING:
+            values["knowledge"] = as_text(opening(context, task, self._asked(values), turn))
+        return values
 
 
 def _message(role: str, content: str) -> Message:
