@@ -57,8 +57,8 @@ class Template(Protocol):
         The tools are those of `world.of(task)`. The `context` stands before the path, in the
         template's own form (`context.opening`); a longer path only adds messages at the end.
 
-                `parse` of an assistant message rendered here returns the step's action, for the same tools.
-                In a template with two phases, an answer is two such messages: see `conclusion`.
+        `parse` of an assistant message rendered here returns the step's action, for the same tools.
+        In a template with two phases, an answer is two such messages: see `conclusion`.
         """
 
     def request(

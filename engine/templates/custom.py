@@ -279,7 +279,11 @@ def _reader(parser: "_ByPattern | _ByJson") -> Reader:
             mended = call is not None and read_arguments(call.given, None)[1]
         except Unreadable:
             return None
-        return None if call is None or mended or not is_plain(call.thought) else call
+        if call is None or mended:
+            return None
+        # A thought in JSON stands for itself.
+        inside = isinstance(parser, _ByJson) and reply.startswith("{")
+        return call if inside or is_plain(call.thought) else None
 
     lost = "no call was found in the form that was asked for"
     return Reader(exact, (parser.find, *ANYWHERE), parser.find, lambda _: lost)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from engine.templates.base import Message, Template, World
 from engine.templates.context import NOTHING, Context
-from environments.types import Step, Task
+from environments.types import Action, Step, Task
 
 
 def model_calls(
@@ -27,3 +27,17 @@ def model_calls(
         first = template.parse(replies[0], world.of(task).tools)
         requests.append(template.conclusion(world, task, before, first, context))
     return [[*asked, reply] for asked, reply in zip(requests, replies, strict=True)]
+
+
+def actions_in(template: Template, world: World, replies: Sequence[Message]) -> list[Action]:
+    """Return the actions that `replies`, in their order, are, for the tools of `world`.
+
+    The two replies of an answer in a template with two phases are one action.
+    """
+    tools, found, left = world.tools, list[Action](), list(replies)
+    while left:
+        action = template.parse(left.pop(0), tools)
+        if left and template.conclusion(world, Task("", ""), (), action):
+            action = template.concluded(action, left.pop(0), tools)
+        found.append(action)
+    return found
