@@ -8,10 +8,13 @@ written after the last observation.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Self
 
+from engine.export.mixing import PLAIN, Before, Mixing, method_of
 from engine.export.pairs import Pair, PairKind
+from engine.policies.shots import Shows
 from engine.runs.codec import dumps
 from engine.templates import get as get_template
 from engine.templates import phases
@@ -38,6 +41,8 @@ class RowBuilder:
             with an error: the student reads them but is not trained on them (AgentRefine, Fu et
             al. 2025, arXiv:2501.01702, "refinement tuning"). Replies that are not complete have
             weight 0 in every row.
+        mixing: what stands before each path, and the form that a row is written in.
+        shows: whether a text holds the secret of the task whose rows are built.
     """
 
     run: str
@@ -45,6 +50,8 @@ class RowBuilder:
     world: World
     templates: tuple[Template, ...]
     mask_errors: bool = False
+    mixing: Mixing = PLAIN
+    shows: Shows = field(default=lambda _: False)
 
     @classmethod
     def for_run(
@@ -80,23 +87,22 @@ class RowBuilder:
 
         Calls that are not to be trained have none.
         """
-        template, path = self._template(tree, leaf), tree.path(leaf.id)
+        template, before = self._template(tree, leaf), self._before(tree, leaf)
+        path = before.written(tree.path(leaf.id))
         world, number = self.world.of(tree.task), 0
         for end, step in enumerate(path, 1):
-            calls = model_calls(template, world, tree.task, path[:end])
+            calls = model_calls(template, world, tree.task, path[:end], before.context)
             actions = _written(template, (step,), world.tools)
             for call, action in zip(calls, actions, strict=True):
                 number += 1
                 if self._is_untrained(step):
                     continue
-                shown = map(_untrained, call[:-1])
+                messages = [*map(_untrained, call[:-1]), call[-1]]
+                _mark_thoughts(messages, template, (action,), world.tools)
                 yield {
-                    **self._origin(tree, leaf, number),
+                    **self._origin(tree, leaf, before, number),
                     "reward": leaf.step.reward,
-                    "messages": [
-                        *shown,
-                        *_mark_thoughts(call[-1:], template, (action,), world.tools),
-                    ],
+                    "messages": messages,
                     "tools": template.tools(world),
                 }
 
@@ -106,9 +112,11 @@ class RowBuilder:
         If both actions are answers in words, the words are the halves.
         """
         template, world = self._template(tree, pair.chosen_leaf), self.world.of(tree.task)
-        before = tree.path(pair.chosen.parent)
+        shown, before = self._before(tree, pair.chosen_leaf), tree.path(pair.chosen.parent)
         kept, lost = (
-            model_calls(template, world, tree.task, [*before, node.step])
+            model_calls(
+                template, world, tree.task, shown.written([*before, node.step]), shown.context
+            )
             for node in (pair.chosen, pair.rejected)
         )
         place = min(len(kept), len(lost)) - 1
@@ -122,13 +130,13 @@ class RowBuilder:
 
     def sft_row(self, tree: Tree, leaf: Node) -> Row:
         """Return the row of the path to `leaf`: origin, reward, messages, tools."""
-        template, path = self._template(tree, leaf), tree.path(leaf.id)
-        world = self.world.of(tree.task)
+        template, before = self._template(tree, leaf), self._before(tree, leaf)
+        path, world = before.written(tree.path(leaf.id)), self.world.of(tree.task)
+        messages = self._messages(template, tree, path, before)
         actions = list(_written(template, path, world.tools))
-        messages = self._messages(template, tree, path)
-        messages = _mark_thoughts(messages, template, actions, world.tools)
+        _mark_thoughts(messages, template, actions, world.tools)
         return {
-            **self._origin(tree, leaf),
+            **self._origin(tree, leaf, before),
             "reward": leaf.step.reward,
             "messages": _to_last_reply(messages),
             "tools": template.tools(world),
@@ -137,8 +145,9 @@ class RowBuilder:
     def dpo_row(self, tree: Tree, pair: Pair, kind: PairKind) -> Row:
         """Return the row of `pair`: origin, prompt, chosen, rejected, tools, rewards."""
         template = self._template(tree, pair.chosen_leaf)
+        shown = self._before(tree, pair.chosen_leaf)
         before = tree.path(pair.chosen.parent)
-        prompt = self._messages(template, tree, before)
+        prompt = self._messages(template, tree, shown.written(before), shown)
         chosen, rejected = (
             (pair.chosen, pair.rejected)
             if kind == "step"
@@ -146,10 +155,14 @@ class RowBuilder:
         )
         start, depth = len(prompt), len(before)
         # The rejected action may have a parent of its own: the same state, with other thoughts.
-        halves = ([*before, *tree.path(end.id)[depth:]] for end in (chosen, rejected))
-        kept, lost = (_to_last_reply(self._messages(template, tree, half)) for half in halves)
+        halves = (
+            shown.written([*before, *tree.path(end.id)[depth:]]) for end in (chosen, rejected)
+        )
+        kept, lost = (
+            _to_last_reply(self._messages(template, tree, half, shown)) for half in halves
+        )
         return {
-            **self._origin(tree, pair.chosen_leaf),
+            **self._origin(tree, pair.chosen_leaf, shown),
             "prompt": prompt,
             "chosen": kept[start:],
             "rejected": lost[start:],
@@ -166,13 +179,20 @@ class RowBuilder:
         digest = hashlib.sha256(json.dumps(path).encode()).digest()
         return self.templates[int.from_bytes(digest[:8]) % len(self.templates)]
 
-    def _messages(self, template: Template, tree: Tree, path: Sequence[Step]) -> list[Message]:
+    def _before(self, tree: Tree, leaf: Node) -> Before:
+        """Return the form of rows of the path to `leaf`, and what stands before it."""
+        return self.mixing.before(tree, leaf, self.world.of(tree.task).tools, self.shows)
+
+    def _messages(
+        self, template: Template, tree: Tree, path: Sequence[Step], before: Before
+    ) -> list[Message]:
         """Return the conversation of `path`, with weight 0 on what is not to be trained."""
-        messages = template.render(self.world, tree.task, path)
+        render = partial(template.render, self.world, tree.task)
+        messages = before.mark(render(path, before.context), partial(render, ()))
         if not any(map(self._is_untrained, path)):
             return messages
         # Templates only append, so a step's messages are those that it adds.
-        ends = [len(template.render(self.world, tree.task, path[:n])) for n in range(len(path))]
+        ends = [len(render(path[:n], before.context)) for n in range(len(path))]
         for step, begin, end in zip(path, ends, [*ends[1:], len(messages)], strict=True):
             if self._is_untrained(step):
                 messages[begin:end] = map(_untrained, messages[begin:end])
@@ -181,7 +201,7 @@ class RowBuilder:
     def _is_untrained(self, step: Step) -> bool:
         return bool(step.incomplete or (self.mask_errors and step.info.get("error")))
 
-    def _origin(self, tree: Tree, leaf: Node, call: int = 0) -> Row:
+    def _origin(self, tree: Tree, leaf: Node, before: Before, call: int = 0) -> Row:
         return {
             "id": f"{self.run}/{tree.task.id}/{leaf.id}" + (f"#{call}" if call else ""),
             "call": call,
@@ -191,6 +211,8 @@ class RowBuilder:
             "group": tree.task.group,
             # Text, so that all rows have the same columns: `datasets` refuses others.
             "made": dumps({"task": tree.task.made}) if tree.task.made else "",
+            "form": before.form,
+            "method": method_of(tree, leaf),
         }
 
 
@@ -207,27 +229,25 @@ def _to_last_reply(messages: list[Message]) -> list[Message]:
 
 def _mark_thoughts(
     messages: list[Message], template: Template, actions: Sequence[Action], tools: Sequence[Tool]
-) -> list[Message]:
-    """Return `messages` with the place of each thought, if `template` is a user's own.
+) -> None:
+    """Mark the places of thoughts in the last `messages`, if `template` is a user's own.
 
     `"thought_span": [start, end]` counts characters of the content. The trainer knows the thoughts
     of built-in templates by their form.
 
     Args:
-        messages: of a path.
+        messages: of a row.
         template: which wrote them.
-        actions: those that the assistant's messages are; see `_written`.
+        actions: those that the path's replies are; see `_written`.
         tools: the task's.
     """
     if not isinstance(template, Text) or is_builtin(template):
-        return messages
-    left = iter(actions)
-    return [
-        {**message, **_thought_span(message["content"], template, next(left), tools)}
-        if message["role"] == "assistant"
-        else message
-        for message in messages
-    ]
+        return
+    said = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
+    # Those of the path are the last: what stands before it is not trained.
+    for number, action in zip(reversed(said), reversed(actions), strict=False):
+        span = _thought_span(messages[number]["content"], template, action, tools)
+        messages[number] = {**messages[number], **span}
 
 
 def _written(template: Template, path: Sequence[Step], tools: Sequence[Tool]) -> Iterator[Action]:
