@@ -48,7 +48,8 @@ def read_answer(text: str, tools: Sequence[Tool]) -> Action | None:
 
 def written_answer(action: Action, tools: Sequence[Tool]) -> str:
     """Return the text that `read_answer` reads as `action`; "" if there is none."""
-    if answering(tools) is None:
+    tool = answering(tools)
+    if tool is None or action.tool != tool.name:
         return ""
     texts = [value for value in action.arguments.values() if isinstance(value, str)]
     return next((text for text in texts if _same(read_answer(text, tools), action)), "")
