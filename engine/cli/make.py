@@ -2,6 +2,8 @@
 
 from engine.cli.lazy import lazy_app
 
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS = {
+    "templates": ("engine.cli.make_templates:templates", "Make prompt templates."),
+}
 
 make = lazy_app("make", "Make tasks, templates, thoughts and negatives.", COMMANDS)
