@@ -18,7 +18,7 @@ from treegraft import text_files
 IN, OUT, RUN, FOLDER, DATA = "file to read", "file to write", "run", "folder to write", "task data"
 SETTINGS = '[tasks]\nenv = "bird"\n[student]\nmodel = "smollm2"\n'
 
-TEXTS = {"data", "tasks", "template", "student_template", "deepspeed"}
+TEXTS = {"data", "tasks", "template", "student_template", "deepspeed", "shots_from"}
 """Flags whose text may name a file."""
 
 BIRD = "--env=bird --output={out}"
@@ -38,6 +38,7 @@ FLAGS: dict[str, tuple[str, str]] = {
         f"{BIRD} --student=m@http://127.0.0.1:9/v1 --student-template={{bad}}",
     ),
     "engine explore --tasks": (IN, f"{BIRD} --tasks=@{{bad}}"),
+    "engine explore --shots-from": (IN, f"{ASKED} --shots=1 --shots-from={{bad}}"),
     "engine explore --quarantine": (IN, f"{BIRD} --quarantine={{bad}}"),
     "engine explore --journal": (OUT, f"{ASKED} --journal={{bad}}"),
     "engine explore --prices": (IN, f"{ASKED} --prices={{bad}}"),
@@ -58,6 +59,13 @@ FLAGS: dict[str, tuple[str, str]] = {
     "engine make tasks --output": (OUT, "--env=kg --n=1 --output={bad}"),
     "engine make tasks --journal": (OUT, f"{MADE} --journal={{bad}}"),
     "engine make tasks --prices": (IN, f"{MADE} --prices={{bad}}"),
+    "engine audit SOURCES": (IN, "{bad}"),
+    "engine audit --output": (OUT, "{rows} --output={bad}"),
+    "engine audit --card": (OUT, "{rows} --card={bad}"),
+    "engine audit --sheet": (OUT, "{rows} --sheet={bad}"),
+    "engine audit --labels": (IN, "{rows} --labels={bad}"),
+    "engine audit --held-out": (IN, "{rows} --held-out={bad}"),
+    "engine export --shots-from": (IN, "{run} --output={out} --shots=1 --shots-from={bad}"),
     "engine validate --data": (DATA, "--env=bird --limit=1 --data={bad} --quarantine={out}"),
     "engine validate --task-file": (IN, "--env=bird --task-file={bad} --quarantine={out}"),
     "engine validate --quarantine": (OUT, "--env=bird --limit=1 --quarantine={bad}"),
@@ -80,6 +88,7 @@ FLAGS: dict[str, tuple[str, str]] = {
         IN,
         "--model=m --base-url=http://127.0.0.1:9/v1 --format-only={bad}",
     ),
+    "trainer eval --shots-from": (IN, f"{SERVED} --shots=1 --shots-from={{bad}}"),
     "trainer eval --template": (IN, f"{SERVED} --template={{bad}}"),
     "trainer eval --reference": (IN, f"{SERVED} --reference={{bad}}"),
     "trainer eval --general-data": (IN, f"{EVAL} --general-data={{bad}}"),
