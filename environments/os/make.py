@@ -79,7 +79,9 @@ class OsMaker(TaskMaker):
         hidden, steps = unsealed(task), task.secret.get("solution")
         if not steps or not task.details.get("files"):
             return None
-        shown = {name: hidden[name] for name in ("answer", "checks") if name in hidden}
+        shown: dict[str, Any] = {
+            name: hidden[name] for name in ("answer", "checks") if name in hidden
+        }
         commands = [{"thought": step["thought"], "command": step["command"]} for step in steps]
         files = task.details["files"]
         return {"prompt": task.prompt, "files": files, **shown, "solution": commands}
