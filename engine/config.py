@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from hashlib import sha256
 from math import isinf
+from pathlib import Path
 from typing import Any
 
 from engine.chat.address import APIS
@@ -17,6 +19,7 @@ from engine.templates import get as get_template
 from sandbox.check import resolved
 from search import SEARCHES, Dfsdt, Mcts, React, Search, TaskBudget
 from treegraft.ranges import SEED, check_range, check_ranges
+from treegraft.text_files import read_bytes
 from treegraft.urls import redact_url
 
 NOT_SAMPLING = frozenset({"model", "messages", "tools", "n", "stop", "stream", "logprobs"})
@@ -65,6 +68,7 @@ class Config:
         data: Folder or file of the task data.
         split: Which split: train, dev, test.
         env_args: The environment's own options, by name.
+        task_file: A file of tasks to play in place of the data's, as `engine make tasks` writes it.
         teacher: A model's name; `demonstration` needs no model and no key.
         base_url: The endpoint.
         api: What it speaks: chat, or responses (OpenAI's Responses API).
@@ -100,6 +104,7 @@ class Config:
     )
     split: str | None = field(default=None, metadata={"panel": TASKS, "default": "all"})
     env_args: Mapping[str, Any] = field(default_factory=dict, metadata={"hidden": True})
+    task_file: Path | None = field(default=None, metadata={"panel": TASKS})
     teacher: str = field(default=DEMONSTRATION, metadata={"panel": TEACHER})
     base_url: str = field(
         default="",
@@ -165,7 +170,8 @@ class Config:
     @property
     def env_options(self) -> dict[str, Any]:
         """Arguments of `environments.make`."""
-        return {"data": self.data, "split": self.split, "sandbox": self.sandbox, **self.env_args}
+        chosen = {"data": self.data, "split": self.split, "sandbox": self.sandbox}
+        return {**chosen, "task_file": self.task_file, **self.env_args}
 
     @property
     def student_parameters(self) -> dict[str, Any]:
@@ -192,6 +198,7 @@ class Config:
         kept |= {f"task_budget_{name}": value for name, value in asdict(budget).items()}
         kept["env_args"] = {k: without_password(v) for k, v in self.env_args.items()}
         kept["sampling"] = dict(self.sampling)
+        kept["task_file"] = _name_and_hash(Path(self.task_file)) if self.task_file else ""
         kept["student"] = self.student_endpoint.public if self.student_endpoint else ""
         kept["base_url"] = without_password(self.base_url)
         if isinf(self.student_threshold):  # JSON has no infinity
@@ -274,6 +281,11 @@ def without_password(value: Any) -> Any:
     if isinstance(value, str) and "://" in value:
         return redact_url(value)
     return value
+
+
+def _name_and_hash(file: Path) -> str:
+    """Return what tells whether `file` is still the same, wherever it lies."""
+    return f"{file.name} {sha256(read_bytes(file)).hexdigest()[:16]}"
 
 
 def _flag(name: str) -> str:

@@ -107,8 +107,9 @@ class DemonstrationPolicy:
 
 
 def require_solutions(world: Demonstrable) -> None:
-    """Raise `NoSolution` if the class of `world` does not define `solution`."""
-    if type(world).solution is Demonstrable.solution:
+    """Raise `NoSolution` if neither `world` nor a task file may know how its tasks are solved."""
+    from_file = getattr(world, "task_source", None) is not None
+    if type(world).solution is Demonstrable.solution and not from_file:
         raise NoSolution(
             f"--teacher {NAME} plays solutions, and {type(world).__name__} defines none: "
             "name a model with --teacher, or define solution(task)"

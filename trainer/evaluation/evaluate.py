@@ -143,6 +143,7 @@ def _config(options: EvalOptions) -> Config:
         split=options.split,
         sandbox=options.sandbox,
         env_args=options.env_args,
+        task_file=options.task_file,
         teacher=options.model,
         base_url=options.base_url,
         api=options.api,

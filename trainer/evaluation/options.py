@@ -27,6 +27,7 @@ class EvalOptions:
         data: Folder, or file, of the task data.
         split: Which split: train, dev, test.
         env_args: The environment's own options, by name.
+        task_file: A file of tasks to play in place of the data's, as `engine make tasks` writes it.
         tasks: Task ids, comma-separated; or @FILE with one id per line.
         limit: Maximum number of tasks.
         quarantine: File of tasks to leave out, as `engine validate` writes it.
@@ -69,6 +70,7 @@ class EvalOptions:
     data: str | None = field(default=None, metadata={"default": "the bundled tasks"})
     split: str | None = None
     env_args: Mapping[str, Any] = field(default_factory=dict, metadata={"hidden": True})
+    task_file: Path | None = None
     tasks: str = ""
     limit: int | None = field(default=None, metadata={"min": 1})
     quarantine: Path | None = field(
