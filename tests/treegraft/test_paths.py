@@ -192,6 +192,7 @@ REFUSED: dict[str, list[Maker]] = {
     FOLDER: [*ALWAYS, empty, binary, pipe, endless_or_full],
 }
 ALLOWED = {
+    ("engine make templates --queries", truncated),  # any lines of text are queries
     ("trainer eval --scores", empty),  # a sheet without scores
     *((f"engine cache {name} --journal", empty) for name in ("list", "prune")),
     *((f"trainer {name} --config", empty) for name in ("sft", "dpo", "kto")),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.config import Config, config_of, current_names
+from engine.config import Config
 from engine.errors import UsageError
 from engine.executors.base import close_env, make_env, tasks_of
 from engine.make.asker import RULES, Asker, AskerSettings, open_asker
@@ -96,10 +96,11 @@ def _pruned(tree: Tree, without: Mapping[int, tuple[int, ...]]) -> Iterator[Prun
 
 
 def _config(stored: Mapping[str, Any], task_file: Path | None) -> Config:
-    """Return what a run was explored with."""
+    """Return the world that a run was explored in."""
     if (named := stored.get("task_file")) and task_file is None:
         raise UsageError(f"the run played the tasks of a file ({named}): name it with --task-file")
-    return config_of(current_names(stored) | {"task_file": task_file})
+    played = ("env", "data", "split", "env_args", "sandbox")
+    return Config(**{name: stored[name] for name in played if name in stored}, task_file=task_file)
 
 
 def _task(tree: Tree, whole: dict[str, Task], config: Config) -> Task:
