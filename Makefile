@@ -6,7 +6,8 @@ STAMP := .venv/installed
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -q
 SANDBOXES := tests/attacks tests/sandbox
-# OpenEnv needs mcp 1, and the tests of the world mcp need mcp 2: an environment of its own.
+# OpenEnv and verifiers need mcp 1, and the world mcp needs mcp 2: an environment of their own.
+VERIFIERS := tests/engine/serve_env/test_verifiers_env.py
 OPENENV := tests/environments/openenv tests/engine/serve_env
 # What computes with torch, most of it without waiting: one process imports it once for all.
 TRAINER := tests/trainer tests/treegraft/test_api.py tests/treegraft/test_paths.py
@@ -15,7 +16,7 @@ QUICK := $(addprefix tests/,test_docs.py search/test_dfsdt.py search/test_episod
     engine/chat/test_budget.py engine/export/test_rows.py engine/runs/test_explore.py \
     engine/view/test_view_data.py environments/test_options.py trainer/evaluation/test_metrics.py)
 
-.PHONY: demo test setup setup-demo quick sandboxes trainer openenv check lint types bench docs clean
+.PHONY: demo test setup setup-demo quick sandboxes trainer openenv verifiers check lint types bench docs clean
 
 demo: setup-demo $(STAMP)  ## the whole loop, no key: explore, export, train, evaluate
 	bash examples/demo.sh
@@ -46,8 +47,11 @@ sandboxes: $(STAMP)
 trainer: types
 	nice -n 19 $(PYTEST) $(TRAINER)
 
-openenv: .venv/openenv/installed
+openenv: .venv/openenv/installed  ## the tests with OpenEnv, and with verifiers
 	.venv/openenv/bin/python -m pytest -q $(OPENENV)
+
+verifiers: .venv/openenv/installed
+	.venv/openenv/bin/python -m pytest -q $(VERIFIERS)
 
 check: lint types  ## formatting, lint, import rule, docs, types
 

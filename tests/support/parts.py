@@ -21,6 +21,7 @@ INSTALL = {
     "deepspeed": "pip install 'treegraft[deepspeed]'",
     "bfcl": "pip install --no-deps bfcl-eval",
     "openenv": "pip install 'treegraft[openenv]'",
+    "verifiers": "pip install 'treegraft[verifiers]'",
     "textworld": "pip install 'treegraft[textworld]', which needs a C compiler",
     "root": "run the tests as root",
     "mcp": "pip install 'treegraft[mcp]' mcp-server-git",
