@@ -84,14 +84,16 @@ $(STAMP): pyproject.toml constraints.txt
 	-$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt jericho
 	touch .venv/parts
 
-# The packages of .venv, but for those that OpenEnv needs in another version.
+# The packages of .venv, but for those that OpenEnv and verifiers need in another version. A server
+# of the world mcp is here, too, which the sandbox runs: it needs mcp 1.
 .venv/openenv/installed: $(STAMP)
 	$(PYTHON) -m venv .venv/openenv
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(\
 	    .venv/openenv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/treegraft.pth"
 	grep -v '^mcp' constraints.txt > .venv/openenv/constraints.txt
 	.venv/openenv/bin/python -m pip install --quiet -c .venv/openenv/constraints.txt \
-	    openenv==0.10.0 mcp==1.30.0
+	    openenv==0.10.0 mcp==1.30.0 verifiers==0.3.1
+	.venv/openenv/bin/python -m pip install --quiet --no-deps mcp-server-sqlite==2025.4.25
 	touch $@
 
 clean:

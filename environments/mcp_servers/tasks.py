@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from environments.errors import DataError
-from environments.mcp_servers.servers import WORK, Server, described
+from environments.mcp_servers.inside.paths import WORK
+from environments.mcp_servers.servers import Server, described
 from environments.records import BadRecord, Faults, Record, make_tasks, read_records
 from environments.types import Action, Task
 

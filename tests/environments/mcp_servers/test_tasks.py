@@ -10,7 +10,7 @@ import pytest
 from environments import Action, DataError, make
 from environments.mcp_servers.env import McpEnv
 from environments.mcp_servers.grading import right_files, same_answer
-from environments.mcp_servers.paths import hidden, shown
+from environments.mcp_servers.inside.paths import hidden, shown
 from sandbox.residents import installed
 from tests.support.parts import missing
 from tools.bundled.mcp.__main__ import FILES, TARGET, lines
@@ -110,7 +110,7 @@ SERVERS = {"mcpServers": {"s": {"command": "s"}}}
         (SOUND | {"mistakes": [{"tool": "t", "arguments": {}}]}, "(tool, arguments, at)"),
         (SOUND | {"others": "some"}, "'same' or 'any'"),
         ({"mcpServers": {"t": {"url": "http://x", "command": "y"}}}, "either 'command' or 'url'"),
-        ({"mcpServers": {"t": {"command": "y", "state": "heap"}}}, "one of replay, folder"),
+        ({"mcpServers": {"t": {"command": "y", "state": "heap"}}}, "one of replay, folder, fork"),
         ({"mcpServers": []}, "an object that names servers"),
     ],
 )

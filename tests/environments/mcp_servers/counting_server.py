@@ -1,0 +1,57 @@
+"""A server that counts in its memory, by the official SDK: `python counting_server.py`.
+
+`count` counts; `wait` does so later; `write` writes a file; `fail` does what `how` says.
+"""
+
+import asyncio
+import os
+import sys
+import threading
+
+from mcp.server.mcpserver import Context, MCPServer
+
+server = MCPServer("counting")
+counted = 0
+
+
+@server.tool()
+def count() -> str:
+    """Count."""
+    global counted
+    counted += 1
+    return f"counted to {counted} in {os.getcwd()}"
+
+
+@server.tool()
+async def wait(seconds: float) -> str:
+    """Wait, and count."""
+    await asyncio.sleep(seconds)
+    return count()
+
+
+@server.tool()
+def write(path: str, text: str) -> str:
+    """Write a file."""
+    with open(path, "w") as file:
+        file.write(text)
+    return "written"
+
+
+@server.tool()
+async def fail(how: str, ctx: Context) -> str:  # type: ignore[type-arg]
+    """Fail."""
+    if how == "exit":
+        print("the disk is full", file=sys.stderr)
+        os._exit(3)
+    if how == "thread":
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+        return count()
+    if how == "forever":
+        await asyncio.Event().wait()
+    if how == "large":
+        return "y" * 2_000_000
+    raise ValueError(how)
+
+
+if __name__ == "__main__":
+    server.run()
