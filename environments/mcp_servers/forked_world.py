@@ -64,6 +64,7 @@ class ForkedWorld:
             ServerFailed: the server failed.
             SandboxError: the sandbox failed, or the state before the call cannot be rebuilt.
         """
+        self._nodes.revive()
         if self._connection is None or self._connection.trouble:
             self._connect()
         assert self._connection is not None

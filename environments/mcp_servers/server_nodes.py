@@ -94,6 +94,14 @@ class ServerNodes:
         if left not in (node, self._start, ROOT_NODE) and not self._held[left]:
             self.sandbox.drop(left)
 
+    def revive(self) -> None:
+        """Rebuild the current state if its node is gone: that takes longer than a call may.
+
+        Raises:
+            StateLost: its calls have other results this time.
+        """
+        self.sandbox.files(self.current, 1)
+
     def hold(self) -> str:
         """Keep the current state, and return its name, for `go`."""
         self._held[self.current] += 1
