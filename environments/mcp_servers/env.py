@@ -28,6 +28,7 @@ from environments.mcp_servers.servers import Server, State, servers_of
 from environments.mcp_servers.world import Listed, World
 from environments.tools import GIVE_UP, SAY, Tool
 from environments.types import Action, Task
+from environments.written_calls import actions_of
 from sandbox.check import choose
 from sandbox.errors import SandboxError
 
@@ -184,16 +185,18 @@ class McpEnv(ToolEnv):
         calls = json.loads(task.secret["solution"])
         if not calls:
             return None
-        return [*map(task_files.action_of, calls), self._last(task)]
+        return [*actions_of(calls), self._last(task)]
 
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         """See `Demonstrable.mistakes`."""
         steps = self.solution(task) or []
-        given = [
-            task_files.action_of(call)
-            for call in json.loads(task.secret["mistakes"])
-            if call["at"] < len(steps) and steps[call["at"]].key == action.key
-        ]
+        given = actions_of(
+            [
+                call
+                for call in json.loads(task.secret["mistakes"])
+                if call["at"] < len(steps) and steps[call["at"]].key == action.key
+            ]
+        )
         files = list(task.details["files"])
         made = [
             Action(action.tool, arguments, action.thought)

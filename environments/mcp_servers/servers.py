@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -51,17 +51,10 @@ def servers_of(text: str, state: State, hidden: tuple[str, ...]) -> dict[str, Se
         DataError: the text, or the file, describes no server.
     """
     if text.endswith(".json") and " " not in text:
+        known = described(_read(Path(text)), text)
         return {
-            name: Server(
-                server.name,
-                server.command,
-                server.url,
-                server.env,
-                server.state,
-                (*server.hidden, *hidden),
-                server.tools,
-            )
-            for name, server in described(_read(Path(text)), text).items()
+            name: replace(server, hidden=(*server.hidden, *hidden))
+            for name, server in known.items()
         }
     if text.startswith(("http://", "https://")):
         return {"server": Server("server", url=text, state=state, hidden=hidden)}
