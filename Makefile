@@ -43,7 +43,7 @@ quick: $(STAMP)  ## the inner loop, about a minute: lint, and one fast file of e
 sandboxes: $(STAMP)
 	$(PYTEST) $(SANDBOXES)
 
-rest: sandboxes .venv/openenv/installed  ## all other tests, three files at once
+rest: sandboxes  ## all other tests, three files at once
 	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder \
 	    $(addprefix --ignore=,$(SANDBOXES) $(TRAINER) $(OPENENV))
 
@@ -89,8 +89,7 @@ $(STAMP): pyproject.toml constraints.txt
 	-bash tools/npm_servers.sh .venv/npm
 	touch .venv/parts
 
-# The packages of .venv, but for those that OpenEnv and verifiers need in another version. A server
-# of the world mcp is here, too, which the sandbox runs: it needs mcp 1.
+# The packages of .venv, but for those that OpenEnv and verifiers need in another version.
 .venv/openenv/installed: $(STAMP)
 	$(PYTHON) -m venv .venv/openenv
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(\
@@ -98,7 +97,6 @@ $(STAMP): pyproject.toml constraints.txt
 	grep -v '^mcp' constraints.txt > .venv/openenv/constraints.txt
 	.venv/openenv/bin/python -m pip install --quiet -c .venv/openenv/constraints.txt \
 	    openenv==0.10.0 mcp==1.30.0 verifiers==0.3.1
-	.venv/openenv/bin/python -m pip install --quiet --no-deps mcp-server-sqlite==2025.4.25
 	touch $@
 
 clean:

@@ -20,7 +20,7 @@ from environments.base import Outcome, ToolEnv
 from environments.errors import DataError
 from environments.mcp_servers import tasks as task_files
 from environments.mcp_servers.connection import ServerFailed
-from environments.mcp_servers.forked_world import ForkedWorld
+from environments.mcp_servers.forked_world import Forked, ForkedWorld
 from environments.mcp_servers.grading import verdict
 from environments.mcp_servers.inside.paths import WORK
 from environments.mcp_servers.mistakes import wrong_arguments
@@ -168,11 +168,11 @@ class McpEnv(ToolEnv):
 
     def load(self, state: Any) -> None:
         """See `ToolEnv.load`."""
-        self._world.load(state)
+        self._worlds[isinstance(state, Forked)].load(state)
 
     def free(self, state: Any) -> None:
         """See `ToolEnv.free`."""
-        self._world.free(state)
+        self._worlds[isinstance(state, Forked)].free(state)
 
     def end(self) -> None:
         """See `ToolEnv.end`."""

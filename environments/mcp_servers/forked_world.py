@@ -1,6 +1,7 @@
 """The server of one task in a node: call it, keep its state, return to it by a fork."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,15 @@ from environments.mcp_servers.server_nodes import QUOTA, ServerNodes
 from environments.mcp_servers.servers import Server
 from environments.mcp_servers.world import READ_BYTES, Listed, decoded, set_up_as
 from environments.types import Task
-from sandbox.errors import SandboxError
+from sandbox.errors import SandboxError, StateLost
+
+
+@dataclass(frozen=True, slots=True)
+class Forked:
+    """A state: the name of a node, and the nodes that it is one of."""
+
+    node: str
+    nodes: ServerNodes
 
 
 class ForkedWorld:
@@ -77,18 +86,24 @@ class ForkedWorld:
         finally:
             self._nodes.free(before)
 
-    def save(self) -> str:
-        """Save this state; return the name of its node."""
-        return self._nodes.hold()
+    def save(self) -> Forked:
+        """Save this state."""
+        return Forked(self._nodes.hold(), self._nodes)
 
-    def load(self, saved: str) -> None:
-        """Return to a state of the current task."""
-        self._nodes.go(saved)
+    def load(self, saved: Forked) -> None:
+        """Return to a state of the current task.
 
-    def free(self, saved: str) -> None:
+        Raises:
+            StateLost: this world was closed since.
+        """
+        if saved.nodes is not self._made:
+            raise StateLost("the server's nodes were closed")
+        self._made.go(saved.node)
+
+    def free(self, saved: Forked) -> None:
         """Free a saved state."""
-        if self._made is not None:
-            self._made.free(saved)
+        if saved.nodes is self._made:
+            self._made.free(saved.node)
 
     def files(self, without: Sequence[str] = ()) -> dict[str, str | None]:
         """See `World.files`."""

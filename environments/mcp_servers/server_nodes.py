@@ -76,7 +76,7 @@ class ServerNodes:
             raise SandboxError(f"task {task.id}: its 'setup' failed ({failed})")
         before, self._start = self._start, node
         self.go(node)
-        if before != ROOT_NODE:
+        if before != ROOT_NODE and not self._held[before]:
             self.sandbox.drop(before)
         self._starts, self._first = True, {}
 
@@ -189,7 +189,7 @@ class ServerNodes:
         key = (*self._program, *map(str, server.env.items()))
         if key not in self._loaded:
             self.sandbox.start()
-            folders = [self.sandbox.inside(each) for each in (*self._programs, Path(sys.prefix))]
+            folders = list(map(self.sandbox.inside, self._environments(server)))
             path = [self.sandbox.inside(each) for each in program_folders(self._programs)]
             env = QUIET | {"PATH": ":".join([*path, PATH])} | dict(server.env)
             node = f"loaded-{len(self._loaded)}"
@@ -197,8 +197,16 @@ class ServerNodes:
             self._loaded[key] = node
         return self._loaded[key]
 
+    def _environments(self, server: Server) -> list[Path]:
+        """Return the virtual environments whose packages a program may import: its own, if any."""
+        path = installed(server.command[0], self._programs)
+        own = [Path(path).parent.parent] if path and self._program[0] == "script" else []
+        return own or [*self._programs, Path(sys.prefix)]
+
     def _resolved(self, server: Server) -> tuple[str, ...]:
-        """Return the kind of a Python program, "module" or "file", its name and its arguments.
+        """Return the kind of a Python program, its name and its arguments.
+
+        The kind is "module", "file", or "script" for one that an environment has installed.
 
         Raises:
             SandboxError: there is no such program, or it is not Python's.
@@ -214,7 +222,7 @@ class ServerNodes:
         with open(path, "rb") as file:
             if b"python" not in file.readline(512):
                 raise SandboxError(f"{command} is no program of Python: it cannot be forked")
-        return ("file", self.sandbox.inside(Path(path)), *rest)
+        return ("script", self.sandbox.inside(Path(path)), *rest)
 
 
 def _call(function: str, *arguments: Any) -> str:

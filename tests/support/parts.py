@@ -25,7 +25,6 @@ INSTALL = {
     "textworld": "pip install 'treegraft[textworld]', which needs a C compiler",
     "root": "run the tests as root",
     "mcp": "pip install 'treegraft[mcp]' mcp-server-git",
-    "mcp sqlite": "make .venv/openenv/installed",
     "mcp servers": "make .venv/parts, or set TREEGRAFT_MCP_SERVERS to folders with the servers of "
     "docs/worlds/mcp.md",
     "data": "set TREEGRAFT_DATA to a folder with the published data sets",

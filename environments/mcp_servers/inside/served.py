@@ -115,11 +115,13 @@ class Loop(asyncio.SelectorEventLoop):
         SERVER.main.add_done_callback(lambda _: self.stop())
         raise Parked
 
-    def run_in_executor(self, executor: Any, function: Any, *args: Any) -> Any:
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Any, function: Any, *args: Any
+    ) -> Any:
         """Do in line what a thread would do."""
         return self.create_task(in_line(function, *args))
 
-    def add_signal_handler(self, *_: Any) -> None:
+    def add_signal_handler(self, *_: Any) -> None:  # type: ignore[override]
         """Do nothing: a step ends by a kill."""
 
     def remove_signal_handler(self, *_: Any) -> bool:
@@ -156,7 +158,7 @@ class Server:
         """Requests of the server's that its client has to answer."""
 
     def start(self, kind: str, name: str, *arguments: str) -> None:
-        """Run a program, "module" or "file", up to where it waits."""
+        """Run a program, a module or a file, up to where it waits."""
         sys.argv = [name, *(each.replace("{work}", FOLDER) for each in arguments)]
         sys.stdin = io.TextIOWrapper(io.BufferedReader(self.input), "utf-8")
         sys.stdout = io.TextIOWrapper(io.BufferedWriter(self.output), "utf-8", line_buffering=True)

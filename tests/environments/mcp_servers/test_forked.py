@@ -32,7 +32,7 @@ TASK = {
 @contextmanager
 def world(data: Path, **options: object) -> Iterator[McpEnv]:
     given: dict[str, object] = {"data": str(data), "sandbox": "process", "state": "fork"}
-    env = make("mcp", **given | {"programs": str(HERE), "call_limit": 3.0} | options)
+    env = make("mcp", **given | {"programs": str(HERE)} | options)
     assert isinstance(env, McpEnv)
     try:
         yield env

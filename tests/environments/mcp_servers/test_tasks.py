@@ -15,11 +15,9 @@ from sandbox.residents import installed
 from tests.support.parts import missing
 from tools.bundled.mcp.__main__ import FILES, TARGET, lines
 
-VENV = Path(__file__).parents[3] / ".venv"
-OURS = [folder for folder in (VENV / "openenv", VENV / "npm") if folder.is_dir()]
-PROGRAMS = os.environ.get("TREEGRAFT_MCP_SERVERS", ",".join(map(str, OURS)))
+NPM = Path(__file__).parents[3] / ".venv" / "npm"
+PROGRAMS = os.environ.get("TREEGRAFT_MCP_SERVERS", str(NPM) if NPM.is_dir() else "")
 FOLDERS = [Path(folder) for folder in PROGRAMS.split(",") if folder]
-PARTS = {"git": "mcp", "sqlite": "mcp sqlite"}
 
 
 @pytest.fixture(scope="module", params=FILES)
@@ -27,7 +25,7 @@ def env(request: pytest.FixtureRequest) -> Iterator[McpEnv]:
     name = request.param
     pytest.importorskip("mcp") if "CI" not in os.environ else None
     if installed(FILES[name].SERVER["command"], FOLDERS) is None:
-        missing(PARTS.get(name, "mcp servers"))
+        missing("mcp" if name == "git" else "mcp servers")
     made = make("mcp", data=str(TARGET / f"{name}.jsonl"), split="test", programs=PROGRAMS)
     assert isinstance(made, McpEnv)
     yield made
