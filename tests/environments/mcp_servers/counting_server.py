@@ -46,6 +46,11 @@ async def fail(how: str, ctx: Context) -> str:  # type: ignore[type-arg]
     if how == "thread":
         threading.Thread(target=threading.Event().wait, daemon=True).start()
         return count()
+    if how == "ask":
+        try:
+            await ctx.session.create_message(messages=[], max_tokens=5)
+        except Exception as error:
+            return f"no model: {type(error).__name__}"
     if how == "forever":
         await asyncio.Event().wait()
     if how == "large":

@@ -88,10 +88,11 @@ def test_branches_have_their_own_memory_and_files(env: McpEnv) -> None:
         ("forever", "server", "it did not answer in time"),
         ("large", "server", "it wrote more than a node can pass on"),
         ("raise", "tool", "Error executing tool fail"),
+        ("ask", None, "no model: "),
     ],
 )
 def test_a_failure_is_an_observation_and_changes_nothing(
-    env: McpEnv, how: str, error: str, told: str
+    env: McpEnv, how: str, error: str | None, told: str
 ) -> None:
     env.reset(options={"task": env.tasks[0]})
     call(env, "count")
