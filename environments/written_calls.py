@@ -19,8 +19,9 @@ def calls_in(record: Record, field: str, value: Any, **more: type) -> list[dict[
     fields = {"tool": str, **more}
     calls = value or []
     if not isinstance(calls, list) or not all(_is_call(call, fields) for call in calls):
+        names = dict.fromkeys(["tool", "arguments", *more])
         raise BadRecord(
-            record.place, f"field {field!r} must be a list of calls ({', '.join(fields)})"
+            record.place, f"field {field!r} must be a list of calls ({', '.join(names)})"
         )
     return calls
 
