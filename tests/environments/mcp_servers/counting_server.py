@@ -9,6 +9,7 @@ import sys
 import threading
 
 from mcp.server.mcpserver import Context, MCPServer
+from mcp.shared.exceptions import MCPError
 
 server = MCPServer("counting")
 counted = 0
@@ -49,8 +50,8 @@ async def fail(how: str, ctx: Context) -> str:  # type: ignore[type-arg]
     if how == "ask":
         try:
             await ctx.session.create_message(messages=[], max_tokens=5)
-        except Exception as error:
-            return f"no model: {type(error).__name__}"
+        except MCPError as error:
+            return f"no model: {error}"
     if how == "forever":
         await asyncio.Event().wait()
     if how == "large":
