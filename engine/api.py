@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec
 
 from engine.config import Config, config_of
+from engine.errors import UsageError
 from engine.export.export import ExportSettings, export_rows
 from engine.export.filters import Counts, Filters
 from engine.runs.build_executor import Resources, RunBudget
@@ -29,6 +30,7 @@ from search import Search, Tree
 if TYPE_CHECKING:
     import datasets
     import networkx
+    import verifiers
 
 
 P = ParamSpec("P")
@@ -238,3 +240,42 @@ def explore_config(
         )
     )
     return Run(out, summary)
+
+
+def load_environment(
+    env: str = "bird",
+    *,
+    data: str | None = None,
+    split: str | None = None,
+    eval_split: str | None = None,
+    sandbox: str = "auto",
+    limit: int | None = None,
+    max_turns: int = 20,
+    **options: Any,
+) -> "verifiers.Environment":
+    """Return a world as an environment of `verifiers`, which finds this function by our name.
+
+        verifiers.load_environment("treegraft", env="database", split="train", eval_split="test")
+
+    Args:
+        env: A registered name, `module:Class` or `FILE.py:Class`.
+        data: File or folder of the tasks; default: the bundled ones.
+        split: The split to train on; default: the world's own default.
+        eval_split: The split to evaluate on; default: the tasks to train on.
+        sandbox: What confines the agent; see `ToolEnv`.
+        limit: Take at most this many tasks of each split.
+        max_turns: Replies of the model at most, per task; -1 for any number.
+        **options: The world's own options.
+
+    Raises:
+        TreegraftError: Something you can fix; the message says what to do.
+    """
+    try:
+        from engine.serve_env.verifiers_env import world_env
+    except (ImportError, AttributeError) as error:  # version 0.4 has another interface
+        raise UsageError(
+            f"verifiers 0.2 or 0.3 is needed ({error}): pip install 'treegraft[verifiers]'"
+        ) from error
+    given = {"data": data, "sandbox": sandbox, **options}
+    splits = [split] if eval_split is None else [split, eval_split]
+    return world_env(env, splits, given, limit=limit, max_turns=max_turns)

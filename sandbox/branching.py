@@ -77,6 +77,11 @@ class BranchingSandbox:
         """Facts about the running sandbox: "files" ("overlay" or "copy"), "python", "seccomp"."""
         return self._supervisor.facts
 
+    @property
+    def home(self) -> str:
+        """The folder of a node's files, as its code sees it; start it before."""
+        return self._supervisor.home
+
     def start(self) -> None:
         """Start now instead of at the first use; wait while the machine's memory is taken."""
         if self._supervisor.open:

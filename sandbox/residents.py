@@ -88,13 +88,8 @@ class Residents:
             folders: where the programs are installed, such as virtual environments: read-only.
             network: whether they may use this machine's network.
         """
-        shown = [*([Path(sys.prefix)] if sys.prefix != sys.base_prefix else []), *folders]
-        if backend.name == "docker":
-            shown += [Path(path) for path in SYSTEM if Path(path).exists()]
-            shown += [Path(path) for path in NETWORK_FILES if network and Path(path).exists()]
-        elif Path("/etc/alternatives").is_dir():
-            shown.append(Path("/etc/alternatives"))
-        made = program(quota or Quota(), tuple(dict.fromkeys(shown)), "residents", network=network)
+        shown = shown_folders(backend, folders, network=network)
+        made = program(quota or Quota(), shown, "residents", network=network)
         self._supervisor = Connection(backend, made)
         self._folders = tuple(folders)
         self.work = ""
@@ -187,7 +182,7 @@ class Residents:
     def _env(self, given: Mapping[str, str]) -> dict[str, str]:
         """Return the complete environment of a program: nothing of ours reaches it."""
         home = self._supervisor.home
-        bins = [self._path(str(folder)) for folder in _bins(self._folders)]
+        bins = [self._path(str(folder)) for folder in program_folders(self._folders)]
         own = {"HOME": f"{home}/tmp", "TMPDIR": f"{home}/tmp", "PATH": ":".join([*bins, PATH])}
         return (
             ENVIRONMENT
@@ -232,12 +227,25 @@ class Residents:
         return inside(Path(path), made.program)
 
 
+def shown_folders(
+    backend: Backend, folders: Sequence[Path], *, network: bool = False
+) -> tuple[Path, ...]:
+    """Return what programs of this machine must be able to read, `folders` included."""
+    shown = [*([Path(sys.prefix)] if sys.prefix != sys.base_prefix else []), *folders]
+    if backend.name == "docker":
+        shown += [Path(path) for path in SYSTEM if Path(path).exists()]
+        shown += [Path(path) for path in NETWORK_FILES if network and Path(path).exists()]
+    elif Path("/etc/alternatives").is_dir():
+        shown.append(Path("/etc/alternatives"))
+    return tuple(dict.fromkeys(shown))
+
+
 def installed(command: str, folders: Sequence[Path] = ()) -> str | None:
     """Return the path of a program of this machine, or of `folders`; None if there is none."""
-    return shutil.which(command, path=os.pathsep.join([*map(str, _bins(folders)), PATH]))
+    return shutil.which(command, path=os.pathsep.join([*map(str, program_folders(folders)), PATH]))
 
 
-def _bins(folders: Sequence[Path]) -> list[Path]:
+def program_folders(folders: Sequence[Path]) -> list[Path]:
     """Return where the programs of virtual environments and npm folders are."""
     return [
         place

@@ -9,6 +9,7 @@ import pytest
 import typer
 
 import treegraft.commands
+from environments.registry import ENTRY_POINTS, options_of
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -31,6 +32,12 @@ COMMANDS = {
     **commands("engine", typer.main.get_command(treegraft.commands.engine_app())),
     **commands("trainer", typer.main.get_command(treegraft.commands.trainer_app())),
 }
+
+
+def world_flags(names) -> set[str]:
+    """The options of worlds, which are flags of the commands that take `--env`."""
+    worlds = [name for name in names if name in ENTRY_POINTS]
+    return {f"--{o.name.replace('_', '-')}" for name in worlds for o in options_of(name)}
 
 
 def mentions() -> list[tuple[str, str]]:
@@ -61,11 +68,12 @@ def test_what_the_documents_name_exists(file, line):
         assert " ".join(words[:2]) in groups or words[1].startswith("-"), f"{file}: no {line!r}"
         return
     flags = {word.split("=")[0] for word in words[length:] if re.match(r"--?[a-z]", word)}
-    assert flags <= COMMANDS[name], f"{file}: {name} has no {flags - COMMANDS[name]}"
+    known = COMMANDS[name] | (world_flags(words) if "--env-arg" in COMMANDS[name] else set())
+    assert flags <= known, f"{file}: {name} has no {flags - known}"
 
 
 def test_flags_named_in_passing_exist():
-    known = set().union(*COMMANDS.values())
+    known = set().union(*COMMANDS.values()) | world_flags(ENTRY_POINTS)
     others = {"--as-pid-1", "--die-with-parent", "--no-deps"}  # bubblewrap's, pip's
     for file in DOCUMENTS:
         named = set(re.findall(r"`(--[a-z][a-z0-9_-]+)", file.read_text("utf-8")))

@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from engine.api import Run, aexplore, explore
+    from engine.api import Run, aexplore, explore, load_environment
     from environments import Action, Outcome, Task, Tool, ToolEnv
     from search import Beam, BestFirst, Dfsdt, Mcts, React, Tree
     from trainer.api import TrainedModel, dpo, evaluate, kto, sft
@@ -43,11 +43,12 @@ __all__ = [
     "evaluate",
     "explore",
     "kto",
+    "load_environment",
     "sft",
 ]
 
 _MODULES = {
-    "engine.api": ("Run", "aexplore", "explore"),
+    "engine.api": ("Run", "aexplore", "explore", "load_environment"),
     "environments": ("Action", "Outcome", "Task", "Tool", "ToolEnv"),
     "search": ("Beam", "BestFirst", "Dfsdt", "Mcts", "React", "Tree"),
     "trainer.api": ("TrainedModel", "dpo", "evaluate", "kto", "sft"),

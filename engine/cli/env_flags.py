@@ -19,8 +19,9 @@ class EnvFlags:
     """An environment's own options.
 
     Attributes:
-        env_arg: An option of the environment, as key=value; repeat it for more. `engine envs NAME`
-            lists them.
+        env_arg: An option of the environment, as key=value; repeat it for more. The options are
+            flags, too (`--env mcp --server X`), but for those whose name another flag has.
+            `engine envs NAME` lists them.
         observation_chars: Characters of an observation at most; what is longer is cut, and says
             how much was left out.
         db: Now --env-arg db=...

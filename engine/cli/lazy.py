@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from engine.cli.world_options import EnvCommand
+
 
 def lazy_app(name: str, summary: str, commands: Mapping[str, tuple[str, str]]) -> typer.Typer:
     """Return an application whose commands are imported when they are run.
@@ -63,7 +65,7 @@ def load(name: str, target: str) -> Any:
     if not isinstance(found, typer.Typer):
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         settings = getattr(found, "context_settings", None)
-        app.command(name=name, context_settings=settings)(found)
+        app.command(name=name, cls=EnvCommand, context_settings=settings)(found)
         found = app
     made = typer.main.get_command(found)
     made.name = name

@@ -68,13 +68,18 @@ class TaskRunner:
         """Close the environment and its sandbox; say so where that fails."""
         env, self._env = self._env, None
         if env is not None:
-            try:
-                if env.asynchronous:
-                    await on_loop(env.close_async(), CLOSE_SECONDS)
-                else:
-                    await in_thread(env.close, seconds=CLOSE_SECONDS)
-            except TreegraftError as error:
-                _say_unclosed(str(error))
+            await close_on_loop(env)
+
+
+async def close_on_loop(env: ToolEnv) -> None:
+    """Close an environment and its sandbox, from the event loop; say so where that fails."""
+    try:
+        if env.asynchronous:
+            await on_loop(env.close_async(), CLOSE_SECONDS)
+        else:
+            await in_thread(env.close, seconds=CLOSE_SECONDS)
+    except TreegraftError as error:
+        _say_unclosed(str(error))
 
 
 def tasks_of(env: ToolEnv) -> Sequence[Task]:

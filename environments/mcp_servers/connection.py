@@ -7,13 +7,13 @@ reads lines through the sandbox: a request waits, under a deadline, until its an
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from environments.mcp_servers.servers import Server
 from sandbox.errors import SandboxError
-from sandbox.residents import Residents
+from sandbox.residents import Line
 
 if TYPE_CHECKING:
     from mcp.client.client import Client
@@ -40,12 +40,28 @@ class Answer:
     wrong: bool
 
 
+class Programs(Protocol):
+    """What runs servers, and carries their lines: `sandbox.residents.Residents`, or nodes."""
+
+    def start_program(self, name: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
+        """See `Residents`."""
+
+    def send(self, name: str, line: str) -> None:
+        """See `Residents`."""
+
+    def receive(self, name: str, seconds: float, most_bytes: int) -> Line:
+        """See `Residents`."""
+
+    def stop_program(self, name: str) -> None:
+        """See `Residents`."""
+
+
 class Connection:
     """A server that runs, and the SDK's client of it. One thread at a time."""
 
-    def __init__(self, server: Server, residents: Residents, seconds: float) -> None:
+    def __init__(self, server: Server, programs: Programs, seconds: float) -> None:
         """Prepare; `seconds` is how long one call may take."""
-        self._server, self._residents, self._seconds = server, residents, seconds
+        self._server, self._programs, self._seconds = server, programs, seconds
         self._loop = asyncio.new_event_loop()
         self._over = asyncio.Event()
         self._holding: asyncio.Task[None] | None = None
@@ -59,7 +75,7 @@ class Connection:
         """Start the server. Raises ServerFailed, SandboxError."""
         if self._server.command:
             name, command = self._server.name, self._server.command
-            self._residents.start_program(name, command, self._server.env)
+            self._programs.start_program(name, command, self._server.env)
         self._client = self._wait(self._opened(), START_SECONDS)
 
     def tools(self) -> list[dict[str, Any]]:
@@ -99,7 +115,7 @@ class Connection:
         finally:
             self._loop.close()
             if self._server.command:
-                self._residents.stop_program(self._server.name)
+                self._programs.stop_program(self._server.name)
 
     async def _ended(self, holding: "asyncio.Task[None]") -> None:
         self._over.set()
@@ -199,7 +215,7 @@ class Connection:
                 except (anyio.EndOfStream, anyio.ClosedResourceError):
                     return
                 line = message.model_dump_json(by_alias=True, exclude_unset=True)
-                self._residents.send(name, line)
+                self._programs.send(name, line)
                 fields = json.loads(line)
                 if "method" not in fields:
                     owed -= 1
@@ -222,7 +238,7 @@ class Connection:
 
         deadline = self._loop.time() + self._left
         while True:
-            came = self._residents.receive(name, max(0.0, deadline - self._loop.time()), MOST_BYTES)
+            came = self._programs.receive(name, max(0.0, deadline - self._loop.time()), MOST_BYTES)
             self._left = max(0.0, deadline - self._loop.time())
             if came.why:
                 self.trouble = self._why(came.why, came.status, came.complaint)
@@ -242,6 +258,7 @@ class Connection:
         told = {
             "timeout": "it did not answer in time",
             "flood": f"it wrote a line of more than {MOST_BYTES >> 20} MiB",
+            "large": "it wrote more than a node can pass on, about 0.9 MB",
             "memory": "it took too much memory",
             "ended": f"it ended ({how})",
         }[why]

@@ -1,9 +1,9 @@
 """The tools of MCP servers as a world: any server over stdio, in the sandbox; or one with a URL.
 
 A state is saved by what the servers are. If all of them keep their state in the work folder, the
-folder is copied, and the same processes go on. Else a state is the calls that led to it: the
-servers are started anew, the calls are made again, and each result must be what it was
-(`StateLost`).
+folder is copied, and the same processes go on. One server of Python's may be forked. Else a state
+is the calls that led to it: the servers are started anew, the calls are made again, and each result
+must be what it was (`StateLost`).
 """
 
 import importlib.util
@@ -20,12 +20,16 @@ from environments.base import Outcome, ToolEnv
 from environments.errors import DataError
 from environments.mcp_servers import tasks as task_files
 from environments.mcp_servers.connection import ServerFailed
+from environments.mcp_servers.forked_world import Forked, ForkedWorld
 from environments.mcp_servers.grading import verdict
+from environments.mcp_servers.inside.paths import WORK
 from environments.mcp_servers.mistakes import wrong_arguments
-from environments.mcp_servers.servers import WORK, Server, State, servers_of
-from environments.mcp_servers.world import Listed, Saved, World
+from environments.mcp_servers.servers import Server, State, servers_of
+from environments.mcp_servers.world import Listed, World
 from environments.tools import GIVE_UP, SAY, Tool
 from environments.types import Action, Task
+from environments.written_calls import actions_of
+from sandbox.check import choose
 from sandbox.errors import SandboxError
 
 FINISH = Tool(
@@ -42,7 +46,11 @@ FINISH = Tool(
         "additionalProperties": False,
     },
 )
-BRANCHING: Mapping[State, str] = {"folder": "a copied folder", "replay": "replay"}
+BRANCHING: Mapping[State, str] = {
+    "folder": "a copied folder",
+    "fork": "a fork of the server",
+    "replay": "replay",
+}
 OWN = frozenset({FINISH.name, GIVE_UP.name, SAY.name})
 _log = logging.getLogger("treegraft.data")
 
@@ -57,7 +65,8 @@ class McpEnv(ToolEnv):
         server: a command line, the URL of a server, or a file "*.json" with "mcpServers"; needed
             for tasks whose file describes no servers.
         state: where the state of that server is. "folder": all of it is in the work folder, which
-            is copied; "replay": not known, so calls are made again.
+            is copied; "fork": the server is a program of Python's, and is forked with its memory;
+            "replay": not known, so calls are made again.
         hidden: names of tools that the agent does not see, with commas; may have wildcards.
         programs: folders where servers are installed (a virtual environment, an npm folder), with
             commas; servers may read them.
@@ -67,7 +76,7 @@ class McpEnv(ToolEnv):
     """
 
     sandboxed = True
-    branching = "a copied folder, or replay"
+    branching = "a copied folder, a fork of the server, or replay"
     extra = "mcp"
     tools = (FINISH, GIVE_UP)
     instructions = (
@@ -97,7 +106,8 @@ class McpEnv(ToolEnv):
         self._folders = [_folder(each) for each in filter(None, programs.split(","))]
         self._only = frozenset(filter(None, only.split(",")))
         self._network, self._seconds = allow_network, call_limit
-        self._world = self._new_world()
+        self._worlds: dict[bool, World | ForkedWorld] = {}
+        self._world: World | ForkedWorld
         self._listed: dict[tuple[str, ...], dict[str, Listed]] = {}
         self._tools: dict[tuple[str, ...], tuple[Tool, ...]] = {}
         self._playing = False
@@ -110,17 +120,13 @@ class McpEnv(ToolEnv):
         split = self.split or (None if self.data else "train")
         found, self._servers = task_files.load(paths, split, self._servers, self.strict)
         for server in self._servers.values():
-            if server.url and not self._network:
-                raise DataError(
-                    f"mcp: server {server.name} has a URL, and servers have no network: "
-                    "--env-arg allow_network=true gives it to them"
-                )
+            _check_network(server, self._network)
         if self._only:
             found = [task for task in found if self._only.issuperset(task.details["servers"])]
             if not found:
                 known = ", ".join(self._servers)
                 raise DataError(f"mcp: only={','.join(self._only)}: no task; the servers: {known}")
-        used = {self._servers[name].state for task in found for name in task.details["servers"]}
+        used = {_state(self._named(task)) for task in found}
         self.branching = " or ".join(BRANCHING[state] for state in sorted(used))
         return found
 
@@ -128,20 +134,18 @@ class McpEnv(ToolEnv):
         """See `ToolEnv.tools_of`. Starts the servers of `task` once, to ask them."""
         names = tuple(task.details["servers"])
         if names not in self._tools:
-            if self._playing:
-                world = self._new_world()
-                try:
-                    self._list(names, task, world)
-                finally:
+            worlds = {} if self._playing else self._worlds
+            try:
+                self._list(names, task, worlds)
+            finally:
+                for world in worlds.values() if self._playing else ():
                     world.close()
-            else:
-                self._list(names, task, self._world)
         return self._tools[names]
 
     def begin(self, task: Task) -> None:
         """See `ToolEnv.begin`."""
         self._playing = True
-        self._world.begin(task, self._servers_of(task))
+        self._world = self._begun(task, self._worlds)
 
     def act(self, action: Action) -> Outcome:
         """See `ToolEnv.act`."""
@@ -156,38 +160,43 @@ class McpEnv(ToolEnv):
             return Outcome(told, info={"error": "server"})
         return Outcome(answer.text, info={"error": "tool"} if answer.wrong else {})
 
-    def save(self) -> Saved:
+    def save(self) -> Any:
         """See `ToolEnv.save`."""
+        if isinstance(self._world, ForkedWorld) and (marks := self._world.unforkable):
+            self._not_forked(f"it has {', '.join(marks)}")
         return self._world.save()
 
-    def load(self, state: Saved) -> None:
+    def load(self, state: Any) -> None:
         """See `ToolEnv.load`."""
-        self._world.load(state)
+        self._worlds[isinstance(state, Forked)].load(state)
 
-    def free(self, state: Saved) -> None:
+    def free(self, state: Any) -> None:
         """See `ToolEnv.free`."""
-        self._world.free(state)
+        self._worlds[isinstance(state, Forked)].free(state)
 
     def end(self) -> None:
         """See `ToolEnv.end`."""
         self._playing = False
-        self._world.close()
+        for world in self._worlds.values():
+            world.close()
 
     def solution(self, task: Task) -> list[Action] | None:
         """See `Demonstrable.solution`."""
         calls = json.loads(task.secret["solution"])
         if not calls:
             return None
-        return [*map(task_files.action_of, calls), self._last(task)]
+        return [*actions_of(calls), self._last(task)]
 
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         """See `Demonstrable.mistakes`."""
         steps = self.solution(task) or []
-        given = [
-            task_files.action_of(call)
-            for call in json.loads(task.secret["mistakes"])
-            if call["at"] < len(steps) and steps[call["at"]].key == action.key
-        ]
+        given = actions_of(
+            [
+                call
+                for call in json.loads(task.secret["mistakes"])
+                if call["at"] < len(steps) and steps[call["at"]].key == action.key
+            ]
+        )
         files = list(task.details["files"])
         made = [
             Action(action.tool, arguments, action.thought)
@@ -208,17 +217,38 @@ class McpEnv(ToolEnv):
         answer = {"answer": grader["answer"]} if "answer" in grader else {}
         return Action(FINISH.name, answer, "That is all the task asks for.")
 
-    def _new_world(self) -> World:
-        return World(self.sandbox, self._folders, network=self._network, seconds=self._seconds)
+    def _not_forked(self, why: str) -> None:
+        told = f"replay, as the server cannot be forked: {why}"
+        if self.branching != told:
+            _log.warning("mcp: its calls are made again: %s", told)
+        self.branching = told
 
-    def _servers_of(self, task: Task) -> list[Server]:
-        _require_sdk()
-        self.tasks  # noqa: B018  (reads the servers, if a task comes from elsewhere)
+    def _named(self, task: Task) -> list[Server]:
         return [self._servers[name] for name in task.details["servers"]]
 
-    def _list(self, names: tuple[str, ...], task: Task, world: World) -> None:
-        servers = self._servers_of(task)
-        world.begin(task, servers)
+    def _begun(self, task: Task, worlds: dict[bool, World | ForkedWorld]) -> World | ForkedWorld:
+        """Return the world of `worlds` in which `task` is played, at its start."""
+        _require_sdk()
+        self.tasks  # noqa: B018  (reads the servers, if a task comes from elsewhere)
+        servers = self._named(task)
+        forks = _state(servers) == "fork"
+        if forks and choose(self.sandbox).backend.name == "docker":
+            self._not_forked("an image has not the libraries that this machine's programs need")
+            forks = False
+        if forks not in worlds:
+            given = self.sandbox, self._folders
+            worlds[forks] = (
+                ForkedWorld(*given, seconds=self._seconds)
+                if forks
+                else World(*given, network=self._network, seconds=self._seconds)
+            )
+        worlds[forks].begin(task, servers)
+        return worlds[forks]
+
+    def _list(
+        self, names: tuple[str, ...], task: Task, worlds: dict[bool, World | ForkedWorld]
+    ) -> None:
+        world, servers = self._begun(task, worlds), self._named(task)
         shows = {server.name: server.shows for server in servers}
         listed = [tool for tool in world.tools() if shows[tool.server](tool.name)]
         several = len(servers) > 1
@@ -245,6 +275,27 @@ def _schema(tool: Listed) -> Mapping[str, Any]:
         _log.warning("mcp: tool %s has a bad schema: %s", tool.name, error.message)
         return {"type": "object"}
     return {"type": "object"} | schema
+
+
+def _state(servers: Sequence[Server]) -> State:
+    """Return how the states of a task are saved; of several servers, none is forked."""
+    states = {server.state for server in servers}
+    if len(states) == 1 and (states != {"fork"} or len(servers) == 1):
+        return servers[0].state
+    return "replay"
+
+
+def _check_network(server: Server, network: bool) -> None:
+    if server.url and not network:
+        raise DataError(
+            f"mcp: server {server.name} has a URL, and servers have no network: "
+            "--env-arg allow_network=true gives it to them"
+        )
+    if server.state == "fork" and (server.url or network):
+        raise DataError(
+            f"mcp: server {server.name}: one that is forked is a command without network; "
+            "use state=replay"
+        )
 
 
 def _folder(text: str) -> Path:

@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from environments.mcp_servers.servers import WORK
+from environments.mcp_servers.forked_world import ForkedWorld
+from environments.mcp_servers.inside.paths import WORK
 from environments.mcp_servers.world import World
 from environments.types import Task
 
@@ -13,7 +14,7 @@ LEFT_OUT = (".git",)
 """Folders at the top that are not compared file by file."""
 
 
-def verdict(task: Task, world: World, answer: str) -> tuple[bool, dict[str, Any]]:
+def verdict(task: Task, world: World | ForkedWorld, answer: str) -> tuple[bool, dict[str, Any]]:
     """Return whether the current state and `answer` solve `task`, and facts about it."""
     grader: dict[str, Any] = json.loads(task.secret["grader"])
     facts: dict[str, Any] = {}

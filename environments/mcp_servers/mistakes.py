@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from environments.mcp_servers.servers import WORK
+from environments.mcp_servers.inside.paths import WORK
 
 MOST = 3
 _NUMBER = re.compile(r"\d+")

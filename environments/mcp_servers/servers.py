@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,9 +12,7 @@ from environments.errors import DataError
 from treegraft.file_errors import FileError
 from treegraft.text_files import decode, read_bytes
 
-State = Literal["replay", "folder"]
-WORK = "/work"
-"""The work folder, as the agent sees it in every sandbox; `{work}` in task files."""
+State = Literal["replay", "folder", "fork"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,8 @@ class Server:
         command: program and arguments, for a server over stdio; () for one with a URL.
         env: environment variables of the program, the only ones besides the sandbox's.
         state: where its state is: "folder" if all of it lies in the work folder, so that a copy of
-            the folder is a copy of the state; "replay" if that is not known.
+            the folder is a copy of the state; "fork" if it is a program of Python's that can be
+            forked; "replay" if nothing is known.
         hidden: patterns of names of tools that are not shown: those that tell the time, say.
         tools: patterns of the tools that are shown; () for all.
     """
@@ -52,17 +51,10 @@ def servers_of(text: str, state: State, hidden: tuple[str, ...]) -> dict[str, Se
         DataError: the text, or the file, describes no server.
     """
     if text.endswith(".json") and " " not in text:
+        known = described(_read(Path(text)), text)
         return {
-            name: Server(
-                server.name,
-                server.command,
-                server.url,
-                server.env,
-                server.state,
-                (*server.hidden, *hidden),
-                server.tools,
-            )
-            for name, server in described(_read(Path(text)), text).items()
+            name: replace(server, hidden=(*server.hidden, *hidden))
+            for name, server in known.items()
         }
     if text.startswith(("http://", "https://")):
         return {"server": Server("server", url=text, state=state, hidden=hidden)}

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from environments.errors import DataError
-from environments.mcp_servers.servers import WORK, Server, described
-from environments.records import BadRecord, Faults, Record, make_tasks, read_records
-from environments.types import Action, Task
+from environments.mcp_servers.inside.paths import WORK
+from environments.mcp_servers.servers import Server, described
+from environments.records import BadRecord, Faults, Record, make_tasks, of_split, read_records
+from environments.types import Task
+from environments.written_calls import calls_in
 
 BUNDLED = Path(__file__).parent / "data"
 GRADERS = ("files", "absent", "answer", "check")
@@ -33,14 +34,7 @@ def load(
     default = next(iter(servers), "")
     tasks = make_tasks(records, lambda record: _task(record, known, default, faults), faults)
     faults.report()
-    if split:
-        splits = sorted({task.split for task in tasks if task.split})
-        tasks = [task for task in tasks if task.split == split]
-        if not tasks:
-            raise DataError(
-                f"{paths[0]}: no task of split {split!r}; the splits: {', '.join(splits)}"
-            )
-    return tasks, known
+    return of_split(tasks, split, paths[0]), known
 
 
 def _task(record: Record, known: Mapping[str, Server], default: str, faults: Faults) -> Task:
@@ -49,8 +43,9 @@ def _task(record: Record, known: Mapping[str, Server], default: str, faults: Fau
     grader = {key: record.fields[key] for key in (*GRADERS, "others") if key in record.fields}
     _require_grader(record, grader)
     secret = {"grader": json.dumps(grader), "id": id}
-    for key in ("solution", "mistakes"):
-        secret[key] = json.dumps(_calls(record, key))
+    for key, more in (("solution", {}), ("mistakes", {"at": int})):
+        calls = calls_in(record, key, record.fields.get(key), arguments=dict, **more)
+        secret[key] = json.dumps(calls).replace("{work}", WORK)
     return Task(
         id=id,
         prompt=record.text("prompt").replace("{work}", WORK),
@@ -100,23 +95,3 @@ def _files(record: Record, key: str) -> dict[str, str]:
         if path.startswith("/") or ".." in path.split("/"):
             raise BadRecord(record.place, f"field {key!r}: {path!r} is not a path below the folder")
     return given
-
-
-def _calls(record: Record, key: str) -> list[dict[str, Any]]:
-    given = record.fields.get(key) or []
-    fields = {"tool": str, "arguments": dict} | ({"at": int} if key == "mistakes" else {})
-    if not isinstance(given, list) or not all(
-        isinstance(call, dict)
-        and all(isinstance(call.get(name), kind) for name, kind in fields.items())
-        for call in given
-    ):
-        raise BadRecord(
-            record.place, f"field {key!r} must be a list of calls ({', '.join(fields)})"
-        )
-    return given
-
-
-def action_of(call: Mapping[str, Any]) -> Action:
-    """Return a call of a solution as an action."""
-    arguments = json.loads(json.dumps(call["arguments"]).replace("{work}", WORK))
-    return Action(call["tool"], arguments, call.get("thought", ""))

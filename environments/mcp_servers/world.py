@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from environments.mcp_servers.connection import Answer, Connection, ServerFailed
-from environments.mcp_servers.paths import hidden, shown
-from environments.mcp_servers.servers import WORK, Server
+from environments.mcp_servers.inside.paths import WORK, hidden, shown
+from environments.mcp_servers.servers import Server
 from environments.types import Task
 from sandbox.check import choose
 from sandbox.errors import SandboxError, StateLost
@@ -83,7 +83,7 @@ class World:
             SandboxError: the sandbox or a server does not start, or the set-up fails.
         """
         residents = self._ready()
-        again = bool(self._start) and _set_up_as(self.task) == _set_up_as(task)
+        again = bool(self._start) and set_up_as(self.task) == set_up_as(task)
         if self._fresh and again and servers == self._servers and self._alive():
             return
         going = self._in_folder(servers) and servers == self._servers and self._alive()
@@ -156,7 +156,7 @@ class World:
     def files(self, without: Sequence[str] = ()) -> dict[str, str | None]:
         """Return the texts of the work folder by path; None for what is no text, or too large."""
         found = self._ready().read(READ_BYTES, without)
-        return {path: self._decoded(data) for path, data in found.items()}
+        return {path: decoded(data, self._work()) for path, data in found.items()}
 
     def check(self, code: str, answer: str, seconds: float) -> str:
         """Run a check script in the work folder; return why it refuses, "" if it does not."""
@@ -273,15 +273,15 @@ class World:
         self._stop()
         self._start, self._fresh = 0, False
 
-    def _decoded(self, data: bytes | None) -> str | None:
-        if data is None:
-            return None
-        try:
-            return hidden(data.decode(), self._work())
-        except UnicodeDecodeError:
-            return None
+
+def decoded(data: bytes | None, work: str) -> str | None:
+    """Return the text of a file; None if it has none."""
+    try:
+        return None if data is None else hidden(data.decode(), work)
+    except UnicodeDecodeError:
+        return None
 
 
-def _set_up_as(task: Task | None) -> tuple[str, str]:
+def set_up_as(task: Task | None) -> tuple[str, str]:
     """Return what tells the start of a task apart; two objects may be the same task."""
     return ("", "") if task is None else (task.id, json.dumps(task.details, sort_keys=True))

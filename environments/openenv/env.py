@@ -27,7 +27,7 @@ from environments.openenv.connection import (
 )
 from environments.openenv.package import load
 from environments.openenv.rewards import RewardOptions, number
-from environments.openenv.tasks import actions, file_tasks, own_tasks
+from environments.openenv.tasks import file_tasks, own_tasks
 from environments.openenv.texts import (
     FINISH,
     act_tool,
@@ -38,6 +38,7 @@ from environments.openenv.texts import (
 )
 from environments.tools import Tool
 from environments.types import Action, Task
+from environments.written_calls import actions_of
 from sandbox.errors import StateLost
 
 
@@ -163,17 +164,17 @@ class OpenEnvWorld(RewardOptions):
 
     def solution(self, task: Task) -> list[Action] | None:
         """Return what the task's record gives as its solution."""
-        return actions(task.secret["solution"]) if "solution" in task.secret else None
+        return actions_of(task.secret["solution"]) if "solution" in task.secret else None
 
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         """Return what the task's record gives as mistakes in the place of `action`."""
         calls = task.secret.get("solution", ())
         wrong = [
             call.get("mistakes", [])
-            for call, right in zip(calls, actions(calls), strict=True)
+            for call, right in zip(calls, actions_of(calls), strict=True)
             if right.key == action.key
         ]
-        return actions(wrong[0]) if wrong else []
+        return actions_of(wrong[0]) if wrong else []
 
     def _connect(self) -> Connection:
         """Return a session that is not open yet.

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from environments.errors import DataError
-from environments.records import BadRecord, Faults, Record, make_tasks, read_records
-from environments.types import Action, Task
+from environments.records import BadRecord, Faults, Record, make_tasks, of_split, read_records
+from environments.types import Task
+from environments.written_calls import calls_in
 
 
 def file_tasks(path: str, split: str | None, *, strict: bool) -> list[Task]:
@@ -33,11 +34,7 @@ def file_tasks(path: str, split: str | None, *, strict: bool) -> list[Task]:
         read_records(Path(path), faults), lambda record: _task(record, faults), faults
     )
     faults.report()
-    found = [task for task in tasks if split is None or task.split == split]
-    if not found:
-        known = ", ".join(sorted({task.split for task in tasks if task.split})) or "none"
-        raise DataError(f"{path}: no task of the split {split!r}; its splits: {known}")
-    return found
+    return of_split(tasks, split, Path(path))
 
 
 def own_tasks(specs: Sequence[Mapping[str, Any]], split: str, *, strict: bool) -> list[Task]:
@@ -75,7 +72,9 @@ def _task(record: Record, faults: Faults) -> Task:
         raise BadRecord(record.place, "field 'reset' must be an object")
     solution = record.fields.get("solution")
     if solution is not None:
-        solution = _calls(record, "solution", solution)
+        solution = calls_in(record, "solution", solution)
+        for call in solution:
+            calls_in(record, "mistakes", call.get("mistakes"))
     return Task(
         id,
         record.maybe("prompt"),
@@ -84,27 +83,3 @@ def _task(record: Record, faults: Faults) -> Task:
         group=record.id("group", faults, id),
         split=record.maybe("split"),
     )
-
-
-def _calls(record: Record, field: str, value: Any) -> list[dict[str, Any]]:
-    if not isinstance(value, list):
-        raise BadRecord(record.place, f"field {field!r} must be a list of calls")
-    for call in value:
-        if not (
-            isinstance(call, dict)
-            and isinstance(call.get("tool"), str)
-            and isinstance(call.get("arguments", {}), dict)
-        ):
-            raise BadRecord(
-                record.place, f"field {field!r}: {call!r:.80} is no call with 'tool', 'arguments'"
-            )
-        _calls(record, "mistakes", call.get("mistakes") or [])
-    return value
-
-
-def actions(calls: Sequence[Mapping[str, Any]]) -> list[Action]:
-    """Return the calls of a task's record as actions."""
-    return [
-        Action(call["tool"], call.get("arguments", {}), str(call.get("thought", "")))
-        for call in calls
-    ]

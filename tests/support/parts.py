@@ -21,15 +21,17 @@ INSTALL = {
     "deepspeed": "pip install 'treegraft[deepspeed]'",
     "bfcl": "pip install --no-deps bfcl-eval",
     "openenv": "pip install 'treegraft[openenv]'",
+    "verifiers": "pip install 'treegraft[verifiers]'",
     "textworld": "pip install 'treegraft[textworld]', which needs a C compiler",
     "root": "run the tests as root",
     "mcp": "pip install 'treegraft[mcp]' mcp-server-git",
-    "mcp servers": "set TREEGRAFT_MCP_SERVERS to folders with the servers of docs/worlds/mcp.md",
+    "mcp servers": "make .venv/parts, or set TREEGRAFT_MCP_SERVERS to folders with the servers of "
+    "docs/worlds/mcp.md",
     "data": "set TREEGRAFT_DATA to a folder with the published data sets",
 }
 
 OPTIONAL = ("data", "mcp servers")
-"""What CI need not have: it is no part of this repository, and no package of an index we pin."""
+"""What CI need not have: it is no part of this repository, and no package of Python's index."""
 
 
 def missing(part: str, trouble: str = "") -> NoReturn:

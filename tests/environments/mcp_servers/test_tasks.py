@@ -10,12 +10,13 @@ import pytest
 from environments import Action, DataError, make
 from environments.mcp_servers.env import McpEnv
 from environments.mcp_servers.grading import right_files, same_answer
-from environments.mcp_servers.paths import hidden, shown
+from environments.mcp_servers.inside.paths import hidden, shown
 from sandbox.residents import installed
 from tests.support.parts import missing
 from tools.bundled.mcp.__main__ import FILES, TARGET, lines
 
-PROGRAMS = os.environ.get("TREEGRAFT_MCP_SERVERS", "")
+NPM = Path(__file__).parents[3] / ".venv" / "npm"
+PROGRAMS = os.environ.get("TREEGRAFT_MCP_SERVERS", str(NPM) if NPM.is_dir() else "")
 FOLDERS = [Path(folder) for folder in PROGRAMS.split(",") if folder]
 
 
@@ -110,7 +111,7 @@ SERVERS = {"mcpServers": {"s": {"command": "s"}}}
         (SOUND | {"mistakes": [{"tool": "t", "arguments": {}}]}, "(tool, arguments, at)"),
         (SOUND | {"others": "some"}, "'same' or 'any'"),
         ({"mcpServers": {"t": {"url": "http://x", "command": "y"}}}, "either 'command' or 'url'"),
-        ({"mcpServers": {"t": {"command": "y", "state": "heap"}}}, "one of replay, folder"),
+        ({"mcpServers": {"t": {"command": "y", "state": "heap"}}}, "one of replay, folder, fork"),
         ({"mcpServers": []}, "an object that names servers"),
     ],
 )

@@ -208,8 +208,8 @@ def test_wrong_options_are_told(options: dict[str, Any], trouble: str) -> None:
     ("name", "records", "split", "trouble"),
     [
         ("Game", [{"reset": 3}], None, "line 1: field 'reset' must be an object"),
-        ("Game", [{"solution": [{"call": 1}]}], None, "is no call with 'tool', 'arguments'"),
-        ("Game", [{"id": "a", "split": "train"}], "test", "no task of the split 'test'"),
+        ("Game", [{"solution": [{"call": 1}]}], None, "a list of calls .tool, arguments."),
+        ("Game", [{"id": "a", "split": "train"}], "test", "no task of split 'test'"),
         ("Game", None, "dev", "no split 'dev'; it has train, test"),
         ("Calculator", None, None, "names no tasks of its own"),
         ("Untyped", [{"id": "a"}], None, "name no class of actions"),

@@ -3,8 +3,8 @@
 import re
 from typing import Any, TypeVar
 
-from environments.mcp_servers.servers import WORK
-
+WORK = "/work"
+"""The work folder, as the agent sees it in every sandbox; `{work}` in task files."""
 T = TypeVar("T")
 _WORK = re.compile(rf"(?<![\w./~-]){re.escape(WORK)}(?![\w.-])")
 
