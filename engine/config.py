@@ -8,6 +8,7 @@ from typing import Any
 from engine.chat.address import APIS
 from engine.errors import UsageError
 from engine.panels import SANDBOX, TASKS, TEACHER
+from engine.policies.answer_grader import VOTES, named_grader
 from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.policies.student_endpoint import StudentEndpoint
 from engine.policies.student_first import THRESHOLD
@@ -79,6 +80,9 @@ class Config:
         student_threshold: The teacher acts where the student's mean log-probability, in nats per
             token, is lower; -inf trusts every call that can be parsed.
         student_template: How the student's messages are written.
+        grader: MODEL or MODEL@URL that grades answers to tasks without a known answer, as ToolEval
+            does; its key is OPENAI_API_KEY.
+        grader_votes: How often the grader is asked about an answer, at most.
         seed: Random seed of sampling and of demonstrated mistakes.
         search: The search, with its options.
         budget: What each task may spend.
@@ -114,6 +118,8 @@ class Config:
         default=THRESHOLD, metadata={"panel": TEACHER, "max": 0, "infinite": True}
     )
     student_template: str = field(default="react", metadata={"panel": TEACHER})
+    grader: str = field(default="", metadata={"panel": TEACHER, "default": "none"})
+    grader_votes: int = field(default=VOTES, metadata={"panel": TEACHER, "min": 1})
     seed: int = field(default=0, metadata={"panel": TEACHER, **SEED})
     search: Search = field(default_factory=Dfsdt, metadata={"hidden": True})
     budget: TaskBudget = field(default_factory=TaskBudget, metadata={"hidden": True})
@@ -137,6 +143,7 @@ class Config:
         if isinstance(self.search, Mcts) and self.search.reflections and demonstrated:
             raise UsageError("--reflections needs a model; the demonstration teacher writes none")
         self._check_student()
+        self._check_grader()
 
     def _check_student(self) -> None:
         if self.student:
@@ -144,6 +151,12 @@ class Config:
         changed = self.student_threshold != THRESHOLD or self.student_template != "react"
         if changed and not self.student:
             raise UsageError("--student-threshold and --student-template are for --student")
+
+    def _check_grader(self) -> None:
+        if self.grader:
+            named_grader(self.grader)
+        elif self.grader_votes != VOTES:
+            raise UsageError("--grader-votes is for --grader")
 
     @property
     def student_endpoint(self) -> StudentEndpoint | None:
@@ -179,6 +192,7 @@ class Config:
         kept["env_args"] = {k: without_password(v) for k, v in self.env_args.items()}
         kept["sampling"] = dict(self.sampling)
         kept["student"] = self.student_endpoint.public if self.student_endpoint else ""
+        kept["grader"] = without_password(self.grader)
         kept["base_url"] = without_password(self.base_url)
         if isinf(self.student_threshold):  # JSON has no infinity
             kept["student_threshold"] = str(self.student_threshold)

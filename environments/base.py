@@ -86,6 +86,8 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         observation_chars: characters of an observation at most; what is longer is cut, and says
             how much was left out.
         strict: whether a bad record of the data is refused; else it is told and left out.
+        graded: whether it grades answers itself. Where nobody knows the answer, the step that
+            ends a task has reward 0 and `info["ungraded"]`, and a model may grade it.
         branching: how a state is saved and restored, in a few words, for `engine envs`.
         extra: the optional dependencies that this environment needs, as in
             `pip install 'treegraft[EXTRA]'`; "" if it needs none.
@@ -100,6 +102,7 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
     call_seconds: float = 900.0  # more than the wait for a sandbox's memory
     observation_chars: int = OBSERVATION_CHARS
     strict: bool = False
+    graded: bool = True
     branching: str = "a value"
     extra: str = ""
 

@@ -82,6 +82,11 @@ async def run(
     progress = progress or Progress()
     await check_teacher(config, out, resources)
     tasks, env = _tasks(config, selection, progress)
+    if not (env.graded or config.grader):
+        progress.note(
+            "nobody knows the answers to these tasks, so every reward is 0: name a model that "
+            "grades, with --grader MODEL@URL"
+        )
     before = env.data_state()
     if config.teacher != DEMONSTRATION and resources.chat is None:
         progress.note(_estimate(config, budget, resources, len(tasks)))
