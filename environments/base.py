@@ -61,6 +61,11 @@ class Outcome:
     truncated: bool = False
     info: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def slip(cls, kind: str, message: str) -> "Outcome":
+        """Return the outcome of an agent's mistake, which changes nothing."""
+        return cls(f"error: {message}", info={"error": kind})
+
 
 class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
     """A task world driven by tool calls.
@@ -210,7 +215,7 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
     async def _dispatch(self, action: Action, task: Task) -> Outcome:
         wrong = violation(action, self.tools_of(task))
         if wrong is not None:
-            return Outcome(f"error: {wrong.message}", info={"error": wrong.kind})
+            return Outcome.slip(wrong.kind, wrong.message)
         if action.tool == GIVE_UP.name:
             return Outcome("gave up", terminated=True, info={"gave_up": True})
         # A world may keep what it is given, and change it: a tree needs it as it was.

@@ -1,11 +1,12 @@
 """Text adventures as tasks: rooms, things and a goal, played by commands in plain English.
 
-The games are those of TextWorld (Côté et al. 2018, arXiv:1806.11532), or any story file of the
-Z-machine. A game that says "The End" is won: reward 1.
+The games are those of TextWorld (Côté et al. 2018, arXiv:1806.11532), any story file of the
+Z-machine, or ALFWorld's (Shridhar et al. 2021, arXiv:2010.03768). A game that is won has reward 1.
 """
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from environments.errors import DataError
 from environments.textworld.games import Game, bundled, read_games
 from environments.textworld.machine import Machine
 from environments.textworld.mistakes import other_commands
-from environments.tools import GIVE_UP, Tool
+from environments.textworld.pddl import PddlMachine
+from environments.tools import GIVE_UP, Tool, arguments
 from environments.types import Action, Task
 
 DO = Tool(
@@ -22,14 +24,7 @@ DO = Tool(
     "Type one command: look, inventory, examine X, go north, take X, take X from Y, put X on Y, "
     "insert X into Y, open X, close X, lock X with Y, unlock X with Y, cook X with Y, slice X "
     "with Y, eat X, drop X.",
-    {
-        "type": "object",
-        "properties": {
-            "command": {"type": "string", "description": "the command", "maxLength": 100}
-        },
-        "required": ["command"],
-        "additionalProperties": False,
-    },
+    arguments(command={"type": "string", "description": "the command", "maxLength": 100}),
 )
 _COMMAND = re.compile(r"[A-Za-z0-9 ,'\"-]+")
 _OUTSIDE = frozenset(
@@ -67,7 +62,8 @@ class TextWorldEnv(ToolEnv):
     ) -> None:
         super().__init__(data=data, split=split, sandbox=sandbox)
         self.kinds = [each.strip() for each in kind.split(",") if each.strip()]
-        self._machine = Machine()
+        self._machines: dict[bool, Machine | PddlMachine] = {False: Machine(), True: PddlMachine()}
+        self._machine = self._machines[False]
 
     def load_tasks(self) -> Sequence[Task]:
         """See `ToolEnv.load_tasks`."""
@@ -84,22 +80,27 @@ class TextWorldEnv(ToolEnv):
         return [self._task(game) for game in games]
 
     def _task(self, game: Game) -> Task:
-        opening = self._machine.start(game.story)
+        opening = self._started(game.story, is_pddl=game.is_pddl)
         # TextWorld's opening repeats the objective.
         parts = [game.objective, opening.replace(game.objective, "").strip()]
         return Task(
             game.name,
             "\n\n".join(filter(None, parts)),
             secret={"walkthrough": list(game.walkthrough)},
-            details={"story": game.story},
+            details={"story": game.story, "pddl": game.is_pddl},
             tags={"kind": game.kind},
-            group=game.name,
+            group=game.group or game.name,
             split=game.split,
+            tools=_tools(self._machine),
         )
+
+    def _started(self, story: bytes, *, is_pddl: bool) -> str:
+        self._machine = self._machines[is_pddl]
+        return self._machine.start(story)
 
     def begin(self, task: Task) -> None:
         """See `ToolEnv.begin`."""
-        self._machine.start(task.details["story"])
+        self._started(task.details["story"], is_pddl=task.details["pddl"])
 
     def save(self) -> Any:
         """See `ToolEnv.save`."""
@@ -111,13 +112,14 @@ class TextWorldEnv(ToolEnv):
 
     def end(self) -> None:
         """See `ToolEnv.end`."""
-        self._machine.close()
+        for machine in self._machines.values():
+            machine.close()
 
     def act(self, action: Action) -> Outcome:
         """See `ToolEnv.act`."""
         command = " ".join(action.arguments["command"].split())
         if wrong := _refused(command):
-            return Outcome(f"error: {wrong}", info={"error": "bad_command"})
+            return Outcome.slip("bad_command", wrong)
         text = self._machine.do(command)
         won = self._machine.ended == "The End"
         return Outcome(
@@ -135,6 +137,13 @@ class TextWorldEnv(ToolEnv):
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         """See `Demonstrable.mistakes`: another direction, thing or verb."""
         return [_call(other) for other in other_commands(action.arguments["command"])]
+
+
+def _tools(machine: Machine | PddlMachine) -> tuple[Tool, ...] | None:
+    """Return the tools of ALFWorld's games, which have commands of their own; None for others."""
+    if isinstance(machine, Machine):
+        return None
+    return (replace(DO, description=f"Type one command: {machine.commands}."), GIVE_UP)
 
 
 def _refused(command: str) -> str:
