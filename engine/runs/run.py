@@ -84,8 +84,8 @@ async def run(
     tasks, env = _tasks(config, selection, progress)
     if not (env.graded or config.grader):
         progress.note(
-            "nobody knows the answers to these tasks, so every reward is 0: name a model that "
-            "grades, with --grader MODEL@URL"
+            "nobody knows the answers to these tasks, so every reward is 0; a model can grade them: "
+            "engine explore --grader MODEL@URL, trainer eval --tooleval MODEL@URL"
         )
     before = env.data_state()
     if config.teacher != DEMONSTRATION and resources.chat is None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from environments.base import Outcome, ToolEnv
 from environments.errors import DataError
+from environments.extras import require_modules
 from environments.textworld.games import Game, bundled, read_games
 from environments.textworld.machine import Machine
 from environments.textworld.mistakes import other_commands
@@ -62,8 +63,8 @@ class TextWorldEnv(ToolEnv):
     ) -> None:
         super().__init__(data=data, split=split, sandbox=sandbox)
         self.kinds = [each.strip() for each in kind.split(",") if each.strip()]
-        self._machines: dict[bool, Machine | PddlMachine] = {False: Machine(), True: PddlMachine()}
-        self._machine = self._machines[False]
+        self._story_machine, self._pddl_machine = Machine(), PddlMachine()
+        self._machine: Machine | PddlMachine = self._story_machine
 
     def load_tasks(self) -> Sequence[Task]:
         """See `ToolEnv.load_tasks`."""
@@ -77,30 +78,29 @@ class TextWorldEnv(ToolEnv):
         games = [game for game in games if not self.kinds or game.kind in self.kinds]
         if not games:
             raise DataError(f"textworld: no game of split {split!r} and kind {self.kinds or 'any'}")
+        if any(game.commands for game in games):
+            require_modules("textworld", "alfworld")
         return [self._task(game) for game in games]
 
     def _task(self, game: Game) -> Task:
-        opening = self._started(game.story, is_pddl=game.is_pddl)
-        # TextWorld's opening repeats the objective.
-        parts = [game.objective, opening.replace(game.objective, "").strip()]
+        parts = [game.objective]
+        if not game.commands:  # TextWorld's opening repeats the objective
+            parts.append(self._story_machine.start(game.story).replace(game.objective, "").strip())
         return Task(
             game.name,
             "\n\n".join(filter(None, parts)),
             secret={"walkthrough": list(game.walkthrough)},
-            details={"story": game.story, "pddl": game.is_pddl},
+            details={"story": game.story, "commands": game.commands},
             tags={"kind": game.kind},
             group=game.group or game.name,
             split=game.split,
-            tools=_tools(self._machine),
+            tools=_tools(game.commands),
         )
-
-    def _started(self, story: bytes, *, is_pddl: bool) -> str:
-        self._machine = self._machines[is_pddl]
-        return self._machine.start(story)
 
     def begin(self, task: Task) -> None:
         """See `ToolEnv.begin`."""
-        self._started(task.details["story"], is_pddl=task.details["pddl"])
+        self._machine = self._pddl_machine if task.details["commands"] else self._story_machine
+        self._machine.start(task.details["story"])
 
     def save(self) -> Any:
         """See `ToolEnv.save`."""
@@ -112,8 +112,8 @@ class TextWorldEnv(ToolEnv):
 
     def end(self) -> None:
         """See `ToolEnv.end`."""
-        for machine in self._machines.values():
-            machine.close()
+        self._story_machine.close()
+        self._pddl_machine.close()
 
     def act(self, action: Action) -> Outcome:
         """See `ToolEnv.act`."""
@@ -139,11 +139,11 @@ class TextWorldEnv(ToolEnv):
         return [_call(other) for other in other_commands(action.arguments["command"])]
 
 
-def _tools(machine: Machine | PddlMachine) -> tuple[Tool, ...] | None:
-    """Return the tools of ALFWorld's games, which have commands of their own; None for others."""
-    if isinstance(machine, Machine):
+def _tools(commands: str) -> tuple[Tool, ...] | None:
+    """Return the tools of a game that has commands of its own; None for others."""
+    if not commands:
         return None
-    return (replace(DO, description=f"Type one command: {machine.commands}."), GIVE_UP)
+    return (replace(DO, description=f"Type one command: {commands}."), GIVE_UP)
 
 
 def _refused(command: str) -> str:

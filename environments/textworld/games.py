@@ -14,7 +14,7 @@ from typing import Any
 
 from environments.errors import DataError
 from environments.records import Faults
-from environments.textworld.pddl import FIELDS
+from environments.textworld.pddl import FIELDS, commands, opening
 from treegraft.file_errors import FileError
 from treegraft.text_files import read_text
 
@@ -37,7 +37,7 @@ class Game:
         kind: what the game is about.
         split: "train", "test", ... or "".
         group: see `environments.Task.group`; "" for the game's name.
-        is_pddl: whether it is one of ALFWorld's.
+        commands: the forms of its commands; "" for a story file, which has those of all.
     """
 
     name: str
@@ -47,7 +47,7 @@ class Game:
     kind: str = ""
     split: str = ""
     group: str = ""
-    is_pddl: bool = False
+    commands: str = ""
 
 
 @cache
@@ -127,10 +127,12 @@ def _pddl_game(story: bytes, within: Path, split: str) -> Game:
     if told.get("solvable") is False:
         raise ValueError("cannot be solved, as the file says")
     walkthrough = tuple(str(each).strip() for each in told.get("walkthrough") or ())
+    objective = opening(told["pddl_problem"], told["grammar"])
     name = str(within.with_suffix("") if within.stem != "game" else within.parent)
     task = within.parent.parent.name if within.stem == "game" else within.stem
     kind = (task or name).partition("-")[0]
-    return Game(name, story, "", walkthrough, kind, split, task or name, is_pddl=True)
+    own = commands(told["grammar"])
+    return Game(name, story, objective, walkthrough, kind, split, task or name, own)
 
 
 def _fault(story: bytes) -> str:

@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from environments.errors import DataError
+from sandbox.errors import SandboxError
 
 FIELDS = ("pddl_domain", "pddl_problem", "grammar")
 """The texts that a game consists of."""
 WON = "The End"
-_BANNER = re.compile(r"\A\s*-= [^\n]* =-\s*")
+_TASK = re.compile(r'Your task is to: [^"\\]+')
+_TEMPLATE = re.compile(r'template :: "([^"]+)"')
 _PLACE = re.compile(r"\[?\{(\w+)[^{}]*\}\]?")
 _MARKS = {"_bar_": "|", "_minus_": "-", "_plus_": "+", "_dot_": ".", "_comma_": ","}
 _HARMLESS = (ast.Expression, ast.Name, ast.Attribute, ast.BinOp, ast.Add, ast.Constant, ast.Load)
@@ -31,25 +32,23 @@ class PddlMachine:
     Attributes:
         score: 1 once the game is won.
         ended: "The End" once it is won, else "".
-        commands: the forms of the game's commands, such as "go to X".
     """
 
     def __init__(self) -> None:
         self._env: Any = None
         self._story = b""
         self._played: State = ()
-        self.score, self.ended, self.commands = 0, "", ""
+        self.score, self.ended = 0, ""
 
     def start(self, story: bytes) -> str:
-        """Start a game; return its opening, without the banner.
+        """Start a game; return what it says at first.
 
         Raises:
-            DataError: the engine is not installed or cannot read the game, or its grammar holds
-                code.
+            SandboxError: its grammar holds code, which the engine would run.
         """
         if story != self._story:
             self._load(story)
-        return _BANNER.sub("", self._reset())
+        return self._reset()
 
     def do(self, command: str) -> str:
         """Play a command; return what the game says."""
@@ -74,35 +73,50 @@ class PddlMachine:
         self._env, self._story, self._played = None, b"", ()
 
     def _load(self, story: bytes) -> None:
-        try:
-            from textworld.core import EnvInfos
-            from textworld.envs import PddlEnv
+        from textworld.core import EnvInfos
+        from textworld.envs import PddlEnv
 
-            if self._env is None:
-                self._env = PddlEnv(EnvInfos())
-        except ImportError as error:
-            raise DataError(
-                "ALFWorld's games need packages that are not installed: "
-                f"pip install 'treegraft[alfworld]' ({error})"
-            ) from None
+        if self._env is None:
+            self._env = PddlEnv(EnvInfos())
         self._env.load(json.loads(story))
         for expression in _code_of(self._env._logic.grammar):
             if not _is_harmless(expression):
-                raise DataError(f"its grammar holds code: {expression[:80]!r}")
+                raise SandboxError(f"the game's grammar holds code: {expression[:80]!r}")
         for id, name in names(self._env._entity_infos).items():
             self._env._entity_infos[id].name = name
         self._story = story
 
     def _reset(self) -> str:
         self._played = ()
-        state = self._env.reset()
-        templates = state["command_templates"]
-        self.commands = ", ".join(_PLACE.sub(lambda at: at[1].upper(), each) for each in templates)
-        return self._told(state)
+        return self._told(self._env.reset())
 
     def _told(self, state: Mapping[str, Any]) -> str:
         self.score, self.ended = int(state["won"]), WON if state["won"] else ""
         return str(state["feedback"]).strip()
+
+
+def opening(problem: str, grammar: str) -> str:
+    """Return what a game's task is, and where: the engine takes seconds to say the same."""
+    task = _TASK.search(grammar)
+    objects = problem.partition("(:objects")[2].partition(")")[0].lower()
+    kinds = {id: kind for line in objects.split("\n") for id, kind in _typed(line)}
+    named = names(kinds)
+    places = sorted(named[id] for id, kind in kinds.items() if kind == "receptacle")
+    room = f"You are in the middle of a room. Around you are: {', '.join(places)}."
+    return "\n\n".join([room, *([task[0].strip()] if task else [])])
+
+
+def commands(grammar: str) -> str:
+    """Return the forms of a game's commands, such as "go to R"."""
+    templates = dict.fromkeys(_TEMPLATE.findall(grammar))
+    return ", ".join(_PLACE.sub(lambda at: at[1].upper(), each) for each in templates)
+
+
+def _typed(line: str) -> Iterator[tuple[str, str]]:
+    """Yield the objects that a line of a problem declares, "a b - kind"."""
+    declared, dash, kind = line.partition(" - ")
+    if dash:
+        yield from ((id, kind.strip()) for id in declared.split())
 
 
 def names(ids: Iterable[str]) -> dict[str, str]:

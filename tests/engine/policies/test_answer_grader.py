@@ -189,10 +189,11 @@ def test_a_grader_that_refuses_fails_before_anything_is_spent(folder: Path) -> N
 
 
 def test_what_a_grader_was_paid_for_survives_kill_9(folder: Path) -> None:
-    judge, started = Judge(), []
+    judge = Judge()
+    started: list[subprocess.Popen[bytes]] = []
 
     def reply(request: Json) -> str:
-        if request["model"] == "g" and judge.asked["answer"] == 3 and len(started) == 1:
+        if request["model"] == "g" and judge.asked["answer"] == 3 and started:
             os.kill(started[0].pid, signal.SIGKILL)
         return str(answers(request))
 
@@ -208,7 +209,7 @@ def test_what_a_grader_was_paid_for_survives_kill_9(folder: Path) -> None:
             )
         )
         assert started[0].wait() == -signal.SIGKILL
-        started.append(None)
+        started.clear()
         at_death = len(server.requests)
         run = explored(server, folder, grader=grader)
         assert run.stats["solved"] == 2

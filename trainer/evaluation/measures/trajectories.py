@@ -49,10 +49,10 @@ def trajectory_text(task: Task, path: Sequence[Step]) -> TrajectoryText:
     return TrajectoryText(sha256(content.encode()).hexdigest()[:16], task.id, task.prompt, text)
 
 
-def best_path(tree: Tree) -> list[Step]:
+def best_path(tree: Tree) -> Sequence[Step]:
     """Return the ended path with most reward, among equals one that was not given up or cut off.
 
     It is empty if no path ended.
     """
     paths = [tree.path(leaf.id) for leaf in tree.leaves()]
-    return max(paths, key=lambda path: (path[-1].reward, has_answer(path)), default=[])
+    return max(paths, key=lambda path: (path[-1].reward, has_answer(path)), default=())
