@@ -56,6 +56,10 @@ class Bounds(Protocol):
     def retries(self) -> int:
         """Extra requests per state after duplicates."""
 
+    @property
+    def restarts(self) -> int:
+        """How often the search starts anew after the agent gave up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draw:
@@ -65,12 +69,14 @@ class Draw:
         call: Index in `Tree.calls` of the request that proposed it, or -1.
         actor: See `Node.actor`.
         why: See `Node.why`.
+        attempts: See `Node.attempts`.
     """
 
     action: Action
     call: int
     actor: str = ""
     why: str = ""
+    attempts: tuple[int, ...] = ()
 
 
 class Episode:
@@ -119,9 +125,21 @@ class Episode:
         return min(MAX_AGAIN, self.search.retries)
 
     async def ask(
-        self, at: int, *, differ: bool = False, count: int = 1, attempt: int = 0
+        self,
+        at: int,
+        *,
+        differ: bool = False,
+        count: int = 1,
+        attempt: int = 0,
+        attempts: tuple[int, ...] = (),
+        answer_only: bool = False,
     ) -> tuple[Draw, ...]:
-        """Ask the policy what to do in state `at`; empty if no more can be paid."""
+        """Ask the policy what to do in state `at`; empty if no more can be paid.
+
+        `attempts` are the leaves of the attempts before a new one, which begins at ROOT; for the
+        others see `Request`.
+        """
+        seen = attempts or self.tree.attempts(at)
         request = Request(
             self.tree.task,
             self.tree.path(at),
@@ -130,6 +148,8 @@ class Episode:
             count,
             attempt,
             tuple(self.lessons),
+            tuple(self.tree.path(leaf) for leaf in seen),
+            answer_only,
             lambda spent: not self.budget.exceeded(self._used + spent),
             self._again,
         )
@@ -145,7 +165,8 @@ class Episode:
         if not proposal.actions:
             assert not self.affordable, "a policy proposes something, unless the budget ended"
         return tuple(
-            Draw(action, call, proposal.actor, proposal.why) for action in proposal.actions
+            Draw(action, call, proposal.actor, proposal.why, attempts)
+            for action in proposal.actions
         )
 
     async def consult(
@@ -166,7 +187,8 @@ class Episode:
                 return None
             if judgement.usage.calls:
                 of_judge = judgement.request, judgement.usage, kind, judgement.incomplete
-                self._book(at, (Call(at, *of_judge),))
+                said = str(judgement.result) if kind == "reflect" else ""
+                self._book(at, (Call(at, *of_judge, said),))
             if judgement.again is None:
                 break
             ask = judgement.again
@@ -179,7 +201,9 @@ class Episode:
         """
         step = await self._graded(at, await self._move(self._play, at, draw.action, last))
         self._won += step.solved
-        return self.tree.add(at, step, draw.call, draw.actor, draw.why)
+        return self.tree.add(
+            at, step, draw.call, actor=draw.actor, why=draw.why, attempts=draw.attempts
+        )
 
     async def _graded(self, at: int, step: Step) -> Step:
         """Return `step` with the grader's reward if it is an answer that nobody has graded."""

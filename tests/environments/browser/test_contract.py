@@ -1,4 +1,4 @@
-"""The contract of `environments.base`, in a real Chromium: two short tasks, as each step is slow."""
+"""The contract of `environments.base` in a real Chromium: two short tasks, as steps are slow."""
 
 from pathlib import Path
 
