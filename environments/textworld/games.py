@@ -81,10 +81,10 @@ def read_games(data: Path, *, strict: bool) -> Sequence[Game]:
     files = [file for file in found if file.suffix in (*STORIES, PDDL)]
     faults = Faults(strict)
     games = list(_read(data, files, faults))
-    faults.report()
     if not games:
-        first = faults.first() or f"{data}: holds no story file ({', '.join((*STORIES, PDDL))})"
-        raise DataError(first)
+        none = f"{data}: holds no story file ({', '.join((*STORIES, PDDL))})"
+        raise DataError(faults.first() or none)
+    faults.report()
     return games
 
 
