@@ -211,7 +211,7 @@ def test_what_a_grader_was_paid_for_survives_kill_9(folder: Path) -> None:
         assert started[0].wait() == -signal.SIGKILL
         started.clear()
         at_death = len(server.requests)
-        run = explored(server, folder, grader=grader)
+        run = explored(server, folder, grader=grader, executor="processes", workers=1)
         assert run.stats["solved"] == 2
         bodies = [json.dumps(request) for request in server.requests]
     twice = len(bodies) - len(set(bodies))
