@@ -99,7 +99,9 @@ class TextWorldEnv(ToolEnv):
 
     def begin(self, task: Task) -> None:
         """See `ToolEnv.begin`."""
-        self._machine = self._pddl_machine if task.details["commands"] else self._story_machine
+        is_pddl = bool(task.details["commands"])
+        self._machine = self._pddl_machine if is_pddl else self._story_machine
+        self.instant = not is_pddl
         self._machine.start(task.details["story"])
 
     def save(self) -> Any:

@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from copy import deepcopy
+from threading import Lock
 from types import SimpleNamespace
 from typing import Any
 
@@ -31,6 +32,9 @@ _HARMLESS = (
 )
 _TABLES = ("_facts", "_vars_by_name", "_vars_by_type", "_var_counts")
 """What a state of the engine knows in Python; the rest is in the planner's library."""
+
+_TRANSLATING = Lock()
+"""Held while the translator has standard output and the arguments of this process."""
 
 State = tuple[int, ...]
 """The numbers of the operators that led to a state."""
@@ -94,7 +98,7 @@ class PddlMachine:
         from textworld.envs import PddlEnv
 
         self._env = self._env or PddlEnv(EnvInfos())
-        with _kept_arguments():
+        with _TRANSLATING, _kept_arguments():
             self._env.load(json.loads(story))
         for expression in _code_of(self._env._logic):
             if not _is_harmless(expression):
