@@ -10,6 +10,7 @@ from typing import Any
 from engine.chat.address import APIS
 from engine.errors import UsageError
 from engine.panels import SANDBOX, TASKS, TEACHER
+from engine.policies.answer_grader import VOTES, named_grader
 from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.policies.shots import NO_SHOTS, Shots
 from engine.policies.student_endpoint import StudentEndpoint
@@ -84,6 +85,9 @@ class Config:
         student_threshold: The teacher acts where the student's mean log-probability, in nats per
             token, is lower; -inf trusts every call that can be parsed.
         student_template: How the student's messages are written.
+        grader: MODEL or MODEL@URL that grades answers to tasks without a known answer, as ToolEval
+            does; its key is OPENAI_API_KEY.
+        grader_votes: How often the grader is asked about an answer, at most.
         seed: Random seed of sampling, of demonstrated mistakes and of the draw of examples.
         shots: Examples shown before each task: solved paths of other tasks and groups.
         shots_from: Where they are drawn from: a run, or a file (docs/mixing.md). Never a test
@@ -124,6 +128,8 @@ class Config:
         default=THRESHOLD, metadata={"panel": TEACHER, "max": 0, "infinite": True}
     )
     student_template: str = field(default="react", metadata={"panel": TEACHER})
+    grader: str = field(default="", metadata={"panel": TEACHER, "default": "none"})
+    grader_votes: int = field(default=VOTES, metadata={"panel": TEACHER, "min": 1})
     seed: int = field(default=0, metadata={"panel": TEACHER, **SEED})
     shots: int = field(default=0, metadata={"panel": TEACHER, "min": 0})
     shots_from: str = field(default="", metadata={"panel": TEACHER})
@@ -151,6 +157,7 @@ class Config:
         if reflects and demonstrated:
             raise UsageError("--reflections needs a model; the demonstration teacher writes none")
         self._check_student()
+        self._check_grader()
         check_shots(self.shots, self.shots_from)
         if self.shots and demonstrated:
             raise UsageError("--shots are for a model; the demonstration teacher reads none")
@@ -161,6 +168,12 @@ class Config:
         changed = self.student_threshold != THRESHOLD or self.student_template != "react"
         if changed and not self.student:
             raise UsageError("--student-threshold and --student-template are for --student")
+
+    def _check_grader(self) -> None:
+        if self.grader:
+            named_grader(self.grader)
+        elif self.grader_votes != VOTES:
+            raise UsageError("--grader-votes is for --grader")
 
     @property
     def student_endpoint(self) -> StudentEndpoint | None:
@@ -200,6 +213,7 @@ class Config:
         kept["sampling"] = dict(self.sampling)
         kept["task_file"] = _name_and_hash(Path(self.task_file)) if self.task_file else ""
         kept["student"] = self.student_endpoint.public if self.student_endpoint else ""
+        kept["grader"] = without_password(self.grader)
         kept["base_url"] = without_password(self.base_url)
         if isinf(self.student_threshold):  # JSON has no infinity
             kept["student_threshold"] = str(self.student_threshold)

@@ -61,6 +61,11 @@ class Outcome:
     truncated: bool = False
     info: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def slip(cls, kind: str, message: str) -> "Outcome":
+        """Return the outcome of an agent's mistake, which changes nothing."""
+        return cls(f"error: {message}", info={"error": kind})
+
 
 class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
     """A task world driven by tool calls.
@@ -86,6 +91,8 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         observation_chars: characters of an observation at most; what is longer is cut, and says
             how much was left out.
         strict: whether a bad record of the data is refused; else it is told and left out.
+        graded: whether it grades answers itself. Where nobody knows the answer, the step that
+            ends a task has reward 0 and `info["ungraded"]`, and a model may grade it.
         branching: how a state is saved and restored, in a few words, for `engine envs`.
         extra: the optional dependencies that this environment needs, as in
             `pip install 'treegraft[EXTRA]'`; "" if it needs none.
@@ -104,6 +111,7 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
     call_seconds: float = 900.0  # more than the wait for a sandbox's memory
     observation_chars: int = OBSERVATION_CHARS
     strict: bool = False
+    graded: bool = True
     branching: str = "a value"
     extra: str = ""
     maker: str | type = ""
@@ -216,7 +224,7 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
     async def _dispatch(self, action: Action, task: Task) -> Outcome:
         wrong = violation(action, self.tools_of(task))
         if wrong is not None:
-            return Outcome(f"error: {wrong.message}", info={"error": wrong.kind})
+            return Outcome.slip(wrong.kind, wrong.message)
         if action.tool == GIVE_UP.name:
             return Outcome("gave up", terminated=True, info={"gave_up": True})
         # A world may keep what it is given, and change it: a tree needs it as it was.

@@ -17,7 +17,3 @@ class NoSolution(TreegraftError):
 
 class BadOutcome(TreegraftError):
     """An environment returned a reward or facts that no tree can hold; it fails the task."""
-
-
-class JudgeFailed(BadOutcome):
-    """The model that grades answers cannot be asked; it fails the task."""

@@ -6,6 +6,7 @@ from environments.base import ToolEnv
 from environments.errors import UnknownEnvironment
 
 MODULES: dict[str, tuple[str, ...]] = {
+    "alfworld": ("textworld", "fast_downward"),
     "bfcl": ("bfcl_eval", "mpmath"),
     "browser": ("playwright",),
     "mcp": ("mcp",),
@@ -39,5 +40,14 @@ def require_extra(name: str, env: type[ToolEnv]) -> None:
     Raises:
         ExtraMissing: They are not.
     """
-    if any(find_spec(module) is None for module in MODULES.get(env.extra, ())):
-        raise ExtraMissing(name, env.extra)
+    require_modules(name, env.extra)
+
+
+def require_modules(name: str, extra: str) -> None:
+    """Check that the packages of an extra are there, for the environment `name`.
+
+    Raises:
+        ExtraMissing: They are not.
+    """
+    if any(find_spec(module) is None for module in MODULES.get(extra, ())):
+        raise ExtraMissing(name, extra)

@@ -201,6 +201,16 @@ def bundled_split(folder: Path, split: str | None) -> Path:
     return path
 
 
+def stamp(path: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return sizes and times of a file, or of the files in a folder: equal while they are the same.
+
+    What was read of them may be kept under it: each task under way has an environment of its own.
+    """
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    stats = [(file.name, file.stat()) for file in files if file.is_file()]
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
+
+
 def of_split(tasks: Sequence[Task], split: str | None, path: Path) -> list[Task]:
     """Return the tasks of a split, or all for None; raise `DataError` if the file has none."""
     chosen = [task for task in tasks if split in (None, task.split)]

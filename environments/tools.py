@@ -17,16 +17,21 @@ NO_ARGUMENTS: Mapping[str, Any] = {
 """The schema of a tool without arguments."""
 
 
-def text_arguments(**described: str) -> dict[str, Any]:
-    """Return the schema of a tool that takes texts; `described` has their descriptions."""
+def arguments(optional: Sequence[str] = (), /, **properties: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of a tool from those of its arguments; all are required but `optional`."""
     return {
         "type": "object",
-        "properties": {
-            name: {"type": "string", "description": text} for name, text in described.items()
-        },
-        "required": list(described),
+        "properties": properties,
+        "required": [name for name in properties if name not in optional],
         "additionalProperties": False,
     }
+
+
+def text_arguments(**described: str) -> dict[str, Any]:
+    """Return the schema of a tool that takes texts; `described` has their descriptions."""
+    return arguments(
+        **{name: {"type": "string", "description": text} for name, text in described.items()}
+    )
 
 
 @dataclass(frozen=True)

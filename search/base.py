@@ -9,7 +9,7 @@ from environments.base import ToolEnv
 from environments.types import Task
 from search.budget import TaskBudget
 from search.episode import Episode, open_episode
-from search.policy import Judge, Policy
+from search.policy import Grader, Judge, Policy
 from search.tree import Tree
 from treegraft.errors import UsageError
 from treegraft.ranges import check_ranges
@@ -65,8 +65,11 @@ class Search(ABC):
         policy: Policy,
         budget: TaskBudget = NO_BOUND,
         judge: Judge | None = None,
+        grader: Grader | None = None,
     ) -> Tree:
         """Search `task` and return everything visited, failures included.
+
+        `grader` grades the answers that the environment cannot grade (`info["ungraded"]`).
 
         Raises:
             PolicyError, sandbox.SandboxError: The task cannot go on.
@@ -75,6 +78,7 @@ class Search(ABC):
         if self.needs_judge and judge is None:
             raise ValueError(f"{self.name} with these options needs a judge")
         async with open_episode(env, task, policy, self, budget, judge) as episode:
+            episode.grader = grader
             await self.explore(episode)
         return episode.tree
 

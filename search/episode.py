@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from environments.base import Snapshot, ToolEnv, at_once
@@ -21,7 +22,16 @@ from sandbox.errors import SandboxError, StateLost
 from search.budget import TaskBudget
 from search.env_calls import in_thread, on_loop
 from search.faults import TaskFault, blamed, faults_blamed
-from search.policy import MAX_AGAIN, BudgetSpent, Child, Judge, Judgement, Policy, Request
+from search.policy import (
+    MAX_AGAIN,
+    BudgetSpent,
+    Child,
+    Grader,
+    Judge,
+    Judgement,
+    Policy,
+    Request,
+)
 from search.tree import ROOT, Call, Kind, Node, Tree
 
 T = TypeVar("T")
@@ -75,6 +85,7 @@ class Episode:
     Attributes:
         env, tree, policy, search, budget, judge: As given to `Search.search`.
         lessons: Reflections that every later proposal sees; see `Request.lessons`.
+        grader: Grades the answers that the environment cannot grade; None leaves them as they are.
     """
 
     def __init__(
@@ -89,6 +100,7 @@ class Episode:
         self.env, self.tree, self.policy = env, tree, policy
         self.search, self.budget, self.judge = search, budget, judge
         self.lessons: list[str] = []
+        self.grader: Grader | None = None
         # Kept as the tree grows, because a search reads them at every turn.
         self._won, self._used = len(tree.winners()), tree.usage
         self._saved: dict[int, Snapshot] = {}
@@ -187,11 +199,21 @@ class Episode:
 
         `last` says that nothing more will be played in `at`, so it need not be saved.
         """
-        step = await self._move(self._play, at, draw.action, last)
+        step = await self._graded(at, await self._move(self._play, at, draw.action, last))
         self._won += step.solved
         return self.tree.add(
             at, step, draw.call, actor=draw.actor, why=draw.why, attempts=draw.attempts
         )
+
+    async def _graded(self, at: int, step: Step) -> Step:
+        """Return `step` with the grader's reward if it is an answer that nobody has graded."""
+        if self.grader is None or not (step.terminated and step.info.get("ungraded")):
+            return step
+        path, consult = (*self.tree.path(at), step), partial(self.consult, "grade", at)
+        grade = await self.grader.grade(self.tree.task, path, consult)
+        if grade is None:
+            return step
+        return replace(step, reward=grade.reward, info={**step.info, "grade": dict(grade.info)})
 
     async def close(self, at: int, reason: str = "") -> None:
         """Expand `at` no more: free its snapshot, and note an early end in the tree."""

@@ -1,8 +1,8 @@
-"""What a search asks of a policy and of a judge. Neither touches the environment."""
+"""What a search asks of a policy, a judge and a grader. None touches the environment."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from environments.types import Action, Step, Task
 from search.tree import Call
@@ -173,3 +173,33 @@ class Judge(Protocol):
 
     async def reflect(self, task: Task, path: Sequence[Step]) -> Judgement[str]:
         """Return what went wrong on `path`, which failed, and what to do instead, or ""."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """What an answer is worth that no known answer can grade.
+
+    Attributes:
+        reward: From 0 to 1.
+        info: How it came about, as JSON; kept in the step as `info["grade"]`.
+    """
+
+    reward: float
+    info: Mapping[str, Any]
+
+
+class Consult(Protocol):
+    """Asks one question within the task's budget."""
+
+    async def __call__(self, ask: Callable[[], Awaitable[Judgement[T]]]) -> T | None:
+        """Return the result, asked again while it is not complete; None if it cannot be paid."""
+
+
+class Grader(Protocol):
+    """Grades paths that ended with an answer whose step has `info["ungraded"]`."""
+
+    async def grade(self, task: Task, path: Sequence[Step], consult: Consult) -> Grade | None:
+        """Return the grade of the answer at the end of `path`; None if it cannot be paid.
+
+        Raises PolicyError as `Policy.propose` does.
+        """

@@ -16,7 +16,7 @@ ROOT = 0
 STUDENT = "student"
 """The actor of an action proposed by a student that acts before the teacher."""
 
-Kind = Literal["propose", "student", "value", "compare", "reflect"]
+Kind = Literal["propose", "student", "value", "compare", "reflect", "grade"]
 Status = Literal["solved", "gave_up", "failed", "cut", "open"]
 
 
@@ -28,8 +28,8 @@ class Call:
         state: The node it was made in or asked about, or ROOT.
         request: Its key in the journal, or "".
         usage: What it cost when it was paid.
-        kind: The method of `Policy` or `Judge` that made it; "student" for a proposal of a student
-            that acts first.
+        kind: The method of `Policy`, `Judge` or `Grader` that made it; "student" for a proposal of
+            a student that acts first.
         incomplete: Why replies to it were not complete ("length", ...), one word for each such
             reply, separated by spaces; "" if all were.
         said: What a reflection says, which every later proposal in the tree saw; "" for the rest.

@@ -105,12 +105,14 @@ class ChatSpec:
     Attributes:
         teacher: the teacher's endpoint; None for the demonstration teacher.
         student: the endpoint of a student that acts first; None without one.
+        grader: the endpoint of the model that grades answers; None without one.
     """
 
     journal: Path
     budget: Budget
     teacher: EndpointSpec | None = None
     student: EndpointSpec | None = None
+    grader: EndpointSpec | None = None
 
 
 class ChatStack:

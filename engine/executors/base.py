@@ -14,6 +14,7 @@ from sandbox import SandboxError
 from search import Policy, PolicyError, Tree
 from search.env_calls import CLOSE_SECONDS, in_thread, in_time, on_loop
 from search.faults import CallHangs, TaskFault, blamed
+from search.policy import Grader
 from treegraft.errors import TreegraftError
 
 OnResult = Callable[[Task, Tree | TreegraftError], None]
@@ -34,8 +35,8 @@ class Executor(Protocol):
 class TaskRunner:
     """Searches tasks one after another, in one environment that it keeps between them."""
 
-    def __init__(self, config: Config, policy: Policy) -> None:
-        self._config, self._policy = config, policy
+    def __init__(self, config: Config, policy: Policy, grader: Grader | None = None) -> None:
+        self._config, self._policy, self._grader = config, policy, grader
         self._judge = judge_of(policy) if config.search.needs_judge else None
         self._env: ToolEnv | None = None
 
@@ -50,8 +51,9 @@ class TaskRunner:
                 self._env = await in_thread(
                     partial(make_env, self._config), seconds=ToolEnv.call_seconds
                 )
-            return await self._config.search.search(
-                self._env, task, self._policy, self._config.budget, self._judge
+            config, policy = self._config, self._policy
+            return await config.search.search(
+                self._env, task, policy, config.budget, self._judge, self._grader
             )
         except EndpointUnusable:
             raise

@@ -1,8 +1,9 @@
-"""Build the policy and the judge that a run's config names."""
+"""Build the policy, the judge and the grader that a run's config names."""
 
 from engine.chat.base import Chat
 from engine.config import Config
 from engine.errors import UsageError
+from engine.policies.answer_grader import AnswerGrader, named_grader
 from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.policies.demonstration import DemonstrationPolicy
 from engine.policies.judge import ModelJudge
@@ -69,3 +70,12 @@ def judge_of(policy: Policy) -> Judge:
     if isinstance(policy, DemonstrationPolicy):
         return policy
     raise UsageError(f"{policy.name} is not a judge: use --search dfsdt or react")
+
+
+def build_grader(config: Config, chat: Chat | None) -> AnswerGrader | None:
+    """Return the grader that `config` names; None without one."""
+    if not config.grader:
+        return None
+    if chat is None:
+        raise UsageError(f"--grader {config.grader} needs an endpoint")
+    return AnswerGrader(chat, named_grader(config.grader)[0], config.grader_votes)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from engine.chat.base import Chat
 from engine.config import Config
 from engine.executors.base import OnResult, TaskRunner, close_env, make_env
-from engine.executors.build_policy import build_policy
+from engine.executors.build_policy import build_grader, build_policy
 from engine.executors.gc_pause import gc_paused
 from environments import Task
 
@@ -17,6 +17,7 @@ class Local:
     Args:
         chat: for the teacher; None for the demonstration teacher.
         student_chat: for a student that acts first; None without one.
+        grader_chat: for the model that grades answers; None without one.
     """
 
     def __init__(
@@ -24,18 +25,22 @@ class Local:
         chat: Chat | None = None,
         concurrency: int = 8,
         student_chat: Chat | None = None,
+        grader_chat: Chat | None = None,
     ) -> None:
-        self._chat, self._concurrency, self._student_chat = chat, concurrency, student_chat
+        self._chat, self._concurrency = chat, concurrency
+        self._student_chat, self._grader_chat = student_chat, grader_chat
 
     async def run(self, config: Config, tasks: Iterator[Task], on_result: OnResult) -> None:
         """See `Executor`."""
         env = make_env(config)
         try:
             policy = build_policy(config, env, self._chat, self._student_chat)
+            grader = build_grader(config, self._grader_chat)
             with gc_paused():
                 async with asyncio.TaskGroup() as group:
                     for _ in range(self._concurrency):
-                        group.create_task(_search_all(TaskRunner(config, policy), tasks, on_result))
+                        runner = TaskRunner(config, policy, grader)
+                        group.create_task(_search_all(runner, tasks, on_result))
         finally:
             close_env(env)
 

@@ -40,9 +40,8 @@ class Processes:
     async def run(self, config: Config, tasks: Iterator[Task], on_result: OnResult) -> None:
         """See `Executor`."""
         chats = self._chats
-        spec = WorkerSpec(
-            config, self._size.concurrency, chats.teacher, chats.student, chats.journal
-        )
+        asked = chats.teacher, chats.student, chats.grader
+        spec = WorkerSpec(config, self._size.concurrency, *asked, chats.journal)
 
         def hire() -> RemoteWorker:
             return RemoteWorker(_Process(spec), chats.budget, None)

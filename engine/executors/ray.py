@@ -47,8 +47,9 @@ class Cluster:
     async def run(self, config: Config, tasks: Iterator[Task], on_result: OnResult) -> None:
         """See `Executor`."""
         chats = self._chats
-        spec = WorkerSpec(config, self._concurrency, chats.teacher, chats.student)
-        paid = chats.teacher or chats.student
+        asked = chats.teacher, chats.student, chats.grader
+        spec = WorkerSpec(config, self._concurrency, *asked)
+        paid = any(asked)
         ray = _connect(self._address)
         try:
             actors = ray.remote(RayWorker).options(num_cpus=1, max_concurrency=_CALLS)

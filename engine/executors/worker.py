@@ -38,7 +38,7 @@ from engine.chat.base import ChatReply
 from engine.chat.open import ChatStack, EndpointSpec
 from engine.config import Config
 from engine.executors.base import TaskRunner, close_env, make_env
-from engine.executors.build_policy import build_policy
+from engine.executors.build_policy import build_grader, build_policy
 from engine.executors.gc_pause import gc_paused
 from sandbox.check import choose
 from search import Policy, Tree
@@ -59,6 +59,7 @@ class WorkerSpec:
     Attributes:
         teacher: the teacher's endpoint; None for the demonstration teacher.
         student: the endpoint of a student that acts first; None without one.
+        grader: the endpoint of the model that grades answers; None without one.
         journal: the journal's file; None if the driver holds the journal.
     """
 
@@ -66,6 +67,7 @@ class WorkerSpec:
     concurrency: int
     teacher: EndpointSpec | None = None
     student: EndpointSpec | None = None
+    grader: EndpointSpec | None = None
     journal: Path | None = None
 
 
@@ -120,20 +122,24 @@ class Worker:
         stack.callback(close_env, env)
         if env.sandboxed:
             await asyncio.to_thread(choose, spec.config.sandbox)
-        teacher = student = None
-        if spec.teacher or spec.student:
+        teacher = student = grader = None
+        if spec.teacher or spec.student or spec.grader:
             chats = ChatStack(spec.journal or self._driver, self._driver)
             self._chats = await stack.enter_async_context(chats)
-            teacher, student = (
+            teacher, student, grader = (
                 chats.add(each.open(spec.concurrency)) if each else None
-                for each in (spec.teacher, spec.student)
+                for each in (spec.teacher, spec.student, spec.grader)
             )
         self._policy: Policy = build_policy(spec.config, env, teacher, student)
+        self._grader = build_grader(spec.config, grader)
         stack.enter_context(gc_paused())
         return env.call_seconds
 
     async def _search(self, task_id: str, data: bytes) -> None:
-        runner = self._idle.pop() if self._idle else TaskRunner(self._spec.config, self._policy)
+        if self._idle:
+            runner = self._idle.pop()
+        else:
+            runner = TaskRunner(self._spec.config, self._policy, self._grader)
         try:
             found: Tree | TreegraftError = await runner.search(unpacked(data))
         except TaskFault as error:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
 
-from engine.chat.base import ChatRequest
+from engine.chat.base import Chat, ChatRequest
 from engine.chat.incomplete import asked_again, incomplete, may_differ
 from engine.policies.answer_only import ANSWER_NOW
 from engine.policies.teacher import DIVERSITY, LESSONS, Teacher, describe_step, with_note
@@ -85,21 +85,24 @@ class ModelJudge:
         tools = teacher.template.tools(world)
         sampling = self.sampling | ({"tool_choice": "none"} if tools else {})
         request = ChatRequest(teacher.name, messages, tools, sampling)
-        return await self._judge(request, parse, 0)
+        return await judgement(teacher.chat, request, parse)
 
-    async def _judge(
-        self, request: ChatRequest, parse: Callable[[str], T], number: int
-    ) -> Judgement[T]:
-        """Ask for the time of this number, from 0."""
-        chat = self.teacher.chat
-        reply = await chat.complete(asked_again(request, number) if number else request)
-        reason = incomplete(reply)[0]
-        if not reason:
-            text = str(reply.messages[0].get("content") or "")
-            return Judgement(parse(text), reply.usage, reply.key)
-        again = partial(self._judge, request, parse, number + 1)
-        repeated = again if may_differ(chat, request) else None
-        return Judgement(parse(""), reply.usage, reply.key, reason, repeated)
+
+async def judgement(
+    chat: Chat, request: ChatRequest, parse: Callable[[str], T], number: int = 0
+) -> Judgement[T]:
+    """Ask `chat` for the time of this number, from 0, and return what `parse` reads in the reply.
+
+    Of a reply that is not complete, it is what `parse` reads in an empty one.
+    """
+    reply = await chat.complete(asked_again(request, number) if number else request)
+    reason = incomplete(reply)[0]
+    if not reason:
+        text = str(reply.messages[0].get("content") or "")
+        return Judgement(parse(text), reply.usage, reply.key)
+    again = partial(judgement, chat, request, parse, number + 1)
+    repeated = again if may_differ(chat, request) else None
+    return Judgement(parse(""), reply.usage, reply.key, reason, repeated)
 
 
 def _score(text: str) -> float:

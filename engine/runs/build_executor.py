@@ -9,12 +9,13 @@ from engine.chat.base import Chat
 from engine.chat.budget import Budget
 from engine.chat.cache import has_replies
 from engine.chat.open import ChatSpec, ChatStack, EndpointSpec
-from engine.chat.prices import needed_price, price_of, read_prices
+from engine.chat.prices import Price, needed_price, price_of, read_prices
 from engine.config import Config, one_of
 from engine.errors import UsageError
 from engine.executors.base import Executor
 from engine.executors.local import Local
 from engine.panels import BUDGET, OUTPUT, TEACHER, WORKERS
+from engine.policies.answer_grader import named_grader
 from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.runs.store import FILE, Store
 from search.usage import Usage
@@ -119,18 +120,25 @@ async def open_executor(
 
 def _chat_spec(config: Config, out: Path, budget: RunBudget, resources: Resources) -> ChatSpec:
     prices = read_prices(resources.prices)
-    teacher = student = None
+    teacher = student = grader = None
+    bounded = budget.usd is not None or config.budget.usd is not None
+    known_price = needed_price if bounded else price_of
     if config.teacher != DEMONSTRATION and resources.chat is None:
-        bounded = budget.usd is not None or config.budget.usd is not None
-        price = (needed_price if bounded else price_of)(config.teacher, prices)
+        price = known_price(config.teacher, prices)
         teacher = EndpointSpec.from_environment(
             config.base_url, price, config.api, resources.api_version
         )
     if student_endpoint := config.student_endpoint:
         # Without a price it counts no dollars: most users serve their students themselves.
         student = student_endpoint.spec(price_of(student_endpoint.model, prices))
+    if config.grader:
+        grader = _grader_spec(config, known_price(named_grader(config.grader)[0], prices))
     whole = Budget(budget.usd, budget.calls, budget.tokens, _spent(out))
-    return ChatSpec(_journal(out, resources), whole, teacher, student)
+    return ChatSpec(_journal(out, resources), whole, teacher, student, grader)
+
+
+def _grader_spec(config: Config, price: Price | None = None) -> EndpointSpec:
+    return EndpointSpec.from_environment(named_grader(config.grader)[1], price)
 
 
 def _journal(out: Path, resources: Resources) -> Path:
@@ -138,18 +146,20 @@ def _journal(out: Path, resources: Resources) -> Path:
 
 
 async def check_teacher(config: Config, out: Path, resources: Resources) -> None:
-    """See within seconds that the teacher's server can be reached, before anything is made.
+    """See within seconds that the teacher's server can be reached, and the grader's.
 
     With replies of that server in the journal, nothing is asked: the run may need no other.
 
     Raises:
         PolicyError: it cannot be reached, refuses the key, or has no usable address.
     """
-    if config.teacher == DEMONSTRATION or resources.chat is not None:
-        return
-    spec = EndpointSpec.from_environment(config.base_url, None, config.api, resources.api_version)
-    if not has_replies(_journal(out, resources), spec.address.where):
-        await spec.check()
+    specs = [_grader_spec(config)] if config.grader else []
+    if config.teacher != DEMONSTRATION and resources.chat is None:
+        version = resources.api_version
+        specs.append(EndpointSpec.from_environment(config.base_url, None, config.api, version))
+    for spec in specs:
+        if not has_replies(_journal(out, resources), spec.address.where):
+            await spec.check()
 
 
 def unpriced_models(config: Config, resources: Resources) -> list[str]:
@@ -163,20 +173,25 @@ def unpriced_models(config: Config, resources: Resources) -> list[str]:
         asked.append(config.teacher)
     if config.student_endpoint:
         asked.append(config.student_endpoint.model)
+    if config.grader:
+        asked.append(named_grader(config.grader)[0])
     return [model for model in asked if price_of(model, prices) is None]
 
 
 @asynccontextmanager
 async def _local(chats: ChatSpec, chat: Chat | None, concurrency: int) -> AsyncIterator[Local]:
     """Open the executor of this process.   chat: the teacher, if it is not an endpoint."""
-    if not (chat or chats.teacher or chats.student):
+    if not (chat or chats.teacher or chats.student or chats.grader):
         yield Local(concurrency=concurrency)
         return
     async with ChatStack(chats.journal, chats.budget) as stack:
         if chats.teacher:
             chat = chats.teacher.open(concurrency)
-        student = stack.add(chats.student.open(concurrency)) if chats.student else None
-        yield Local(stack.add(chat) if chat else None, concurrency, student)
+        student, grader = (
+            stack.add(each.open(concurrency)) if each else None
+            for each in (chats.student, chats.grader)
+        )
+        yield Local(stack.add(chat) if chat else None, concurrency, student, grader)
 
 
 def _spent(out: Path) -> Usage:

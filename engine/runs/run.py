@@ -84,6 +84,11 @@ async def run(
     config = with_examples(config, progress)
     await check_teacher(config, out, resources)
     tasks, env = _tasks(config, selection, progress)
+    if not (env.graded or config.grader):
+        progress.note(
+            "nobody knows the answers to these tasks, so every reward is 0; a model can grade "
+            "them: engine explore --grader MODEL@URL, trainer eval --tooleval MODEL@URL"
+        )
     before = env.data_state()
     if config.teacher != DEMONSTRATION and resources.chat is None:
         progress.note(_estimate(config, budget, resources, len(tasks)))

@@ -151,13 +151,13 @@ def prefix_tokens(tree: Tree) -> int:
     This is a lower bound for two reasons: the first requests of different trees share instructions
     and tools, and a second request to act differently shares more of its note with the first. One
     thing is counted but not shared: the note with which a state's first request may end (the
-    lessons of `mcts`, a judge's question).
+    lessons of `mcts`, a judge's question). A grader's questions are no such conversations.
     """
     repeated = 0
     for by_student in (False, True):
         first: dict[int, int] = {}
         for call in tree.calls:
-            if (call.kind == "student") != by_student:
+            if (call.kind == "student") != by_student or call.kind == "grade":
                 continue
             at, prompt = call.state, call.usage.prompt_tokens
             while at != ROOT and at not in first:

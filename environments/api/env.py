@@ -3,18 +3,17 @@
 The home of DFSDT (Qin et al. 2023, arXiv:2307.16789): a task offers some functions and ends with
 `Finish`. The bundled services are simulated (`simulated`), and a task is solved if the answer is
 right and the tables are as the solution leaves them. With `--data`, functions and requests are
-ToolBench's, with recorded answers (`recorded`), and a model judges (`judge`).
+ToolBench's, with recorded answers (`recorded`), and nobody knows the right answer: a model may
+grade it.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 from environments.api.finish import FINISH, GIVE_ANSWER, no_answer
-from environments.api.judge import Judge
-from environments.api.recorded import UNGRADED, Recorded
+from environments.api.recorded import Recorded
 from environments.api.simulated import Simulated
 from environments.base import Outcome, ToolEnv
-from environments.errors import DataError
 from environments.tools import GIVE_UP, Tool
 from environments.types import Action, Task
 
@@ -41,41 +40,23 @@ class ApiEnv(ToolEnv):
         data: a folder in the layout of ToolBench or StableToolBench; None for the bundled services.
         split: "train" (the default) or "test"; with data, the name of a file of requests.
         sandbox: not used.
-        judge: MODEL@URL of the model that grades requests without a known answer, which data has;
-            "none" leaves them ungraded.
-        votes: how often the judge is asked about an answer, at most.
-
-    Raises:
-        DataError: the data needs a judge, or `judge` or `votes` is wrong.
     """
 
+    instant = True
     branching = "a value"
     tools = (FINISH, GIVE_UP)
     instructions = f"{_RULES} {_EXACT}"
 
     def __init__(
-        self,
-        *,
-        data: str | None = None,
-        split: str | None = None,
-        sandbox: str = "auto",
-        judge: str | None = None,
-        votes: int = 3,
+        self, *, data: str | None = None, split: str | None = None, sandbox: str = "auto"
     ) -> None:
         super().__init__(data=data, split=split, sandbox=sandbox)
         self._world: Simulated | Recorded
         if data is None:
             self._world = Simulated(split)
-        elif judge is None:
-            raise DataError(
-                f"{data}: ToolBench's requests have no known answer; name a model that judges, "
-                "with --env-arg judge=MODEL@URL, or judge=none to leave them ungraded"
-            )
         else:
-            asked = None if judge == UNGRADED else Judge.of(judge, votes)
-            self.instructions = f"{_RULES} {_FULL}"
-            self._world = Recorded(data, split, asked)
-        self.instant = self._world.instant
+            self.graded, self.instructions = False, f"{_RULES} {_FULL}"
+            self._world = Recorded(data, split)
         self._state: Any = None
 
     def load_tasks(self) -> Sequence[Task]:

@@ -1,7 +1,7 @@
 """`Finish`, with which ToolBench's agents end a task (Qin et al. 2023, arXiv:2307.16789)."""
 
 from environments.base import Outcome
-from environments.tools import Tool
+from environments.tools import Tool, arguments
 from environments.types import Action
 
 GIVE_ANSWER, RESTART = "give_answer", "give_up_and_restart"
@@ -9,18 +9,14 @@ FINISH = Tool(
     "Finish",
     "Call this at the end, once: with the final answer, which is all that the user sees, or to "
     "give up if the functions cannot do what is asked.",
-    {
-        "type": "object",
-        "properties": {
-            "return_type": {"type": "string", "enum": [GIVE_ANSWER, RESTART]},
-            "final_answer": {
-                "type": "string",
-                "description": f"the answer, if return_type is {GIVE_ANSWER}",
-            },
+    arguments(
+        ("final_answer",),
+        return_type={"type": "string", "enum": [GIVE_ANSWER, RESTART]},
+        final_answer={
+            "type": "string",
+            "description": f"the answer, if return_type is {GIVE_ANSWER}",
         },
-        "required": ["return_type"],
-        "additionalProperties": False,
-    },
+    ),
 )
 
 
@@ -34,6 +30,6 @@ def no_answer(action: Action) -> Outcome | None:
     if action.arguments["return_type"] == RESTART:
         return Outcome('{"response": "gave up"}', terminated=True, info={"gave_up": True})
     if not str(action.arguments.get("final_answer", "")).strip():
-        message = f"error: {GIVE_ANSWER} needs a final_answer that is not empty"
-        return Outcome(message, info={"error": "bad_arguments"})
+        message = f"{GIVE_ANSWER} needs a final_answer that is not empty"
+        return Outcome.slip("bad_arguments", message)
     return None

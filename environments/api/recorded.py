@@ -20,7 +20,6 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-from environments.api.judge import LONGEST_REPLY, REWARDS, Judge
 from environments.api.toolbench import (
     LONGEST_NAME,
     folder_name,
@@ -37,25 +36,18 @@ from environments.types import Action, Task
 from treegraft.file_errors import FileError
 from treegraft.text_files import read_text
 
-UNGRADED = "none"
-"""The judge to name if answers are to be kept without a verdict."""
 TOOLS = ("toolenv/tools", "tools", "server/tools")
 REQUESTS = ("instruction", "solvable_queries/test_instruction", "test_instruction")
 ANSWERS = ("tool_response_cache", "server/tool_response_cache")
 
 _log = logging.getLogger("treegraft.data")
 
-Calls = tuple[str, ...]
-"""A state: the calls so far with their replies, for the judge."""
-
 
 class Recorded:
-    """Requests of a folder. They have no known answer: a judge grades them."""
+    """Requests of a folder. Nobody knows the right answer; calls change nothing."""
 
-    def __init__(self, folder: str, split: str | None, judge: Judge | None) -> None:
+    def __init__(self, folder: str, split: str | None) -> None:
         self._folder, self._split = Path(folder), split
-        self._judge = judge
-        self.instant = judge is None
 
     def tasks(self, strict: bool) -> Sequence[Task]:
         """Return the requests of the split, by default of all files.
@@ -136,16 +128,14 @@ class Recorded:
         """Return the functions of a task."""
         return tuple(tool_of(each) for each in task.details["functions"].values())
 
-    def start(self) -> Calls:
-        """Return the state before any call."""
-        return ()
+    def start(self) -> None:
+        """Return the state before any call: there is only this one."""
 
-    def call(self, state: Calls, task: Task, action: Action) -> tuple[Outcome, Calls]:
-        """Return the recorded reply to a call, and the state after it."""
-        given = dict(action.arguments)
+    def call(self, state: None, task: Task, action: Action) -> tuple[Outcome, None]:
+        """Return the recorded reply to a call."""
         function = task.details["functions"][action.tool]
         reply = self._answers(function["category"], function["tool"], function["api"]).get(
-            arguments_key(given)
+            arguments_key(action.arguments)
         )
         info: dict[str, Any] = {}
         if reply is None:
@@ -153,9 +143,7 @@ class Recorded:
             reply, info = {"error": why, "response": ""}, {"error": "not_recorded"}
         elif reply.get("error"):
             info = {"error": "api_error"}
-        text = json.dumps(reply, ensure_ascii=False)
-        shown = f"{action.tool}({json.dumps(given, ensure_ascii=False)}) -> {text[:LONGEST_REPLY]}"
-        return Outcome(text, info=info), (*state, shown)
+        return Outcome(json.dumps(reply, ensure_ascii=False), info=info), None
 
     def _answers(self, category: str, tool: str, api: str) -> Mapping[str, dict[str, Any]]:
         for name in ANSWERS:
@@ -165,19 +153,9 @@ class Recorded:
                     return _recorded(path)
         return {}
 
-    def graded(self, state: Calls, task: Task, answer: str) -> Outcome:
-        """Let the judge grade an answer; `info` has its verdict and its votes.
-
-        Raises:
-            JudgeFailed: it cannot be asked.
-        """
-        info: dict[str, Any] = {"ungraded": True}
-        if self._judge is None:
-            return Outcome("answer submitted", terminated=True, info=info)
-        verdict = self._judge.verdict(task.prompt, state, answer)
-        info |= {"judge": verdict.word, "votes": list(verdict.votes)}
-        reward = REWARDS[verdict.word]
-        return Outcome("answer submitted", reward, terminated=True, info=info)
+    def graded(self, state: None, task: Task, answer: str) -> Outcome:
+        """Return the end of a task, which is not graded."""
+        return Outcome("answer submitted", terminated=True, info={"ungraded": True})
 
     def solution(self, task: Task) -> list[Action] | None:
         """Return None: nobody knows it."""

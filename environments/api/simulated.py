@@ -13,8 +13,6 @@ from environments.types import Action, Task
 class Simulated:
     """Tasks with a known answer; a state holds the tables."""
 
-    instant = True
-
     def __init__(self, split: str | None) -> None:
         self._split = split
 

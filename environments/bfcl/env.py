@@ -136,7 +136,7 @@ class BfclEnv(ToolEnv):
             added = self._added(self.task)
             if wrong := violation(action, added):
                 message = wrong.message if added else "the user has added no functions yet"
-                return Outcome(f"error: {message}", info={"error": wrong.kind})
+                return Outcome.slip(wrong.kind, message)
         self._state = self.state.after(Call(action.tool, (), action.arguments))
         return Outcome(self.state.results[-1])
 

@@ -9,7 +9,7 @@ from typing import Any
 from environments.bfcl.package import MODULES
 from environments.errors import DataError
 from environments.records import Faults, read_records
-from environments.tools import Tool
+from environments.tools import Tool, arguments
 
 TYPES = {"dict": "object", "float": "number", "tuple": "array"}
 """Names of types in BFCL's definitions that JSON Schema calls otherwise; "any" is no type."""
@@ -26,15 +26,10 @@ ADDED = Tool(
     "call_added_function",
     "Call a function that the user added in a message of this conversation. The message has its "
     "definition.",
-    {
-        "type": "object",
-        "properties": {
-            "name": {"type": "string", "description": "The function's name."},
-            "arguments": {"type": "object", "description": "Its arguments by name."},
-        },
-        "required": ["name", "arguments"],
-        "additionalProperties": False,
-    },
+    arguments(
+        name={"type": "string", "description": "The function's name."},
+        arguments={"type": "object", "description": "Its arguments by name."},
+    ),
 )
 
 

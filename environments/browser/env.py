@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from environments.base import Outcome, ToolEnv
 from environments.browser.sites import Sites
 from environments.browser.tasks import BUNDLED, actions_of, read_tasks, shop_task
-from environments.tools import GIVE_UP, Tool
+from environments.tools import GIVE_UP, Tool, arguments
 from environments.types import Action, Task
 from environments.webshop.env import WebShopEnv
 from sandbox.errors import SandboxError, StateLost
@@ -26,45 +26,30 @@ if TYPE_CHECKING:
 
 ROLES = ("link", "button", "checkbox", "radio", "tab", "option", "menuitem", "switch")
 _TEXT, _NUMBER = {"type": "string"}, {"type": "integer", "minimum": 1}
-
-
-def _tool(tool: str, description: str, /, optional: Sequence[str] = (), **properties: Any) -> Tool:
-    required = [name for name in properties if name not in optional]
-    schema = {"type": "object", "properties": properties, "required": required}
-    return Tool(tool, description, {**schema, "additionalProperties": False})
-
-
-CLICK = _tool(
+CLICK = Tool(
     "click",
     "Click an element of the page; number is 2 for the second of this role and name, and so on.",
-    ("number",),
-    role={"type": "string", "enum": list(ROLES)},
-    name=_TEXT,
-    number=_NUMBER,
+    arguments(
+        ("number",), role={"type": "string", "enum": list(ROLES)}, name=_TEXT, number=_NUMBER
+    ),
 )
-TYPE = _tool(
+TYPE = Tool(
     "type",
     "Replace the text of a field; enter presses Enter afterwards.",
-    ("number", "enter"),
-    name=_TEXT,
-    text=_TEXT,
-    number=_NUMBER,
-    enter={"type": "boolean"},
+    arguments(
+        ("number", "enter"), name=_TEXT, text=_TEXT, number=_NUMBER, enter={"type": "boolean"}
+    ),
 )
-SELECT = _tool(
+SELECT = Tool(
     "select",
     "Choose an option of a list by its label.",
-    ("number",),
-    name=_TEXT,
-    option=_TEXT,
-    number=_NUMBER,
+    arguments(("number",), name=_TEXT, option=_TEXT, number=_NUMBER),
 )
-BACK = _tool("back", "Go back to the page before.")
-FINISH = _tool(
+BACK = Tool("back", "Go back to the page before.", arguments())
+FINISH = Tool(
     "finish",
     "End the task: what was asked for is done. Give the answer if the task asks for one.",
-    ("answer",),
-    answer=_TEXT,
+    arguments(("answer",), answer=_TEXT),
 )
 
 

@@ -7,6 +7,7 @@ relations backwards under a name of their own ("capital of").
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 from environments.base import Outcome, ToolEnv
@@ -26,7 +27,7 @@ from environments.kg.generate import generate
 from environments.kg.graph import Graph
 from environments.kg.tasks import program_of, task_of
 from environments.kg.words import Words
-from environments.records import Faults, of_split
+from environments.records import Faults, of_split, stamp
 from environments.tools import GIVE_UP, Tool, text_arguments
 from environments.types import Action, Step, Task
 
@@ -103,9 +104,8 @@ class KgEnv(ToolEnv):
     def graph(self) -> Graph:
         """The graph; read on first use."""
         if self._loaded is None:
-            faults = Faults(self.strict)
-            self._loaded = read_graph(triples_file(self._path), faults)
-            faults.report()
+            file = triples_file(self._path)
+            self._loaded = _read(file, stamp(file), self.strict)
         return self._loaded
 
     @property
@@ -154,7 +154,7 @@ class KgEnv(ToolEnv):
             given = (action.arguments[name] for name in ARGUMENTS[action.tool])
             result = run(self.graph, self._variables, (action.tool, *given))
         except Slip as slip:
-            return Outcome(f"error: {slip.message}", info={"error": slip.kind})
+            return Outcome.slip(slip.kind, slip.message)
         if result.value is not None:
             self._variables = (*self._variables, result.value)
         return Outcome(result.text)
@@ -180,3 +180,12 @@ def _graded(task: Task, value: Value) -> Outcome:
     given, right = set(answers_of(value)), {"".join(letters) for letters in task.secret["answers"]}
     f1 = 2 * len(given & right) / (len(given) + len(right))
     return Outcome("answer submitted", float(given == right), terminated=True, info={"f1": f1})
+
+
+@lru_cache(maxsize=2)
+def _read(file: Path, stamped: object, strict: bool) -> Graph:
+    """Return a graph; once for all environments while the file is the same."""
+    faults = Faults(strict)
+    graph = read_graph(file, faults)
+    faults.report()
+    return graph

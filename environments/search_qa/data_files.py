@@ -65,7 +65,7 @@ def _task(record: Record, faults: Faults) -> Task:
             "answer": list(record.text("answer").strip()),
             "supports": [(list(title), number) for title, number in supports],
         },
-        tags={"type": record.maybe("type")} if record.maybe("type") else {},
+        tags={name: text for name in ("type", "level") if (text := record.maybe(name))},
         group=record.maybe("group") or " & ".join(titles) or record.text("question"),
         split=record.maybe("split"),
     )

@@ -8,10 +8,11 @@ with a text.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 
 from environments.base import Outcome, ToolEnv
-from environments.records import Faults, of_split
+from environments.records import Faults, of_split, stamp
 from environments.search_qa import demonstration
 from environments.search_qa.corpus import Corpus
 from environments.search_qa.data_files import BUNDLED, answer_of, read_data
@@ -79,9 +80,7 @@ class SearchQaEnv(ToolEnv):
     @property
     def _data(self) -> tuple[list[Task], Corpus]:
         if self._loaded is None:
-            faults = Faults(self.strict)
-            self._loaded = read_data(self._path, faults)
-            faults.report()
+            self._loaded = _read(self._path, stamp(self._path), self.strict)
         return self._loaded
 
     @property
@@ -130,7 +129,7 @@ class SearchQaEnv(ToolEnv):
     def _search(self, query: str) -> Outcome:
         titles = self.corpus.search(query, FOUND)
         if not titles:
-            return _slip("nothing_found", f"no page has a word of {query[:100]!r}")
+            return Outcome.slip("nothing_found", f"no page has a word of {query[:100]!r}")
         first, *others = titles
         self._cursor = Cursor(first)
         sentences = self.corpus[first].sentences
@@ -142,10 +141,10 @@ class SearchQaEnv(ToolEnv):
 
     def _lookup(self, text: str) -> Outcome:
         if not self._cursor.title:
-            return _slip("no_page", "no page is open; call search first")
+            return Outcome.slip("no_page", "no page is open; call search first")
         wanted = text.strip().casefold()
         if not wanted:
-            return _slip("bad_arguments", "the text to look up is empty")
+            return Outcome.slip("bad_arguments", "the text to look up is empty")
         sentences = self.corpus[self._cursor.title].sentences
         found = [sentence for sentence in sentences if wanted in sentence.casefold()]
         if not found:
@@ -165,5 +164,10 @@ class SearchQaEnv(ToolEnv):
         return demonstration.mistakes(task, self.corpus, action)
 
 
-def _slip(kind: str, message: str) -> Outcome:
-    return Outcome(f"error: {message}", info={"error": kind})
+@lru_cache(maxsize=2)
+def _read(path: Path, files: object, strict: bool) -> tuple[list[Task], Corpus]:
+    """Return tasks and corpus; once for all environments while the `files` are the same."""
+    faults = Faults(strict)
+    found = read_data(path, faults)
+    faults.report()
+    return found

@@ -1,20 +1,23 @@
 """Text adventures as tasks: rooms, things and a goal, played by commands in plain English.
 
-The games are those of TextWorld (Côté et al. 2018, arXiv:1806.11532), or any story file of the
-Z-machine. A game that says "The End" is won: reward 1.
+The games are those of TextWorld (Côté et al. 2018, arXiv:1806.11532), any story file of the
+Z-machine, or ALFWorld's (Shridhar et al. 2021, arXiv:2010.03768). A game that is won has reward 1.
 """
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from environments.base import Outcome, ToolEnv
 from environments.errors import DataError
+from environments.extras import require_modules
 from environments.textworld.games import Game, bundled, read_games
 from environments.textworld.machine import Machine
 from environments.textworld.mistakes import other_commands
-from environments.tools import GIVE_UP, Tool
+from environments.textworld.pddl import PddlMachine
+from environments.tools import GIVE_UP, Tool, arguments
 from environments.types import Action, Task
 
 DO = Tool(
@@ -22,14 +25,7 @@ DO = Tool(
     "Type one command: look, inventory, examine X, go north, take X, take X from Y, put X on Y, "
     "insert X into Y, open X, close X, lock X with Y, unlock X with Y, cook X with Y, slice X "
     "with Y, eat X, drop X.",
-    {
-        "type": "object",
-        "properties": {
-            "command": {"type": "string", "description": "the command", "maxLength": 100}
-        },
-        "required": ["command"],
-        "additionalProperties": False,
-    },
+    arguments(command={"type": "string", "description": "the command", "maxLength": 100}),
 )
 _COMMAND = re.compile(r"[A-Za-z0-9 ,'\"-]+")
 _OUTSIDE = frozenset(
@@ -67,7 +63,8 @@ class TextWorldEnv(ToolEnv):
     ) -> None:
         super().__init__(data=data, split=split, sandbox=sandbox)
         self.kinds = [each.strip() for each in kind.split(",") if each.strip()]
-        self._machine = Machine()
+        self._story_machine, self._pddl_machine = Machine(), PddlMachine()
+        self._machine: Machine | PddlMachine = self._story_machine
 
     def load_tasks(self) -> Sequence[Task]:
         """See `ToolEnv.load_tasks`."""
@@ -81,24 +78,30 @@ class TextWorldEnv(ToolEnv):
         games = [game for game in games if not self.kinds or game.kind in self.kinds]
         if not games:
             raise DataError(f"textworld: no game of split {split!r} and kind {self.kinds or 'any'}")
+        if any(game.commands for game in games):
+            require_modules("textworld", "alfworld")
         return [self._task(game) for game in games]
 
     def _task(self, game: Game) -> Task:
-        opening = self._machine.start(game.story)
-        # TextWorld's opening repeats the objective.
-        parts = [game.objective, opening.replace(game.objective, "").strip()]
+        parts = [game.objective]
+        if not game.commands:  # TextWorld's opening repeats the objective
+            parts.append(self._story_machine.start(game.story).replace(game.objective, "").strip())
         return Task(
             game.name,
             "\n\n".join(filter(None, parts)),
             secret={"walkthrough": list(game.walkthrough)},
-            details={"story": game.story},
+            details={"story": game.story, "commands": game.commands},
             tags={"kind": game.kind},
-            group=game.name,
+            group=game.group or game.name,
             split=game.split,
+            tools=_tools(game.commands),
         )
 
     def begin(self, task: Task) -> None:
         """See `ToolEnv.begin`."""
+        is_pddl = bool(task.details["commands"])
+        self._machine = self._pddl_machine if is_pddl else self._story_machine
+        self.instant = not is_pddl
         self._machine.start(task.details["story"])
 
     def save(self) -> Any:
@@ -111,13 +114,14 @@ class TextWorldEnv(ToolEnv):
 
     def end(self) -> None:
         """See `ToolEnv.end`."""
-        self._machine.close()
+        self._story_machine.close()
+        self._pddl_machine.close()
 
     def act(self, action: Action) -> Outcome:
         """See `ToolEnv.act`."""
         command = " ".join(action.arguments["command"].split())
         if wrong := _refused(command):
-            return Outcome(f"error: {wrong}", info={"error": "bad_command"})
+            return Outcome.slip("bad_command", wrong)
         text = self._machine.do(command)
         won = self._machine.ended == "The End"
         return Outcome(
@@ -135,6 +139,13 @@ class TextWorldEnv(ToolEnv):
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         """See `Demonstrable.mistakes`: another direction, thing or verb."""
         return [_call(other) for other in other_commands(action.arguments["command"])]
+
+
+def _tools(commands: str) -> tuple[Tool, ...] | None:
+    """Return the tools of a game that has commands of its own; None for others."""
+    if not commands:
+        return None
+    return (replace(DO, description=f"Type one command: {commands}."), GIVE_UP)
 
 
 def _refused(command: str) -> str:

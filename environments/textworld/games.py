@@ -1,5 +1,6 @@
-"""The games: the bundled archive, or a user's story files (.z8, .z5) with TextWorld's .json beside.
+"""The games: the bundled archive, or a user's.
 
+A user's are story files (.z8, .z5) with TextWorld's .json beside, or ALFWorld's `game.tw-pddl`.
 `tools/bundled/textworld` made the bundled ones. No game is ever run to read it.
 """
 
@@ -13,12 +14,13 @@ from typing import Any
 
 from environments.errors import DataError
 from environments.records import Faults
+from environments.textworld.pddl import FIELDS, commands, opening
 from treegraft.file_errors import FileError
 from treegraft.text_files import read_text
 
 BUNDLED = Path(__file__).with_name("games.tar.xz")
-SPLITS = ("train", "valid", "test")
-STORIES = (".z8", ".z5", ".z3")
+SPLITS = ("train", "valid", "test", "valid_seen", "valid_unseen")
+STORIES, PDDL = (".z8", ".z5", ".z3"), ".tw-pddl"
 _UNITS = {3: 2, 4: 4, 5: 4, 8: 8}
 """Bytes that a file's length is counted in, by the version of the Z-machine."""
 
@@ -29,11 +31,13 @@ class Game:
 
     Attributes:
         name: unique within the data.
-        story: the story file's bytes.
+        story: the file's bytes.
         objective: what is to be done, in English; "" if the file does not say.
         walkthrough: commands that win; empty if none are known.
         kind: what the game is about.
         split: "train", "test", ... or "".
+        group: see `environments.Task.group`; "" for the game's name.
+        commands: the forms of its commands; "" for a story file, which has those of all.
     """
 
     name: str
@@ -42,6 +46,8 @@ class Game:
     walkthrough: tuple[str, ...] = ()
     kind: str = ""
     split: str = ""
+    group: str = ""
+    commands: str = ""
 
 
 @cache
@@ -64,22 +70,21 @@ def bundled() -> tuple[Game, ...]:
 
 
 def read_games(data: Path, *, strict: bool) -> Sequence[Game]:
-    """Return the games of a story file, or of a folder and the folders in it, in order of name.
+    """Return the games of one file, or of a folder and the folders in it, in order of name.
 
-    A folder called train, valid or test is the split of the games in it.
+    A folder called train, valid, test, valid_seen or valid_unseen is the split of the games in it.
 
     Raises:
         DataError: there is none; or, if `strict`, one of them is broken.
     """
-    if data.is_dir():
-        files = sorted(file for file in data.rglob("*") if file.suffix in STORIES)
-    else:
-        files = [data] if data.suffix in STORIES else []
+    found = sorted(data.rglob("*")) if data.is_dir() else [data]
+    files = [file for file in found if file.suffix in (*STORIES, PDDL)]
     faults = Faults(strict)
     games = list(_read(data, files, faults))
-    faults.report()
     if not games:
-        raise DataError(f"{data}: holds no story file ({', '.join(STORIES)})")
+        none = f"{data}: holds no story file ({', '.join((*STORIES, PDDL))})"
+        raise DataError(faults.first() or none)
+    faults.report()
     return games
 
 
@@ -90,6 +95,9 @@ def _read(data: Path, files: Sequence[Path], faults: Faults) -> Iterator[Game]:
         split = next((part for part in within.parts if part in SPLITS), "")
         try:
             story = file.read_bytes()
+            if file.suffix == PDDL:
+                yield _pddl_game(story, within, split)
+                continue
             told = _told(file.with_suffix(".json"))
         except (OSError, FileError, ValueError) as error:
             faults.add(str(file), str(error))
@@ -105,6 +113,26 @@ def _read(data: Path, files: Sequence[Path], faults: Faults) -> Iterator[Game]:
             within.parent.name or "game",
             split,
         )
+
+
+def _pddl_game(story: bytes, within: Path, split: str) -> Game:
+    """Return a game of ALFWorld's, TYPE-OBJECT-...-ROOM/TRIAL/game.tw-pddl; its group is the task.
+
+    Raises:
+        ValueError: it is none, or its planner did not solve it.
+    """
+    told = json.loads(story)
+    if not (isinstance(told, dict) and all(isinstance(told.get(name), str) for name in FIELDS)):
+        raise ValueError(f"is no game of ALFWorld's: it needs the texts {', '.join(FIELDS)}")
+    if told.get("solvable") is False:
+        raise ValueError("cannot be solved, as the file says")
+    walkthrough = tuple(str(each).strip() for each in told.get("walkthrough") or ())
+    objective = opening(told["pddl_problem"], told["grammar"])
+    name = str(within.with_suffix("") if within.stem != "game" else within.parent)
+    task = within.parent.parent.name if within.stem == "game" else within.stem
+    kind = (task or name).partition("-")[0]
+    own = commands(told["grammar"])
+    return Game(name, story, objective, walkthrough, kind, split, task or name, own)
 
 
 def _fault(story: bytes) -> str:

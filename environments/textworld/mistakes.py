@@ -1,5 +1,6 @@
 """Commands that a beginner might type instead of the right one."""
 
+import re
 from collections.abc import Iterator
 
 _DIRECTIONS = ("north", "east", "south", "west")
@@ -20,6 +21,7 @@ _OTHER_VERBS = {
     "lock": "close",
 }
 """A verb that needs the same thing, but does not do the job."""
+_NUMBERED = re.compile(r"(.+ )(\d+)")
 
 
 def other_commands(command: str) -> list[str]:
@@ -33,6 +35,9 @@ def _others(command: str) -> Iterator[str]:
         at = _DIRECTIONS.index(rest)
         yield from (f"go {_DIRECTIONS[(at + turn) % 4]}" for turn in (2, 1, 3))
         return
+    if numbered := _NUMBERED.fullmatch(command):  # "cabinet 2" and its neighbours
+        at = int(numbered[2])
+        yield from (f"{numbered[1]}{other}" for other in (at + 1, at - 1) if other > 0)
     thing = rest
     for word in (" from ", " with ", " on ", " into "):
         thing = thing.partition(word)[0]

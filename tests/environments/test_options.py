@@ -74,7 +74,7 @@ def test_every_option_of_a_registered_environment_says_what_it_is_for(name):
         option.help and not {"data", "split", "sandbox"} & {option.name} for option in options
     )
     expected = {
-        "api": ["judge", "votes"],
+        "api": [],
         "bfcl": ["categories", "classes", "empty_turns"],
         "browser": [],
         "bird": ["schema"],

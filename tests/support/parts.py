@@ -19,6 +19,7 @@ INSTALL = {
     "chromium": "apt-get install chromium",
     "postgres": "apt-get install postgresql",
     "deepspeed": "pip install 'treegraft[deepspeed]'",
+    "alfworld": "pip install 'treegraft[alfworld]', which takes minutes to compile",
     "bfcl": "pip install --no-deps bfcl-eval",
     "openenv": "pip install 'treegraft[openenv]'",
     "verifiers": "pip install 'treegraft[verifiers]'",
@@ -30,8 +31,9 @@ INSTALL = {
     "data": "set TREEGRAFT_DATA to a folder with the published data sets",
 }
 
-OPTIONAL = ("data", "mcp servers")
-"""What CI need not have: it is no part of this repository, and no package of Python's index."""
+OPTIONAL = ("alfworld", "data", "mcp servers")
+"""What CI need not have: it is no part of this repository, no package of an index we pin, or takes
+too long to build."""
 
 
 def missing(part: str, trouble: str = "") -> NoReturn:

@@ -54,7 +54,7 @@ def _eval(
     runs = [(folder, read_report(folder)) for folder in shown.compare]
     with resumable():
         if out is not None:
-            if judgements.judges and not out.exists():
+            if judgements.endpoints and not out.exists():
                 from trainer.evaluation.judgements import check_judges
 
                 check_judges(judgements, out)
@@ -146,7 +146,8 @@ def _check_worlds(student: EvalOptions, names: list[str], judgements: JudgementO
         flag = given[0].replace("_", "-")
         raise TrainerError(f"--{flag} is for one world: give one name to --env")
     if judgements.requested:
-        raise TrainerError("--judge, --sheet and --scores are for one world: give one to --env")
+        flags = "--judge, --tooleval, --sheet and --scores"
+        raise TrainerError(f"{flags} are for one world: give one to --env")
     if len({folder_name(name) for name in names}) < len(names):
         raise TrainerError(f"--env {student.env}: names a world twice")
 

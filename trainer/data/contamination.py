@@ -23,13 +23,10 @@ from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
-import environments
 from engine.runs.store import FILE, Store
 from engine.templates import get
 from engine.templates.base import Message
-from environments.errors import DataError, UnknownEnvironment
-from environments.registry import ENTRY_POINTS
-from environments.types import Task
+from trainer.data.bundled_splits import HeldOutTask, Source, bundled, tasks_of
 from trainer.data.prompts import read_prompts
 from trainer.errors import TrainerError
 from treegraft.errors import TreegraftError
@@ -52,34 +49,6 @@ _ASCII = re.compile(r"[a-z0-9_]+")
 _LABEL = re.compile(r"\A\W*\w+(?:\W\w+){0,2}\s*[:\uff1a]")
 
 Words = tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOutTask:
-    """A task that measures a student.
-
-    Attributes:
-        id: Its id.
-        prompt: What it asks.
-    """
-
-    id: str
-    prompt: str
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where held-out tasks come from.
-
-    Attributes:
-        name: Its name in messages.
-        tasks: The tasks.
-        trained: Prompts that a student may be trained on; what they hold is no sign.
-    """
-
-    name: str
-    tasks: Sequence[HeldOutTask]
-    trained: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,41 +259,9 @@ def _trained_beside(config: Mapping[str, Any]) -> list[str]:
     """Return the prompts of the training split of a run's data, if it is still there."""
     options = {"data": config.get("data"), **(config.get("env_args") or {})}
     try:
-        return [task.prompt for task in _tasks(config.get("env", ""), "train", **options)]
+        return [task.prompt for task in tasks_of(config.get("env", ""), "train", **options)]
     except TreegraftError:
         return []
-
-
-@cache
-def bundled() -> tuple[Source, ...]:
-    """Return the test splits that are bundled with the environments."""
-    return tuple(
-        Source(
-            f"{name}'s test split",
-            [HeldOutTask(task.id, task.prompt) for task in _bundled_tasks(name, "test")],
-            [task.prompt for split in ("train", "dev") for task in _bundled_tasks(name, split)],
-        )
-        for name in ENTRY_POINTS
-    )
-
-
-def _bundled_tasks(name: str, split: str) -> Sequence[Task]:
-    """Return the tasks of a split; none where the environment's packages are not installed."""
-    try:
-        return _tasks(name, split)
-    except UnknownEnvironment:
-        return ()
-
-
-def _tasks(name: str, split: str, **options: Any) -> Sequence[Task]:
-    try:
-        env = environments.make(name, split=split, **options)
-        try:
-            return env.tasks
-        finally:
-            env.close()
-    except DataError:  # nothing is bundled, or it has no such split
-        return ()
 
 
 def to_leave_out(known: HeldOut, rows: Sequence[TrainingRow], name: str, *, drop: bool) -> set[int]:

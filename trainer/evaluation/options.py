@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from engine.policies.answer_grader import VOTES
 from trainer.data.records import is_hub_id
 from trainer.errors import TrainerError
 from treegraft.ranges import SEED, check_ranges
@@ -140,6 +141,12 @@ class JudgementOptions:
         judges: MODEL or MODEL@URL that scores each trajectory, 0 to 5; repeatable.
         sheet: Write a CSV file for people to score: blind, of all runs, shuffled.
         scores: A sheet that a person has filled in; repeatable.
+        tooleval: MODEL or MODEL@URL that says as ToolEval does which answers pass, and which of the
+            last run's answers win against the first run's.
+        tooleval_votes: How often it is asked each question, at most.
+        judge_budget_usd: US dollars for the judges of this command.
+        judge_budget_calls: Requests to the judges of this command.
+        judge_budget_tokens: Tokens for the judges of this command.
 
     Raises:
         TrainerError: A judge has no name, or two have the same one.
@@ -148,8 +155,16 @@ class JudgementOptions:
     judges: tuple[str, ...] = field(default=(), metadata={"flag": "judge", **_JUDGES})
     sheet: Path | None = field(default=None, metadata=_JUDGES)
     scores: tuple[Path, ...] = field(default=(), metadata=_JUDGES)
+    tooleval: str = field(default="", metadata={"default": "nobody", **_JUDGES})
+    tooleval_votes: int = field(default=VOTES, metadata={"min": 1, **_JUDGES})
+    judge_budget_usd: float | None = field(default=None, metadata={"min": 0, **_JUDGES})
+    judge_budget_calls: int | None = field(default=None, metadata={"min": 0, **_JUDGES})
+    judge_budget_tokens: int | None = field(default=None, metadata={"min": 0, **_JUDGES})
 
     def __post_init__(self) -> None:
+        check_ranges(self)
+        if self.tooleval:
+            parse_judge(self.tooleval, "--tooleval")
         names = [parse_judge(spec)[0] for spec in self.judges] + [file.name for file in self.scores]
         if twice := sorted({name for name in names if names.count(name) > 1}):
             raise TrainerError(f"--judge and --scores: two are called {twice[0]}; rename one")
@@ -157,7 +172,13 @@ class JudgementOptions:
     @property
     def requested(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self.judges or self.scores or self.sheet)
+        return bool(self.judges or self.scores or self.sheet or self.tooleval)
+
+    @property
+    def endpoints(self) -> list[tuple[str, str]]:
+        """The judges, each with the flag that names it."""
+        named = [("--judge", spec) for spec in self.judges]
+        return [*named, ("--tooleval", self.tooleval)] if self.tooleval else named
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +195,7 @@ class CompareOptions:
     report: tuple[Path, ...] = field(default=(), metadata=_REPORT)
 
 
-def parse_judge(spec: str) -> tuple[str, str]:
+def parse_judge(spec: str, flag: str = "--judge") -> tuple[str, str]:
     """Split MODEL or MODEL@URL into model and base URL ("" for the environment's).
 
     Raises:
@@ -182,5 +203,5 @@ def parse_judge(spec: str) -> tuple[str, str]:
     """
     found = re.fullmatch(r"(?P<model>.+?)(?:@(?P<url>https?://.+))?", spec)
     if found is None or spec.startswith("@"):
-        raise TrainerError(f"--judge {spec}: name a model, as MODEL or MODEL@http://HOST/v1")
+        raise TrainerError(f"{flag} {spec}: name a model, as MODEL or MODEL@http://HOST/v1")
     return found["model"], found["url"] or ""

@@ -13,12 +13,13 @@ from trainer.evaluation.measures.general_chat import GeneralLoss
 from trainer.evaluation.measures.scores import Agreement, JudgeScores
 from trainer.evaluation.measures.statistics import Estimate, Rate
 from trainer.evaluation.measures.teacher_forcing import TeacherForcing
+from trainer.evaluation.measures.tool_eval import ToolEval
 from treegraft.text_files import read_text
 
 FILE = "report.json"
 """Its name in the run's folder."""
 
-NOT_FROM_TREES = ("forced", "judged", "agreement", "general", "harness")
+NOT_FROM_TREES = ("forced", "judged", "agreement", "tooleval", "general", "harness")
 """Fields of a report that are not measured from a run's trees."""
 
 
@@ -53,6 +54,7 @@ class Report:
         forced: Replies at the turns of reference trajectories.
         judged: Scores of trajectories, by judge.
         agreement: Agreement of each two judges, by "JUDGE and JUDGE".
+        tooleval: ToolEval's pass rate and win rate.
         general: Loss on held-out general chat.
         harness: Figures of lm-eval, by task and metric.
     """
@@ -79,6 +81,7 @@ class Report:
     forced: TeacherForcing | None = None
     judged: dict[str, JudgeScores] = field(default_factory=dict)
     agreement: dict[str, Agreement] = field(default_factory=dict)
+    tooleval: ToolEval | None = None
     general: GeneralLoss | None = None
     harness: dict[str, dict[str, float]] = field(default_factory=dict)
 
@@ -112,7 +115,8 @@ class Report:
     def from_dict(cls, values: Mapping[str, Any]) -> Self:
         """Return the report that `to_dict` made `values` of, its floats to four digits."""
         known = {key: _from_json(value) for key, value in values.items()}
-        for name, kind in (("forced", TeacherForcing), ("general", GeneralLoss)):
+        single = (("forced", TeacherForcing), ("general", GeneralLoss), ("tooleval", ToolEval))
+        for name, kind in single:
             if known.get(name) is not None:
                 known[name] = kind(**known[name])
         kinds = (("mistakes", ErrorRate), ("judged", JudgeScores), ("agreement", Agreement))

@@ -171,7 +171,7 @@ def _evaluate(options: Options) -> Mapping[str, Any]:
     from trainer.evaluation.evaluate import evaluate
     from trainer.evaluation.judgements import add_judgements, check_judges
 
-    if judgements.judges and not out.exists():
+    if judgements.endpoints and not out.exists():
         check_judges(judgements, out)
     with Bar(Console(stderr=True)) as bar:
         report = evaluate(evaluation, out, bar)

@@ -1,4 +1,4 @@
-"""ToolBench's functions with recorded answers, and the judge."""
+"""ToolBench's functions with recorded answers."""
 
 import json
 from collections.abc import Iterator
@@ -10,10 +10,7 @@ import pytest
 
 from environments import Action, DataError, ToolEnv, make
 from environments.api.finish import finish
-from environments.api.judge import Judge
 from environments.api.toolbench import folder_name, function_name, standard
-from environments.errors import JudgeFailed
-from tests.support.chat_server import ChatServer, status
 from tests.support.parts import DATA, needs_data
 
 API = {
@@ -59,10 +56,10 @@ def test_names_are_toolbenchs(name: str, written: str) -> None:
 
 
 def test_a_request_becomes_a_task_with_its_functions(folder: Path) -> None:
-    env = make("api", data=str(folder), judge="none")
+    env = make("api", data=str(folder))
     (task,) = env.tasks
     assert (task.id, task.prompt, task.split) == ("G1_query-7", "What is on?", "G1_query")
-    assert task.group == "Video_Images/tv_maze" and env.instant
+    assert task.group == "Video_Images/tv_maze" and env.instant and not env.graded
     tool = env.tools_of(task)[0]
     assert tool.name == NAME and '"Search for shows"' in tool.description
     assert tool.parameters["required"] == ["is_id"]
@@ -71,7 +68,7 @@ def test_a_request_becomes_a_task_with_its_functions(folder: Path) -> None:
 
 
 def test_recorded_answers_are_found_and_others_told(folder: Path) -> None:
-    env = make("api", data=str(folder), judge="none")
+    env = make("api", data=str(folder))
     seen = played(env, Action(NAME, {"is_id": 5}))
     assert json.loads(seen[0]) == {"error": "", "response": "News"} and not seen[4]
     seen = played(env, Action(NAME, {"is_id": 6}))
@@ -81,63 +78,14 @@ def test_recorded_answers_are_found_and_others_told(folder: Path) -> None:
 
 
 def test_what_is_missing_or_wrong_is_said_in_one_line(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="judge=MODEL@URL"):
-        make("api", data=str(folder))
-    for judge, votes, said in (
-        ("m", 3, "MODEL@URL"),
-        ("m@http://u:p@h", 3, "KEY"),
-        ("m@http://h", 0, "one"),
-    ):
-        with pytest.raises(DataError, match=said):
-            make("api", data=str(folder), judge=judge, votes=votes)
     with pytest.raises(DataError, match="the splits there: G1_query"):
-        _ = make("api", data=str(folder), judge="none", split="G9").tasks
+        _ = make("api", data=str(folder), split="G9").tasks
     with pytest.raises(DataError, match="no such folder"):
-        _ = make("api", data=str(folder / "nowhere"), judge="none").tasks
-    strict = make("api", data=str(folder), judge="none")
+        _ = make("api", data=str(folder / "nowhere")).tasks
+    strict = make("api", data=str(folder))
     strict.strict = True
     with pytest.raises(DataError, match="api_list"):
         _ = strict.tasks
-
-
-@pytest.fixture
-def server() -> Iterator[ChatServer]:
-    replies = iter(["Verdict: solved", "**Verdict: Unsolved**", "so: verdict: SOLVED", "hm"])
-    with ChatServer(lambda _: next(replies), faults=[status(503)]) as started:
-        yield started
-
-
-def test_the_majority_of_votes_decides_and_is_kept(server: ChatServer) -> None:
-    judge = Judge("m", server.base_url, waits=(0.0,))
-    for _ in range(2):
-        verdict = judge.verdict("What is on?", ["call -> News"], "News </attempt> is on")
-        assert (verdict.word, verdict.votes) == ("solved", ("solved", "unsolved", "solved"))
-    assert [asked["seed"] for asked in server.requests] == [0, 0, 1, 2], "one after the failure"
-    question = server.requests[0]["messages"][1]["content"]
-    assert question.startswith("<attempt-") and "call -> News" in question
-    assert server.requests[0]["temperature"] == 0
-    other = Judge("m", server.base_url, votes=1)
-    assert other.verdict("What is on?", [], "?").word == "unsure", "it cannot be read"
-
-
-def test_a_judge_grades_what_the_path_shows(folder: Path) -> None:
-    def reply(request: dict[str, Any]) -> str:
-        seen = "News" in request["messages"][1]["content"].split("Final answer:")[0]
-        return f"Verdict: {'solved' if seen else 'unsolved'}"
-
-    with ChatServer(reply) as server:
-        env = make("api", data=str(folder), judge=f"m@{server.base_url}")
-        assert not env.instant
-        seen = played(env, Action(NAME, {"is_id": 5}), finish("News"))
-        info = {"ungraded": True, "judge": "solved", "votes": ["solved", "solved"]}
-        assert (seen[1], seen[4]) == (1.0, info)
-        assert played(env, finish("News"))[1] == 0.0
-
-
-def test_a_judge_that_does_not_answer_fails_the_task() -> None:
-    said = pytest.raises(JudgeFailed, match="does not answer: HTTP 401")
-    with ChatServer(lambda _: "", faults=[status(401)]) as server, said:
-        Judge("m", server.base_url).verdict("a", [], "b")
 
 
 @needs_data
@@ -159,7 +107,7 @@ def test_real_calls_of_toolbench_get_the_answers_that_they_got(tmp_path: Path) -
     apis = [api_of(each) for each in functions]
     query = {"query": answer["answer_generation"]["query"], "query_id": 69, "api_list": apis}
     write(tmp_path / "instruction/G1_query.json", [query])
-    env = make("api", data=str(tmp_path), judge="none")
+    env = make("api", data=str(tmp_path))
     env.observation_chars = 100_000
     for name, given, _ in calls:
         assert json.loads(played(env, Action(name, given))[0]) == known[name][str(given)]

@@ -116,7 +116,7 @@ def test_a_file_of_hotpotqa(tmp_path: Path) -> None:
     (task,) = env.tasks
     assert (task.id, task.tags, task.group) == (
         "5a8b",
-        {"type": "bridge"},
+        {"type": "bridge", "level": "hard"},
         "Ann & Missing & Port Ann",
     )
     assert not fingerprints(task.secret), "the right page shows the answer: that is no leak"
@@ -194,3 +194,34 @@ async def test_the_teacher_solves_after_mistakes() -> None:
     for task in env.tasks[:10]:
         tree = await play(Dfsdt, env, task, DemonstrationPolicy(env, mistake_rate=1.0))
         assert tree.solved, task.id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"context": []},
+        {"context": HOTPOT["context"][:1] * 2},
+        {"context": [["Ann", []], ["Port Ann", [""]]]},
+        {"supporting_facts": [["Ann", 902], ["Missing", 0]]},
+        {"supporting_facts": []},
+        {"answer": "yes"},
+        {"answer": "“Ünïcode” \ud83d 東京"},
+        {"question": "\u202eWho\u0000?", "type": None, "level": ""},
+    ],
+)
+def test_odd_records_of_hotpotqa_can_be_played(tmp_path: Path, change: dict[str, Any]) -> None:
+    """HotpotQA has facts of sentences that are not there, for one."""
+    env = hotpot(tmp_path, HOTPOT, HOTPOT | {"_id": "odd"} | change)
+    task = next(task for task in env.tasks if task.id == "odd")
+    env.reset(options={"task": task})
+    steps = env.solution(task)
+    assert [env.step(step)[1] for step in steps][-1] == 1.0
+    assert all(step.key != wrong.key for step in steps for wrong in env.mistakes(task, step))
+
+
+def test_environments_share_what_was_read(tmp_path: Path) -> None:
+    env = hotpot(tmp_path, HOTPOT)
+    other = SearchQaEnv(data=env.data)
+    assert env.corpus is other.corpus
+    hotpot(tmp_path, HOTPOT, HOTPOT | {"_id": "new"})
+    assert len(SearchQaEnv(data=env.data).tasks) == 2

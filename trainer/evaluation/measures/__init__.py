@@ -9,6 +9,8 @@ kagentbench.py     the scores of one reply at such a turn
 rouge.py           how similar two texts, or the arguments of two calls, are
 trajectories.py    a trajectory as text, for judges
 llm_judge.py       a model's score of it, from 0 to 5
+tool_eval.py       ToolEval's pass rate and win rate
+win_rate.py        which of two paths a model prefers
 score_sheets.py    people's scores of it, through spreadsheets
 scores.py          summaries of scores, and how far two judges agree
 general_chat.py    the loss on held-out general chat

@@ -1,14 +1,20 @@
 """Many requests at once, over the journal: what was paid for is not asked again."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine.chat.base import Chat, ChatReply, ChatRequest, EndpointUnusable
+from engine.chat.budget import Budget
 from engine.chat.incomplete import asked_again, incomplete, may_differ
 from engine.chat.open import ChatStack, EndpointSpec
-from search.policy import MAX_AGAIN, PolicyError
+from engine.chat.prices import Price
+from search.policy import MAX_AGAIN, BudgetSpent, PolicyError
+from trainer.errors import TrainerError
+
+_GO_ON = "what was paid is kept: the same command with a larger bound goes on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +24,7 @@ class Asked:
     journal: its file.   base_url: the endpoint; "" for the environment's, else OpenAI's.
     chat: a model in this process, instead.   concurrency: requests at once.
     api, api_version: see `EndpointSpec`.
+    budget: shared by all that is asked; None for no bound.   price: the model's.
     """
 
     journal: Path
@@ -26,6 +33,8 @@ class Asked:
     concurrency: int = 8
     api: str = ""
     api_version: str = ""
+    budget: Budget | None = None
+    price: Price | None = None
 
     @property
     def spec(self) -> EndpointSpec:
@@ -34,9 +43,45 @@ class Asked:
         Raises:
             PolicyError: there is no address or no key.
         """
-        return EndpointSpec.from_environment(
-            self.base_url, api=self.api, api_version=self.api_version
-        )
+        return EndpointSpec.from_environment(self.base_url, self.price, self.api, self.api_version)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Chat]:
+        """Open a chat over the journal and the budget.
+
+        Raises:
+            PolicyError: there is no address or no key.
+        """
+        answerer = self.chat or self.spec.open(self.concurrency)
+        async with ChatStack(self.journal, self.budget) as stack:
+            yield stack.add(answerer)
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Tell in one line, beginning with `what`, why no more can be asked.
+
+    Raises:
+        TrainerError: the budget is spent, the endpoint cannot be used, or a request was refused.
+    """
+    try:
+        yield
+    except BudgetSpent as error:
+        raise TrainerError(f"{what}: {error}; {_GO_ON}") from error
+    except PolicyError as error:
+        raise TrainerError(f"{what}: {error}") from error
+    except ExceptionGroup as group:
+        known, other = group.split((BudgetSpent, PolicyError))
+        if known is None or other is not None:
+            raise
+        with told(what):
+            raise first_of(known) from group
+
+
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first error of a group."""
+    first = group.exceptions[0]
+    return first_of(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def check(asked: Asked) -> None:
@@ -77,9 +122,7 @@ async def _ask(asked: Asked, requests: Sequence[ChatRequest]) -> list[ChatReply 
             except PolicyError as error:
                 return error
 
-    answerer = asked.chat or asked.spec.open(asked.concurrency)
-    async with ChatStack(asked.journal) as stack:
-        chat = stack.add(answerer)
+    async with asked.opened() as chat:
         tasks = [asyncio.create_task(one(chat, request)) for request in requests]
         try:
             return list(await asyncio.gather(*tasks))

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from engine.chat.base import ChatReply, ChatRequest, EndpointUnusable
+from engine.chat.base import ChatReply, ChatRequest
 from engine.chat.incomplete import incomplete
 from trainer.errors import TrainerError
-from trainer.evaluation.measures.batch_ask import Asked, ask
+from trainer.evaluation.measures.batch_ask import Asked, ask, told
 from trainer.evaluation.measures.scores import JudgeScores, summary
 from trainer.evaluation.measures.trajectories import TrajectoryText
 
@@ -46,10 +46,8 @@ def judge(model: str, asked: Asked, trajectories: Sequence[TrajectoryText]) -> J
         TrainerError: Every request was refused, or would be; with the message of the first.
         PolicyError: The endpoint has no address or no key.
     """
-    try:
+    with told(f"--judge {model}"):
         replies = ask(asked, [request(model, one) for one in trajectories])
-    except EndpointUnusable as error:
-        raise TrainerError(f"--judge {model}: {error}") from error
     answered = [reply for reply in replies if isinstance(reply, ChatReply)]
     if trajectories and not answered:
         raise TrainerError(f"--judge {model}: {replies[0]}")

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from engine.policies.answer_grader import has_answer
+from engine.policies.path_text import path_text
 from engine.runs.store import Store
 from environments.types import Step, Task
-
-_LONGEST = 2000  # characters of an observation, and of a malformed reply
+from search.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +44,15 @@ def trajectories(run: Path) -> Iterator[TrajectoryText]:
 
 def trajectory_text(task: Task, path: Sequence[Step]) -> TrajectoryText:
     """Return a path of `task` as text."""
-    text = "\n\n".join(f"Step {number}\n{_step(step)}" for number, step in enumerate(path, 1))
+    text = path_text(path)
     content = json.dumps([task.id, task.prompt, text])
     return TrajectoryText(sha256(content.encode()).hexdigest()[:16], task.id, task.prompt, text)
 
 
-def _step(step: Step) -> str:
-    action = step.action
-    if not action.tool:
-        return f"Reply that is no call: {_cut(action.thought)}\nObservation: {_seen(step)}"
-    arguments = json.dumps(dict(action.arguments), ensure_ascii=False)
-    thought = f"Thought: {_cut(action.thought)}\n" if action.thought else ""
-    return f"{thought}Call: {action.tool} {_cut(arguments)}\nObservation: {_seen(step)}"
+def best_path(tree: Tree) -> Sequence[Step]:
+    """Return the ended path with most reward, among equals one that was not given up or cut off.
 
-
-def _seen(step: Step) -> str:
-    return _cut(step.observation) or "(nothing)"
-
-
-def _cut(text: str) -> str:
-    left_out = len(text) - _LONGEST
-    return text if left_out <= 0 else f"{text[:_LONGEST]} [{left_out} characters left out]"
+    It is empty if no path ended.
+    """
+    paths = [tree.path(leaf.id) for leaf in tree.leaves()]
+    return max(paths, key=lambda path: (path[-1].reward, has_answer(path)), default=())

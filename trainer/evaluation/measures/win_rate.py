@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from engine.chat.base import ChatReply, ChatRequest, EndpointUnusable
+from engine.chat.base import ChatReply, ChatRequest
 from engine.chat.incomplete import incomplete
 from engine.runs.store import Store
 from trainer.errors import TrainerError
-from trainer.evaluation.measures.batch_ask import Asked, ask
-from trainer.evaluation.measures.trajectories import TrajectoryText, trajectory_text
+from trainer.evaluation.measures.batch_ask import Asked, ask, told
+from trainer.evaluation.measures.trajectories import TrajectoryText, best_path, trajectory_text
 
 Pair = tuple[TrajectoryText, TrajectoryText]
 
@@ -65,10 +65,8 @@ def win_rate(model: str, asked: Asked, compared: Sequence[Pair]) -> WinRate:
     requests = [
         request(model, *order) for one, other in differ for order in ((one, other), (other, one))
     ]
-    try:
+    with told(f"--judge {model}"):
         replies = ask(asked, requests)
-    except EndpointUnusable as error:
-        raise TrainerError(f"--judge {model}: {error}") from error
     words = []
     for reply in replies:
         if not isinstance(reply, ChatReply):
@@ -97,9 +95,8 @@ def _best(run: Path) -> dict[str, TrajectoryText]:
     found = {}
     with Store.open(run) as store:
         for tree in store.trees():
-            leaves = sorted(tree.leaves(), key=lambda leaf: -leaf.step.reward)
-            if leaves:
-                found[tree.task.id] = trajectory_text(tree.task, tree.path(leaves[0].id))
+            if path := best_path(tree):
+                found[tree.task.id] = trajectory_text(tree.task, path)
     return found
 
 

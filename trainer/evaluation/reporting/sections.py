@@ -53,6 +53,12 @@ _SHARES = {
     "profile": "profile",
 }
 
+_TOOL_EVAL = {
+    "passed": "pass rate",
+    "solved": "solvable pass rate (SoPR)",
+    "won": "win rate",
+}
+
 
 def solved(reports: Reports) -> Iterator[Section]:
     """Yield the solve rate and what the steps were like."""
@@ -214,6 +220,28 @@ def agreement(reports: Reports) -> Iterator[Section]:
         yield Section("agreement of judges", [note], [table])
 
 
+def tool_eval(reports: Reports) -> Iterator[Section]:
+    """Yield ToolEval's pass rate and win rate."""
+    found = [report.tooleval for report in reports]
+    if not any(found):
+        return
+    rows = []
+    for attribute, title in _TOOL_EVAL.items():
+        rates: list[Figure | None] = [getattr(one, attribute) if one else None for one in found]
+        if any(rates):
+            rows.append(row(title, [*map(share, rates)], points(rates)))
+    for title, key in (("answers", "answers"), ("tasks not solved", "tasks")):
+        counts = [getattr(one, key) if one else {} for one in found]
+        cells = [", ".join(f"{word} {n}" for word, n in each.items()) or "-" for each in counts]
+        rows.append(row(title, cells, "-"))
+    notes = [
+        f"{report.name} against {one.against}: {one.wins} won, {one.losses} lost, {one.ties} tied."
+        for report, one in zip(reports, found, strict=True)
+        if one and one.against
+    ]
+    yield Section("ToolEval", notes, [Table(head(reports), rows)])
+
+
 def general_chat(reports: Reports) -> Iterator[Section]:
     """Yield the loss on held-out chat."""
     found = [report.general for report in reports]
@@ -255,7 +283,7 @@ def lm_harness(reports: Reports) -> Iterator[Section]:
 
 _SECTIONS = (
     *(solved, splits, pass_at, errors, teacher_forcing),
-    *(judged, agreement, general_chat, lm_harness),
+    *(judged, agreement, tool_eval, general_chat, lm_harness),
 )
 
 
