@@ -1,0 +1,78 @@
+"""A template whose tools, calls and observations are shown with noise, and read back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from engine.templates.base import Message, Template, World
+from engine.templates.tool_noise.noise import ToolNoise
+from engine.templates.tool_noise.view import ToolView, make_view
+from environments.tools import Tool
+from environments.types import Action, Step, Task
+
+
+@dataclass(frozen=True, slots=True)
+class Noisy:
+    """A template for one task, with noise.
+
+    Attributes:
+        template: the template that writes and reads.
+        view: what the agent sees of the task's tools.
+    """
+
+    template: Template
+    view: ToolView
+
+    @property
+    def name(self) -> str:
+        """See `Template.name`."""
+        return self.template.name
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """See `Template.stop`."""
+        return self.template.stop
+
+    def render(self, world: World, task: Task, path: Sequence[Step]) -> list[Message]:
+        """See `Template.render`; `task` is the one that the view was made for."""
+        seen = [self.view.shown_step(step) for step in path]
+        return self.template.render(self._shown(world), replace(task, tools=None), seen)
+
+    def tools(self, world: World) -> list[dict[str, Any]]:
+        """See `Template.tools`."""
+        return self.template.tools(self._shown(world))
+
+    def parse(self, message: Message, tools: Sequence[Tool] = ()) -> Action:
+        """See `Template.parse`; `tools` are the true ones, or none."""
+        return self.view.true_action(
+            self.template.parse(message, self.view.tools if tools else ())
+        )
+
+    def _shown(self, world: World) -> World:
+        return World(self.view.mentions.shown(world.instructions), self.view.tools)
+
+
+def under_noise(
+    noise: ToolNoise, template: Template, world: World, task: Task, used: Sequence[Action] = ()
+) -> Template:
+    """Return `template` with `noise` for `task`; itself if there is no noise.
+
+    Args:
+        world: its tools are the true ones, unless the task has its own.
+        used: calls that will be shown; no argument of theirs is dropped.
+    """
+    if not noise:
+        return template
+    return Noisy(template, make_view(noise, world.of(task).tools, task.id, used))
+
+
+def seen_step(template: Template, step: Step) -> Step:
+    """Return a step of the tree as the agent of `template` sees it."""
+    return template.view.shown_step(step) if isinstance(template, Noisy) else step
+
+
+def unwrapped(template: Template, path: Sequence[Step]) -> tuple[Template, Sequence[Step]]:
+    """Return the template that writes, and a path as it writes it."""
+    if not isinstance(template, Noisy):
+        return template, path
+    return template.template, [template.view.shown_step(step) for step in path]

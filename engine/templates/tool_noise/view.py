@@ -1,0 +1,296 @@
+"""What an agent sees of a task's tools under noise, and the way back to the true calls.
+
+Names are swapped: where a true name gets a shown one, a call by the true name, which the agent
+does not see, becomes a call by the shown one, which the world does not know. So who remembers a
+name fails as with any unknown one, and every call can be shown again as it was made.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from random import Random
+from typing import Any
+
+from engine.templates.reading.names import is_answer
+from engine.templates.tool_noise import distractors, new_names, wording
+from engine.templates.tool_noise.mentions import Mentions
+from engine.templates.tool_noise.noise import ToolNoise
+from engine.templates.tool_noise.observations import STYLES, restyled
+from environments.tools import GIVE_UP, SAY, Tool, is_say, violation
+from environments.types import Action, Step
+
+_BESIDE = ("allOf", "anyOf", "oneOf")
+_BELOW = ("not", "if", "then", "else")
+_UNREADABLE = ("$ref", "$dynamicRef", "patternProperties", "propertyNames", "dependencies")
+"""Keywords that can name arguments in ways that are not followed; such tools keep their names."""
+
+_UNAVAILABLE = "error: {} is not available for this task; use another tool"
+_KEPT = frozenset({GIVE_UP.name, SAY.name})
+"""Names that mean the same in every world; templates and readers know them."""
+
+_DROPPED = 0.5  # share of the optional arguments that `drop` takes away
+
+
+@dataclass(frozen=True, slots=True)
+class ToolView:
+    """The tools of a task as they are shown.
+
+    Attributes:
+        tools: those shown, with distractors.
+        true: those of the task.
+        mentions: swaps names in texts, and holds the shown names of tools.
+        arguments: by true name of a tool, the shown names of its arguments.
+        distractors: names of shown tools that the task does not have.
+        style: of the observations; "" leaves them as they are.
+    """
+
+    tools: tuple[Tool, ...]
+    true: tuple[Tool, ...]
+    mentions: Mentions
+    arguments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    distractors: frozenset[str] = frozenset()
+    style: str = ""
+
+    def shown_action(self, action: Action) -> Action:
+        """Return a true action as the agent made it."""
+        return self._swapped(action, self.arguments.get(action.tool))
+
+    def true_action(self, action: Action) -> Action:
+        """Return the true action that the agent's is; the inverse of `shown_action`."""
+        tool = self._tool(action.tool)
+        return self._swapped(action, self.arguments.get(tool))
+
+    def shown_step(self, step: Step) -> Step:
+        """Return a step of the tree as the agent sees it."""
+        action, text = self.shown_action(step.action), step.observation
+        if self._is_speech(step.action):
+            return replace(step, action=action)
+        error = step.info.get("error")
+        if error:
+            text = self._shown_error(step, action)
+        if self.style:
+            text = restyled(self.style, text, bool(error))
+        return replace(step, action=action, observation=text)
+
+    def _tool(self, name: str) -> str:
+        """Return the other name of a tool, be `name` true or shown; its own if it has no other."""
+        return self.mentions.tool_swaps.get(name, name)
+
+    def _swapped(self, action: Action, names: Mapping[str, str] | None) -> Action:
+        thought = self.mentions.shown(action.thought)
+        error = self.mentions.shown(action.error)
+        if not action.tool:
+            return replace(action, thought=thought, error=error)
+        given = action.arguments
+        if names:
+            swaps = dict(names) | {shown: true for true, shown in names.items()}
+            given = {swaps.get(name, name): value for name, value in given.items()}
+        return replace(
+            action, tool=self._tool(action.tool), arguments=given, thought=thought, error=error
+        )
+
+    def _is_speech(self, action: Action) -> bool:
+        return action.tool == SAY.name and any(map(is_say, self.true))
+
+    def _shown_error(self, step: Step, shown: Action) -> str:
+        """Return an error as the world would say it of the shown tools.
+
+        What `violation` says is said again of them; in any other error, names are swapped.
+        """
+        if shown.tool in self.distractors and step.info.get("error") == "unknown_tool":
+            return _UNAVAILABLE.format(shown.tool)
+        true = violation(step.action, self.true) if step.action.tool else None
+        if true is not None and step.observation == f"error: {true.message}":
+            seen = violation(shown, self.tools)
+            if seen is not None:
+                return f"error: {seen.message}"
+        return self.mentions.shown(step.observation)
+
+
+def make_view(
+    noise: ToolNoise, tools: Sequence[Tool], task: str, used: Sequence[Action] = ()
+) -> ToolView:
+    """Return the view of `tools`, those of the task with the id `task`; see `under_noise`."""
+    names = _Names(noise, tools, task)
+    return ToolView(
+        tuple(_shown_tools(noise, names, task, used)),
+        tuple(tools),
+        Mentions(names.tools, names.arguments),
+        {tool.name: names.of(tool, _dropped(noise, tool, task, used)) for tool in tools},
+        frozenset(tool.name for tool in names.distractors),
+        _random(noise, task, "observe").choice(list(STYLES)) if noise.observe else "",
+    )
+
+
+class _Names:
+    """The shown names of a task's tools and arguments, and the distractors beside them.
+
+    An argument that several tools have gets the same name in all of them.
+    """
+
+    def __init__(self, noise: ToolNoise, tools: Sequence[Tool], task: str) -> None:
+        self.true = tools
+        taken = {distractors.fold(name) for name in (*_KEPT, *(tool.name for tool in tools))}
+        rng = _random(noise, task, "distract")
+        self.distractors = distractors.choose(noise.distract, rng, taken) if noise.distract else []
+        self.tools: dict[str, str] = {}
+        self.arguments: dict[str, str] = {}
+        if noise.rename:
+            taken |= {distractors.fold(tool.name) for tool in self.distractors}
+            self._rename(_random(noise, task, "rename"), taken)
+
+    def _rename(self, rng: Random, taken: set[str]) -> None:
+        for tool in self.true:
+            if tool.name not in _KEPT:
+                self.tools[tool.name] = new_names.tool_name(tool, rng, taken)
+                taken.add(distractors.fold(self.tools[tool.name]))
+        arguments = [name for tool in self.true for name in _renamable(tool)]
+        taken |= {distractors.fold(name) for tool in self.true for name in _properties(tool)}
+        for name in dict.fromkeys(arguments):
+            self.arguments[name] = new_names.argument_name(name, rng, taken)
+            taken.add(distractors.fold(self.arguments[name]))
+
+    def of(self, tool: Tool, dropped: Sequence[str]) -> dict[str, str]:
+        """Return the shown names of a tool's arguments; a dropped one gets a name of no use."""
+        found = {name: self.arguments[name] for name in _renamable(tool) if name in self.arguments}
+        # A call with a dropped argument must not work: it becomes one with an unknown argument.
+        return found | {name: _unknown(name, tool) for name in dropped}
+
+
+def _shown_tools(
+    noise: ToolNoise, names: _Names, task: str, used: Sequence[Action]
+) -> list[Tool]:
+    mentions = Mentions(names.tools, names.arguments)
+    shown = []
+    for tool in names.true:
+        dropped = _dropped(noise, tool, task, used)
+        renamed = {k: v for k, v in names.of(tool, dropped).items() if k not in dropped}
+        parameters = _renamed(_without(tool.parameters, dropped), renamed)
+        shown.append(
+            Tool(names.tools.get(tool.name, tool.name), mentions.shown(tool.description), parameters)
+        )
+    places = _random(noise, task, "places")
+    for tool in names.distractors:  # at the end, their place would tell them
+        shown.insert(places.randint(0, len(shown)), tool)
+    if noise.reword:
+        shown = [_reworded(tool, _random(noise, task, f"reword|{tool.name}")) for tool in shown]
+    if noise.shuffle:
+        rng = _random(noise, task, "shuffle")
+        rng.shuffle(shown)
+        shown = [_shuffled(tool, rng) for tool in shown]
+    return shown
+
+
+def _random(noise: ToolNoise, task: str, kind: str) -> Random:
+    return Random(f"{noise.seed}|{task}|{kind}")
+
+
+def _properties(tool: Tool) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = tool.parameters.get("properties") or {}
+    return found
+
+
+def _renamable(tool: Tool) -> list[str]:
+    """Return the arguments whose names can be changed in all places that name them.
+
+    The description of a tool may explain an argument that has no description of its own.
+    """
+    if tool.name in _KEPT or _holds(tool.parameters, _UNREADABLE):
+        return []
+    words = set("".join(c if c.isalnum() or c == "_" else " " for c in tool.description).split())
+    return [
+        name
+        for name, schema in _properties(tool).items()
+        if name not in words or (isinstance(schema, Mapping) and schema.get("description"))
+    ]
+
+
+def _holds(schema: Any, keywords: Sequence[str]) -> bool:
+    """Return whether a schema of arguments, or one for the same object inside it, has a keyword."""
+    if not isinstance(schema, Mapping):
+        return False
+    inner = [each for key in _BESIDE for each in schema.get(key) or ()]
+    inner += [schema[key] for key in _BELOW if key in schema]
+    return any(key in schema for key in keywords) or any(_holds(each, keywords) for each in inner)
+
+
+def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
+    """Return a schema of arguments with other names for them."""
+    if not isinstance(schema, Mapping) or not names:
+        return schema
+
+    def keys(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {names.get(name, name): value for name, value in values.items()}
+
+    def listed(values: Sequence[str]) -> list[str]:
+        return [names.get(name, name) for name in values]
+
+    found = dict(schema)
+    if "properties" in found:
+        found["properties"] = keys(found["properties"])
+    if "required" in found:
+        found["required"] = listed(found["required"])
+    if "dependentRequired" in found:
+        lists = keys(found["dependentRequired"])
+        found["dependentRequired"] = {name: listed(each) for name, each in lists.items()}
+    if "dependentSchemas" in found:
+        schemas = keys(found["dependentSchemas"])
+        found["dependentSchemas"] = {n: _renamed(each, names) for n, each in schemas.items()}
+    found |= {
+        key: [_renamed(each, names) for each in found[key]] for key in _BESIDE if key in found
+    }
+    return found | {key: _renamed(found[key], names) for key in _BELOW if key in found}
+
+
+def _dropped(
+    noise: ToolNoise, tool: Tool, task: str, used: Sequence[Action]
+) -> tuple[str, ...]:
+    """Return the optional arguments that are not shown.
+
+    None of a tool that answers, that needs no argument at all, or whose arguments depend on each
+    other; and none that a call in `used` has.
+    """
+    required = tool.parameters.get("required") or ()
+    tied = ("dependentRequired", "dependentSchemas", "minProperties", *_UNREADABLE)
+    linked = _holds(tool.parameters, (*tied, *_BESIDE, *_BELOW))
+    if not noise.drop or not required or linked or is_answer(tool.name) or tool.name in _KEPT:
+        return ()
+    needed = {name for call in used if call.tool == tool.name for name in call.arguments}
+    rng = _random(noise, task, f"drop|{tool.name}")
+    optional = [name for name in _properties(tool) if name not in required]
+    drawn = [name for name in optional if rng.random() < _DROPPED]
+    return tuple(name for name in drawn if name not in needed)
+
+
+def _without(schema: Mapping[str, Any], dropped: Sequence[str]) -> Mapping[str, Any]:
+    if not dropped:
+        return schema
+    left = {name: each for name, each in schema["properties"].items() if name not in dropped}
+    return {**schema, "properties": left}
+
+
+def _unknown(name: str, tool: Tool) -> str:
+    other = f"{name}_"
+    while other in _properties(tool):
+        other += "_"
+    return other
+
+
+def _reworded(tool: Tool, rng: Random) -> Tool:
+    properties = {
+        name: {**schema, "description": wording.reworded_argument(schema["description"], rng)}
+        if isinstance(schema, Mapping) and isinstance(schema.get("description"), str)
+        else schema
+        for name, schema in _properties(tool).items()
+    }
+    parameters = {**tool.parameters, "properties": properties} if properties else tool.parameters
+    if is_say(tool):  # it is known by its arguments
+        parameters = tool.parameters
+    return Tool(tool.name, wording.reworded(tool.description, rng), parameters)
+
+
+def _shuffled(tool: Tool, rng: Random) -> Tool:
+    items = list(_properties(tool).items())
+    if len(items) < 2:
+        return tool
+    rng.shuffle(items)
+    return Tool(tool.name, tool.description, {**tool.parameters, "properties": dict(items)})
