@@ -1,5 +1,7 @@
 """Build the policy and the judge that a run's config names."""
 
+from dataclasses import replace
+
 from engine.chat.base import Chat
 from engine.config import Config
 from engine.errors import UsageError
@@ -10,8 +12,9 @@ from engine.policies.student_endpoint import extra
 from engine.policies.student_first import StudentFirst
 from engine.policies.teacher import Teacher
 from engine.templates import get as get_template
-from engine.templates.base import Template, world_of
+from engine.templates.base import Template, World, world_of
 from engine.templates.nearest import Nearest
+from engine.templates.tool_noise import ToolNoise
 from environments import ToolEnv
 from search import Judge, Policy
 
@@ -32,9 +35,9 @@ def build_policy(
         return teacher
     if student_chat is None:
         raise UsageError(f"--student {endpoint.public} needs an endpoint")
-    template = _template(config, config.student_template)
+    template = _template(config, get_template(config.student_template))
     sampling = {**config.student_parameters, **extra(threshold)}
-    student = Teacher(student_chat, template, world_of(env), endpoint.model, sampling)
+    student = Teacher(student_chat, template, _world(config, env), endpoint.model, sampling)
     return StudentFirst(student, teacher, [tool.name for tool in env.tools], threshold)
 
 
@@ -43,12 +46,15 @@ def _teacher(config: Config, env: ToolEnv, chat: Chat | None) -> Policy:
         return DemonstrationPolicy(env, mistake_rate=config.mistake_rate, seed=config.seed)
     if chat is None:
         raise UsageError(f"--teacher {config.teacher} needs an endpoint")
-    template = _template(config, config.template)
-    return Teacher(chat, template, world_of(env), config.teacher, config.parameters)
+    template = _template(config, get_template(config.template, config.dialect))
+    return Teacher(chat, template, _world(config, env), config.teacher, config.parameters)
 
 
-def _template(config: Config, name: str) -> Template:
-    template = get_template(name)
+def _world(config: Config, env: ToolEnv) -> World:
+    return replace(world_of(env), noise=ToolNoise.parse(config.tool_noise))
+
+
+def _template(config: Config, template: Template) -> Template:
     return Nearest(template) if config.repair == "nearest" else template
 
 

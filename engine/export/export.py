@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -24,6 +24,7 @@ from engine.runs.annotations import (
 )
 from engine.runs.atomic import check_writable
 from engine.runs.store import Store
+from engine.templates.tool_noise import ToolNoise
 from environments.types import is_finite
 from search.tree import Tree
 
@@ -41,6 +42,8 @@ class ExportSettings:
             path.
         dialects: How tools are described: openai, lines, autogpt, toolbench, typescript. Of
             several (a,b,c), each row takes one.
+        tool_noise: What is changed in the tools that rows show, as `engine explore --tool-noise`
+            takes it; none for the true ones.
         pairs: Pairs in DPO rows: step (one action each) or trajectory (to the end of each path).
         format: File format: jsonl, sharegpt or toolbench; jsonl writes Parquet if the file is
             called *.parquet. The other two have no weights, so SFT rows that hold a reply that was
@@ -59,11 +62,13 @@ class ExportSettings:
     dialects: tuple[str, ...] = field(
         default=(), metadata={"flag": "dialect", "comma": True, "default": "the template's"}
     )
+    tool_noise: str = field(default="", metadata={"default": "the run's"})
     pairs: PairKind = field(default="step", metadata={"type": str})
     format: Format = field(default="jsonl", metadata={"type": str})
     mask_errors: bool = False
 
     def __post_init__(self) -> None:
+        ToolNoise.parse(self.tool_noise)
         one_of("to", self.kind, get_args(Kind))
         one_of("pairs", self.pairs, get_args(PairKind))
         one_of("format", self.format, get_args(Format))
@@ -137,13 +142,19 @@ def _run_rows(run: Path, settings: ExportSettings, counts: Counts) -> Iterator[R
     templates = settings.templates or (("toolllama",) if settings.format == "toolbench" else ())
     with Store.open(run) as store:
         builder = RowBuilder.for_run(
-            run.resolve().name, store.meta(), templates, settings.dialects, settings.mask_errors
+            run.resolve().name,
+            store.meta(),
+            templates,
+            settings.dialects,
+            settings.mask_errors,
+            settings.tool_noise,
         )
         for tree in store.trees():
             counts.trees += 1
             on_tree = _annotations_on(tree, annotations.pop(tree.task.id, ()), counts)
             fingerprints = store.fingerprints(tree.task.id)
-            for row in _tree_rows(tree, builder, settings, on_tree, counts):
+            checking = replace(builder, secrets=fingerprints)
+            for row in _tree_rows(tree, checking, settings, on_tree, counts):
                 check_row(row, fingerprints)
                 yield row
     counts.stale_annotations += sum(map(len, annotations.values()))

@@ -10,12 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
+from engine.export.leak_check import agent_wrote_secret
 from engine.export.pairs import Pair, PairKind
 from engine.runs.codec import dumps
+from engine.runs.fingerprints import Fingerprint
 from engine.templates import get as get_template
 from engine.templates.base import Message, Template, World
 from engine.templates.registry import is_builtin
 from engine.templates.text import Text
+from engine.templates.tool_noise import ToolNoise, under_noise, unwrapped
 from environments.tools import Tool
 from environments.types import Action, Step
 from search.tree import Node, Tree
@@ -35,6 +38,8 @@ class RowBuilder:
             with an error: the student reads them but is not trained on them (AgentRefine, Fu et
             al. 2025, arXiv:2501.01702, "refinement tuning"). Replies that are not complete have
             weight 0 in every row.
+        secrets: of the task. Noise could hide one from the check of the row, so under noise every
+            path is checked without it, too.
     """
 
     run: str
@@ -42,6 +47,7 @@ class RowBuilder:
     world: World
     templates: tuple[Template, ...]
     mask_errors: bool = False
+    secrets: Sequence[Fingerprint] = ()
 
     @classmethod
     def for_run(
@@ -51,26 +57,28 @@ class RowBuilder:
         templates: Sequence[str] = (),
         dialects: Sequence[str] = (),
         mask_errors: bool = False,
+        tool_noise: str = "",
     ) -> Self:
         """Build rows of the run in the folder called `run`, whose `Store.meta()` is `meta`.
 
         Each dialect is combined with each template (`native` takes none). The defaults are the
-        template that the run was explored with, and that template's own dialect.
+        template and the noise that the run was explored with, and the dialect that it had then.
 
         Raises:
             TemplateError: no such template or dialect, or the two do not go together.
         """
-        own, world = meta["config"]["template"], meta["world"]
+        config, world = meta["config"], meta["world"]
+        own = config["template"]
+        noise = ToolNoise.parse(tool_noise or config.get("tool_noise", ""))
         own_text = meta.get("template", "")  # of the file, if the run's template came from one
         loaded = tuple(
             get_template(name, dialect, own_text if name == own else "")
             for name in templates or (own,)
-            for dialect in (dialects if dialects and name != "native" else ("",))
+            for dialect in _dialects(name, dialects, config)
         )
         tools = tuple(Tool(*tool) for tool in world["tools"])
-        return cls(
-            run, meta["config"]["env"], World(world["instructions"], tools), loaded, mask_errors
-        )
+        shown = World(world["instructions"], tools, noise)
+        return cls(run, config["env"], shown, loaded, mask_errors)
 
     def sft_row(self, tree: Tree, leaf: Node) -> Row:
         """Return the row of the path to `leaf`: origin, reward, messages, tools."""
@@ -113,11 +121,17 @@ class RowBuilder:
         """Return the template for rows of the path to `leaf`."""
         path = [tree.task.prompt, *(step.action.key for step in tree.path(leaf.id))]
         digest = hashlib.sha256(json.dumps(path).encode()).digest()
-        return self.templates[int.from_bytes(digest[:8]) % len(self.templates)]
+        chosen = self.templates[int.from_bytes(digest[:8]) % len(self.templates)]
+        used = [node.step.action for node in tree.nodes]
+        return under_noise(chosen, self.world, tree.task, used)
 
     def _messages(self, template: Template, tree: Tree, path: Sequence[Step]) -> list[Message]:
         """Return the conversation of `path`, with weight 0 on what is not to be trained."""
         messages = template.render(self.world, tree.task, path)
+        plain, _ = unwrapped(template, path)
+        if plain is not template:
+            true = plain.render(self.world, tree.task, path)
+            agent_wrote_secret(f"{tree.task.id}, without tool noise", true, self.secrets)
         if not any(map(self._is_untrained, path)):
             return messages
         # Templates only append, so a step's messages are those that it adds.
@@ -142,6 +156,14 @@ class RowBuilder:
         }
 
 
+def _dialects(template: str, chosen: Sequence[str], config: Mapping[str, Any]) -> Sequence[str]:
+    """Return the dialects for a template: those chosen, else that of the run for its own one."""
+    if template == "native":
+        return ("",)
+    own = config.get("dialect", "") if template == config["template"] else ""
+    return chosen or (own,)
+
+
 def _untrained(message: Message) -> Message:
     return {**message, "weight": 0} if message["role"] == "assistant" else message
 
@@ -154,13 +176,14 @@ def _to_last_reply(messages: list[Message]) -> list[Message]:
 
 
 def _mark_thoughts(
-    messages: list[Message], template: Template, path: tuple[Step, ...]
+    messages: list[Message], template: Template, path: Sequence[Step]
 ) -> list[Message]:
     """Return `messages` with the place of each thought, if `template` is a user's own.
 
     `"thought_span": [start, end]` counts characters of the content. The trainer knows the thoughts
     of built-in templates by their form.
     """
+    template, path = unwrapped(template, path)
     if not isinstance(template, Text) or is_builtin(template):
         return messages
     actions = (step.action for step in path)

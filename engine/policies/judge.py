@@ -15,6 +15,7 @@ from typing import TypeVar
 from engine.chat.base import ChatRequest
 from engine.chat.incomplete import asked_again, incomplete, may_differ
 from engine.policies.teacher import DIVERSITY, LESSONS, Teacher, describe_step, with_note
+from engine.templates.tool_noise import seen_step
 from environments.types import Step, Task
 from search.policy import Judgement
 
@@ -65,7 +66,9 @@ class ModelJudge:
         self, task: Task, path: Sequence[Step], one: Step, other: Step
     ) -> Judgement[float]:
         """See `search.Judge`."""
-        question = _COMPARE.format(one=describe_step(one), other=describe_step(other))
+        template = self.teacher.template_for(task)
+        steps = (describe_step(seen_step(template, step)) for step in (one, other))
+        question = _COMPARE.format(one=next(steps), other=next(steps))
         return await self._ask(task, path, question, _preference)
 
     async def reflect(self, task: Task, path: Sequence[Step]) -> Judgement[str]:
@@ -76,9 +79,9 @@ class ModelJudge:
         self, task: Task, path: Sequence[Step], question: str, parse: Callable[[str], T]
     ) -> Judgement[T]:
         teacher = self.teacher
-        world = teacher.world.of(task)
-        messages = with_note(teacher.template.render(world, task, path), question)
-        tools = teacher.template.tools(world)
+        world, template = teacher.world.of(task), teacher.template_for(task)
+        messages = with_note(template.render(world, task, path), question)
+        tools = template.tools(world)
         sampling = self.sampling | ({"tool_choice": "none"} if tools else {})
         request = ChatRequest(teacher.name, messages, tools, sampling)
         return await self._judge(request, parse, 0)

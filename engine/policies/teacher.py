@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 from engine.chat.base import Chat, ChatReply, ChatRequest
 from engine.chat.incomplete import asked_again, described, incomplete, may_differ, noted
 from engine.templates.base import Message, Template, World
+from engine.templates.tool_noise import seen_step, under_noise
 from environments.tools import Tool
-from environments.types import Action, Step
+from environments.types import Action, Step, Task
 from search.policy import BudgetSpent, PolicyError, Proposal, Request
 from search.tree import ROOT, Call
 from search.usage import Usage
@@ -55,21 +56,26 @@ class Teacher:
         A reply that is not a call, or not complete, becomes a malformed action. One that is not
         complete is asked for again first.
         """
-        world = self.world.of(request.task)
-        messages = self.template.render(world, request.task, request.path)
+        world, template = self.world.of(request.task), self.template_for(request.task)
+        messages = template.render(world, request.task, request.path)
         if request.lessons:
             lines = [LESSONS, *(f"- {text}" for text in request.lessons)]
             messages = with_note(messages, "\n".join(lines))
+        tried = [seen_step(template, step) for step in request.tried]
         asked = ChatRequest(
             self.name,
-            ask_differently(messages, request.tried) if request.tried else messages,
-            self.template.tools(world),
+            ask_differently(messages, tried) if tried else messages,
+            template.tools(world),
             self._sampling(request.count, request.attempt),
             request.attempt,
         )
         drawn = await self._draw(asked, request)
-        actions = tuple(_action(self.template, world.tools, one) for one in drawn.choices)
+        actions = tuple(_action(template, world.tools, one) for one in drawn.choices)
         return Proposal(actions, drawn.calls, tuple(drawn.logprobs))
+
+    def template_for(self, task: Task) -> Template:
+        """Return the template for `task`, with the noise of the world."""
+        return under_noise(self.template, self.world, task)
 
     async def _draw(self, asked: ChatRequest, request: Request) -> "_Drawn":
         """Ask, and ask again for what is not complete.

@@ -10,7 +10,7 @@ distractors.py   tools of other worlds
 observations.py  other formats of observations
 """
 
-from engine.templates.tool_noise.noise import NO_NOISE, ToolNoise
+from engine.templates.tool_noise.noise import ToolNoise
 from engine.templates.tool_noise.noisy import seen_step, under_noise, unwrapped
 
-__all__ = ["NO_NOISE", "ToolNoise", "seen_step", "under_noise", "unwrapped"]
+__all__ = ["ToolNoise", "seen_step", "under_noise", "unwrapped"]

@@ -14,7 +14,8 @@ WORLDS = ("bird", "browser", "kg", "os", "python", "search-qa", "webshop")
 
 def choose(number: int, rng: Random, taken: Collection[str]) -> list[Tool]:
     """Return `number` tools, or as many as there are, whose folded names are not `taken`."""
-    found, names = [], set(taken)
+    found: list[Tool] = []
+    names = set(taken)
     for tool in rng.sample(pool(), len(pool())):
         if len(found) < number and fold(tool.name) not in names:
             found.append(tool)

@@ -14,25 +14,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-WORDS = frozenset(
-    """
-    act add answer apply ask back bash book buy calculate call cancel change check choose clear
-    click close command complete compute conclude contact copy count create cut delete describe do
-    done draw drop edit end enter enumerate estimate execute explain filter find finish fix follow
-    get give go grep group guess help hint history inspect intersection invite join jump know leave
-    list load login look make map mark message move name new next note open order overlap pick play
-    post press print put python query read recall receive record reduce remember remove rename
-    reply report reset respond rest return run save say scan score scroll search seek select send
-    set shell shop show skip sleep solve sort speak start state stop store submit sum tap test
-    think total transfer turn type undo update use view visit wait walk watch work write
-    """.split()
-)
+_WORDS = """\
+act add answer apply ask back bash book buy calculate call cancel change check choose clear
+click close command complete compute conclude contact copy count create cut delete describe do
+done draw drop edit end enter enumerate estimate execute explain filter find finish fix follow
+get give go grep group guess help hint history inspect intersection invite join jump know leave
+list load login look make map mark message move name new next note open order overlap pick play
+post press print put python query read recall receive record reduce remember remove rename
+reply report reset respond rest return run save say scan score scroll search seek select send
+set shell shop show skip sleep solve sort speak start state stop store submit sum tap test
+think total transfer turn type undo update use view visit wait walk watch work write
+"""
+WORDS = frozenset(_WORDS.split())
 """English words that tools are named by."""
 
-CONTEXT = frozenset(
-    "call calls calling called of to use uses using used invoke invokes invoking the "
-    "tool function name action command api".split()
-)
+_CONTEXT = """\
+call calls calling called of to use uses using used invoke invokes invoking the
+tool function name action command api
+"""
+CONTEXT = frozenset(_CONTEXT.split())
 """Words before a name that tell it from a word; no shown name is one of them."""
 
 _BEFORE = re.compile(
@@ -71,8 +71,6 @@ class Mentions:
     def shown(self, text: str) -> str:
         """Return a text of the world as the agent sees it. It is its own inverse."""
         return self._pattern.sub(self._swapped, text) if self.swaps else text
-
-    true = shown
 
     @cached_property
     def _pattern(self) -> re.Pattern[str]:

@@ -130,7 +130,9 @@ def _words(name: str) -> list[str]:
 def _joined(words: list[str], name: str, rng: Random) -> str:
     """Join words with underscores or capitals; rather as `name` is not joined."""
     snake, camel = "_".join, _camel
-    ways: list[Callable[[list[str]], str]] = [camel, camel, snake] if "_" in name else [snake, camel]
+    ways: list[Callable[[list[str]], str]] = (
+        [camel, camel, snake] if "_" in name else [snake, camel]
+    )
     return rng.choice(ways)(words)
 
 

@@ -1,6 +1,7 @@
 """Kinds of tool noise, as text: `rename,shuffle,reword,distract:3,drop,observe,seed:1`."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from engine.templates.base import TemplateError
 
@@ -51,22 +52,23 @@ class ToolNoise:
         found = cls()
         for word in filter(None, (part.strip() for part in text.split(","))):
             kind, colon, number = word.partition(":")
-            if kind in ("distract", "seed"):
-                count = _number(word, number) if colon else DISTRACTORS
-                if kind == "seed" and not colon:
-                    raise TemplateError("tool noise: seed needs a number, as in seed:1")
-                found = replace(found, **{kind: count})
+            if kind == "seed" and colon:
+                found = replace(found, seed=_number(word, number))
+            elif kind == "distract":
+                found = replace(found, distract=_number(word, number) if colon else DISTRACTORS)
             elif word == ALL:
-                found = cls(**dict.fromkeys(_SWITCHES, True), distract=DISTRACTORS, seed=found.seed)
+                found = replace(_switched(found, *_SWITCHES), distract=DISTRACTORS)
             elif word in _SWITCHES:
-                found = replace(found, **{word: True})
+                found = _switched(found, word)
             elif word != NONE:
                 known = ", ".join([*_SWITCHES, "distract:N", "seed:N", ALL, NONE])
                 raise TemplateError(f"unknown tool noise {word!r}; use {known}")
         return found
 
 
-NO_NOISE = ToolNoise()
+def _switched(noise: ToolNoise, *kinds: str) -> ToolNoise:
+    values: dict[str, Any] = dict.fromkeys(kinds, True)
+    return replace(noise, **values)
 
 
 def _number(word: str, digits: str) -> int:

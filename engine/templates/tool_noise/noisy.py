@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.templates.base import Message, Template, World
-from engine.templates.tool_noise.noise import ToolNoise
 from engine.templates.tool_noise.view import ToolView, make_view
 from environments.tools import Tool
 from environments.types import Action, Step, Task
@@ -44,26 +43,26 @@ class Noisy:
 
     def parse(self, message: Message, tools: Sequence[Tool] = ()) -> Action:
         """See `Template.parse`; `tools` are the true ones, or none."""
-        return self.view.true_action(
-            self.template.parse(message, self.view.tools if tools else ())
-        )
+        return self.view.true_action(self.template.parse(message, self.view.tools if tools else ()))
 
     def _shown(self, world: World) -> World:
         return World(self.view.mentions.shown(world.instructions), self.view.tools)
 
 
 def under_noise(
-    noise: ToolNoise, template: Template, world: World, task: Task, used: Sequence[Action] = ()
+    template: Template, world: World, task: Task, used: Sequence[Action] = ()
 ) -> Template:
-    """Return `template` with `noise` for `task`; itself if there is no noise.
+    """Return `template` with the noise of `world` for `task`; itself if there is none.
 
     Args:
+        template: renders and reads the shown tools.
         world: its tools are the true ones, unless the task has its own.
+        task: the only one that the result is for.
         used: calls that will be shown; no argument of theirs is dropped.
     """
-    if not noise:
+    if not world.noise:
         return template
-    return Noisy(template, make_view(noise, world.of(task).tools, task.id, used))
+    return Noisy(template, make_view(world.noise, world.of(task).tools, task.id, used))
 
 
 def seen_step(template: Template, step: Step) -> Step:

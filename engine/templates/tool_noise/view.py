@@ -5,6 +5,7 @@ does not see, becomes a call by the shown one, which the world does not know. So
 name fails as with any unknown one, and every call can be shown again as it was made.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -12,6 +13,7 @@ from typing import Any
 
 from engine.templates.reading.names import is_answer
 from engine.templates.tool_noise import distractors, new_names, wording
+from engine.templates.tool_noise.distractors import fold
 from engine.templates.tool_noise.mentions import Mentions
 from engine.templates.tool_noise.noise import ToolNoise
 from engine.templates.tool_noise.observations import STYLES, restyled
@@ -110,74 +112,71 @@ def make_view(
     noise: ToolNoise, tools: Sequence[Tool], task: str, used: Sequence[Action] = ()
 ) -> ToolView:
     """Return the view of `tools`, those of the task with the id `task`; see `under_noise`."""
-    names = _Names(noise, tools, task)
+    taken = {fold(name) for name in (*_KEPT, *(tool.name for tool in tools))}
+    rng = _random(noise, task, "distract")
+    others = distractors.choose(noise.distract, rng, taken) if noise.distract else []
+    renamable = {tool.name: _renamable(tool) for tool in tools} if noise.rename else {}
+    taken |= {fold(tool.name) for tool in others}
+    mentions = _renaming(_random(noise, task, "rename"), tools, renamable, taken)
+    arguments, shown = {}, []
+    for tool in tools:
+        names = {name: mentions.arguments[name] for name in renamable.get(tool.name, ())}
+        dropped = _dropped(noise, tool, task, used)
+        shown.append(_shown(tool, mentions, names, dropped))
+        # A call with a dropped argument must not work: it becomes one with an unknown argument.
+        arguments[tool.name] = names | {name: _unknown(name, tool) for name in dropped}
     return ToolView(
-        tuple(_shown_tools(noise, names, task, used)),
+        tuple(_arranged(noise, shown, others, task)),
         tuple(tools),
-        Mentions(names.tools, names.arguments),
-        {tool.name: names.of(tool, _dropped(noise, tool, task, used)) for tool in tools},
-        frozenset(tool.name for tool in names.distractors),
+        mentions,
+        arguments,
+        frozenset(tool.name for tool in others),
         _random(noise, task, "observe").choice(list(STYLES)) if noise.observe else "",
     )
 
 
-class _Names:
-    """The shown names of a task's tools and arguments, and the distractors beside them.
+def _renaming(
+    rng: Random, tools: Sequence[Tool], renamable: Mapping[str, Sequence[str]], taken: set[str]
+) -> Mentions:
+    """Return other names for the tools in `renamable`, and for their arguments that it lists.
 
     An argument that several tools have gets the same name in all of them.
     """
-
-    def __init__(self, noise: ToolNoise, tools: Sequence[Tool], task: str) -> None:
-        self.true = tools
-        taken = {distractors.fold(name) for name in (*_KEPT, *(tool.name for tool in tools))}
-        rng = _random(noise, task, "distract")
-        self.distractors = distractors.choose(noise.distract, rng, taken) if noise.distract else []
-        self.tools: dict[str, str] = {}
-        self.arguments: dict[str, str] = {}
-        if noise.rename:
-            taken |= {distractors.fold(tool.name) for tool in self.distractors}
-            self._rename(_random(noise, task, "rename"), taken)
-
-    def _rename(self, rng: Random, taken: set[str]) -> None:
-        for tool in self.true:
-            if tool.name not in _KEPT:
-                self.tools[tool.name] = new_names.tool_name(tool, rng, taken)
-                taken.add(distractors.fold(self.tools[tool.name]))
-        arguments = [name for tool in self.true for name in _renamable(tool)]
-        taken |= {distractors.fold(name) for tool in self.true for name in _properties(tool)}
-        for name in dict.fromkeys(arguments):
-            self.arguments[name] = new_names.argument_name(name, rng, taken)
-            taken.add(distractors.fold(self.arguments[name]))
-
-    def of(self, tool: Tool, dropped: Sequence[str]) -> dict[str, str]:
-        """Return the shown names of a tool's arguments; a dropped one gets a name of no use."""
-        found = {name: self.arguments[name] for name in _renamable(tool) if name in self.arguments}
-        # A call with a dropped argument must not work: it becomes one with an unknown argument.
-        return found | {name: _unknown(name, tool) for name in dropped}
+    names, arguments = {}, {}
+    for tool in tools:
+        if tool.name in renamable and tool.name not in _KEPT:
+            names[tool.name] = new_names.tool_name(tool, rng, taken)
+            taken.add(fold(names[tool.name]))
+    taken |= {fold(name) for tool in tools for name in _properties(tool)}
+    for name in dict.fromkeys(name for each in renamable.values() for name in each):
+        arguments[name] = new_names.argument_name(name, rng, taken)
+        taken.add(fold(arguments[name]))
+    return Mentions(names, arguments)
 
 
-def _shown_tools(
-    noise: ToolNoise, names: _Names, task: str, used: Sequence[Action]
+def _shown(
+    tool: Tool, mentions: Mentions, names: Mapping[str, str], dropped: Sequence[str]
+) -> Tool:
+    left = {name: shown for name, shown in names.items() if name not in dropped}
+    parameters = _renamed(_without(tool.parameters, dropped), left)
+    name = mentions.tools.get(tool.name, tool.name)
+    return Tool(name, mentions.shown(tool.description), parameters)
+
+
+def _arranged(
+    noise: ToolNoise, shown: Sequence[Tool], others: Sequence[Tool], task: str
 ) -> list[Tool]:
-    mentions = Mentions(names.tools, names.arguments)
-    shown = []
-    for tool in names.true:
-        dropped = _dropped(noise, tool, task, used)
-        renamed = {k: v for k, v in names.of(tool, dropped).items() if k not in dropped}
-        parameters = _renamed(_without(tool.parameters, dropped), renamed)
-        shown.append(
-            Tool(names.tools.get(tool.name, tool.name), mentions.shown(tool.description), parameters)
-        )
-    places = _random(noise, task, "places")
-    for tool in names.distractors:  # at the end, their place would tell them
-        shown.insert(places.randint(0, len(shown)), tool)
+    """Return the shown tools with distractors, in order and in words of their own."""
+    found, places = list(shown), _random(noise, task, "places")
+    for tool in others:  # at the end, their place would tell them
+        found.insert(places.randint(0, len(found)), tool)
     if noise.reword:
-        shown = [_reworded(tool, _random(noise, task, f"reword|{tool.name}")) for tool in shown]
+        found = [_reworded(tool, _random(noise, task, f"reword|{tool.name}")) for tool in found]
     if noise.shuffle:
         rng = _random(noise, task, "shuffle")
-        rng.shuffle(shown)
-        shown = [_shuffled(tool, rng) for tool in shown]
-    return shown
+        rng.shuffle(found)
+        found = [_shuffled(tool, rng) for tool in found]
+    return found
 
 
 def _random(noise: ToolNoise, task: str, kind: str) -> Random:
@@ -196,7 +195,7 @@ def _renamable(tool: Tool) -> list[str]:
     """
     if tool.name in _KEPT or _holds(tool.parameters, _UNREADABLE):
         return []
-    words = set("".join(c if c.isalnum() or c == "_" else " " for c in tool.description).split())
+    words = set(re.findall(r"\w+", tool.description))
     return [
         name
         for name, schema in _properties(tool).items()
@@ -241,18 +240,17 @@ def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
     return found | {key: _renamed(found[key], names) for key in _BELOW if key in found}
 
 
-def _dropped(
-    noise: ToolNoise, tool: Tool, task: str, used: Sequence[Action]
-) -> tuple[str, ...]:
+def _dropped(noise: ToolNoise, tool: Tool, task: str, used: Sequence[Action]) -> tuple[str, ...]:
     """Return the optional arguments that are not shown.
 
     None of a tool that answers, that needs no argument at all, or whose arguments depend on each
     other; and none that a call in `used` has.
     """
     required = tool.parameters.get("required") or ()
+    if not noise.drop or not required or is_answer(tool.name) or tool.name in _KEPT:
+        return ()
     tied = ("dependentRequired", "dependentSchemas", "minProperties", *_UNREADABLE)
-    linked = _holds(tool.parameters, (*tied, *_BESIDE, *_BELOW))
-    if not noise.drop or not required or linked or is_answer(tool.name) or tool.name in _KEPT:
+    if _holds(tool.parameters, (*tied, *_BESIDE, *_BELOW)):
         return ()
     needed = {name for call in used if call.tool == tool.name for name in call.arguments}
     rng = _random(noise, task, f"drop|{tool.name}")

@@ -1,6 +1,7 @@
 """Tool noise: what the agent sees changes, what the tree keeps does not."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from random import Random
 
@@ -9,7 +10,7 @@ import pytest
 import environments
 from engine.templates import TemplateError, get
 from engine.templates.base import World
-from engine.templates.tool_noise import NO_NOISE, ToolNoise, seen_step, under_noise
+from engine.templates.tool_noise import ToolNoise, seen_step, under_noise
 from engine.templates.tool_noise.mentions import Mentions
 from engine.templates.tool_noise.observations import restyled
 from environments import GIVE_UP, SAY, Action, Step, Task, Tool
@@ -42,32 +43,41 @@ def tool_sets() -> dict[str, tuple[Tool, ...]]:
     found = {name: find_class(name).tools for name in WORLDS}
     for name in ("api", "bfcl"):
         with_tools = environments.make(name, split="test")
-        for task in with_tools.tasks[:2]:
+        for task in with_tools.tasks[:1]:
             found[f"{name} {task.id}"] = with_tools.tools_of(task)
         with_tools.close()
     return found
+
+
+def changed(kinds: str, world: World = WORLD) -> World:
+    return replace(world, noise=ToolNoise.parse(kinds))
 
 
 def actions(tools: tuple[Tool, ...], rng: Random) -> list[Action]:
     """Calls of every tool, right and wrong, with thoughts that name tools."""
     space, names = ToolCall(tools), [tool.name for tool in tools]
     space.seed(rng.randrange(1000))
-    thoughts = ["", "Call {0} with `{1}`.", "{0}({1}) or {0} {1} tool {1}", '{{"name": "{0}"}} {0}s']
+    thoughts = [
+        "",
+        "Call {0} with `{1}`.",
+        "{0}({1}) or {0} {1} tool {1}",
+        '{{"name": "{0}"}} {0}s',
+    ]
     found = [space.sample() for _ in range(6)]
     found += [Action(name, {"text": name, "no_such": [name]}) for name in names[:3]]
     thought = rng.choice(thoughts).format(*rng.choices([*names, "answer", "findText"], k=2))
     return [Action(each.tool, each.arguments, thought) for each in found]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", ["rename", "drop", "observe", "all"])
 def test_every_call_is_read_back_as_it_was_made(kind: str) -> None:
     for name, tools in tool_sets().items():
-        for seed in range(3):
+        for seed in range(2):
             rng = Random(f"{name}|{seed}")
-            noise = ToolNoise.parse(f"{kind},seed:{seed}")
-            for template in map(get, ("native", "react", "hermes")):
+            world = changed(f"{kind},seed:{seed}")
+            for template in map(get, ("native", "hermes")):
                 task = Task(f"{name}-{seed}", "Do it.", tools=tools)
-                noisy = under_noise(noise, template, WORLD, task)
+                noisy = under_noise(template, world, task)
                 path = [Step(action, "seen") for action in actions(tools, rng)]
                 messages = noisy.render(WORLD, task, path)
                 replies = [m for m in messages if m["role"] == "assistant"]
@@ -81,7 +91,7 @@ def test_what_is_shown_is_as_good_as_what_is_true(kind: str) -> None:
     for name, tools in tool_sets().items():
         task = Task(name, "Do it.", tools=tools)
         made = actions(tools, Random(name))
-        noisy = under_noise(ToolNoise.parse(kind), get("react"), WORLD, task, made)
+        noisy = under_noise(get("react"), changed(kind), task, made)
         shown = noisy.view.tools
         assert len({tool.name for tool in shown}) == len(shown) >= len(tools)
         for action in made:
@@ -91,7 +101,7 @@ def test_what_is_shown_is_as_good_as_what_is_true(kind: str) -> None:
 
 
 def noisy(kinds: str, task: Task = TASK, world: World = WORLD):
-    return under_noise(ToolNoise.parse(kinds), get("hermes"), world, task)
+    return under_noise(get("hermes"), changed(kinds, world), task)
 
 
 def test_who_remembers_a_name_calls_an_unknown_tool() -> None:
@@ -141,7 +151,7 @@ def test_a_dropped_argument_is_unknown_and_one_in_use_is_kept() -> None:
     assert violation(action, WORLD.tools).kind == "bad_arguments"
     used = [Action("search", {"query": "x", "limit": 2})]
     for seed in seeds:
-        kept = under_noise(ToolNoise.parse(seed), get("hermes"), WORLD, TASK, used)
+        kept = under_noise(get("hermes"), changed(seed), TASK, used)
         assert "limit" in str(kept.view.tools)
 
 
@@ -185,7 +195,9 @@ def test_an_observation_in_another_format_holds_the_same(text: str, failed: bool
     plain = text.removeprefix("error: ")
     shown = json.loads(restyled("json", text, failed))
     table = [shown.get("columns"), *shown.get("rows", [])]
-    whole = "\n".join([*(" | ".join(row) for row in table if row), *([shown["note"]] if "note" in shown else [])])
+    whole = "\n".join(
+        [*(" | ".join(row) for row in table if row), *([shown["note"]] if "note" in shown else [])]
+    )
     value = json.dumps(shown["result"], ensure_ascii=False) if "result" in shown else whole
     assert plain == shown.get("text", shown.get("reason", value))
     assert restyled("tags", text, failed).split("\n", 1)[1].rsplit("\n", 1)[0] == plain
@@ -194,16 +206,19 @@ def test_an_observation_in_another_format_holds_the_same(text: str, failed: bool
 
 
 def test_names_are_told_from_words() -> None:
-    mentions = Mentions({"answer": "submit", "run_sql": "execute"}, {"max_rows": "rowLimit", "sql": "text"})
+    mentions = Mentions(
+        {"answer": "submit", "run_sql": "select_rows"}, {"max_rows": "rowLimit", "sql": "text"}
+    )
     text = "The answer: run_sql, then call answer. `sql` is sql; max_rows=3; answer(1); `answer`"
-    shown = "The answer: execute, then call submit. `text` is sql; rowLimit=3; submit(1); `submit`"
-    assert mentions.shown(text) == "The answer: run_sql, then call submit. `text` is sql; rowLimit=3; submit(1); `submit`"
-    assert shown != text and mentions.true(mentions.shown(text)) == text
+    shown = (
+        "The answer: select_rows, then call submit. `text` is sql; rowLimit=3; submit(1); `submit`"
+    )
+    assert mentions.shown(text) == shown and mentions.shown(shown) == text
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [("names", "unknown tool noise 'names'"), ("distract:x", "whole number"), ("seed", "seed:1")],
+    [("names", "unknown tool noise 'names'"), ("distract:x", "whole number"), ("seed", "seed:N")],
 )
 def test_a_wrong_text_is_told(text: str, says: str) -> None:
     with pytest.raises(TemplateError, match=says):
@@ -212,7 +227,7 @@ def test_a_wrong_text_is_told(text: str, says: str) -> None:
 
 def test_no_noise_is_the_template_itself() -> None:
     assert ToolNoise.parse("none,seed:3") == ToolNoise(seed=3) and not ToolNoise.parse("none")
-    assert under_noise(NO_NOISE, get("react"), WORLD, TASK) is get("react")
+    assert under_noise(get("react"), changed("none"), TASK) is get("react")
 
 
 def call(tool: str, **arguments: object) -> dict[str, str]:
