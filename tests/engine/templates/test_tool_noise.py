@@ -1,6 +1,7 @@
 """Tool noise: what the agent sees changes, what the tree keeps does not."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from random import Random
@@ -12,11 +13,12 @@ from engine.templates import TemplateError, get
 from engine.templates.base import World
 from engine.templates.tool_noise import ToolNoise, seen_step, under_noise
 from engine.templates.tool_noise.mentions import Mentions
+from engine.templates.tool_noise.noisy import Noisy
 from engine.templates.tool_noise.observations import restyled
 from environments import GIVE_UP, SAY, Action, Step, Task, Tool
 from environments.registry import find_class
 from environments.spaces import ToolCall
-from environments.tools import is_say, text_arguments, violation
+from environments.tools import Violation, is_say, text_arguments, violation
 
 WORLDS = ("bird", "browser", "database", "kg", "mcp", "os", "python", "search-qa", "webshop")
 KINDS = ("rename", "shuffle", "reword", "drop", "observe", "distract:4", "all")
@@ -91,17 +93,28 @@ def test_what_is_shown_is_as_good_as_what_is_true(kind: str) -> None:
     for name, tools in tool_sets().items():
         task = Task(name, "Do it.", tools=tools)
         made = actions(tools, Random(name))
-        noisy = under_noise(get("react"), changed(kind), task, made)
-        shown = noisy.view.tools
+        template = under_noise(get("react"), changed(kind), task, made)
+        assert isinstance(template, Noisy)
+        shown = template.view.tools
         assert len({tool.name for tool in shown}) == len(shown) >= len(tools)
         for action in made:
-            seen = seen_step(noisy, Step(action, "x")).action
+            seen = seen_step(template, Step(action, "x")).action
             assert (violation(action, tools) is None) == (violation(seen, shown) is None)
         assert sum(map(is_say, shown)) == sum(map(is_say, tools))
 
 
-def noisy(kinds: str, task: Task = TASK, world: World = WORLD):
-    return under_noise(get("hermes"), changed(kinds, world), task)
+def noisy(
+    kinds: str, task: Task = TASK, world: World = WORLD, used: Sequence[Action] = ()
+) -> Noisy:
+    template = under_noise(get("hermes"), changed(kinds, world), task, used)
+    assert isinstance(template, Noisy)
+    return template
+
+
+def wrong(action: Action) -> Violation:
+    found = violation(action, WORLD.tools)
+    assert found is not None
+    return found
 
 
 def test_who_remembers_a_name_calls_an_unknown_tool() -> None:
@@ -109,9 +122,8 @@ def test_who_remembers_a_name_calls_an_unknown_tool() -> None:
     shown = {tool.name for tool in template.view.tools}
     assert not shown & {"search", "run_sql"}
     action = template.parse(call("run_sql", sql="SELECT 1"), WORLD.tools)
-    wrong = violation(action, WORLD.tools)
-    assert wrong is not None and wrong.kind == "unknown_tool"
-    seen = seen_step(template, Step(action, f"error: {wrong.message}", info=ERROR))
+    assert wrong(action).kind == "unknown_tool"
+    seen = seen_step(template, Step(action, f"error: {wrong(action).message}", info=ERROR))
     assert seen.action.tool == "run_sql"
     assert seen.observation.startswith("error: no tool named 'run_sql'; the tools are: ")
     assert all(name in seen.observation for name in shown)
@@ -126,15 +138,15 @@ def test_a_distractor_says_that_it_is_of_no_use_here() -> None:
     ]
     action = template.parse(call(extra[0], a=1), WORLD.tools)
     assert action == Action(extra[0], {"a": 1})
-    step = Step(action, f"error: {violation(action, WORLD.tools).message}", info=ERROR)
+    step = Step(action, f"error: {wrong(action).message}", info=ERROR)
     assert "not available for this task" in seen_step(template, step).observation
 
 
 def test_errors_name_what_the_agent_sees() -> None:
     template = noisy("rename")
     names, arguments = template.view.mentions.tools, template.view.arguments["run_sql"]
-    wrong = violation(Action("run_sql", {}), WORLD.tools)
-    step = Step(Action("run_sql", {}), f"error: {wrong.message}", info={"error": "bad_arguments"})
+    empty = Action("run_sql", {})
+    step = Step(empty, f"error: {wrong(empty).message}", info={"error": "bad_arguments"})
     told = seen_step(template, step).observation
     assert names["run_sql"] in told and arguments["sql"] in told and "run_sql" not in told
     own = Step(Action("run_sql", {"sql": "x"}), "no page; call search", info={"error": "no_page"})
@@ -148,11 +160,10 @@ def test_a_dropped_argument_is_unknown_and_one_in_use_is_kept() -> None:
     dropped = [each for each in map(noisy, seeds) if "limit" in each.view.arguments["search"]]
     assert 0 < len(dropped) < 8
     action = dropped[0].parse(call("search", query="x", limit=2), WORLD.tools)
-    assert violation(action, WORLD.tools).kind == "bad_arguments"
+    assert wrong(action).kind == "bad_arguments"
     used = [Action("search", {"query": "x", "limit": 2})]
     for seed in seeds:
-        kept = under_noise(get("hermes"), changed(seed), TASK, used)
-        assert "limit" in str(kept.view.tools)
+        assert "limit" in str(noisy(seed, used=used).view.tools)
 
 
 def test_instructions_name_the_shown_tools_and_prompts_stay() -> None:
