@@ -2,6 +2,8 @@
 
 from engine.cli.lazy import lazy_app
 
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "tasks": ("engine.cli.make_tasks:tasks", "Make new tasks for a world, and check each."),
+}
 
 make = lazy_app("make", "Make tasks, templates, thoughts and negatives.", COMMANDS)

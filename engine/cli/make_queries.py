@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from environments.task_files import write_tasks
 
 from engine.cli.env_flags import EnvChoice
 from engine.cli.flags import command
@@ -16,6 +15,7 @@ from engine.runs.atomic import beside, check_writable
 from engine.runs.build_executor import RunBudget
 from engine.runs.run import wait
 from engine.terminal import Json, Unsafe, confirmed, resumable, say
+from environments.task_files import write_tasks
 
 
 def _queries(

@@ -37,7 +37,8 @@ def build_policy(
         raise UsageError(f"--student {endpoint.public} needs an endpoint")
     template = _template(config, get_template(config.student_template))
     sampling = {**config.student_parameters, **extra(threshold)}
-    student = Teacher(student_chat, template, _world(config, env), endpoint.model, sampling)
+    world = _world(config, env)
+    student = Teacher(student_chat, template, world, endpoint.model, sampling, config.examples)
     return StudentFirst(student, teacher, [tool.name for tool in env.tools], threshold)
 
 
@@ -47,7 +48,8 @@ def _teacher(config: Config, env: ToolEnv, chat: Chat | None) -> Policy:
     if chat is None:
         raise UsageError(f"--teacher {config.teacher} needs an endpoint")
     template = _template(config, get_template(config.template, config.dialect))
-    return Teacher(chat, template, _world(config, env), config.teacher, config.parameters)
+    world = _world(config, env)
+    return Teacher(chat, template, world, config.teacher, config.parameters, config.examples)
 
 
 def _world(config: Config, env: ToolEnv) -> World:

@@ -7,11 +7,14 @@ per turn. A row ends with an assistant message: nothing is written after the las
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Self
 
 from engine.export.leak_check import agent_wrote_secret
+from engine.export.mixing import PLAIN, Before, Mixing, method_of
 from engine.export.pairs import Pair, PairKind
+from engine.policies.shots import Shows
 from engine.runs.codec import dumps
 from engine.runs.fingerprints import Fingerprint
 from engine.templates import get as get_template
@@ -40,6 +43,8 @@ class RowBuilder:
             weight 0 in every row.
         secrets: of the task. Noise could hide one from the check of the row, so under noise every
             path is checked without it, too.
+        mixing: what stands before each path, and the form that a row is written in.
+        shows: whether a text holds the secret of the task whose rows are built.
     """
 
     run: str
@@ -48,6 +53,8 @@ class RowBuilder:
     templates: tuple[Template, ...]
     mask_errors: bool = False
     secrets: Sequence[Fingerprint] = ()
+    mixing: Mixing = PLAIN
+    shows: Shows = field(default=lambda _: False)
 
     @classmethod
     def for_run(
@@ -82,10 +89,12 @@ class RowBuilder:
 
     def sft_row(self, tree: Tree, leaf: Node) -> Row:
         """Return the row of the path to `leaf`: origin, reward, messages, tools."""
-        template, path = self._template(tree, leaf), tree.path(leaf.id)
-        messages = _mark_thoughts(self._messages(template, tree, path), template, path)
+        template, before = self._template(tree, leaf), self._before(tree, leaf)
+        path = before.written(tree.path(leaf.id))
+        messages = self._messages(template, tree, path, before)
+        _mark_thoughts(messages, template, path)
         return {
-            **self._origin(tree, leaf),
+            **self._origin(tree, leaf, before),
             "reward": leaf.step.reward,
             "messages": _to_last_reply(messages),
             "tools": template.tools(self.world.of(tree.task)),
@@ -94,8 +103,9 @@ class RowBuilder:
     def dpo_row(self, tree: Tree, pair: Pair, kind: PairKind) -> Row:
         """Return the row of `pair`: origin, prompt, chosen, rejected, tools, rewards."""
         template = self._template(tree, pair.chosen_leaf)
+        shown = self._before(tree, pair.chosen_leaf)
         before = tree.path(pair.chosen.parent)
-        prompt = self._messages(template, tree, before)
+        prompt = self._messages(template, tree, shown.written(before), shown)
         chosen, rejected = (
             (pair.chosen, pair.rejected)
             if kind == "step"
@@ -103,10 +113,14 @@ class RowBuilder:
         )
         start, depth = len(prompt), len(before)
         # The rejected action may have a parent of its own: the same state, with other thoughts.
-        halves = ([*before, *tree.path(end.id)[depth:]] for end in (chosen, rejected))
-        kept, lost = (_to_last_reply(self._messages(template, tree, half)) for half in halves)
+        halves = (
+            shown.written([*before, *tree.path(end.id)[depth:]]) for end in (chosen, rejected)
+        )
+        kept, lost = (
+            _to_last_reply(self._messages(template, tree, half, shown)) for half in halves
+        )
         return {
-            **self._origin(tree, pair.chosen_leaf),
+            **self._origin(tree, pair.chosen_leaf, shown),
             "prompt": prompt,
             "chosen": kept[start:],
             "rejected": lost[start:],
@@ -123,19 +137,28 @@ class RowBuilder:
         digest = hashlib.sha256(json.dumps(path).encode()).digest()
         chosen = self.templates[int.from_bytes(digest[:8]) % len(self.templates)]
         used = [node.step.action for node in tree.nodes]
+        examples = self._before(tree, leaf).context.examples
+        used += [step.action for example in examples for step in example.steps]
         return under_noise(chosen, self.world, tree.task, used)
 
-    def _messages(self, template: Template, tree: Tree, path: Sequence[Step]) -> list[Message]:
+    def _before(self, tree: Tree, leaf: Node) -> Before:
+        """Return the form of rows of the path to `leaf`, and what stands before it."""
+        return self.mixing.before(tree, leaf, self.world.of(tree.task).tools, self.shows)
+
+    def _messages(
+        self, template: Template, tree: Tree, path: Sequence[Step], before: Before
+    ) -> list[Message]:
         """Return the conversation of `path`, with weight 0 on what is not to be trained."""
-        messages = template.render(self.world, tree.task, path)
+        render = partial(template.render, self.world, tree.task)
+        messages = before.mark(render(path, before.context), partial(render, ()))
         plain, _ = unwrapped(template, path)
         if plain is not template:
-            true = plain.render(self.world, tree.task, path)
+            true = plain.render(self.world, tree.task, path, before.context)
             agent_wrote_secret(f"{tree.task.id}, without tool noise", true, self.secrets)
         if not any(map(self._is_untrained, path)):
             return messages
         # Templates only append, so a step's messages are those that it adds.
-        ends = [len(template.render(self.world, tree.task, path[:n])) for n in range(len(path))]
+        ends = [len(render(path[:n], before.context)) for n in range(len(path))]
         for step, begin, end in zip(path, ends, [*ends[1:], len(messages)], strict=True):
             if self._is_untrained(step):
                 messages[begin:end] = map(_untrained, messages[begin:end])
@@ -144,7 +167,7 @@ class RowBuilder:
     def _is_untrained(self, step: Step) -> bool:
         return bool(step.incomplete or (self.mask_errors and step.info.get("error")))
 
-    def _origin(self, tree: Tree, leaf: Node) -> Row:
+    def _origin(self, tree: Tree, leaf: Node, before: Before) -> Row:
         return {
             "id": f"{self.run}/{tree.task.id}/{leaf.id}",
             "env": self.env,
@@ -153,6 +176,8 @@ class RowBuilder:
             "group": tree.task.group,
             # Text, so that all rows have the same columns: `datasets` refuses others.
             "made": dumps({"task": tree.task.made}) if tree.task.made else "",
+            "form": before.form,
+            "method": method_of(tree, leaf),
         }
 
 
@@ -175,24 +200,20 @@ def _to_last_reply(messages: list[Message]) -> list[Message]:
     return messages
 
 
-def _mark_thoughts(
-    messages: list[Message], template: Template, path: Sequence[Step]
-) -> list[Message]:
-    """Return `messages` with the place of each thought, if `template` is a user's own.
+def _mark_thoughts(messages: list[Message], template: Template, path: Sequence[Step]) -> None:
+    """Mark the place of each thought of `path` in `messages`, if `template` is a user's own.
 
     `"thought_span": [start, end]` counts characters of the content. The trainer knows the thoughts
     of built-in templates by their form.
     """
     template, path = unwrapped(template, path)
     if not isinstance(template, Text) or is_builtin(template):
-        return messages
-    actions = (step.action for step in path)
-    return [
-        {**message, **_thought_span(message["content"], template, next(actions))}
-        if message["role"] == "assistant"
-        else message
-        for message in messages
-    ]
+        return
+    said = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
+    # Those of the path are the last: what stands before it is not trained.
+    for number, step in zip(reversed(said), reversed(path), strict=False):
+        span = _thought_span(messages[number]["content"], template, step.action)
+        messages[number] = {**messages[number], **span}
 
 
 def _thought_span(content: str, template: Text, action: Action) -> Message:

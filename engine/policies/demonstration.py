@@ -8,6 +8,8 @@ Its name is the `source` of every tree it makes.
 from collections.abc import Sequence
 from random import Random
 
+from engine.policies.answer_only import no_answer
+from engine.templates.reading.names import is_answer
 from environments import Demonstrable, NoSolution
 from environments.demonstrable import gold_actions
 from environments.tools import GIVE_UP
@@ -38,6 +40,8 @@ class DemonstrationPolicy:
 
     async def propose(self, request: Request) -> Proposal:
         """See `search.Policy`. The same state is always answered by the same sequence."""
+        if request.answer_only:
+            return self._answer(request.task)
         tried, count, attempt = request.tried, request.count, request.attempt
         known = {step.action.key for step in tried}
         plan = self._plan(request.task, request.path, bool(tried) or count > 1 or attempt > 0)
@@ -45,6 +49,13 @@ class DemonstrationPolicy:
         fresh.append(Action(GIVE_UP.name, {}))
         start = 0 if tried else min(attempt, len(fresh) - 1)
         return Proposal(tuple(fresh[start : start + count]))
+
+    def _answer(self, task: Task) -> Proposal:
+        """Propose the solution's answer without what leads to it."""
+        *_, last = self._script(task)
+        if not (is_answer(last.tool) and last.arguments):
+            raise no_answer(task)
+        return Proposal((last,))
 
     async def value(self, task: Task, path: Sequence[Step]) -> Judgement[float]:
         """Return how much of the solution is played, less for detours; see `search.Judge`."""
@@ -96,8 +107,9 @@ class DemonstrationPolicy:
 
 
 def require_solutions(world: Demonstrable) -> None:
-    """Raise `NoSolution` if the class of `world` does not define `solution`."""
-    if type(world).solution is Demonstrable.solution:
+    """Raise `NoSolution` if neither `world` nor a task file may know how its tasks are solved."""
+    from_file = getattr(world, "task_source", None) is not None
+    if type(world).solution is Demonstrable.solution and not from_file:
         raise NoSolution(
             f"--teacher {NAME} plays solutions, and {type(world).__name__} defines none: "
             "name a model with --teacher, or define solution(task)"

@@ -6,10 +6,13 @@ from typing import Any, TypeVar
 
 from engine.chat.base import Chat, ChatReply, ChatRequest
 from engine.chat.incomplete import asked_again, described, incomplete, may_differ, noted
+from engine.policies.answer_only import ANSWER_NOW, answering, only_answer
+from engine.policies.shots import NO_SHOTS, Shots, shows_secret
 from engine.templates.base import Message, Template, World
+from engine.templates.context import Context
 from engine.templates.tool_noise import seen_step, under_noise
 from environments.tools import Tool
-from environments.types import Action, Step, Task
+from environments.types import Action, Step, Task, Trajectory
 from search.policy import BudgetSpent, PolicyError, Proposal, Request
 from search.tree import ROOT, Call
 from search.usage import Usage
@@ -35,6 +38,7 @@ class Teacher:
     Args:
         model: name for the requests, and of the policy.
         sampling: parameters of every request (temperature, max_tokens, seed, ...).
+        shots: examples that stand before every task.
     """
 
     def __init__(
@@ -44,7 +48,9 @@ class Teacher:
         world: World,
         model: str,
         sampling: Mapping[str, Any],
+        shots: Shots = NO_SHOTS,
     ) -> None:
+        self.shots, self._examples = shots, dict[str, tuple[Trajectory, ...]]()
         self.chat, self.template, self.world = chat, template, world
         self.name, self.sampling = model, dict(sampling)
         if template.stop:
@@ -56,8 +62,13 @@ class Teacher:
         A reply that is not a call, or not complete, becomes a malformed action. One that is not
         complete is asked for again first.
         """
-        world, template = self.world.of(request.task), self.template_for(request.task)
-        messages = template.render(world, request.task, request.path)
+        task, now = request.task, request.answer_only
+        if now:
+            task = answering(task, self.world.of(task).tools)
+        world, template = self.world.of(task), self.template_for(task)
+        context = Context(self.examples(task), tuple(map(tuple, request.attempts)))
+        messages = template.render(world, task, request.path, context)
+        messages = with_note(messages, ANSWER_NOW) if now else messages
         if request.lessons:
             lines = [LESSONS, *(f"- {text}" for text in request.lessons)]
             messages = with_note(messages, "\n".join(lines))
@@ -70,12 +81,23 @@ class Teacher:
             request.attempt,
         )
         drawn = await self._draw(asked, request)
-        actions = tuple(_action(template, world.tools, one) for one in drawn.choices)
+        read = (_action(template, world.tools, one) for one in drawn.choices)
+        actions = tuple(only_answer(one, world.tools) if now else one for one in read)
         return Proposal(actions, drawn.calls, tuple(drawn.logprobs))
 
     def template_for(self, task: Task) -> Template:
         """Return the template for `task`, with the noise of the world."""
-        return under_noise(self.template, self.world, task)
+        if not self.world.noise:
+            return self.template
+        used = [step.action for example in self.examples(task) for step in example.steps]
+        return under_noise(self.template, self.world, task, used)
+
+    def examples(self, task: Task) -> tuple[Trajectory, ...]:
+        """Return the examples that stand before `task` in every request."""
+        if task.id not in self._examples:
+            tools = self.world.of(task).tools
+            self._examples[task.id] = self.shots.of(task, tools, shows_secret(task))
+        return self._examples[task.id]
 
     async def _draw(self, asked: ChatRequest, request: Request) -> "_Drawn":
         """Ask, and ask again for what is not complete.

@@ -144,8 +144,8 @@ def _check_worlds(student: EvalOptions, names: list[str], judgements: JudgementO
     """
     from trainer.evaluation.overall import folder_name
 
-    fields: tuple[str, ...] = ("data", "tasks", "quarantine", "format_only", "reference")
-    fields += ("general_data", "lm_eval", "perturb")
+    fields: tuple[str, ...] = ("data", "task_file", "tasks", "quarantine", "format_only")
+    fields += ("reference", "general_data", "lm_eval", "perturb")
     if given := [name for name in fields if getattr(student, name)]:
         flag = given[0].replace("_", "-")
         raise TrainerError(f"--{flag} is for one world: give one name to --env")

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from engine.templates.base import Message, Template, World
+from engine.templates.context import NOTHING, Context
 from engine.templates.tool_noise.view import ToolView, make_view
 from environments.tools import Tool
 from environments.types import Action, Step, Task
@@ -32,10 +33,12 @@ class Noisy:
         """See `Template.stop`."""
         return self.template.stop
 
-    def render(self, world: World, task: Task, path: Sequence[Step]) -> list[Message]:
+    def render(
+        self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING
+    ) -> list[Message]:
         """See `Template.render`; `task` is the one that the view was made for."""
-        seen = [self.view.shown_step(step) for step in path]
-        return self.template.render(self._shown(world), replace(task, tools=None), seen)
+        own, seen = replace(task, tools=None), self._seen(path)
+        return self.template.render(self._shown(world), own, seen, self._context(context))
 
     def tools(self, world: World) -> list[dict[str, Any]]:
         """See `Template.tools`."""
@@ -44,6 +47,15 @@ class Noisy:
     def parse(self, message: Message, tools: Sequence[Tool] = ()) -> Action:
         """See `Template.parse`; `tools` are the true ones, or none."""
         return self.view.true_action(self.template.parse(message, self.view.tools if tools else ()))
+
+    def _seen(self, path: Sequence[Step]) -> tuple[Step, ...]:
+        return tuple(self.view.shown_step(step) for step in path)
+
+    def _context(self, context: Context) -> Context:
+        """Return a context as the agent sees it; its examples call tools of the same names."""
+        examples = (replace(each, steps=self._seen(each.steps)) for each in context.examples)
+        attempts = map(self._seen, context.attempts)
+        return replace(context, examples=tuple(examples), attempts=tuple(attempts))
 
     def _shown(self, world: World) -> World:
         return World(self.view.mentions.shown(world.instructions), self.view.tools)

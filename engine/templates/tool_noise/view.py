@@ -6,8 +6,9 @@ name fails as with any unknown one, and every call can be shown again as it was 
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -117,7 +118,7 @@ def make_view(
     others = distractors.choose(noise.distract, rng, taken) if noise.distract else []
     renamable = {tool.name: _renamable(tool) for tool in tools} if noise.rename else {}
     taken |= {fold(tool.name) for tool in others}
-    mentions = _renaming(_random(noise, task, "rename"), tools, renamable, taken)
+    mentions = _renaming(partial(_random, noise, task), tools, renamable, taken)
     arguments, shown = {}, []
     for tool in tools:
         names = {name: mentions.arguments[name] for name in renamable.get(tool.name, ())}
@@ -136,20 +137,24 @@ def make_view(
 
 
 def _renaming(
-    rng: Random, tools: Sequence[Tool], renamable: Mapping[str, Sequence[str]], taken: set[str]
+    random: Callable[[str], Random],
+    tools: Sequence[Tool],
+    renamable: Mapping[str, Sequence[str]],
+    taken: set[str],
 ) -> Mentions:
     """Return other names for the tools in `renamable`, and for their arguments that it lists.
 
-    An argument that several tools have gets the same name in all of them.
+    An argument that several tools have gets the same name in all of them. Each name is drawn for
+    itself, so that a task with fewer tools (see `answer_only`) shows them under the same names.
     """
     names, arguments = {}, {}
     for tool in tools:
         if tool.name in renamable and tool.name not in _KEPT:
-            names[tool.name] = new_names.tool_name(tool, rng, taken)
+            names[tool.name] = new_names.tool_name(tool, random(f"rename|{tool.name}"), taken)
             taken.add(fold(names[tool.name]))
     taken |= {fold(name) for tool in tools for name in _properties(tool)}
     for name in dict.fromkeys(name for each in renamable.values() for name in each):
-        arguments[name] = new_names.argument_name(name, rng, taken)
+        arguments[name] = new_names.argument_name(name, random(f"rename|{name}"), taken)
         taken.add(fold(arguments[name]))
     return Mentions(names, arguments)
 
