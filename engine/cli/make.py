@@ -3,6 +3,7 @@
 from engine.cli.lazy import lazy_app
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "queries": ("engine.cli.make_queries:queries", "Write tasks in other words."),
     "tasks": ("engine.cli.make_tasks:tasks", "Make new tasks for a world, and check each."),
 }
 
