@@ -76,7 +76,8 @@ class Config:
         api: What it speaks: chat, or responses (OpenAI's Responses API).
         template: How messages are written: native, react, toolllama, autogpt, modelscope, hermes,
             or FILE.toml.
-        dialect: How tools are described: openai, lines, autogpt, toolbench, typescript.
+        dialect: How tools are described to the teacher: openai, lines, autogpt, toolbench,
+            typescript.
         tool_noise: What is changed in the tools that the models see: rename, shuffle, reword, drop,
             observe, distract:N, seed:N; several as a,b,c; or all (docs/robustness.md). Trees keep
             the true calls.

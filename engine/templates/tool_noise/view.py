@@ -10,21 +10,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from random import Random
-from typing import Any
 
 from engine.templates.reading.names import is_answer
-from engine.templates.tool_noise import distractors, new_names, wording
+from engine.templates.tool_noise import distractors, new_names, schemas, wording
 from engine.templates.tool_noise.distractors import fold
 from engine.templates.tool_noise.mentions import Mentions
 from engine.templates.tool_noise.noise import ToolNoise
 from engine.templates.tool_noise.observations import STYLES, restyled
 from environments.tools import GIVE_UP, SAY, Tool, is_say, violation
 from environments.types import Action, Step
-
-_BESIDE = ("allOf", "anyOf", "oneOf")
-_BELOW = ("not", "if", "then", "else")
-_UNREADABLE = ("$ref", "$dynamicRef", "patternProperties", "propertyNames", "dependencies")
-"""Keywords that can name arguments in ways that are not followed; such tools keep their names."""
 
 _UNAVAILABLE = "error: {} is not available for this task; use another tool"
 _KEPT = frozenset({GIVE_UP.name, SAY.name})
@@ -125,7 +119,7 @@ def make_view(
         dropped = _dropped(noise, tool, task, used)
         shown.append(_shown(tool, mentions, names, dropped))
         # A call with a dropped argument must not work: it becomes one with an unknown argument.
-        arguments[tool.name] = names | {name: _unknown(name, tool) for name in dropped}
+        arguments[tool.name] = names | {name: schemas.unknown(name, tool) for name in dropped}
     return ToolView(
         tuple(_arranged(noise, shown, others, task)),
         tuple(tools),
@@ -152,7 +146,7 @@ def _renaming(
         if tool.name in renamable and tool.name not in _KEPT:
             names[tool.name] = new_names.tool_name(tool, random(f"rename|{tool.name}"), taken)
             taken.add(fold(names[tool.name]))
-    taken |= {fold(name) for tool in tools for name in _properties(tool)}
+    taken |= {fold(name) for tool in tools for name in schemas.properties(tool)}
     for name in dict.fromkeys(name for each in renamable.values() for name in each):
         arguments[name] = new_names.argument_name(name, random(f"rename|{name}"), taken)
         taken.add(fold(arguments[name]))
@@ -163,7 +157,7 @@ def _shown(
     tool: Tool, mentions: Mentions, names: Mapping[str, str], dropped: Sequence[str]
 ) -> Tool:
     left = {name: shown for name, shown in names.items() if name not in dropped}
-    parameters = _renamed(_without(tool.parameters, dropped), left)
+    parameters = schemas.renamed(schemas.without(tool.parameters, dropped), left)
     name = mentions.tools.get(tool.name, tool.name)
     return Tool(name, mentions.shown(tool.description), parameters)
 
@@ -188,61 +182,19 @@ def _random(noise: ToolNoise, task: str, kind: str) -> Random:
     return Random(f"{noise.seed}|{task}|{kind}")
 
 
-def _properties(tool: Tool) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = tool.parameters.get("properties") or {}
-    return found
-
-
 def _renamable(tool: Tool) -> list[str]:
     """Return the arguments whose names can be changed in all places that name them.
 
     The description of a tool may explain an argument that has no description of its own.
     """
-    if tool.name in _KEPT or _holds(tool.parameters, _UNREADABLE):
+    if tool.name in _KEPT or schemas.holds(tool.parameters, schemas.UNREADABLE):
         return []
     words = set(re.findall(r"\w+", tool.description))
     return [
         name
-        for name, schema in _properties(tool).items()
+        for name, schema in schemas.properties(tool).items()
         if name not in words or (isinstance(schema, Mapping) and schema.get("description"))
     ]
-
-
-def _holds(schema: Any, keywords: Sequence[str]) -> bool:
-    """Return whether a schema of arguments, or one for the same object inside it, has a keyword."""
-    if not isinstance(schema, Mapping):
-        return False
-    inner = [each for key in _BESIDE for each in schema.get(key) or ()]
-    inner += [schema[key] for key in _BELOW if key in schema]
-    return any(key in schema for key in keywords) or any(_holds(each, keywords) for each in inner)
-
-
-def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
-    """Return a schema of arguments with other names for them."""
-    if not isinstance(schema, Mapping) or not names:
-        return schema
-
-    def keys(values: Mapping[str, Any]) -> dict[str, Any]:
-        return {names.get(name, name): value for name, value in values.items()}
-
-    def listed(values: Sequence[str]) -> list[str]:
-        return [names.get(name, name) for name in values]
-
-    found = dict(schema)
-    if "properties" in found:
-        found["properties"] = keys(found["properties"])
-    if "required" in found:
-        found["required"] = listed(found["required"])
-    if "dependentRequired" in found:
-        lists = keys(found["dependentRequired"])
-        found["dependentRequired"] = {name: listed(each) for name, each in lists.items()}
-    if "dependentSchemas" in found:
-        schemas = keys(found["dependentSchemas"])
-        found["dependentSchemas"] = {n: _renamed(each, names) for n, each in schemas.items()}
-    found |= {
-        key: [_renamed(each, names) for each in found[key]] for key in _BESIDE if key in found
-    }
-    return found | {key: _renamed(found[key], names) for key in _BELOW if key in found}
 
 
 def _dropped(noise: ToolNoise, tool: Tool, task: str, used: Sequence[Action]) -> tuple[str, ...]:
@@ -254,28 +206,14 @@ def _dropped(noise: ToolNoise, tool: Tool, task: str, used: Sequence[Action]) ->
     required = tool.parameters.get("required") or ()
     if not noise.drop or not required or is_answer(tool.name) or tool.name in _KEPT:
         return ()
-    tied = ("dependentRequired", "dependentSchemas", "minProperties", *_UNREADABLE)
-    if _holds(tool.parameters, (*tied, *_BESIDE, *_BELOW)):
+    tied = ("dependentRequired", "dependentSchemas", "minProperties", *schemas.UNREADABLE)
+    if schemas.holds(tool.parameters, (*tied, *schemas.BESIDE, *schemas.BELOW)):
         return ()
     needed = {name for call in used if call.tool == tool.name for name in call.arguments}
     rng = _random(noise, task, f"drop|{tool.name}")
-    optional = [name for name in _properties(tool) if name not in required]
+    optional = [name for name in schemas.properties(tool) if name not in required]
     drawn = [name for name in optional if rng.random() < _DROPPED]
     return tuple(name for name in drawn if name not in needed)
-
-
-def _without(schema: Mapping[str, Any], dropped: Sequence[str]) -> Mapping[str, Any]:
-    if not dropped:
-        return schema
-    left = {name: each for name, each in schema["properties"].items() if name not in dropped}
-    return {**schema, "properties": left}
-
-
-def _unknown(name: str, tool: Tool) -> str:
-    other = f"{name}_"
-    while other in _properties(tool):
-        other += "_"
-    return other
 
 
 def _reworded(tool: Tool, rng: Random) -> Tool:
@@ -283,7 +221,7 @@ def _reworded(tool: Tool, rng: Random) -> Tool:
         name: {**schema, "description": wording.reworded_argument(schema["description"], rng)}
         if isinstance(schema, Mapping) and isinstance(schema.get("description"), str)
         else schema
-        for name, schema in _properties(tool).items()
+        for name, schema in schemas.properties(tool).items()
     }
     parameters = {**tool.parameters, "properties": properties} if properties else tool.parameters
     if is_say(tool):  # it is known by its arguments
@@ -292,7 +230,7 @@ def _reworded(tool: Tool, rng: Random) -> Tool:
 
 
 def _shuffled(tool: Tool, rng: Random) -> Tool:
-    items = list(_properties(tool).items())
+    items = list(schemas.properties(tool).items())
     if len(items) < 2:
         return tool
     rng.shuffle(items)
