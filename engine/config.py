@@ -75,7 +75,7 @@ class Config:
         base_url: The endpoint.
         api: What it speaks: chat, or responses (OpenAI's Responses API).
         template: How messages are written: native, react, toolllama, autogpt, modelscope, hermes,
-            or FILE.toml.
+            kwai, or FILE.toml. NAME:prompt sends one prompt per call, NAME:chat a growing chat.
         dialect: How tools are described to the teacher: openai, lines, autogpt, toolbench,
             typescript.
         tool_noise: What is changed in the tools that the models see: rename, shuffle, reword, drop,

@@ -1,12 +1,13 @@
 """Rows as dicts: SFT rows from paths, DPO rows from pairs.
 
-The columns are those of TRL, `datasets` and OpenAI's fine-tuning: one row per trajectory, not one
-per turn. A row ends with an assistant message: nothing is written after the last observation.
+The columns are those of TRL, `datasets` and OpenAI's fine-tuning: one row per trajectory or, where
+each request is one prompt, one row per model call. A row ends with an assistant message: nothing is
+written after the last observation.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Self
@@ -18,8 +19,10 @@ from engine.policies.shots import Shows
 from engine.runs.codec import dumps
 from engine.runs.fingerprints import Fingerprint
 from engine.templates import get as get_template
+from engine.templates import phases
 from engine.templates.base import Message, Template, World
-from engine.templates.registry import is_builtin
+from engine.templates.model_calls import model_calls
+from engine.templates.registry import as_explored, is_builtin
 from engine.templates.text import Text
 from engine.templates.tool_noise import ToolNoise, under_noise, unwrapped
 from environments.tools import Tool
@@ -78,26 +81,75 @@ class RowBuilder:
         own = config["template"]
         noise = ToolNoise.parse(tool_noise or config.get("tool_noise", ""))
         own_text = meta.get("template", "")  # of the file, if the run's template came from one
+        own_dialect, mine = config.get("dialect", ""), (own, as_explored(own, own_text))
         loaded = tuple(
             get_template(name, dialect, own_text if name == own else "")
-            for name in templates or (own,)
-            for dialect in _dialects(name, dialects, config)
+            for name in templates or (as_explored(own, own_text),)
+            for dialect in _dialects(name, dialects, own_dialect if name in mine else "")
         )
         tools = tuple(Tool(*tool) for tool in world["tools"])
         shown = World(world["instructions"], tools, noise)
         return cls(run, config["env"], shown, loaded, mask_errors)
 
+    def call_rows(self, tree: Tree, leaf: Node) -> Iterator[Row]:
+        """Yield a row for each model call of the path to `leaf`; only its reply is trained.
+
+        Calls that are not to be trained have none.
+        """
+        template, before = self._template(tree, leaf), self._before(tree, leaf)
+        path = before.written(tree.path(leaf.id))
+        world, number = self.world.of(tree.task), 0
+        for end, step in enumerate(path, 1):
+            calls = model_calls(template, world, tree.task, path[:end], before.context)
+            writer, seen, tools = unwrapped(template, (step,), world.tools)
+            actions = _written(writer, seen, tools)
+            for call, action in zip(calls, actions, strict=True):
+                number += 1
+                if self._is_untrained(step):
+                    continue
+                messages = [*map(_untrained, call[:-1]), call[-1]]
+                _mark_thoughts(messages, writer, (action,), tools)
+                yield {
+                    **self._origin(tree, leaf, before, number),
+                    "reward": leaf.step.reward,
+                    "messages": messages,
+                    "tools": template.tools(world),
+                }
+
+    def pair_of_calls(self, tree: Tree, pair: Pair) -> Row:
+        """Return prompt and halves of a step pair as model calls, for one prompt per call.
+
+        If both actions are answers in words, the words are the halves.
+        """
+        template, world = self._template(tree, pair.chosen_leaf), self.world.of(tree.task)
+        shown, before = self._before(tree, pair.chosen_leaf), tree.path(pair.chosen.parent)
+        kept, lost = (
+            model_calls(
+                template, world, tree.task, shown.written([*before, node.step]), shown.context
+            )
+            for node in (pair.chosen, pair.rejected)
+        )
+        place = min(len(kept), len(lost)) - 1
+        *prompt, chosen = kept[place]
+        return {"prompt": prompt, "chosen": [chosen], "rejected": [lost[place][-1]]}
+
+    def is_per_call(self, tree: Tree, leaf: Node) -> bool:
+        """Return whether the template for the path to `leaf` sends one prompt per call."""
+        template, _, _ = unwrapped(self._template(tree, leaf), (), ())
+        return isinstance(template, Text) and template.memory == "prompt"
+
     def sft_row(self, tree: Tree, leaf: Node) -> Row:
         """Return the row of the path to `leaf`: origin, reward, messages, tools."""
         template, before = self._template(tree, leaf), self._before(tree, leaf)
-        path = before.written(tree.path(leaf.id))
+        path, world = before.written(tree.path(leaf.id)), self.world.of(tree.task)
         messages = self._messages(template, tree, path, before)
-        _mark_thoughts(messages, template, path)
+        writer, seen, tools = unwrapped(template, path, world.tools)
+        _mark_thoughts(messages, writer, list(_written(writer, seen, tools)), tools)
         return {
             **self._origin(tree, leaf, before),
             "reward": leaf.step.reward,
             "messages": _to_last_reply(messages),
-            "tools": template.tools(self.world.of(tree.task)),
+            "tools": template.tools(world),
         }
 
     def dpo_row(self, tree: Tree, pair: Pair, kind: PairKind) -> Row:
@@ -151,7 +203,7 @@ class RowBuilder:
         """Return the conversation of `path`, with weight 0 on what is not to be trained."""
         render = partial(template.render, self.world, tree.task)
         messages = before.mark(render(path, before.context), partial(render, ()))
-        plain, _ = unwrapped(template, path)
+        plain, _, _ = unwrapped(template, path, ())
         if plain is not template:
             true = plain.render(self.world, tree.task, path, before.context)
             agent_wrote_secret(f"{tree.task.id}, without tool noise", true, self.secrets)
@@ -167,9 +219,10 @@ class RowBuilder:
     def _is_untrained(self, step: Step) -> bool:
         return bool(step.incomplete or (self.mask_errors and step.info.get("error")))
 
-    def _origin(self, tree: Tree, leaf: Node, before: Before) -> Row:
+    def _origin(self, tree: Tree, leaf: Node, before: Before, call: int = 0) -> Row:
         return {
-            "id": f"{self.run}/{tree.task.id}/{leaf.id}",
+            "id": f"{self.run}/{tree.task.id}/{leaf.id}" + (f"#{call}" if call else ""),
+            "call": call,
             "env": self.env,
             "source": tree.source,
             "split": tree.task.split,
@@ -181,12 +234,9 @@ class RowBuilder:
         }
 
 
-def _dialects(template: str, chosen: Sequence[str], config: Mapping[str, Any]) -> Sequence[str]:
-    """Return the dialects for a template: those chosen, else that of the run for its own one."""
-    if template == "native":
-        return ("",)
-    own = config.get("dialect", "") if template == config["template"] else ""
-    return chosen or (own,)
+def _dialects(template: str, chosen: Sequence[str], own: str) -> Sequence[str]:
+    """Return the dialects for a template: those chosen, else its `own`; `native` takes none."""
+    return ("",) if template == "native" else chosen or (own,)
 
 
 def _untrained(message: Message) -> Message:
@@ -200,27 +250,44 @@ def _to_last_reply(messages: list[Message]) -> list[Message]:
     return messages
 
 
-def _mark_thoughts(messages: list[Message], template: Template, path: Sequence[Step]) -> None:
-    """Mark the place of each thought of `path` in `messages`, if `template` is a user's own.
+def _mark_thoughts(
+    messages: list[Message], template: Template, actions: Sequence[Action], tools: Sequence[Tool]
+) -> None:
+    """Mark the places of thoughts in the last `messages`, if `template` is a user's own.
 
     `"thought_span": [start, end]` counts characters of the content. The trainer knows the thoughts
     of built-in templates by their form.
+
+    Args:
+        messages: of a row.
+        template: which wrote them.
+        actions: those that the path's replies are; see `_written`.
+        tools: the task's.
     """
-    template, path = unwrapped(template, path)
     if not isinstance(template, Text) or is_builtin(template):
         return
     said = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
     # Those of the path are the last: what stands before it is not trained.
-    for number, step in zip(reversed(said), reversed(path), strict=False):
-        span = _thought_span(messages[number]["content"], template, step.action)
+    for number, action in zip(reversed(said), reversed(actions), strict=False):
+        span = _thought_span(messages[number]["content"], template, action, tools)
         messages[number] = {**messages[number], **span}
 
 
-def _thought_span(content: str, template: Text, action: Action) -> Message:
+def _written(template: Template, path: Sequence[Step], tools: Sequence[Tool]) -> Iterator[Action]:
+    """Yield the action that each reply of `path` is; a reply in words is none."""
+    for action in (step.action for step in path):
+        if isinstance(template, Text) and template.conclude and phases.written(action, tools):
+            yield phases.completed(action)
+            yield Action("", {})
+        else:
+            yield action
+
+
+def _thought_span(content: str, template: Text, action: Action, tools: Sequence[Tool]) -> Message:
     if not action.tool or not action.thought:
         return {}
     mark = "\ufdd0"  # a noncharacter, which no template holds
-    before, found, _ = template.write(replace(action, thought=mark)).partition(mark)
+    before, found, _ = template.write(replace(action, thought=mark), tools).partition(mark)
     escaped = (json.dumps(action.thought, ensure_ascii=ascii)[1:-1] for ascii in (False, True))
     for form in (action.thought, *escaped):
         if found and content.startswith(form, len(before)):

@@ -48,6 +48,31 @@ class Noisy:
         """See `Template.parse`; `tools` are the true ones, or none."""
         return self.view.true_action(self.template.parse(message, self.view.tools if tools else ()))
 
+    def request(
+        self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING
+    ) -> list[Message]:
+        """See `Template.request`."""
+        own, seen = replace(task, tools=None), self._seen(path)
+        return self.template.request(self._shown(world), own, seen, self._context(context))
+
+    def conclusion(
+        self,
+        world: World,
+        task: Task,
+        path: Sequence[Step],
+        action: Action,
+        context: Context = NOTHING,
+    ) -> list[Message]:
+        """See `Template.conclusion`."""
+        own, seen = replace(task, tools=None), self._seen(path)
+        made, shown = self.view.shown_action(action), self._context(context)
+        return self.template.conclusion(self._shown(world), own, seen, made, shown)
+
+    def concluded(self, action: Action, message: Message, tools: Sequence[Tool] = ()) -> Action:
+        """See `Template.concluded`."""
+        made, shown = self.view.shown_action(action), self.view.tools if tools else ()
+        return self.view.true_action(self.template.concluded(made, message, shown))
+
     def _seen(self, path: Sequence[Step]) -> tuple[Step, ...]:
         return tuple(self.view.shown_step(step) for step in path)
 
@@ -82,8 +107,11 @@ def seen_step(template: Template, step: Step) -> Step:
     return template.view.shown_step(step) if isinstance(template, Noisy) else step
 
 
-def unwrapped(template: Template, path: Sequence[Step]) -> tuple[Template, Sequence[Step]]:
-    """Return the template that writes, and a path as it writes it."""
+def unwrapped(
+    template: Template, path: Sequence[Step], tools: Sequence[Tool]
+) -> tuple[Template, Sequence[Step], Sequence[Tool]]:
+    """Return the template that writes, and the path and the tools that it sees."""
     if not isinstance(template, Noisy):
-        return template, path
-    return template.template, [template.view.shown_step(step) for step in path]
+        return template, path, tools
+    view = template.view
+    return template.template, [view.shown_step(step) for step in path], view.tools
