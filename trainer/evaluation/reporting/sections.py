@@ -144,7 +144,8 @@ def perturbations(reports: Reports) -> Iterator[Section]:
     if not found:
         return
     parts = ("solved", "difference", "lost, gained", "valid actions")
-    columns = [f"{report.name}: {part}" for report in reports for part in parts]
+    several = len(reports) > 1
+    columns = [f"{r.name}: {part}" if several else part for r in reports for part in parts]
     plain = [(share(r.solved), "", "", share(r.valid, interval=False)) for r in reports]
     rows = [("none", *(cell for four in plain for cell in four))]
     for name, each in found.items():
