@@ -2,9 +2,10 @@
 
 from engine.cli.lazy import lazy_app
 
-COMMANDS: dict[str, tuple[str, str]] = {
+COMMANDS = {
     "queries": ("engine.cli.make_queries:queries", "Write tasks in other words."),
     "tasks": ("engine.cli.make_tasks:tasks", "Make new tasks for a world, and check each."),
+    "templates": ("engine.cli.make_templates:templates", "Make prompt templates."),
 }
 
 make = lazy_app("make", "Make tasks, templates, thoughts and negatives.", COMMANDS)
