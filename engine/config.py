@@ -1,7 +1,8 @@
 """What a run is: two commands with the same `Config` are one run, and the second resumes it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
+from functools import partial
 from hashlib import sha256
 from math import isinf
 from pathlib import Path
@@ -17,6 +18,7 @@ from engine.policies.student_endpoint import StudentEndpoint
 from engine.policies.student_first import THRESHOLD
 from engine.templates import TemplateError
 from engine.templates import get as get_template
+from engine.templates.tool_noise import ToolNoise
 from sandbox.check import resolved
 from search import SEARCHES, Dfsdt, Mcts, React, Search, TaskBudget
 from treegraft.ranges import SEED, check_range, check_ranges
@@ -75,6 +77,11 @@ class Config:
         api: What it speaks: chat, or responses (OpenAI's Responses API).
         template: How messages are written: native, react, toolllama, autogpt, modelscope, hermes,
             kwai, or FILE.toml. NAME:prompt sends one prompt per call, NAME:chat a growing chat.
+        dialect: How tools are described to the teacher: openai, lines, autogpt, toolbench,
+            typescript.
+        tool_noise: What is changed in the tools that the models see: rename, shuffle, reword, drop,
+            observe, distract:N, seed:N; several as a,b,c; or all (docs/robustness.md). Trees keep
+            the true calls.
         repair: What becomes of a call to a tool that does not exist: none leaves it, nearest calls
             the tool with the nearest name, by BLEU (AgentTuning).
         temperature: Sampling temperature.
@@ -116,6 +123,8 @@ class Config:
     )
     api: str = field(default="chat", metadata={"panel": TEACHER})
     template: str = field(default="native", metadata={"panel": TEACHER})
+    dialect: str = field(default="", metadata={"panel": TEACHER, "default": "the template's"})
+    tool_noise: str = field(default="", metadata={"panel": TEACHER, "default": "none"})
     repair: str = field(default="none", metadata={"panel": TEACHER})
     temperature: float = field(default=1.0, metadata={"panel": TEACHER, "min": 0})
     max_reply_tokens: int = field(default=1024, metadata={"panel": TEACHER, "min": 1})
@@ -139,11 +148,7 @@ class Config:
     sandbox: str = field(default="auto", metadata={"panel": SANDBOX})
 
     def __post_init__(self) -> None:
-        for name in ("template", "student_template"):
-            try:
-                get_template(getattr(self, name))
-            except TemplateError as error:
-                raise UsageError(f"{_flag(name)}: {error}") from None
+        self._check_templates()
         one_of("api", self.api, tuple(APIS))
         one_of("repair", self.repair, REPAIRS)
         resolved(self.sandbox)
@@ -161,6 +166,19 @@ class Config:
         check_shots(self.shots, self.shots_from)
         if self.shots and demonstrated:
             raise UsageError("--shots are for a model; the demonstration teacher reads none")
+
+    def _check_templates(self) -> None:
+        checks: dict[str, Callable[[str], object]] = {
+            "template": get_template,
+            "student_template": get_template,
+            "dialect": partial(get_template, self.template),
+            "tool_noise": ToolNoise.parse,
+        }
+        for name, check in checks.items():
+            try:
+                check(getattr(self, name))
+            except TemplateError as error:
+                raise UsageError(f"{_flag(name)}: {error}") from None
 
     def _check_student(self) -> None:
         if self.student:

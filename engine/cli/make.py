@@ -3,6 +3,7 @@
 from engine.cli.lazy import lazy_app
 
 COMMANDS = {
+    "queries": ("engine.cli.make_queries:queries", "Write tasks in other words."),
     "tasks": ("engine.cli.make_tasks:tasks", "Make new tasks for a world, and check each."),
     "templates": ("engine.cli.make_templates:templates", "Make prompt templates."),
 }

@@ -1,5 +1,7 @@
 """Build the policy, the judge and the grader that a run's config names."""
 
+from dataclasses import replace
+
 from engine.chat.base import Chat
 from engine.config import Config
 from engine.errors import UsageError
@@ -11,8 +13,9 @@ from engine.policies.student_endpoint import extra
 from engine.policies.student_first import StudentFirst
 from engine.policies.teacher import Teacher
 from engine.templates import get as get_template
-from engine.templates.base import Template, world_of
+from engine.templates.base import Template, World, world_of
 from engine.templates.nearest import Nearest
+from engine.templates.tool_noise import ToolNoise
 from environments import ToolEnv
 from search import Judge, Policy
 
@@ -33,11 +36,10 @@ def build_policy(
         return teacher
     if student_chat is None:
         raise UsageError(f"--student {endpoint.public} needs an endpoint")
-    template = _template(config, config.student_template)
+    template = _template(config, get_template(config.student_template))
     sampling = {**config.student_parameters, **extra(threshold)}
-    student = Teacher(
-        student_chat, template, world_of(env), endpoint.model, sampling, config.examples
-    )
+    world = _world(config, env)
+    student = Teacher(student_chat, template, world, endpoint.model, sampling, config.examples)
     return StudentFirst(student, teacher, [tool.name for tool in env.tools], threshold)
 
 
@@ -46,14 +48,16 @@ def _teacher(config: Config, env: ToolEnv, chat: Chat | None) -> Policy:
         return DemonstrationPolicy(env, mistake_rate=config.mistake_rate, seed=config.seed)
     if chat is None:
         raise UsageError(f"--teacher {config.teacher} needs an endpoint")
-    template = _template(config, config.template)
-    return Teacher(
-        chat, template, world_of(env), config.teacher, config.parameters, config.examples
-    )
+    template = _template(config, get_template(config.template, config.dialect))
+    world = _world(config, env)
+    return Teacher(chat, template, world, config.teacher, config.parameters, config.examples)
 
 
-def _template(config: Config, name: str) -> Template:
-    template = get_template(name)
+def _world(config: Config, env: ToolEnv) -> World:
+    return replace(world_of(env), noise=ToolNoise.parse(config.tool_noise))
+
+
+def _template(config: Config, template: Template) -> Template:
     return Nearest(template) if config.repair == "nearest" else template
 
 

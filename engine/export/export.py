@@ -30,6 +30,7 @@ from engine.runs.fingerprints import contains_secret
 from engine.runs.judgements import read_judgements, with_judgements
 from engine.runs.shots import read_shots
 from engine.runs.store import Store
+from engine.templates.tool_noise import ToolNoise
 from environments.types import is_finite
 from search.tree import Tree
 from treegraft.ranges import SEED, check_ranges
@@ -49,6 +50,8 @@ class ExportSettings:
             path.
         dialects: How tools are described: openai, lines, autogpt, toolbench, typescript. Of
             several (a,b,c), each row takes one.
+        tool_noise: What is changed in the tools that rows show, as `engine explore --tool-noise`
+            takes it; none for the true ones.
         pairs: Pairs in DPO rows: step (one action each) or trajectory (to the end of each path).
         format: File format: jsonl, sharegpt or toolbench; jsonl writes Parquet if the file is
             called *.parquet. The other two have no weights, so SFT rows that hold a reply that was
@@ -83,6 +86,7 @@ class ExportSettings:
     dialects: tuple[str, ...] = field(
         default=(), metadata={"flag": "dialect", "comma": True, "default": "the template's"}
     )
+    tool_noise: str = field(default="", metadata={"default": "the run's"})
     pairs: PairKind = field(default="step", metadata={"type": str})
     format: Format = field(default="jsonl", metadata={"type": str})
     mask_errors: bool = False
@@ -99,6 +103,7 @@ class ExportSettings:
     rows: str = field(default="", metadata={"default": "what the template sends"})
 
     def __post_init__(self) -> None:
+        ToolNoise.parse(self.tool_noise)
         check_ranges(self)
         self._check_mixing()
         one_of("to", self.kind, get_args(Kind))
@@ -214,14 +219,19 @@ def _run_rows(run: Path, settings: ExportSettings, counts: Counts, mixing: Mixin
     templates = settings.templates or (("toolllama",) if settings.format == "toolbench" else ())
     with Store.open(run) as store:
         builder = RowBuilder.for_run(
-            run.resolve().name, store.meta(), templates, settings.dialects, settings.mask_errors
+            run.resolve().name,
+            store.meta(),
+            templates,
+            settings.dialects,
+            settings.mask_errors,
+            settings.tool_noise,
         )
         for tree in store.trees():
             counts.trees += 1
             on_tree = _annotations_on(tree, annotations.pop(tree.task.id, ()), counts)
             fingerprints = store.fingerprints(tree.task.id)
             shows = partial(contains_secret, known=fingerprints)
-            own = replace(builder, mixing=mixing, shows=shows)
+            own = replace(builder, mixing=mixing, shows=shows, secrets=fingerprints)
             on_tree = with_judgements(on_tree, tree, judged.get(tree.task.id, ()))
             if settings.prune_detours:
                 tree = PrunedTree.of(tree, on_tree.detours)

@@ -12,16 +12,19 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Self
 
+from engine.export.leak_check import agent_wrote_secret
 from engine.export.mixing import PLAIN, Before, Mixing, method_of
 from engine.export.pairs import Pair, PairKind
 from engine.policies.shots import Shows
 from engine.runs.codec import dumps
+from engine.runs.fingerprints import Fingerprint
 from engine.templates import get as get_template
 from engine.templates import phases
 from engine.templates.base import Message, Template, World
 from engine.templates.model_calls import model_calls
 from engine.templates.registry import as_explored, is_builtin
 from engine.templates.text import Text
+from engine.templates.tool_noise import ToolNoise, under_noise, unwrapped
 from environments.tools import Tool
 from environments.types import Action, Step
 from search.tree import Node, Tree
@@ -41,6 +44,8 @@ class RowBuilder:
             with an error: the student reads them but is not trained on them (AgentRefine, Fu et
             al. 2025, arXiv:2501.01702, "refinement tuning"). Replies that are not complete have
             weight 0 in every row.
+        secrets: of the task. Noise could hide one from the check of the row, so under noise every
+            path is checked without it, too.
         mixing: what stands before each path, and the form that a row is written in.
         shows: whether a text holds the secret of the task whose rows are built.
     """
@@ -50,6 +55,7 @@ class RowBuilder:
     world: World
     templates: tuple[Template, ...]
     mask_errors: bool = False
+    secrets: Sequence[Fingerprint] = ()
     mixing: Mixing = PLAIN
     shows: Shows = field(default=lambda _: False)
 
@@ -61,26 +67,29 @@ class RowBuilder:
         templates: Sequence[str] = (),
         dialects: Sequence[str] = (),
         mask_errors: bool = False,
+        tool_noise: str = "",
     ) -> Self:
         """Build rows of the run in the folder called `run`, whose `Store.meta()` is `meta`.
 
         Each dialect is combined with each template (`native` takes none). The defaults are the
-        template that the run was explored with, and that template's own dialect.
+        template and the noise that the run was explored with, and the dialect that it had then.
 
         Raises:
             TemplateError: no such template or dialect, or the two do not go together.
         """
-        own, world = meta["config"]["template"], meta["world"]
+        config, world = meta["config"], meta["world"]
+        own = config["template"]
+        noise = ToolNoise.parse(tool_noise or config.get("tool_noise", ""))
         own_text = meta.get("template", "")  # of the file, if the run's template came from one
+        own_dialect, mine = config.get("dialect", ""), (own, as_explored(own, own_text))
         loaded = tuple(
             get_template(name, dialect, own_text if name == own else "")
             for name in templates or (as_explored(own, own_text),)
-            for dialect in (dialects if dialects and name != "native" else ("",))
+            for dialect in _dialects(name, dialects, own_dialect if name in mine else "")
         )
         tools = tuple(Tool(*tool) for tool in world["tools"])
-        return cls(
-            run, meta["config"]["env"], World(world["instructions"], tools), loaded, mask_errors
-        )
+        shown = World(world["instructions"], tools, noise)
+        return cls(run, config["env"], shown, loaded, mask_errors)
 
     def call_rows(self, tree: Tree, leaf: Node) -> Iterator[Row]:
         """Yield a row for each model call of the path to `leaf`; only its reply is trained.
@@ -92,13 +101,14 @@ class RowBuilder:
         world, number = self.world.of(tree.task), 0
         for end, step in enumerate(path, 1):
             calls = model_calls(template, world, tree.task, path[:end], before.context)
-            actions = _written(template, (step,), world.tools)
+            writer, seen, tools = unwrapped(template, (step,), world.tools)
+            actions = _written(writer, seen, tools)
             for call, action in zip(calls, actions, strict=True):
                 number += 1
                 if self._is_untrained(step):
                     continue
                 messages = [*map(_untrained, call[:-1]), call[-1]]
-                _mark_thoughts(messages, template, (action,), world.tools)
+                _mark_thoughts(messages, writer, (action,), tools)
                 yield {
                     **self._origin(tree, leaf, before, number),
                     "reward": leaf.step.reward,
@@ -125,7 +135,7 @@ class RowBuilder:
 
     def is_per_call(self, tree: Tree, leaf: Node) -> bool:
         """Return whether the template for the path to `leaf` sends one prompt per call."""
-        template = self._template(tree, leaf)
+        template, _, _ = unwrapped(self._template(tree, leaf), (), ())
         return isinstance(template, Text) and template.memory == "prompt"
 
     def sft_row(self, tree: Tree, leaf: Node) -> Row:
@@ -133,8 +143,8 @@ class RowBuilder:
         template, before = self._template(tree, leaf), self._before(tree, leaf)
         path, world = before.written(tree.path(leaf.id)), self.world.of(tree.task)
         messages = self._messages(template, tree, path, before)
-        actions = list(_written(template, path, world.tools))
-        _mark_thoughts(messages, template, actions, world.tools)
+        writer, seen, tools = unwrapped(template, path, world.tools)
+        _mark_thoughts(messages, writer, list(_written(writer, seen, tools)), tools)
         return {
             **self._origin(tree, leaf, before),
             "reward": leaf.step.reward,
@@ -177,7 +187,11 @@ class RowBuilder:
         """Return the template for rows of the path to `leaf`."""
         path = [tree.task.prompt, *(step.action.key for step in tree.path(leaf.id))]
         digest = hashlib.sha256(json.dumps(path).encode()).digest()
-        return self.templates[int.from_bytes(digest[:8]) % len(self.templates)]
+        chosen = self.templates[int.from_bytes(digest[:8]) % len(self.templates)]
+        used = [node.step.action for node in tree.nodes]
+        examples = self._before(tree, leaf).context.examples
+        used += [step.action for example in examples for step in example.steps]
+        return under_noise(chosen, self.world, tree.task, used)
 
     def _before(self, tree: Tree, leaf: Node) -> Before:
         """Return the form of rows of the path to `leaf`, and what stands before it."""
@@ -189,6 +203,10 @@ class RowBuilder:
         """Return the conversation of `path`, with weight 0 on what is not to be trained."""
         render = partial(template.render, self.world, tree.task)
         messages = before.mark(render(path, before.context), partial(render, ()))
+        plain, _, _ = unwrapped(template, path, ())
+        if plain is not template:
+            true = plain.render(self.world, tree.task, path, before.context)
+            agent_wrote_secret(f"{tree.task.id}, without tool noise", true, self.secrets)
         if not any(map(self._is_untrained, path)):
             return messages
         # Templates only append, so a step's messages are those that it adds.
@@ -215,6 +233,11 @@ class RowBuilder:
             "form": before.form,
             "method": method_of(tree, leaf),
         }
+
+
+def _dialects(template: str, chosen: Sequence[str], own: str) -> Sequence[str]:
+    """Return the dialects for a template: those chosen, else its `own`; `native` takes none."""
+    return ("",) if template == "native" else chosen or (own,)
 
 
 def _untrained(message: Message) -> Message:

@@ -18,6 +18,7 @@ from engine.chat.incomplete import asked_again, incomplete, may_differ
 from engine.policies.answer_only import ANSWER_NOW
 from engine.policies.teacher import DIVERSITY, LESSONS, Teacher, describe_step, with_note
 from engine.templates.context import Context
+from engine.templates.tool_noise import seen_step
 from environments.types import Step, Task
 from search.policy import Judgement
 
@@ -68,7 +69,9 @@ class ModelJudge:
         self, task: Task, path: Sequence[Step], one: Step, other: Step
     ) -> Judgement[float]:
         """See `search.Judge`."""
-        question = _COMPARE.format(one=describe_step(one), other=describe_step(other))
+        template = self.teacher.template_for(task)
+        steps = (describe_step(seen_step(template, step)) for step in (one, other))
+        question = _COMPARE.format(one=next(steps), other=next(steps))
         return await self._ask(task, path, question, _preference)
 
     async def reflect(self, task: Task, path: Sequence[Step]) -> Judgement[str]:
@@ -79,10 +82,10 @@ class ModelJudge:
         self, task: Task, path: Sequence[Step], question: str, parse: Callable[[str], T]
     ) -> Judgement[T]:
         teacher = self.teacher
-        world = teacher.world.of(task)
-        shown = teacher.template.render(world, task, path, Context(teacher.examples(task)))
+        world, template = teacher.world.of(task), teacher.template_for(task)
+        shown = template.render(world, task, path, Context(teacher.examples(task)))
         messages = with_note(shown, question)
-        tools = teacher.template.tools(world)
+        tools = template.tools(world)
         sampling = self.sampling | ({"tool_choice": "none"} if tools else {})
         request = ChatRequest(teacher.name, messages, tools, sampling)
         return await judgement(teacher.chat, request, parse)

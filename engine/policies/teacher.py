@@ -10,6 +10,7 @@ from engine.policies.answer_only import ANSWER_NOW, answering, only_answer
 from engine.policies.shots import NO_SHOTS, Shots, shows_secret
 from engine.templates.base import Message, Template, World
 from engine.templates.context import Context
+from engine.templates.tool_noise import seen_step, under_noise
 from environments.tools import Tool
 from environments.types import Action, Step, Task, Trajectory
 from search.policy import BudgetSpent, PolicyError, Proposal, Request
@@ -64,31 +65,32 @@ class Teacher:
         task, now = request.task, request.answer_only
         if now:
             task = answering(task, self.world.of(task).tools)
-        world = self.world.of(task)
+        world, template = self.world.of(task), self.template_for(task)
         context = Context(self.examples(task), tuple(map(tuple, request.attempts)))
-        messages = self.template.request(world, task, request.path, context)
+        messages = template.request(world, task, request.path, context)
         messages = with_note(messages, ANSWER_NOW) if now else messages
         if request.lessons:
             lines = [LESSONS, *(f"- {text}" for text in request.lessons)]
             messages = with_note(messages, "\n".join(lines))
+        tried = [seen_step(template, step) for step in request.tried]
         asked = ChatRequest(
             self.name,
-            ask_differently(messages, request.tried) if request.tried else messages,
-            self.template.tools(world),
+            ask_differently(messages, tried) if tried else messages,
+            template.tools(world),
             self._sampling(request.count, request.attempt),
             request.attempt,
         )
         drawn = await self._draw(asked, request)
-        actions = [_action(self.template, world.tools, one) for one in drawn.choices]
+        actions = [_action(template, world.tools, one) for one in drawn.choices]
         for place, action in enumerate(actions):
-            more = self.template.conclusion(world, task, request.path, action, context)
+            more = template.conclusion(world, task, request.path, action, context)
             if not more:
                 continue
             if not request.affords(drawn.usage):
                 actions = actions[:place]
                 break
             said = await self._conclude(more, request, drawn)
-            actions[place] = _concluded(self.template, action, world.tools, said)
+            actions[place] = _concluded(template, action, world.tools, said)
         if now:
             actions = [only_answer(one, world.tools) for one in actions]
         return Proposal(tuple(actions), drawn.calls, tuple(drawn.logprobs[: len(actions)]))
@@ -111,6 +113,13 @@ class Teacher:
             raise BudgetSpent(str(error), drawn.calls + error.calls) from error
         drawn.calls += answered.calls
         return answered.choices[0]
+
+    def template_for(self, task: Task) -> Template:
+        """Return the template for `task`, with the noise of the world."""
+        if not self.world.noise:
+            return self.template
+        used = [step.action for example in self.examples(task) for step in example.steps]
+        return under_noise(self.template, self.world, task, used)
 
     def examples(self, task: Task) -> tuple[Trajectory, ...]:
         """Return the examples that stand before `task` in every request."""

@@ -6,13 +6,16 @@ meet. Messages are plain dicts in OpenAI's format.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.templates.context import NOTHING, Context
 from environments import ToolEnv
 from environments.tools import Tool
 from environments.types import Action, Step, Task
 from treegraft.errors import TreegraftError
+
+if TYPE_CHECKING:
+    from engine.templates.tool_noise.noise import ToolNoise
 
 Message = dict[str, Any]
 
@@ -23,10 +26,15 @@ class TemplateError(TreegraftError):
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Instructions and tools of an environment, as shown to the policy."""
+    """Instructions and tools of an environment, as shown to the policy.
+
+    Attributes:
+        noise: what is changed in them for each task (`tool_noise.under_noise`); None for nothing.
+    """
 
     instructions: str
     tools: tuple[Tool, ...]
+    noise: "ToolNoise | None" = None
 
     def of(self, task: Task) -> "World":
         """Return what is shown on `task`, which may have tools of its own."""

@@ -47,7 +47,7 @@ class RunReader:
             meta = store.meta()
             if "world" not in meta:
                 raise UsageError(f"the run in {run} has not begun; try again in a moment")
-            builder = RowBuilder.for_run(name, meta)
+            builder = RowBuilder.for_run(name, meta, tool_noise="none")  # the true calls
             yield cls(store, builder, about_run(name, meta, builder), pairs)
 
     def read(self, task_id: str) -> TreeData:

@@ -14,6 +14,7 @@ from engine.runs.atomic import beside, check_writable
 from engine.terminal import Json, Unsafe, confirmed, resumable, say
 from trainer.errors import TrainerError
 from trainer.evaluation.options import CompareOptions, EvalOptions, JudgementOptions
+from trainer.evaluation.perturbations import FOLDER
 from trainer.runtime.prepare import prepare_torch
 
 if TYPE_CHECKING:
@@ -67,8 +68,19 @@ def _eval(
                 runs[-1][1].keep(out)
     reports = [report for _, report in runs]
     _show(reports, shown, beside(*shown.report, judgements.sheet), json_)
-    if out is not None and reports[-1].failed:
-        say(f"{_failed_line(out)}; the same command tries them again")
+    if out is not None:
+        _end(out, reports[-1])
+
+
+def _end(out: Path, report: "Report") -> None:
+    """Say which tasks failed, and end with exit code 1 if any did."""
+    failed = {out: report.failed} | {
+        out / FOLDER / name: one.failed for name, one in report.perturbed.items()
+    }
+    for folder, number in failed.items():
+        if number:
+            say(f"{_failed_line(folder)}; the same command tries them again")
+    if any(failed.values()):
         raise typer.Exit(1)
 
 
@@ -132,16 +144,8 @@ def _check_worlds(student: EvalOptions, names: list[str], judgements: JudgementO
     """
     from trainer.evaluation.overall import folder_name
 
-    fields = (
-        "data",
-        "task_file",
-        "tasks",
-        "quarantine",
-        "format_only",
-        "reference",
-        "general_data",
-        "lm_eval",
-    )
+    fields: tuple[str, ...] = ("data", "task_file", "tasks", "quarantine", "format_only")
+    fields += ("reference", "general_data", "lm_eval", "perturb")
     if given := [name for name in fields if getattr(student, name)]:
         flag = given[0].replace("_", "-")
         raise TrainerError(f"--{flag} is for one world: give one name to --env")

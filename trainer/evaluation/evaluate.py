@@ -23,11 +23,13 @@ from trainer.evaluation.measures.batch_ask import Asked
 from trainer.evaluation.measures.general_chat import general_loss
 from trainer.evaluation.measures.llm_judge import journal_path
 from trainer.evaluation.measures.lm_harness import check_installed, harness
+from trainer.evaluation.measures.perturbed import compared
 from trainer.evaluation.measures.references import Turn, reference_turns
 from trainer.evaluation.measures.teacher_forcing import TeacherForcing, teacher_forcing
 from trainer.evaluation.metrics import read_report
 from trainer.evaluation.options import EvalOptions
 from trainer.evaluation.overall import Overall, folder_name
+from trainer.evaluation.perturbations import FOLDER, changed
 from trainer.evaluation.report import Report
 
 if TYPE_CHECKING:
@@ -57,6 +59,9 @@ def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) 
     references = reference_turns(options.reference, options.template) if options.reference else []
     with open_student(options) as chat:
         report = measure_student(options, out, chat, progress)
+        for name in options.perturb:
+            own = measure_student(changed(options, name), out / FOLDER / name, chat, progress)
+            report.perturbed[name] = compared(report, own)
         if references:
             asked = Asked(
                 journal_path(out),
@@ -148,6 +153,8 @@ def _config(options: EvalOptions) -> Config:
         base_url=options.base_url,
         api=options.api,
         template=options.template,
+        dialect=options.dialect,
+        tool_noise=options.tool_noise,
         repair=options.repair,
         # Every chain is played, even after one has solved the task.
         search=React(

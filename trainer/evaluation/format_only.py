@@ -32,7 +32,7 @@ def measure_format(options: EvalOptions, out: Path | None = None) -> FormatRepor
     """
     if options.format_only is None:
         raise TrainerError("--format-only needs a file of prompts")
-    template = get(options.template)
+    template = get(options.template, options.dialect)
     prompts = read_prompts(options.format_only)[: options.limit]
     world = _world(options)
     sampling = {

@@ -9,6 +9,7 @@ from typing import Any
 from engine.policies.answer_grader import VOTES
 from trainer.data.records import is_hub_id
 from trainer.errors import TrainerError
+from trainer.evaluation.perturbations import check as check_perturbations
 from treegraft.ranges import SEED, check_ranges
 
 _REFERENCES, _GENERAL = {"panel": "Against references"}, {"panel": "General ability"}
@@ -35,6 +36,11 @@ class EvalOptions:
         strict: Refuse data that holds a bad record; else it is told and left out.
         sandbox: What confines the agent: auto, docker, bubblewrap, ...
         template: Prompt template: native, react, ...
+        dialect: How tools are described: openai, lines, autogpt, toolbench, typescript.
+        tool_noise: What is changed in the tools that the student sees: rename, shuffle, reword,
+            drop, observe, distract:N, seed:N; several as a,b,c; or all (docs/robustness.md).
+        perturb: Measure again with one thing changed at a time, and compare task by task: names,
+            order, descriptions, dialect, observations, distractors (a,b,c).
         repair: What becomes of a call to a tool that does not exist: none, or nearest.
         depth: Maximum steps per task.
         max_reply_tokens: Maximum tokens per reply.
@@ -80,6 +86,9 @@ class EvalOptions:
     strict: bool = False
     sandbox: str = "auto"
     template: str = "react"
+    dialect: str = field(default="", metadata={"default": "the template's"})
+    tool_noise: str = field(default="", metadata={"default": "none"})
+    perturb: tuple[str, ...] = field(default=(), metadata={"comma": True, "default": "none"})
     repair: str = "none"
     depth: int = field(default=12, metadata={"min": 1})
     max_reply_tokens: int = field(default=256, metadata={"min": 1})
@@ -103,6 +112,7 @@ class EvalOptions:
     def __post_init__(self) -> None:
         check_ranges(self)
         self._check_student()
+        check_perturbations(self)
         if (self.api != "chat" or self.api_version) and not self.base_url:
             raise TrainerError("--api and --api-version are for an endpoint: give its --base-url")
         if self.samples > 1 and not self.temperature:
@@ -114,7 +124,11 @@ class EvalOptions:
             raise TrainerError(f"--general-data {file}: no such file")
 
     def _check_student(self) -> None:
-        beside = [name for name in ("reference", "general_data", "lm_eval") if getattr(self, name)]
+        beside = [
+            name
+            for name in ("perturb", "reference", "general_data", "lm_eval")
+            if getattr(self, name)
+        ]
         flag = f"--{beside[0].replace('_', '-')}" if beside else ""
         if self.format_only and not self.model:
             raise TrainerError("--format-only asks a student: it needs --model")
@@ -123,6 +137,11 @@ class EvalOptions:
             raise TrainerError(f"--format-only measures nothing else: leave out {also}")
         if self.reference and self.shots:
             raise TrainerError("--reference asks without examples: leave out --shots")
+        if self.tool_noise and (self.format_only or self.reference):
+            flag = "--reference" if self.reference else "--format-only"
+            raise TrainerError(f"{flag} shows the tools as they are: leave out --tool-noise")
+        if self.dialect and self.reference:
+            raise TrainerError("--reference shows what was written before: leave out --dialect")
         if beside and not (self.env and self.model):
             raise TrainerError(f"{flag} asks a student: it needs --env and --model")
 

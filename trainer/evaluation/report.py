@@ -10,6 +10,7 @@ from engine.runs.atomic import write_text
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.error_analysis import ErrorRate
 from trainer.evaluation.measures.general_chat import GeneralLoss
+from trainer.evaluation.measures.perturbed import Perturbed
 from trainer.evaluation.measures.scores import Agreement, JudgeScores
 from trainer.evaluation.measures.statistics import Estimate, Rate
 from trainer.evaluation.measures.teacher_forcing import TeacherForcing
@@ -19,7 +20,9 @@ from treegraft.text_files import read_text
 FILE = "report.json"
 """Its name in the run's folder."""
 
-NOT_FROM_TREES = ("forced", "judged", "agreement", "tooleval", "general", "harness")
+NOT_FROM_TREES = (
+    *("forced", "judged", "agreement", "tooleval", "general", "harness", "perturbed"),
+)
 """Fields of a report that are not measured from a run's trees."""
 
 
@@ -57,6 +60,7 @@ class Report:
         tooleval: ToolEval's pass rate and win rate.
         general: Loss on held-out general chat.
         harness: Figures of lm-eval, by task and metric.
+        perturbed: What the student does with one thing changed, by the name of the change.
     """
 
     name: str
@@ -84,6 +88,7 @@ class Report:
     tooleval: ToolEval | None = None
     general: GeneralLoss | None = None
     harness: dict[str, dict[str, float]] = field(default_factory=dict)
+    perturbed: dict[str, Perturbed] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         """Return one line, as "after: solved 15.0 % (6/40; 7 to 29), valid actions 98.0 % ..."."""
@@ -119,7 +124,10 @@ class Report:
         for name, kind in single:
             if known.get(name) is not None:
                 known[name] = kind(**known[name])
-        kinds = (("mistakes", ErrorRate), ("judged", JudgeScores), ("agreement", Agreement))
+        kinds = (
+            *(("mistakes", ErrorRate), ("judged", JudgeScores)),
+            *(("agreement", Agreement), ("perturbed", Perturbed)),
+        )
         for name, each in kinds:
             known[name] = {key: each(**one) for key, one in (known.get(name) or {}).items()}
         return cls(**known)

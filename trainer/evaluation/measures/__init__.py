@@ -3,6 +3,7 @@
 statistics.py      a proportion, a mean, and their 95 % intervals
 pass_at.py         pass@k from several chains per task
 error_analysis.py  format errors, unknown tools, repeats, loops, ... each with an example task
+perturbed.py       the change of the solve rate where one thing looks different
 references.py      the turns of reference trajectories, from a run or from rows
 teacher_forcing.py the student's replies at these turns, and their mean scores
 kagentbench.py     the scores of one reply at such a turn

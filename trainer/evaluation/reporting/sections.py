@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 
 from trainer.evaluation.measures.kagentbench import WEIGHTS
+from trainer.evaluation.measures.perturbed import Perturbed
 from trainer.evaluation.measures.statistics import (
     Estimate,
     Figure,
@@ -141,6 +142,46 @@ def _notes(reports: Reports) -> list[str]:
             "A task is solved if any of its chains solved it; pass@1 is the rate of one chain."
         )
     return notes
+
+
+def perturbations(reports: Reports) -> Iterator[Section]:
+    """Yield the solve rates with one thing changed, against the same tasks as they are."""
+    found = by_key(reports, lambda report: report.perturbed)
+    if not found:
+        return
+    parts = ("solved", "difference", "lost, gained", "valid actions")
+    several = len(reports) > 1
+    columns = [f"{r.name}: {part}" if several else part for r in reports for part in parts]
+    plain = [(share(r.solved), "", "", share(r.valid, interval=False)) for r in reports]
+    rows = [("none", *(cell for four in plain for cell in four))]
+    for name, each in found.items():
+        cells = [_perturbed(one) if one else ("-",) * len(parts) for one in each]
+        rows.append((name, *(cell for four in cells for cell in four)))
+    figures: dict[str, list[Figure | None]] = {"none": [report.solved for report in reports]}
+    figures |= {name: [one.solved if one else None for one in each] for name, each in found.items()}
+    notes = [
+        "Each row changes one thing that the agent sees; the tasks are the same. Differences are "
+        "paired, with 95 % intervals (Newcombe's, or a bootstrap over tasks for pass@1)."
+    ]
+    notes += [
+        f"{report.name}, {name}: {one.failed} tasks failed, and count as not solved."
+        for report in reports
+        for name, one in report.perturbed.items()
+        if one.failed
+    ]
+    title = "solved with one thing changed"
+    yield Section(
+        title, notes, [Table(("changed", *columns), rows)], [plot(title, reports, figures)]
+    )
+
+
+def _perturbed(one: Perturbed) -> tuple[str, ...]:
+    bounds = "-"
+    if one.change is not None:
+        low, high = (100 * bound for bound in one.change.interval)
+        bounds = f"{100 * one.change.value:+.1f} [{low:+.0f}, {high:+.0f}]"
+    valid = share(one.valid, interval=False)
+    return share(one.solved), bounds, f"{one.lost}, {one.gained}", valid
 
 
 def teacher_forcing(reports: Reports) -> Iterator[Section]:
@@ -282,7 +323,7 @@ def lm_harness(reports: Reports) -> Iterator[Section]:
 
 
 _SECTIONS = (
-    *(solved, splits, pass_at, errors, teacher_forcing),
+    *(solved, splits, pass_at, perturbations, errors, teacher_forcing),
     *(judged, agreement, tool_eval, general_chat, lm_harness),
 )
 
