@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from environments.errors import NoSolution
+from environments.thoughts import plain_thought
 from environments.tools import GIVE_UP
 from environments.types import Action, Step, Task
 
@@ -35,6 +36,15 @@ class Demonstrable:
         None, the default: the next step of the solution is still right.
         """
         return None
+
+    def thought(self, task: Task, path: Sequence[Step], action: Action) -> str:
+        """Return what the agent may think before `action`, which it takes after `path`.
+
+        The result depends on the arguments only, and on the public part of `task` only: a thought
+        names what the prompt, the observations so far and the action show, and nothing else. By
+        default it is the action's own thought, else a sentence about the tool and its arguments.
+        """
+        return action.thought or plain_thought(task, path, action)
 
     def noop(self, task: Task) -> list[Action]:
         """Return actions that end `task` unsolved; a sound grader gives them less than 1.0."""

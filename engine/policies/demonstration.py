@@ -6,6 +6,7 @@ Its name is the `source` of every tree it makes.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 from environments import Demonstrable, NoSolution
@@ -44,7 +45,12 @@ class DemonstrationPolicy:
         fresh = [action for action in plan if action.key not in known]
         fresh.append(Action(GIVE_UP.name, {}))
         start = 0 if tried else min(attempt, len(fresh) - 1)
-        return Proposal(tuple(fresh[start : start + count]))
+        chosen = fresh[start : start + count]
+        return Proposal(tuple(self._with_thought(request, action) for action in chosen))
+
+    def _with_thought(self, request: Request, action: Action) -> Action:
+        """Return `action` with the world's thought, made by rule from what the agent has seen."""
+        return replace(action, thought=self.world.thought(request.task, request.path, action))
 
     async def value(self, task: Task, path: Sequence[Step]) -> Judgement[float]:
         """Return how much of the solution is played, less for detours; see `search.Judge`."""

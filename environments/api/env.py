@@ -13,10 +13,11 @@ from environments.api.finish import FINISH, GIVE_ANSWER, no_answer
 from environments.api.judge import Judge
 from environments.api.recorded import UNGRADED, Recorded
 from environments.api.simulated import Simulated
+from environments.api.thoughts import thought
 from environments.base import Outcome, ToolEnv
 from environments.errors import DataError
 from environments.tools import GIVE_UP, Tool
-from environments.types import Action, Task
+from environments.types import Action, Step, Task
 
 _RULES = (
     "You answer a request with the functions of web services. Not every function is needed. A "
@@ -115,6 +116,10 @@ class ApiEnv(ToolEnv):
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         """See `Demonstrable.mistakes`."""
         return self._world.mistakes(task, action)
+
+    def thought(self, task: Task, path: Sequence[Step], action: Action) -> str:
+        """See `Demonstrable.thought`."""
+        return thought(task, path, action)
 
     def noop(self, task: Task) -> list[Action]:
         """Return an answer that is never right."""

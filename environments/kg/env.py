@@ -25,6 +25,7 @@ from environments.kg.data_files import (
 from environments.kg.generate import generate
 from environments.kg.graph import Graph
 from environments.kg.tasks import program_of, task_of
+from environments.kg.thoughts import thought
 from environments.records import Faults, of_split
 from environments.tools import GIVE_UP, Tool, text_arguments
 from environments.types import Action, Step, Task
@@ -161,6 +162,10 @@ class KgEnv(ToolEnv):
         """See `Demonstrable.mistakes`."""
         program = program_of(task)
         return demonstration.mistakes(self.graph, program, action) if program else []
+
+    def thought(self, task: Task, path: Sequence[Step], action: Action) -> str:
+        """See `Demonstrable.thought`."""
+        return thought(task, path, action)
 
     def recover(self, task: Task, path: Sequence[Step]) -> Action | None:
         """See `Demonstrable.recover`."""
