@@ -2,6 +2,8 @@
 
 from engine.cli.lazy import lazy_app
 
-COMMANDS: dict[str, tuple[str, str]] = {}
+COMMANDS: dict[str, tuple[str, str]] = {
+    "thoughts": ("engine.cli.make_thoughts:thoughts", "Write thoughts for actions without one."),
+}
 
 make = lazy_app("make", "Make tasks, templates, thoughts and negatives.", COMMANDS)

@@ -26,7 +26,7 @@ def thought(task: Task, path: Sequence[Step], action: Action) -> str:
             return f"{after_error(path)}The field '{name}' takes what is asked for: {text}."
         case "select":
             option = argument(action, "option")
-            return f"{after_error(path)}Of '{name}' I choose {option}."
+            return f"{after_error(path)}The right choice of '{name}' is {option}."
         case "back":
             place = first_line(path[-1].observation) if path else ""
             return f"{place} does not help; I go back." if place else "I go back."

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
 
 from sqlglot import exp
 
@@ -18,6 +19,7 @@ from environments.thoughts import (
 from environments.types import Action, Step, Task
 
 _LONGEST_CONDITION = 120
+_FUNCTION = re.compile(r"\b[A-Za-z_]+(?=\()")
 _AGGREGATES: dict[type[exp.Expression], str] = {
     exp.Count: "count",
     exp.Sum: "add up",
@@ -52,14 +54,28 @@ def question(task: Task) -> str:
 def plan(sql: str, dialect: str = "sqlite") -> str:
     """Return in words what a statement does; "" if sqlglot cannot read it."""
     tree = parse(sql, dialect)
-    if tree is None:
-        return "I try a statement."
+    return _as_written(_in_words(tree, sql), sql) if tree is not None else "I try a statement."
+
+
+def _in_words(tree: exp.Expression, sql: str) -> str:
     if isinstance(tree, exp.SetOperation):
         kind = tree.key.upper()
         return f"Two queries are needed, whose rows are combined by {kind}: {_of_query(tree.left)}."
     if isinstance(tree, exp.Select):
         return f"The plan: {_of_query(tree)}."
     return f"{_of_change(tree, sql)}."
+
+
+def _as_written(text: str, sql: str) -> str:
+    """Return a plan with the names of functions as the statement has them: sqlglot has its own."""
+    own = _FUNCTION.findall(sql)
+
+    def named(found: re.Match[str]) -> str:
+        if not own or found[0].casefold() in sql.casefold():
+            return found[0]
+        return get_close_matches(found[0].casefold(), own, 1, 0.0)[0]
+
+    return _FUNCTION.sub(named, text)
 
 
 def _of_query(tree: exp.Expression) -> str:
