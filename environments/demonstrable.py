@@ -4,8 +4,13 @@ from collections.abc import Sequence
 
 from environments.errors import NoSolution
 from environments.thoughts import plain_thought
-from environments.tools import GIVE_UP
+from environments.tools import GIVE_UP, Tool
 from environments.types import Action, Step, Task
+
+_ANSWERS = ("answer", "text", "value", "final_answer")
+"""Arguments with which worlds take an answer."""
+LONGEST_ANSWER = 80
+"""Characters of an answer that can be told in a sentence."""
 
 
 class Demonstrable:
@@ -46,9 +51,36 @@ class Demonstrable:
         """
         return action.thought or plain_thought(task, path, action)
 
+    def told(self, path: Sequence[Step]) -> str:
+        """Return in words what a path that solved its task has found out; "" if nothing.
+
+        A user who knows it needs no call: see `environments.negatives`. By default it is the
+        answer that the last action gives, if that is short.
+        """
+        return told_by_last(path)
+
+    def possible_in_words(self, task: Task) -> bool:
+        """Return whether `task` can be solved in words alone, without any tool."""
+        return False
+
+    def left_without(self, task: Task) -> tuple[Tool, ...]:
+        """Return tools of `task` with which nobody can solve it: others than those it needs.
+
+        By default there are none.
+        """
+        return ()
+
     def noop(self, task: Task) -> list[Action]:
         """Return actions that end `task` unsolved; a sound grader gives them less than 1.0."""
         return [Action(GIVE_UP.name, {})]
+
+
+def told_by_last(path: Sequence[Step]) -> str:
+    """Return the answer that the last action of a path gives, if it is one short line."""
+    given = path[-1].action.arguments if path else {}
+    found = (given[name] for name in _ANSWERS if isinstance(given.get(name), str | int | float))
+    text = str(next(found, "")).strip()
+    return text if len(text) <= LONGEST_ANSWER and "\n" not in text else ""
 
 
 def gold_actions(world: Demonstrable, task: Task) -> list[Action]:

@@ -11,6 +11,7 @@ from environments.bounds import LEAST_OBSERVATION, OBSERVATION_CHARS
 from environments.errors import UnknownEnvironment
 from environments.extras import MODULES, ExtraMissing, require_extra
 from environments.load_class import load_class
+from environments.negatives import SUFFIX, class_with_negatives
 from environments.options import COMMON, EnvOption, class_options, parse
 
 NAMESPACE = "treegraft"
@@ -117,12 +118,16 @@ def parse_options(name: str, given: Sequence[str]) -> dict[str, Any]:
 def find_class(name: str) -> type[ToolEnv]:
     """Return the class of a registered name, `module:Class` or `FILE.py:Class`; do not make it.
 
+    `NAME+negatives` is the world NAME with hard negatives (`environments.negatives`).
+
     Modules are looked for in the working directory, too, after all installed ones: a user's own
     `search.py` there must not replace ours.
 
     Raises:
         UnknownEnvironment: no such name, module or class.
     """
+    if name.endswith(SUFFIX):
+        return class_with_negatives(find_class(name.removesuffix(SUFFIX)))
     module_name, colon, class_name = ENTRY_POINTS.get(name, name).rpartition(":")
     if not colon:
         known = ", ".join(ENTRY_POINTS)

@@ -121,6 +121,17 @@ class ApiEnv(ToolEnv):
         """See `Demonstrable.thought`."""
         return thought(task, path, action)
 
+    def left_without(self, task: Task) -> tuple[Tool, ...]:
+        """See `Demonstrable.left_without`: the functions of services that it does not need."""
+        needed = {_service(action.tool) for action in self.solution(task) or ()}
+        others = self._world.tools_of(task)
+        return tuple(tool for tool in others if _service(tool.name) not in needed)
+
     def noop(self, task: Task) -> list[Action]:
         """Return an answer that is never right."""
         return [Action(FINISH.name, {"return_type": GIVE_ANSWER, "final_answer": "nothing"})]
+
+
+def _service(function: str) -> str:
+    """Return the service in the name of a function, as "sky_report" of "get_day_for_sky_report"."""
+    return function.rpartition("_for_")[2]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from environments.base import Outcome, ToolEnv
+from environments.demonstrable import LONGEST_ANSWER
 from environments.errors import DataError
 from environments.kg import demonstration
 from environments.kg.calls import ARGUMENTS, Slip, Value, answers_of, run, value_of
@@ -166,6 +167,14 @@ class KgEnv(ToolEnv):
     def thought(self, task: Task, path: Sequence[Step], action: Action) -> str:
         """See `Demonstrable.thought`."""
         return thought(task, path, action)
+
+    def told(self, path: Sequence[Step]) -> str:
+        """See `Demonstrable.told`: what the answer's variable holds."""
+        start = f"{path[-1].action.arguments.get('variable', '')} = " if path else ""
+        lines = (line for step in reversed(path) for line in step.observation.splitlines())
+        found = next((line for line in lines if start and line.startswith(start)), "")
+        text = found.removeprefix(start).removeprefix("the number ")
+        return text if len(text) <= LONGEST_ANSWER else ""
 
     def recover(self, task: Task, path: Sequence[Step]) -> Action | None:
         """See `Demonstrable.recover`."""

@@ -227,6 +227,10 @@ class PythonEnv(ToolEnv):
         """See `Demonstrable.thought`."""
         return thought(task, path, action)
 
+    def possible_in_words(self, task: Task) -> bool:
+        """See `Demonstrable.possible_in_words`: who needs no file can write the code at once."""
+        return not task.details.get("files")
+
     def noop(self, task: Task) -> list[Action]:
         """See `Demonstrable.noop`."""
         return demonstration.noop(task)

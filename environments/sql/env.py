@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from environments.base import Outcome, ToolEnv
+from environments.demonstrable import LONGEST_ANSWER
 from environments.errors import DataError
 from environments.records import Faults
 from environments.sql.gold import is_ordered, tables_of
@@ -238,6 +239,12 @@ class SqlEnv(ToolEnv):
         known = self._schema(task).tables()
         needed = {table, *tables_of(task.secret["sql"], known)}
         return [look(name) for name in wrong_tables(table, known, needed)]
+
+    def told(self, path: Sequence[Step]) -> str:
+        """See `Demonstrable.told`: the value that the last query found, if it is one."""
+        lines = path[-2].observation.splitlines() if len(path) > 1 else []
+        alone = len(lines) == 3 and lines[2] == "(1 row)" and " | " not in lines[1]
+        return lines[1].strip() if alone and len(lines[1]) <= LONGEST_ANSWER else ""
 
     def noop(self, task: Task) -> list[Action]:
         """See `Demonstrable.noop`."""
