@@ -15,7 +15,7 @@ QUICK := $(addprefix tests/,test_docs.py search/test_dfsdt.py search/test_episod
     engine/chat/test_budget.py engine/export/test_rows.py engine/runs/test_explore.py \
     engine/view/test_view_data.py environments/test_options.py trainer/evaluation/test_metrics.py)
 
-.PHONY: demo test setup setup-demo quick sandboxes trainer openenv check lint types bench docs clean
+.PHONY: demo test setup setup-demo quick sandboxes rest trainer openenv check lint types bench docs clean
 
 demo: setup-demo $(STAMP)  ## the whole loop, no key: explore, export, train, evaluate
 	bash examples/demo.sh
@@ -28,11 +28,9 @@ setup-demo:
 
 test: setup .venv/parts  ## every check and test; skips what needs a part that is missing, fails with CI=true
 	$(MAKE) lint
-	# What watches the clock and the whole machine runs beside what only computes, at the lowest
-	# priority; of the rest, three files at once.
-	$(MAKE) --jobs=2 --output-sync sandboxes trainer openenv
-	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder \
-	    $(addprefix --ignore=,$(SANDBOXES) $(TRAINER) $(OPENENV))
+	# What watches the clock and the whole machine comes first; beside it and beside the rest runs
+	# what only computes, at the lowest priority.
+	$(MAKE) --jobs=2 --output-sync rest trainer openenv
 
 quick: $(STAMP)  ## the inner loop, about a minute: lint, and one fast file of each part
 	$(BIN)/ruff format --check .
@@ -42,6 +40,10 @@ quick: $(STAMP)  ## the inner loop, about a minute: lint, and one fast file of e
 
 sandboxes: $(STAMP)
 	$(PYTEST) $(SANDBOXES)
+
+rest: sandboxes  ## all other tests, three files at once
+	$(PYTEST) -n 3 --dist loadfile --no-loadscope-reorder \
+	    $(addprefix --ignore=,$(SANDBOXES) $(TRAINER) $(OPENENV))
 
 trainer: types
 	nice -n 19 $(PYTEST) $(TRAINER)

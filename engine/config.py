@@ -2,20 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+from hashlib import sha256
 from math import isinf
+from pathlib import Path
 from typing import Any
 
 from engine.chat.address import APIS
 from engine.errors import UsageError
 from engine.panels import SANDBOX, TASKS, TEACHER
 from engine.policies.demonstration import NAME as DEMONSTRATION
+from engine.policies.shots import NO_SHOTS, Shots
 from engine.policies.student_endpoint import StudentEndpoint
 from engine.policies.student_first import THRESHOLD
 from engine.templates import TemplateError
 from engine.templates import get as get_template
 from sandbox.check import resolved
-from search import SEARCHES, Dfsdt, Mcts, Search, TaskBudget
+from search import SEARCHES, Dfsdt, Mcts, React, Search, TaskBudget
 from treegraft.ranges import SEED, check_range, check_ranges
+from treegraft.text_files import read_bytes
 from treegraft.urls import redact_url
 
 NOT_SAMPLING = frozenset({"model", "messages", "tools", "n", "stop", "stream", "logprobs"})
@@ -64,6 +68,7 @@ class Config:
         data: Folder or file of the task data.
         split: Which split: train, dev, test.
         env_args: The environment's own options, by name.
+        task_file: A file of tasks to play in place of the data's, as `engine make tasks` writes it.
         teacher: A model's name; `demonstration` needs no model and no key.
         base_url: The endpoint.
         api: What it speaks: chat, or responses (OpenAI's Responses API).
@@ -79,7 +84,11 @@ class Config:
         student_threshold: The teacher acts where the student's mean log-probability, in nats per
             token, is lower; -inf trusts every call that can be parsed.
         student_template: How the student's messages are written.
-        seed: Random seed of sampling and of demonstrated mistakes.
+        seed: Random seed of sampling, of demonstrated mistakes and of the draw of examples.
+        shots: Examples shown before each task: solved paths of other tasks and groups.
+        shots_from: Where they are drawn from: a run, or a file (docs/mixing.md). Never a test
+            split.
+        examples: Those, once read.
         search: The search, with its options.
         budget: What each task may spend.
         sandbox: What confines the agent: auto, docker, bubblewrap, landlock, process.
@@ -95,6 +104,7 @@ class Config:
     )
     split: str | None = field(default=None, metadata={"panel": TASKS, "default": "all"})
     env_args: Mapping[str, Any] = field(default_factory=dict, metadata={"hidden": True})
+    task_file: Path | None = field(default=None, metadata={"panel": TASKS})
     teacher: str = field(default=DEMONSTRATION, metadata={"panel": TEACHER})
     base_url: str = field(
         default="",
@@ -115,6 +125,9 @@ class Config:
     )
     student_template: str = field(default="react", metadata={"panel": TEACHER})
     seed: int = field(default=0, metadata={"panel": TEACHER, **SEED})
+    shots: int = field(default=0, metadata={"panel": TEACHER, "min": 0})
+    shots_from: str = field(default="", metadata={"panel": TEACHER})
+    examples: Shots = field(default=NO_SHOTS, metadata={"hidden": True})
     search: Search = field(default_factory=Dfsdt, metadata={"hidden": True})
     budget: TaskBudget = field(default_factory=TaskBudget, metadata={"hidden": True})
     sandbox: str = field(default="auto", metadata={"panel": SANDBOX})
@@ -134,9 +147,13 @@ class Config:
         for name, value in self.sampling.items():
             check_range(f"--sampling {name}", value, SAMPLING_RANGES.get(name, {}))
         demonstrated = self.teacher == DEMONSTRATION
-        if isinstance(self.search, Mcts) and self.search.reflections and demonstrated:
+        reflects = isinstance(self.search, Mcts | React) and self.search.reflections
+        if reflects and demonstrated:
             raise UsageError("--reflections needs a model; the demonstration teacher writes none")
         self._check_student()
+        check_shots(self.shots, self.shots_from)
+        if self.shots and demonstrated:
+            raise UsageError("--shots are for a model; the demonstration teacher reads none")
 
     def _check_student(self) -> None:
         if self.student:
@@ -153,7 +170,8 @@ class Config:
     @property
     def env_options(self) -> dict[str, Any]:
         """Arguments of `environments.make`."""
-        return {"data": self.data, "split": self.split, "sandbox": self.sandbox, **self.env_args}
+        chosen = {"data": self.data, "split": self.split, "sandbox": self.sandbox}
+        return {**chosen, "task_file": self.task_file, **self.env_args}
 
     @property
     def student_parameters(self) -> dict[str, Any]:
@@ -174,10 +192,13 @@ class Config:
         """Return what a run keeps: flat, JSON only, without passwords in addresses."""
         kept = {f.name: getattr(self, f.name) for f in fields(self)}
         search, budget = kept.pop("search"), kept.pop("budget")
+        # What they hold counts, not where it is kept.
+        kept["shots_from"] = kept.pop("examples").digest
         kept |= {"search": search.name, **asdict(search)}
         kept |= {f"task_budget_{name}": value for name, value in asdict(budget).items()}
         kept["env_args"] = {k: without_password(v) for k, v in self.env_args.items()}
         kept["sampling"] = dict(self.sampling)
+        kept["task_file"] = _name_and_hash(Path(self.task_file)) if self.task_file else ""
         kept["student"] = self.student_endpoint.public if self.student_endpoint else ""
         kept["base_url"] = without_password(self.base_url)
         if isinf(self.student_threshold):  # JSON has no infinity
@@ -213,7 +234,7 @@ def config_of(values: Mapping[str, Any]) -> Config:
         search = search_of(search, {n: given.pop(n) for n in SEARCH_OPTIONS & given.keys()})
     elif chosen := sorted(SEARCH_OPTIONS & given.keys()):
         raise UsageError(f"{chosen[0]} is an option of the search: {type(search).__name__}(...)")
-    known = {field.name for field in fields(Config)} - {"search", "budget"}
+    known = {field.name for field in fields(Config)} - {"search", "budget", "examples"}
     budget = {f.name: f"task_budget_{f.name}" for f in fields(TaskBudget)}
     if unknown := sorted(given.keys() - known - set(budget.values())):
         raise UsageError(f"unknown option {', '.join(unknown)}")
@@ -262,8 +283,21 @@ def without_password(value: Any) -> Any:
     return value
 
 
+def _name_and_hash(file: Path) -> str:
+    """Return what tells whether `file` is still the same, wherever it lies."""
+    return f"{file.name} {sha256(read_bytes(file)).hexdigest()[:16]}"
+
+
 def _flag(name: str) -> str:
     return f"--{name.replace('_', '-')}"
+
+
+def check_shots(number: int, place: str) -> None:
+    """Raise UsageError if one of `--shots` and `--shots-from` is given without the other."""
+    if number and not place:
+        raise UsageError("--shots needs --shots-from: a run, or a file of examples")
+    if place and not number:
+        raise UsageError("--shots-from is for --shots")
 
 
 def one_of(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -17,7 +17,7 @@ without threads; the methods of Gymnasium, such as `step`, then use an event loo
 import asyncio
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -89,6 +89,10 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         branching: how a state is saved and restored, in a few words, for `engine envs`.
         extra: the optional dependencies that this environment needs, as in
             `pip install 'treegraft[EXTRA]'`; "" if it needs none.
+        maker: what makes tasks of this world: the name of a `task_making.TaskMaker`, as
+            `module:Class`, or the class; "" if nothing does.
+        task_source: reads tasks that are played in place of the data's (`task_files`); None for
+            the data's own.
         task: the current task; None before the first `reset`.
     """
 
@@ -102,6 +106,8 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
     strict: bool = False
     branching: str = "a value"
     extra: str = ""
+    maker: str | type = ""
+    task_source: Callable[[], Sequence[Task]] | None = None
 
     def __init__(
         self, *, data: str | None = None, split: str | None = None, sandbox: str = "auto"
@@ -114,8 +120,11 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
 
     @cached_property
     def tasks(self) -> Sequence[Task]:
-        """All tasks of the data and split, in the data's order; read on first use."""
-        return self.load_tasks()
+        """All tasks of the data and split, in the data's order; read on first use.
+
+        Or those of `task_source`.
+        """
+        return self.prepared(self.task_source()) if self.task_source else self.load_tasks()
 
     @cached_property
     def asynchronous(self) -> bool:
@@ -289,6 +298,10 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
 
         The arguments are a copy of the agent's: they may be kept and changed.
         """
+
+    def prepared(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """Return `tasks`, which a task file holds, ready to be played with this world's options."""
+        return tasks
 
     def begin(self, task: Task) -> None | Awaitable[None]:
         """Set up the start state of `task`, which `self.task` holds already."""

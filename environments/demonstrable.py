@@ -1,6 +1,8 @@
 """What a world knows about solving its own tasks."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 from environments.errors import NoSolution
 from environments.thoughts import plain_thought
@@ -11,6 +13,9 @@ _ANSWERS = ("answer", "text", "value", "final_answer")
 """Arguments with which worlds take an answer."""
 LONGEST_ANSWER = 80
 """Characters of an answer that can be told in a sentence."""
+
+TRAJECTORY = "trajectory"
+"""The field of a secret that holds how a task was solved, as one text: see `with_trajectory`."""
 
 
 class Demonstrable:
@@ -23,10 +28,10 @@ class Demonstrable:
     def solution(self, task: Task) -> list[Action] | None:
         """Return actions that earn reward 1.0: proof that the task and its grader work.
 
-        The result depends on `task` only, so any instance can be asked at any time. None, the
-        default: no solution is known.
+        The result depends on `task` only, so any instance can be asked at any time. None: no
+        solution is known. That is the default for a task without a trajectory of its own.
         """
-        return None
+        return trajectory_of(task)
 
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         """Return plausible wrong versions of `action`, a step of `solution(task)`, likeliest first.
@@ -84,8 +89,12 @@ def told_by_last(path: Sequence[Step]) -> str:
 
 
 def gold_actions(world: Demonstrable, task: Task) -> list[Action]:
-    """Return `world.solution(task)`; raise `NoSolution` if there is none."""
-    actions = world.solution(task)
+    """Return the trajectory that `task` brings along, else `world.solution(task)`.
+
+    Raises:
+        NoSolution: There is neither.
+    """
+    actions = trajectory_of(task) or world.solution(task)
     if actions is None:
         name = type(world).__name__
         raise NoSolution(
@@ -93,3 +102,20 @@ def gold_actions(world: Demonstrable, task: Task) -> list[Action]:
             "explore with a model as teacher"
         )
     return actions
+
+
+def with_trajectory(task: Task, actions: Sequence[Action]) -> Task:
+    """Return `task` with actions that solve it, kept in its secret.
+
+    They are one text of JSON: the leak check of an export would take the words of a right call,
+    which an observation may repeat, for a leak.
+    """
+    steps = [[action.tool, dict(action.arguments), action.thought] for action in actions]
+    return replace(task, secret={**task.secret, TRAJECTORY: json.dumps(steps)})
+
+
+def trajectory_of(task: Task) -> list[Action] | None:
+    """Return the actions that `with_trajectory` kept; None if there are none."""
+    if TRAJECTORY not in task.secret:
+        return None
+    return [Action(*step) for step in json.loads(task.secret[TRAJECTORY])]

@@ -2,6 +2,8 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any, cast
 
 import gymnasium
@@ -13,6 +15,9 @@ from environments.extras import MODULES, ExtraMissing, require_extra
 from environments.load_class import load_class
 from environments.negatives import SUFFIX, class_with_negatives
 from environments.options import COMMON, EnvOption, class_options, parse
+from environments.records import of_split
+from environments.task_files import read_tasks
+from environments.types import Task
 
 NAMESPACE = "treegraft"
 
@@ -56,10 +61,11 @@ def register_all() -> None:
         )
 
 
-def make(name: str, **options: Any) -> ToolEnv:
+def make(name: str, *, task_file: str | Path | None = None, **options: Any) -> ToolEnv:
     """Make the environment `name`: a registered name, or `module:Class` of the user's own.
 
     Args:
+        task_file: a file of tasks (see `task_files`) that are played in place of the data's.
         options: `data`, `split` and `sandbox`, as `ToolEnv` takes them, the environment's own
             (see `options_of`), and `observation_chars`. None stands for the default. A class whose
             `__init__` does not take `sandbox` gets none.
@@ -79,7 +85,24 @@ def make(name: str, **options: Any) -> ToolEnv:
                 f"{OBSERVATION.name} must be a number from {LEAST_OBSERVATION} on, not {shown!r}"
             )
         env.observation_chars = shown
+    if task_file is not None:
+        place, split = Path(task_file), options.get("split")
+        env.task_source = partial(_from_file, place, split, names_of(name), options.get("data"))
     return env
+
+
+def names_of(name: str) -> list[str]:
+    """Return all names of the environment `name`; with negatives, those of its base, too."""
+    if name.endswith(SUFFIX):
+        return [name, *names_of(name.removesuffix(SUFFIX))]
+    target = ENTRY_POINTS.get(name, name)
+    return [name, *(short for short, entry in ENTRY_POINTS.items() if entry == target), target]
+
+
+def _from_file(
+    place: Path, split: str | None, worlds: Sequence[str], data: str | None
+) -> list[Task]:
+    return of_split(read_tasks(place, worlds=worlds, data=data), split, place)
 
 
 def _make(name: str, given: Mapping[str, Any]) -> ToolEnv:

@@ -6,6 +6,7 @@ from search.base import Search
 from search.beam import Beam
 from search.best_first import BestFirst
 from search.budget import TaskBudget
+from search.cot import Cot
 from search.dfsdt import Dfsdt
 from search.mcts import Mcts
 from search.policy import BudgetSpent, Judge, Judgement, Policy, PolicyError, Proposal, Request
@@ -20,6 +21,7 @@ __all__ = [
     "BestFirst",
     "BudgetSpent",
     "Call",
+    "Cot",
     "Dfsdt",
     "Judge",
     "Judgement",
@@ -37,6 +39,6 @@ __all__ = [
 ]
 
 SEARCHES: Mapping[str, type[Search]] = {
-    search.name: search for search in (Dfsdt, React, Beam, BestFirst, Mcts)
+    search.name: search for search in (Dfsdt, React, Cot, Beam, BestFirst, Mcts)
 }
 """Name on the command line -> search."""

@@ -33,6 +33,8 @@ class Search(ABC):
         retries: Extra requests per state (dfsdt: per state on average) after the policy proposed
             only what it had proposed before; also, at most 2 per request, after a reply that is
             not complete (cut off at the token limit, filtered).
+        restarts: Times per task (react: per chain) that the search starts anew after the agent gave
+            up: the next attempt begins at the start state, and sees the failed ones.
     """
 
     name: ClassVar[str]
@@ -41,6 +43,7 @@ class Search(ABC):
     depth: int = field(default=12, metadata={"min": 1})
     max_solutions: int = field(default=1, metadata={"min": 1})
     retries: int = field(default=4, metadata={"min": 0})
+    restarts: int = field(default=0, metadata={"min": 0})
 
     def __post_init__(self) -> None:
         check_ranges(self)

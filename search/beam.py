@@ -10,6 +10,7 @@ from search.base import Search
 from search.episode import Episode
 from search.expand import Siblings, expand
 from search.judging import values
+from search.restarts import Restarts
 from search.tree import ROOT, Node
 
 
@@ -38,11 +39,12 @@ class Beam(Search):
 
     async def explore(self, episode: Episode) -> None:
         """Go down level by level."""
-        level = [ROOT]
+        level, restarts = [ROOT], Restarts(episode)
         while level and not episode.solved:
             children: list[Node] = []
             for at in level:
-                children += await expand(episode, at, self.siblings)
+                new = await expand(episode, at, self.siblings)
+                children += [*new, *await restarts.after_any(new)]
             level = await self._best(episode, [node for node in children if not node.step.ended])
 
     async def _best(self, episode: Episode, nodes: list[Node]) -> list[int]:

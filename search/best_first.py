@@ -11,6 +11,7 @@ from search.base import Search
 from search.episode import Episode
 from search.expand import Siblings, expand
 from search.judging import values
+from search.restarts import Restarts
 from search.tree import ROOT
 
 
@@ -38,10 +39,11 @@ class BestFirst(Search):
     async def explore(self, episode: Episode) -> None:
         """Expand the best state until none is open."""
         open_: list[tuple[float, int, int]] = [(0.0, 0, ROOT)]  # -value, -depth, id
+        restarts = Restarts(episode)
         while open_ and not episode.solved and episode.affordable:
             *_, at = heappop(open_)
             children = await expand(episode, at, self.siblings)
+            children += await restarts.after_any(children)
             found = await values(episode, [node for node in children if not node.step.ended])
-            depth = len(episode.tree.lineage(at)) + 1
             for id, value in (found or {}).items():
-                heappush(open_, (-value, -depth, id))
+                heappush(open_, (-value, -len(episode.tree.lineage(id)), id))

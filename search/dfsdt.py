@@ -7,6 +7,7 @@ from search.base import Search
 from search.episode import Episode
 from search.expand import Siblings, State, draw, take
 from search.judging import ranked
+from search.restarts import Restarts
 from search.tree import ROOT
 from treegraft.errors import UsageError
 
@@ -66,6 +67,10 @@ class _DepthFirst:
     deferred: deque[State] = field(default_factory=deque)
     entered: set[int] = field(default_factory=set)
     revisits: int = 0
+    restarts: Restarts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restarts = Restarts(self.episode)
 
     async def run(self) -> None:
         episode, width = self.episode, self.options.width
@@ -93,6 +98,9 @@ class _DepthFirst:
             self._enter(node.id)
         elif node.step.ended and not node.step.solved:
             await self._backtrack()
+            for begun in await self.restarts.after_any([node]):
+                if not begun.step.ended:  # the deepest open state, whatever else is open
+                    self._enter(begun.id)
 
     async def _leave(self, state: State) -> None:
         """Leave a state that gets no more children now; with `rank`, enter its children."""

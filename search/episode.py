@@ -46,6 +46,10 @@ class Bounds(Protocol):
     def retries(self) -> int:
         """Extra requests per state after duplicates."""
 
+    @property
+    def restarts(self) -> int:
+        """How often the search starts anew after the agent gave up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draw:
@@ -55,12 +59,14 @@ class Draw:
         call: Index in `Tree.calls` of the request that proposed it, or -1.
         actor: See `Node.actor`.
         why: See `Node.why`.
+        attempts: See `Node.attempts`.
     """
 
     action: Action
     call: int
     actor: str = ""
     why: str = ""
+    attempts: tuple[int, ...] = ()
 
 
 class Episode:
@@ -107,9 +113,21 @@ class Episode:
         return min(MAX_AGAIN, self.search.retries)
 
     async def ask(
-        self, at: int, *, differ: bool = False, count: int = 1, attempt: int = 0
+        self,
+        at: int,
+        *,
+        differ: bool = False,
+        count: int = 1,
+        attempt: int = 0,
+        attempts: tuple[int, ...] = (),
+        answer_only: bool = False,
     ) -> tuple[Draw, ...]:
-        """Ask the policy what to do in state `at`; empty if no more can be paid."""
+        """Ask the policy what to do in state `at`; empty if no more can be paid.
+
+        `attempts` are the leaves of the attempts before a new one, which begins at ROOT; for the
+        others see `Request`.
+        """
+        seen = attempts or self.tree.attempts(at)
         request = Request(
             self.tree.task,
             self.tree.path(at),
@@ -118,6 +136,8 @@ class Episode:
             count,
             attempt,
             tuple(self.lessons),
+            tuple(self.tree.path(leaf) for leaf in seen),
+            answer_only,
             lambda spent: not self.budget.exceeded(self._used + spent),
             self._again,
         )
@@ -133,7 +153,8 @@ class Episode:
         if not proposal.actions:
             assert not self.affordable, "a policy proposes something, unless the budget ended"
         return tuple(
-            Draw(action, call, proposal.actor, proposal.why) for action in proposal.actions
+            Draw(action, call, proposal.actor, proposal.why, attempts)
+            for action in proposal.actions
         )
 
     async def consult(
@@ -154,7 +175,8 @@ class Episode:
                 return None
             if judgement.usage.calls:
                 of_judge = judgement.request, judgement.usage, kind, judgement.incomplete
-                self._book(at, (Call(at, *of_judge),))
+                said = str(judgement.result) if kind == "reflect" else ""
+                self._book(at, (Call(at, *of_judge, said),))
             if judgement.again is None:
                 break
             ask = judgement.again
@@ -167,7 +189,9 @@ class Episode:
         """
         step = await self._move(self._play, at, draw.action, last)
         self._won += step.solved
-        return self.tree.add(at, step, draw.call, draw.actor, draw.why)
+        return self.tree.add(
+            at, step, draw.call, actor=draw.actor, why=draw.why, attempts=draw.attempts
+        )
 
     async def close(self, at: int, reason: str = "") -> None:
         """Expand `at` no more: free its snapshot, and note an early end in the tree."""

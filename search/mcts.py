@@ -15,6 +15,7 @@ from search.base import Search
 from search.episode import Episode
 from search.expand import Siblings, expand
 from search.judging import reflect, values
+from search.restarts import Restarts
 from search.tree import ROOT, Node
 
 
@@ -67,6 +68,10 @@ class _Rounds:
     finished: set[int] = field(default_factory=set)
     expanded: set[int] = field(default_factory=set)
     reflected: int = 0
+    restarts: Restarts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.restarts = Restarts(self.episode)
 
     async def play(self) -> None:
         """Play one round: select, expand, evaluate, simulate, back up, reflect."""
@@ -83,15 +88,22 @@ class _Rounds:
         self.expanded.add(at)
         for child in children:
             if child.step.ended:
-                self.finished.add(child.id)
-                for state in self._ancestors(child.id):
-                    self.worth[state].append(child.step.reward)
-                await self._reflect(child)
+                await self._end(child)
+                if begun := await self.restarts.after(child):
+                    children.append(begun)  # and so the next of this loop
         if self.options.value == "judge":
-            found = await values(self.episode, self._open(at))
+            fresh = [node for node in children if node.id not in self.finished]
+            found = await values(self.episode, fresh)
             for id, value in (found or {}).items():
                 self.worth[id].append(value)
         self._finish(at)
+
+    async def _end(self, leaf: Node) -> None:
+        """Back up the reward of a path that has ended, and reflect on it."""
+        self.finished.add(leaf.id)
+        for state in self._ancestors(leaf.id):
+            self.worth[state].append(leaf.step.reward)
+        await self._reflect(leaf)
 
     def _open(self, at: int) -> list[Node]:
         return [n for n in self.episode.tree.children(at) if n.id not in self.finished]

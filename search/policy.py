@@ -74,6 +74,8 @@ class Request:
         attempt: The number of this request among those that look the same: 0, 1, 2, ... With the
             other fields it identifies the request, so that a resumed search finds its reply.
         lessons: Reflections on failed paths.
+        attempts: Failed paths before this one, at which the agent gave up to start anew.
+        answer_only: The action must be the answer: no other tool may be called.
         affords: Whether a further request can be paid after this much has been spent on this one.
         retries: How often replies that are not complete may be asked for again.
     """
@@ -85,6 +87,8 @@ class Request:
     count: int = 1
     attempt: int = 0
     lessons: Sequence[str] = ()
+    attempts: Sequence[Sequence[Step]] = ()
+    answer_only: bool = False
     affords: Callable[[Usage], bool] = field(default=always, compare=False)
     retries: int = field(default=MAX_AGAIN, compare=False)
 

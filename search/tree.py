@@ -5,7 +5,7 @@ Nothing here acts: no policy, no environment, no I/O.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from environments.types import Step, Task, Trajectory
 from search.usage import Usage
@@ -32,6 +32,7 @@ class Call:
             that acts first.
         incomplete: Why replies to it were not complete ("length", ...), one word for each such
             reply, separated by spaces; "" if all were.
+        said: What a reflection says, which every later proposal in the tree saw; "" for the rest.
     """
 
     state: int
@@ -39,6 +40,7 @@ class Call:
     usage: Usage
     kind: Kind = "propose"
     incomplete: str = ""
+    said: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Node:
         actor: Who proposed it: "" for the run's teacher, STUDENT for a student that acts first.
         why: Why the teacher replaced the student at this step (one of
             `engine.policies.student_first.REASONS`), or "".
+        attempts: Leaves at which earlier attempts gave up, whose paths the proposal of `step` saw.
+            Only a child of ROOT has any; what is below it saw them, too.
     """
 
     id: int
@@ -61,6 +65,7 @@ class Node:
     call: int = -1
     actor: str = ""
     why: str = ""
+    attempts: tuple[int, ...] = ()
 
     @property
     def status(self) -> Status:
@@ -109,9 +114,9 @@ class Tree:
         """What all requests of this tree cost."""
         return sum((call.usage for call in self.calls), Usage())
 
-    def add(self, parent: int, step: Step, call: int = -1, actor: str = "", why: str = "") -> Node:
-        """Add a child of `parent` and return it."""
-        node = Node(len(self.nodes) + 1, parent, step, call, actor, why)
+    def add(self, parent: int, step: Step, call: int = -1, **facts: Any) -> Node:
+        """Add a child of `parent` and return it; `facts` are further attributes of the node."""
+        node = Node(len(self.nodes) + 1, parent, step, call, **facts)
         self.nodes.append(node)
         self._children.setdefault(parent, []).append(node.id)
         return node
@@ -141,6 +146,16 @@ class Tree:
     def path(self, id: int) -> tuple[Step, ...]:
         """Return the steps from the start state to node `id`, in order."""
         return tuple(node.step for node in self.lineage(id))
+
+    def attempts(self, id: int) -> tuple[int, ...]:
+        """Return the leaves of the earlier attempts that the path to node `id` began with."""
+        lineage = self.lineage(id)
+        return lineage[0].attempts if lineage else ()
+
+    def reflections(self, id: int) -> tuple[str, ...]:
+        """Return the reflections on failed paths that the proposal of node `id` saw."""
+        earlier = self.calls[: max(self.node(id).call, 0)]
+        return tuple(call.said for call in earlier if call.said)
 
     def leaves(self) -> Iterator[Node]:
         """Yield every node at which a path has ended, in the order found."""

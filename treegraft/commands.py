@@ -18,6 +18,7 @@ ENGINE = {
     "view": ("engine.cli.view:view", "Show a run in the browser, and annotate it."),
     "export": ("engine.cli.export:export", "Write SFT rows or DPO pairs."),
     "make": ("engine.cli.make:make", "Make tasks, templates, thoughts and negatives."),
+    "audit": ("treegraft.audit.cli:audit", "Find what is wrong with rows; write a data card."),
     "validate": ("engine.cli.validate:validate", "Find broken tasks by playing their solutions."),
     "bench-env": ("engine.cli.bench_env:bench_env", "Time steps and snapshots of an environment."),
     "new-env": ("engine.cli.new_env:new_env", "Write a small world of your own, to be changed."),

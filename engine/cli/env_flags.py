@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.panels import SANDBOX, TASKS
@@ -72,6 +73,7 @@ class TaskChoice(EnvFlags):
         split: Which split: train, dev, test.
         sandbox: What confines the agent: auto, docker, bubblewrap, landlock, process.
         strict: Refuse data that holds a bad record; else it is told and left out.
+        task_file: A file of tasks to play in place of the data's, as `engine make tasks` writes it.
     """
 
     data: str | None = field(
@@ -80,6 +82,7 @@ class TaskChoice(EnvFlags):
     split: str | None = field(default=None, metadata={"panel": TASKS, "default": "all"})
     sandbox: str = field(default="auto", metadata={"panel": SANDBOX})
     strict: bool = field(default=False, metadata={"panel": TASKS})
+    task_file: Path | None = field(default=None, metadata={"panel": TASKS})
 
     def make(self, env: str) -> "ToolEnv":
         """Make the environment `env` with these flags."""
@@ -88,7 +91,8 @@ class TaskChoice(EnvFlags):
         import environments
         from search.faults import blamed
 
-        options = {"data": self.data, "split": self.split, "sandbox": self.sandbox}
+        options: dict[str, Any] = {"data": self.data, "split": self.split, "sandbox": self.sandbox}
+        options["task_file"] = self.task_file
         options |= self.options(env)
         world = blamed(partial(environments.make, env, **options))
         world.strict = self.strict

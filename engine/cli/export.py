@@ -32,11 +32,16 @@ def _export(
     if counts.stale_annotations:
         say(f"{counts.stale_annotations} marks skipped: their trees no longer have those nodes")
     if json_:
-        results = json.dumps({"rows": counts.rows, "dropped": dict(counts.dropped)})
+        results = json.dumps(
+            {"rows": counts.rows, "dropped": dict(counts.dropped), "forms": dict(counts.forms)}
+        )
         print(results, file=beside(output))
     else:
         dropped = ", ".join(f"{reason} {n}" for reason, n in counts.dropped.most_common())
         say(f"{counts.rows} rows in {output}; paths left out: {dropped or 'none'}")
+        if wanted.mix or wanted.shots:
+            forms = ", ".join(f"{form} {n}" for form, n in counts.forms.most_common())
+            say(f"forms of the rows: {forms or 'none'}")
     if not counts.rows:
         say(f"no row was written: {why_no_rows(wanted, counts)}")
         raise typer.Exit(1)

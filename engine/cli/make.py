@@ -3,6 +3,7 @@
 from engine.cli.lazy import lazy_app
 
 COMMANDS: dict[str, tuple[str, str]] = {
+    "tasks": ("engine.cli.make_tasks:tasks", "Make new tasks for a world, and check each."),
     "negatives": ("engine.cli.make_negatives:negatives", "Make tasks in which no call is right."),
     "thoughts": ("engine.cli.make_thoughts:thoughts", "Write thoughts for actions without one."),
 }

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from environments.task_files import write_tasks
 
 from engine.cli.env_flags import EnvChoice
 from engine.cli.flags import command
@@ -19,6 +18,7 @@ from engine.runs.build_executor import RunBudget
 from engine.runs.run import wait
 from engine.terminal import Json, Unsafe, confirmed, resumable, say
 from environments.negatives import SUFFIX
+from environments.task_files import write_tasks
 
 
 def _negatives(

@@ -34,7 +34,9 @@ def build_policy(
         raise UsageError(f"--student {endpoint.public} needs an endpoint")
     template = _template(config, config.student_template)
     sampling = {**config.student_parameters, **extra(threshold)}
-    student = Teacher(student_chat, template, world_of(env), endpoint.model, sampling)
+    student = Teacher(
+        student_chat, template, world_of(env), endpoint.model, sampling, config.examples
+    )
     return StudentFirst(student, teacher, [tool.name for tool in env.tools], threshold)
 
 
@@ -44,7 +46,9 @@ def _teacher(config: Config, env: ToolEnv, chat: Chat | None) -> Policy:
     if chat is None:
         raise UsageError(f"--teacher {config.teacher} needs an endpoint")
     template = _template(config, config.template)
-    return Teacher(chat, template, world_of(env), config.teacher, config.parameters)
+    return Teacher(
+        chat, template, world_of(env), config.teacher, config.parameters, config.examples
+    )
 
 
 def _template(config: Config, name: str) -> Template:

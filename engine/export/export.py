@@ -3,15 +3,17 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
 
-from engine.config import one_of
+from engine.config import check_shots, one_of
 from engine.errors import UsageError
 from engine.export.filters import NO_ANNOTATIONS, Counts, Filters, is_json, passing_leaves
 from engine.export.formats import Format, check_name, write_rows
 from engine.export.leak_check import check_row
+from engine.export.mixing import Mixing, RestartsIn, parse_mix
 from engine.export.pairs import Pair, PairKind, find_pairs
 from engine.export.rows import Row, RowBuilder
 from engine.runs.annotations import (
@@ -23,9 +25,12 @@ from engine.runs.annotations import (
     read_annotations,
 )
 from engine.runs.atomic import check_writable
+from engine.runs.fingerprints import contains_secret
+from engine.runs.shots import read_shots
 from engine.runs.store import Store
 from environments.types import is_finite
 from search.tree import Tree
+from treegraft.ranges import SEED, check_ranges
 
 Kind = Literal["sft", "dpo"]
 
@@ -46,6 +51,16 @@ class ExportSettings:
             called *.parquet. The other two have no weights, so SFT rows that hold a reply that was
             cut off are left out of them.
         mask_errors: Show actions that failed with an error, but do not train on them (sft, jsonl).
+        shots: Examples before the task of a row, not trained: solved paths of other tasks and
+            groups.
+        shots_from: Where they are drawn from: a run, or a file (docs/mixing.md). Never a test
+            split.
+        mix: Forms of rows and their weights, such as zero:0.5,few:0.3,thoughtless:0.2; each row
+            takes one, by its path. The column form says which.
+        restarts: What becomes of attempts at which the agent gave up to start anew: none leaves
+            them out; context puts them before the path, not trained; path trains giving up, too.
+        reflections_in_rows: Put the reflections that a path saw before it.
+        seed: Random seed of the draw of examples and of the choice of forms.
 
     Raises:
         UsageError: A value is unknown, or the format cannot hold such rows.
@@ -62,8 +77,18 @@ class ExportSettings:
     pairs: PairKind = field(default="step", metadata={"type": str})
     format: Format = field(default="jsonl", metadata={"type": str})
     mask_errors: bool = False
+    shots: int = field(default=0, metadata={"min": 0})
+    shots_from: str = ""
+    mix: tuple[str, ...] = field(
+        default=(), metadata={"comma": True, "default": "zero; with --shots few"}
+    )
+    restarts: RestartsIn = field(default="none", metadata={"type": str})
+    reflections_in_rows: bool = False
+    seed: int = field(default=0, metadata=SEED)
 
     def __post_init__(self) -> None:
+        check_ranges(self)
+        self._check_mixing()
         one_of("to", self.kind, get_args(Kind))
         one_of("pairs", self.pairs, get_args(PairKind))
         one_of("format", self.format, get_args(Format))
@@ -75,6 +100,26 @@ class ExportSettings:
             raise UsageError(
                 "--mask-errors is for --to sft and --format jsonl: the others have no weights"
             )
+
+    def _check_mixing(self) -> None:
+        check_shots(self.shots, self.shots_from)
+        one_of("restarts", self.restarts, get_args(RestartsIn))
+        mix = parse_mix(self.mix)
+        if mix and bool(mix.get("few")) != bool(self.shots):
+            raise UsageError("--mix with few needs --shots, and --shots needs few in --mix")
+        if self.format != "jsonl" and (self.shots or self.restarts != "none"):
+            flag = "--shots" if self.shots else "--restarts"
+            raise UsageError(f"{flag} is for --format jsonl: the others have no weights")
+
+    def mixing(self) -> Mixing:
+        """Return what stands before the paths of rows; reads the examples.
+
+        Raises:
+            UsageError: There are none, or one is of a test split.
+        """
+        shots = read_shots(self.shots, self.shots_from, self.seed)
+        mix, reflections = parse_mix(self.mix), self.reflections_in_rows
+        return Mixing(mix, shots, self.restarts, reflections, self.seed)
 
 
 def export(runs: Sequence[Path], output: Path, settings: ExportSettings) -> Counts:
@@ -111,8 +156,9 @@ def export_rows(
     """
     for run in runs:
         Store.open(run).close()
-    counts = Counts() if counts is None else counts
-    return _unique((row for run in runs for row in _run_rows(run, settings, counts)), counts)
+    counts, mixing = Counts() if counts is None else counts, settings.mixing()
+    rows = (row for run in runs for row in _run_rows(run, settings, counts, mixing))
+    return _unique(rows, counts)
 
 
 def _unique(rows: Iterator[Row], counts: Counts) -> Iterator[Row]:
@@ -126,10 +172,11 @@ def _unique(rows: Iterator[Row], counts: Counts) -> Iterator[Row]:
         else:
             seen.add(digest)
             counts.rows += 1
+            counts.forms[row["form"]] += 1
             yield row
 
 
-def _run_rows(run: Path, settings: ExportSettings, counts: Counts) -> Iterator[Row]:
+def _run_rows(run: Path, settings: ExportSettings, counts: Counts, mixing: Mixing) -> Iterator[Row]:
     annotations: dict[str, list[Annotation]] = {}
     if settings.filters.use_annotations:
         annotations = current_annotations(read_annotations(annotations_file(run)))
@@ -143,7 +190,9 @@ def _run_rows(run: Path, settings: ExportSettings, counts: Counts) -> Iterator[R
             counts.trees += 1
             on_tree = _annotations_on(tree, annotations.pop(tree.task.id, ()), counts)
             fingerprints = store.fingerprints(tree.task.id)
-            for row in _tree_rows(tree, builder, settings, on_tree, counts):
+            shows = partial(contains_secret, known=fingerprints)
+            own = replace(builder, mixing=mixing, shows=shows)
+            for row in _tree_rows(tree, own, settings, on_tree, counts):
                 check_row(row, fingerprints)
                 yield row
     counts.stale_annotations += sum(map(len, annotations.values()))

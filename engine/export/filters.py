@@ -62,6 +62,7 @@ class Counts:
         beside: what stood beside these paths in place of a failed action, for pairs: "none" (no
             other action), or other actions that "succeeded", were left "open", are "incomplete"
             replies, were "marked bad" or are no correction ("uncorrected").
+        forms: rows by the form that they are written in.
     """
 
     rows: int = 0
@@ -70,6 +71,7 @@ class Counts:
     trees: int = field(default=0, repr=False)
     passed: int = field(default=0, repr=False)
     beside: Counter[str] = field(default_factory=Counter, repr=False)
+    forms: Counter[str] = field(default_factory=Counter, repr=False)
 
 
 NO_ANNOTATIONS = TreeAnnotations()

@@ -7,10 +7,13 @@ per turn. A row ends with an assistant message: nothing is written after the las
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Self
 
+from engine.export.mixing import PLAIN, Before, Mixing, method_of
 from engine.export.pairs import Pair, PairKind
+from engine.policies.shots import Shows
 from engine.runs.codec import dumps
 from engine.templates import get as get_template
 from engine.templates.base import Message, Template, World
@@ -38,6 +41,8 @@ class RowBuilder:
             with an error: the student reads them but is not trained on them (AgentRefine, Fu et
             al. 2025, arXiv:2501.01702, "refinement tuning"). Replies that are not complete have
             weight 0 in every row.
+        mixing: what stands before each path, and the form that a row is written in.
+        shows: whether a text holds the secret of the task whose rows are built.
     """
 
     run: str
@@ -45,6 +50,8 @@ class RowBuilder:
     world: World
     templates: tuple[Template, ...]
     mask_errors: bool = False
+    mixing: Mixing = PLAIN
+    shows: Shows = field(default=lambda _: False)
 
     @classmethod
     def for_run(
@@ -77,10 +84,12 @@ class RowBuilder:
 
     def sft_row(self, tree: Tree, leaf: Node) -> Row:
         """Return the row of the path to `leaf`: origin, reward, messages, tools."""
-        template, path = self._template(tree, leaf), tree.path(leaf.id)
-        messages = _mark_thoughts(self._messages(template, tree, path), template, path)
+        template, before = self._template(tree, leaf), self._before(tree, leaf)
+        path = before.written(tree.path(leaf.id))
+        messages = self._messages(template, tree, path, before)
+        _mark_thoughts(messages, template, path)
         return {
-            **self._origin(tree, leaf),
+            **self._origin(tree, leaf, before),
             "reward": leaf.step.reward,
             "messages": _to_last_reply(messages),
             "tools": template.tools(self.world.of(tree.task)),
@@ -89,8 +98,9 @@ class RowBuilder:
     def dpo_row(self, tree: Tree, pair: Pair, kind: PairKind) -> Row:
         """Return the row of `pair`: origin, prompt, chosen, rejected, tools, rewards."""
         template = self._template(tree, pair.chosen_leaf)
+        shown = self._before(tree, pair.chosen_leaf)
         before = tree.path(pair.chosen.parent)
-        prompt = self._messages(template, tree, before)
+        prompt = self._messages(template, tree, shown.written(before), shown)
         chosen, rejected = (
             (pair.chosen, pair.rejected)
             if kind == "step"
@@ -98,10 +108,14 @@ class RowBuilder:
         )
         start, depth = len(prompt), len(before)
         # The rejected action may have a parent of its own: the same state, with other thoughts.
-        halves = ([*before, *tree.path(end.id)[depth:]] for end in (chosen, rejected))
-        kept, lost = (_to_last_reply(self._messages(template, tree, half)) for half in halves)
+        halves = (
+            shown.written([*before, *tree.path(end.id)[depth:]]) for end in (chosen, rejected)
+        )
+        kept, lost = (
+            _to_last_reply(self._messages(template, tree, half, shown)) for half in halves
+        )
         return {
-            **self._origin(tree, pair.chosen_leaf),
+            **self._origin(tree, pair.chosen_leaf, shown),
             "prompt": prompt,
             "chosen": kept[start:],
             "rejected": lost[start:],
@@ -118,13 +132,20 @@ class RowBuilder:
         digest = hashlib.sha256(json.dumps(path).encode()).digest()
         return self.templates[int.from_bytes(digest[:8]) % len(self.templates)]
 
-    def _messages(self, template: Template, tree: Tree, path: Sequence[Step]) -> list[Message]:
+    def _before(self, tree: Tree, leaf: Node) -> Before:
+        """Return the form of rows of the path to `leaf`, and what stands before it."""
+        return self.mixing.before(tree, leaf, self.world.of(tree.task).tools, self.shows)
+
+    def _messages(
+        self, template: Template, tree: Tree, path: Sequence[Step], before: Before
+    ) -> list[Message]:
         """Return the conversation of `path`, with weight 0 on what is not to be trained."""
-        messages = template.render(self.world, tree.task, path)
+        render = partial(template.render, self.world, tree.task)
+        messages = before.mark(render(path, before.context), partial(render, ()))
         if not any(map(self._is_untrained, path)):
             return messages
         # Templates only append, so a step's messages are those that it adds.
-        ends = [len(template.render(self.world, tree.task, path[:n])) for n in range(len(path))]
+        ends = [len(render(path[:n], before.context)) for n in range(len(path))]
         for step, begin, end in zip(path, ends, [*ends[1:], len(messages)], strict=True):
             if self._is_untrained(step):
                 messages[begin:end] = map(_untrained, messages[begin:end])
@@ -133,7 +154,7 @@ class RowBuilder:
     def _is_untrained(self, step: Step) -> bool:
         return bool(step.incomplete or (self.mask_errors and step.info.get("error")))
 
-    def _origin(self, tree: Tree, leaf: Node) -> Row:
+    def _origin(self, tree: Tree, leaf: Node, before: Before) -> Row:
         return {
             "id": f"{self.run}/{tree.task.id}/{leaf.id}",
             "env": self.env,
@@ -142,6 +163,8 @@ class RowBuilder:
             "group": tree.task.group,
             # Text, so that all rows have the same columns: `datasets` refuses others.
             "made": _made(tree, leaf),
+            "form": before.form,
+            "method": method_of(tree, leaf),
         }
 
 
@@ -171,23 +194,19 @@ def _to_last_reply(messages: list[Message]) -> list[Message]:
     return messages
 
 
-def _mark_thoughts(
-    messages: list[Message], template: Template, path: tuple[Step, ...]
-) -> list[Message]:
-    """Return `messages` with the place of each thought, if `template` is a user's own.
+def _mark_thoughts(messages: list[Message], template: Template, path: tuple[Step, ...]) -> None:
+    """Mark the place of each thought of `path` in `messages`, if `template` is a user's own.
 
     `"thought_span": [start, end]` counts characters of the content. The trainer knows the thoughts
     of built-in templates by their form.
     """
     if not isinstance(template, Text) or is_builtin(template):
-        return messages
-    actions = (step.action for step in path)
-    return [
-        {**message, **_thought_span(message["content"], template, next(actions))}
-        if message["role"] == "assistant"
-        else message
-        for message in messages
-    ]
+        return
+    said = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
+    # Those of the path are the last: what stands before it is not trained.
+    for number, step in zip(reversed(said), reversed(path), strict=False):
+        span = _thought_span(messages[number]["content"], template, step.action)
+        messages[number] = {**messages[number], **span}
 
 
 def _thought_span(content: str, template: Text, action: Action) -> Message:

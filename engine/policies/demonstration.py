@@ -9,8 +9,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
+from engine.policies.answer_only import no_answer
+from engine.templates.reading.names import is_answer
 from environments import Demonstrable, NoSolution
-from environments.demonstrable import gold_actions
+from environments.demonstrable import gold_actions, trajectory_of
 from environments.tools import GIVE_UP
 from environments.types import Action, Step, Task
 from search.policy import Judgement, PolicyError, Proposal, Request
@@ -39,6 +41,8 @@ class DemonstrationPolicy:
 
     async def propose(self, request: Request) -> Proposal:
         """See `search.Policy`. The same state is always answered by the same sequence."""
+        if request.answer_only:
+            return self._answer(request.task)
         tried, count, attempt = request.tried, request.count, request.attempt
         known = {step.action.key for step in tried}
         plan = self._plan(request.task, request.path, bool(tried) or count > 1 or attempt > 0)
@@ -49,8 +53,20 @@ class DemonstrationPolicy:
         return Proposal(tuple(self._with_thought(request, action) for action in chosen))
 
     def _with_thought(self, request: Request, action: Action) -> Action:
-        """Return `action` with the world's thought, made by rule from what the agent has seen."""
+        """Return `action` with the world's thought, made by rule from what the agent has seen.
+
+        A trajectory that the task brings along keeps its own thoughts.
+        """
+        if action.thought and trajectory_of(request.task):
+            return action
         return replace(action, thought=self.world.thought(request.task, request.path, action))
+
+    def _answer(self, task: Task) -> Proposal:
+        """Propose the solution's answer without what leads to it."""
+        *_, last = self._script(task)
+        if not (is_answer(last.tool) and last.arguments):
+            raise no_answer(task)
+        return Proposal((last,))
 
     async def value(self, task: Task, path: Sequence[Step]) -> Judgement[float]:
         """Return how much of the solution is played, less for detours; see `search.Judge`."""
@@ -102,8 +118,9 @@ class DemonstrationPolicy:
 
 
 def require_solutions(world: Demonstrable) -> None:
-    """Raise `NoSolution` if the class of `world` does not define `solution`."""
-    if type(world).solution is Demonstrable.solution:
+    """Raise `NoSolution` if neither `world` nor a task file may know how its tasks are solved."""
+    from_file = getattr(world, "task_source", None) is not None
+    if type(world).solution is Demonstrable.solution and not from_file:
         raise NoSolution(
             f"--teacher {NAME} plays solutions, and {type(world).__name__} defines none: "
             "name a model with --teacher, or define solution(task)"

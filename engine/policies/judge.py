@@ -14,7 +14,9 @@ from typing import TypeVar
 
 from engine.chat.base import ChatRequest
 from engine.chat.incomplete import asked_again, incomplete, may_differ
+from engine.policies.answer_only import ANSWER_NOW
 from engine.policies.teacher import DIVERSITY, LESSONS, Teacher, describe_step, with_note
+from engine.templates.context import Context
 from environments.types import Step, Task
 from search.policy import Judgement
 
@@ -24,7 +26,7 @@ VALUE = "Stop here and judge this attempt; make no call."
 COMPARE = "Stop here and compare two next calls; make no call."
 REFLECT = "This attempt has ended and did not solve the task; make no call."
 
-SEARCH_TEXTS = (DIVERSITY, LESSONS, VALUE, COMPARE, REFLECT)
+SEARCH_TEXTS = (DIVERSITY, LESSONS, ANSWER_NOW, VALUE, COMPARE, REFLECT)
 """First line of each text that a search adds to requests. None of them may be in a row."""
 
 _VALUE = f"""{VALUE}
@@ -77,7 +79,8 @@ class ModelJudge:
     ) -> Judgement[T]:
         teacher = self.teacher
         world = teacher.world.of(task)
-        messages = with_note(teacher.template.render(world, task, path), question)
+        shown = teacher.template.render(world, task, path, Context(teacher.examples(task)))
+        messages = with_note(shown, question)
         tools = teacher.template.tools(world)
         sampling = self.sampling | ({"tool_choice": "none"} if tools else {})
         request = ChatRequest(teacher.name, messages, tools, sampling)

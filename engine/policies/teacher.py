@@ -6,9 +6,12 @@ from typing import Any, TypeVar
 
 from engine.chat.base import Chat, ChatReply, ChatRequest
 from engine.chat.incomplete import asked_again, described, incomplete, may_differ, noted
+from engine.policies.answer_only import ANSWER_NOW, answering, only_answer
+from engine.policies.shots import NO_SHOTS, Shots, shows_secret
 from engine.templates.base import Message, Template, World
+from engine.templates.context import Context
 from environments.tools import Tool
-from environments.types import Action, Step
+from environments.types import Action, Step, Task, Trajectory
 from search.policy import BudgetSpent, PolicyError, Proposal, Request
 from search.tree import ROOT, Call
 from search.usage import Usage
@@ -34,6 +37,7 @@ class Teacher:
     Args:
         model: name for the requests, and of the policy.
         sampling: parameters of every request (temperature, max_tokens, seed, ...).
+        shots: examples that stand before every task.
     """
 
     def __init__(
@@ -43,7 +47,9 @@ class Teacher:
         world: World,
         model: str,
         sampling: Mapping[str, Any],
+        shots: Shots = NO_SHOTS,
     ) -> None:
+        self.shots, self._examples = shots, dict[str, tuple[Trajectory, ...]]()
         self.chat, self.template, self.world = chat, template, world
         self.name, self.sampling = model, dict(sampling)
         if template.stop:
@@ -55,8 +61,13 @@ class Teacher:
         A reply that is not a call, or not complete, becomes a malformed action. One that is not
         complete is asked for again first.
         """
-        world = self.world.of(request.task)
-        messages = self.template.render(world, request.task, request.path)
+        task, now = request.task, request.answer_only
+        if now:
+            task = answering(task, self.world.of(task).tools)
+        world = self.world.of(task)
+        context = Context(self.examples(task), tuple(map(tuple, request.attempts)))
+        messages = self.template.render(world, task, request.path, context)
+        messages = with_note(messages, ANSWER_NOW) if now else messages
         if request.lessons:
             lines = [LESSONS, *(f"- {text}" for text in request.lessons)]
             messages = with_note(messages, "\n".join(lines))
@@ -68,8 +79,16 @@ class Teacher:
             request.attempt,
         )
         drawn = await self._draw(asked, request)
-        actions = tuple(_action(self.template, world.tools, one) for one in drawn.choices)
+        read = (_action(self.template, world.tools, one) for one in drawn.choices)
+        actions = tuple(only_answer(one, world.tools) if now else one for one in read)
         return Proposal(actions, drawn.calls, tuple(drawn.logprobs))
+
+    def examples(self, task: Task) -> tuple[Trajectory, ...]:
+        """Return the examples that stand before `task` in every request."""
+        if task.id not in self._examples:
+            tools = self.world.of(task).tools
+            self._examples[task.id] = self.shots.of(task, tools, shows_secret(task))
+        return self._examples[task.id]
 
     async def _draw(self, asked: ChatRequest, request: Request) -> "_Drawn":
         """Ask, and ask again for what is not complete.

@@ -39,7 +39,7 @@ def _without_nan(value: Any) -> Any:
 
 
 def node_to_dict(node: Node) -> dict[str, Any]:
-    """Return `node` as JSON values; `actor` and `why` only if one of them is set."""
+    """Return `node` as JSON values; `actor` and `why`, and `attempts`, only if they are set."""
     step, action = node.step, node.step.action
     attribution = {"actor": node.actor, "why": node.why}
     return {
@@ -56,11 +56,12 @@ def node_to_dict(node: Node) -> dict[str, Any]:
         "truncated": step.truncated,
         "info": dict(step.info),
         **(attribution if any(attribution.values()) else {}),
+        **({"attempts": list(node.attempts)} if node.attempts else {}),
     }
 
 
 def node_from_dict(row: Mapping[str, Any]) -> Node:
-    """Return the node that `node_to_dict` wrote, or an earlier version without actors."""
+    """Return the node that `node_to_dict` wrote, or an earlier version with fewer values."""
     action = Action(row["tool"], row["arguments"], row["thought"], row["error"])
     step = Step(
         action,
@@ -70,16 +71,16 @@ def node_from_dict(row: Mapping[str, Any]) -> Node:
         bool(row["truncated"]),
         row["info"],
     )
-    actor, why = row.get("actor", ""), row.get("why", "")
-    return Node(row["id"], row["parent"], step, row["call"], actor, why)
+    actor, why, attempts = row.get("actor", ""), row.get("why", ""), row.get("attempts", ())
+    return Node(row["id"], row["parent"], step, row["call"], actor, why, tuple(attempts))
 
 
 def call_to_list(call: Call) -> list[Any]:
-    """Return `call` as a list: state, request, usage, kind; and what was incomplete, if any."""
+    """Return `call` as a list: state, request, usage, kind; incomplete and said, if there are."""
     used = call.usage
     counts = [used.calls, used.prompt_tokens, used.completion_tokens, used.cached_tokens, used.usd]
-    noted = [call.incomplete] if call.incomplete else []
-    return [call.state, call.request, *counts, call.kind, *noted]
+    noted = [call.incomplete, call.said] if call.said else [call.incomplete]
+    return [call.state, call.request, *counts, call.kind, *(noted if any(noted) else [])]
 
 
 def call_from_list(row: list[Any]) -> Call:

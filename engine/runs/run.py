@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +24,7 @@ from engine.runs.build_executor import (
 from engine.runs.data_state import changed
 from engine.runs.explore import Progress, RunOptions, Summary, explore
 from engine.runs.quarantine import left_out
+from engine.runs.shots import read_shots
 from engine.runs.store import FILE, Store
 from engine.runs.tasks import read_ids, select
 from engine.terminal import sandbox_line
@@ -80,6 +81,7 @@ async def run(
         TreegraftError: Something the user can fix.
     """
     progress = progress or Progress()
+    config = with_examples(config, progress)
     await check_teacher(config, out, resources)
     tasks, env = _tasks(config, selection, progress)
     before = env.data_state()
@@ -100,6 +102,19 @@ async def run(
     for file in changed(before, env.data_state()):
         progress.note(f"{file} has changed while the run went on: its trees may be of both states")
     return summary
+
+
+def with_examples(config: Config, progress: Progress) -> Config:
+    """Return `config` with the examples that it names.
+
+    Raises:
+        UsageError: There are none, or one is of a test split.
+    """
+    if not config.shots:
+        return config
+    examples = read_shots(config.shots, config.shots_from, config.seed)
+    progress.note(f"--shots-from {config.shots_from}: examples of {len(examples.pool)} tasks")
+    return replace(config, examples=examples)
 
 
 def wait(work: Callable[[], Coroutine[Any, Any, T]]) -> T:

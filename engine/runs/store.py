@@ -48,12 +48,14 @@ CREATE TABLE IF NOT EXISTS nodes (
     error TEXT NOT NULL, observation TEXT NOT NULL, reward REAL NOT NULL,
     terminated INTEGER NOT NULL, truncated INTEGER NOT NULL, info TEXT NOT NULL,
     actor TEXT NOT NULL DEFAULT '', why TEXT NOT NULL DEFAULT '',
+    attempts TEXT NOT NULL DEFAULT '[]',
     PRIMARY KEY (task_id, id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS calls (
     task_id TEXT NOT NULL REFERENCES trees, number INTEGER NOT NULL, state INTEGER NOT NULL,
     request TEXT NOT NULL, calls INTEGER NOT NULL, prompt_tokens INTEGER NOT NULL,
     completion_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL, usd REAL NOT NULL,
     kind TEXT NOT NULL DEFAULT 'propose', incomplete TEXT NOT NULL DEFAULT '',
+    said TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (task_id, number)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS failures (
     task_id TEXT PRIMARY KEY REFERENCES tasks, kind TEXT NOT NULL, message TEXT NOT NULL,
@@ -62,17 +64,23 @@ CREATE TABLE IF NOT EXISTS failures (
 _ADDED_COLUMNS = (
     ("calls", "kind", "'propose'"),
     ("calls", "incomplete", "''"),
+    ("calls", "said", "''"),
     ("nodes", "actor", "''"),
     ("nodes", "why", "''"),
+    ("nodes", "attempts", "'[]'"),
     ("failures", "trace", "''"),
 )
 """Columns missing in files of earlier versions: table, column, default."""
-_JSON_COLUMNS = ("arguments", "info")
+_JSON_COLUMNS = ("arguments", "info", "attempts")
+_NODE_COLUMNS = (
+    *("task_id", "id", "parent", "call", "tool", "arguments", "thought", "error", "observation"),
+    *("reward", "terminated", "truncated", "info", "actor", "why", "attempts"),
+)
 _CALL_COLUMNS = (
     *("state", "request", "calls", "prompt_tokens", "completion_tokens", "cached_tokens", "usd"),
-    *("kind", "incomplete"),
+    *("kind", "incomplete", "said"),
 )
-"""In the order of `call_to_list`; files of earlier versions lack the last two."""
+"""In the order of `call_to_list`; files of earlier versions lack the last three."""
 
 
 class Store:
@@ -177,12 +185,13 @@ class Store:
                 ),
             )
             self._db.executemany(
-                f"INSERT INTO nodes VALUES ({', '.join('?' * 15)})",
+                f"INSERT INTO nodes ({', '.join(_NODE_COLUMNS)})"
+                f" VALUES ({', '.join('?' * len(_NODE_COLUMNS))})",
                 [(task_id, *_node_row(node)) for node in tree.nodes],
             )
             self._db.executemany(
                 f"INSERT INTO calls (task_id, number, {', '.join(_CALL_COLUMNS)})"
-                f" VALUES ({', '.join('?' * 11)})",
+                f" VALUES ({', '.join('?' * (len(_CALL_COLUMNS) + 2))})",
                 [(task_id, n, *_call_row(call)) for n, call in enumerate(tree.calls)],
             )
             self._db.execute("COMMIT")
@@ -287,23 +296,26 @@ class Store:
 
 
 def _node_row(node: Node) -> list[Any]:
-    row = node_to_dict(node) | {"actor": node.actor, "why": node.why}
+    row = {"actor": "", "why": "", "attempts": []} | node_to_dict(node)
+    values = ((key, row[key]) for key in _NODE_COLUMNS[1:])
     return [
         dumps(value) if key in _JSON_COLUMNS else encodable(value) if type(value) is str else value
-        for key, value in row.items()
+        for key, value in values
     ]
 
 
 def _call_row(call: Call) -> list[Any]:
-    row = call_to_list(call)
-    return row if call.incomplete else [*row, ""]
+    row = [encodable(each) if type(each) is str else each for each in call_to_list(call)]
+    return row + [""] * (len(_CALL_COLUMNS) - len(row))
 
 
 def _call(row: sqlite3.Row) -> Call:
-    known = {"kind": "propose", "incomplete": ""} | dict(zip(row.keys(), row, strict=True))
+    older = {"kind": "propose", "incomplete": "", "said": ""}
+    known = older | dict(zip(row.keys(), row, strict=True))
     return call_from_list([known[name] for name in _CALL_COLUMNS])
 
 
 def _node(row: sqlite3.Row) -> Node:
     values = {key: row[key] for key in row.keys()}  # noqa: SIM118 (iterating a Row gives values)
-    return node_from_dict(values | {key: json.loads(values[key]) for key in _JSON_COLUMNS})
+    read = {key: json.loads(values[key]) for key in _JSON_COLUMNS if key in values}
+    return node_from_dict(values | read)

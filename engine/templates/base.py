@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+from engine.templates.context import NOTHING, Context
 from environments import ToolEnv
 from environments.tools import Tool
 from environments.types import Action, Step, Task
@@ -48,10 +49,13 @@ class Template(Protocol):
     def stop(self) -> tuple[str, ...]:
         """Strings at which generation stops, for the request's `stop`."""
 
-    def render(self, world: World, task: Task, path: Sequence[Step]) -> list[Message]:
+    def render(
+        self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING
+    ) -> list[Message]:
         """Return the conversation so far: system, task, then assistant and observation in turn.
 
-        The tools are those of `world.of(task)`.
+        The tools are those of `world.of(task)`. The `context` stands before the path, in the
+        template's own form (`context.opening`); a longer path only adds messages at the end.
 
         `parse` of an assistant message rendered here returns the step's action.
         """

@@ -2,9 +2,11 @@
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from engine.templates.base import Message, World
+from engine.templates.context import NOTHING, Context, opening
 from engine.templates.openai_format import compact, function
 from engine.templates.reading.arguments import Unreadable
 from engine.templates.reading.json_calls import Call
@@ -28,15 +30,17 @@ class Native:
     name = "native"
     stop: tuple[str, ...] = ()
 
-    def render(self, world: World, task: Task, path: Sequence[Step]) -> list[Message]:
+    def render(
+        self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING
+    ) -> list[Message]:
         """See `Template.render`."""
+        turn = partial(_turn, tools=world.of(task).tools)
         messages: list[Message] = [
             {"role": "system", "content": world.instructions},
-            {"role": "user", "content": task.prompt},
+            *opening(context, task, str, turn),
         ]
-        tools = world.of(task).tools
         for number, step in enumerate(path, 1):
-            messages += _turn(step, f"call_{number}", tools)
+            messages += turn(step, f"call_{number}")
         return messages
 
     def tools(self, world: World) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ from math import exp, log
 from typing import Any
 
 from engine.templates.base import Message, Template, World
+from engine.templates.context import NOTHING, Context
 from environments.tools import Tool
 from environments.types import Action, Step, Task
 
@@ -60,9 +61,11 @@ class Nearest:
         """See `Template.stop`."""
         return self.template.stop
 
-    def render(self, world: World, task: Task, path: Sequence[Step]) -> list[Message]:
+    def render(
+        self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING
+    ) -> list[Message]:
         """See `Template.render`."""
-        return self.template.render(world, task, path)
+        return self.template.render(world, task, path, context)
 
     def tools(self, world: World) -> list[dict[str, Any]]:
         """See `Template.tools`."""

@@ -7,9 +7,11 @@ placeholder.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from engine.templates.base import Message, World
+from engine.templates.context import NOTHING, Context, opening
 from engine.templates.dialects import Dialect
 from engine.templates.reading.reader import spoken
 from environments.tools import SAY, Tool, is_say
@@ -43,26 +45,28 @@ class Text:
     asked: Callable[[str], str] = str
     stop: tuple[str, ...] = ()
 
-    def render(self, world: World, task: Task, path: Sequence[Step]) -> list[Message]:
+    def render(
+        self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING
+    ) -> list[Message]:
         """See `Template.render`."""
         tools = world.of(task).tools
-        system, speaks = (
-            self.system(world.instructions, self.dialect(tools)),
-            any(map(is_say, tools)),
-        )
+        system = self.system(world.instructions, self.dialect(tools))
+        turn = partial(self._turn, speaks=any(map(is_say, tools)))
         messages: list[Message] = [
             {"role": "system", "content": system.strip()},
-            {"role": "user", "content": self.asked(task.prompt)},
+            *opening(context, task, self.asked, turn),
         ]
         for step in path:
-            action = step.action
-            written = self.write(action) if action.tool else spoken(action)
-            messages.append({"role": "assistant", "content": written})
-            answer = self.observed(step.observation)
-            if action.tool == SAY.name and speaks:  # a user's message, and no tool's result
-                answer = step.observation
-            messages.append({"role": "user", "content": answer})
+            messages += turn(step)
         return messages
+
+    def _turn(self, step: Step, _: str = "", *, speaks: bool = False) -> list[Message]:
+        action = step.action
+        written = self.write(action) if action.tool else spoken(action)
+        answer = self.observed(step.observation)
+        if action.tool == SAY.name and speaks:  # a user's message, and no tool's result
+            answer = step.observation
+        return [{"role": "assistant", "content": written}, {"role": "user", "content": answer}]
 
     def tools(self, world: World) -> list[dict[str, Any]]:
         """See `Template.tools`."""

@@ -27,6 +27,7 @@ from environments.kg.generate import generate
 from environments.kg.graph import Graph
 from environments.kg.tasks import program_of, task_of
 from environments.kg.thoughts import thought
+from environments.kg.words import Words
 from environments.records import Faults, of_split
 from environments.tools import GIVE_UP, Tool, text_arguments
 from environments.types import Action, Step, Task
@@ -83,6 +84,7 @@ class KgEnv(ToolEnv):
 
     instant = True
     branching = "a value"
+    maker = "environments.kg.make:KgMaker"
     tools = (*TOOLS, GIVE_UP)
     instructions = (
         "You answer a question over a knowledge graph. Start from the entities that the question "
@@ -109,6 +111,11 @@ class KgEnv(ToolEnv):
         return self._loaded
 
     @property
+    def words(self) -> dict[str, Words]:
+        """The words for the graph's relations."""
+        return read_words(self._path / WORDS)
+
+    @property
     def _path(self) -> Path:
         return Path(self.data) if self.data else BUNDLED
 
@@ -123,7 +130,7 @@ class KgEnv(ToolEnv):
             found = read_tasks(file, self.graph, faults)
             faults.report()
             return found
-        made = generate(self.graph, read_words(self._path / WORDS), WANTED)
+        made = generate(self.graph, self.words, WANTED)
         if not made:
             raise DataError(f"{self._path}: too small a graph to make questions of; write some")
         return [task_of(each) for each in made]

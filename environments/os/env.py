@@ -51,6 +51,7 @@ class OsEnv(ToolEnv):
 
     sandboxed = True
     branching = "a forked process, copied files"
+    maker = "environments.os.make:OsMaker"
     limits = LIMITS
     tools = (BASH, ANSWER, FINISH, GIVE_UP)
     instructions = (

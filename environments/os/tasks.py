@@ -132,3 +132,12 @@ def _by_path(record: Record, name: str) -> dict[str, str]:
         if not below or not isinstance(value, str):
             raise BadRecord(record.place, f"{name}: {path!r}: not a text below the directory")
     return dict(found)
+
+
+def task_from(fields: Mapping[str, Any]) -> Task:
+    """Return the task of an object in our own format.
+
+    Raises:
+        BadRecord: It makes none.
+    """
+    return _own(Record("the task", 0, dict(fields)), Faults(strict=True))

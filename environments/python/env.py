@@ -97,6 +97,7 @@ class PythonEnv(ToolEnv):
 
     sandboxed = True
     branching = "a forked process"
+    maker = "environments.python.make:PythonMaker"
     limits = LIMITS
     """Limits of one tool call."""
     tools = (PYTHON, WRITE_FILE, READ_FILE, LIST_FILES, RUN_TESTS, ANSWER, GIVE_UP)

@@ -204,3 +204,12 @@ MAKERS: dict[str, Callable[[Record, Faults], Task]] = {
     "gsm8k": _gsm8k,
     "jsonl": _own,
 }
+
+
+def task_from(fields: Mapping[str, Any]) -> Task:
+    """Return the task of an object in our own format.
+
+    Raises:
+        BadRecord: It makes none.
+    """
+    return _own(Record("the task", 0, dict(fields)), Faults(strict=True))

@@ -90,6 +90,7 @@ class SqlEnv(ToolEnv):
 
     sandboxed = True
     branching = "nothing to save"
+    maker = "environments.sql.make.maker:SqlMaker"
     tools: tuple[Tool, ...] = (LIST_TABLES, DESCRIBE_TABLE, RUN_SQL, ANSWER, GIVE_UP)
     instructions = (
         "You answer a question about a SQLite database. Look at the tables first: list_tables, "
@@ -136,7 +137,7 @@ class SqlEnv(ToolEnv):
         return Schema(self._remembered, task.details["database"])
 
     def prepared(self, tasks: Sequence[Task]) -> Sequence[Task]:
-        """Return `tasks` with schemas in their prompts, if that is where the agent reads them.
+        """See `ToolEnv.prepared`: the schema is in the prompts, if the agent reads it there.
 
         From now on a database that changes is refused. Tasks whose schema cannot be read are told
         and left out.
@@ -147,7 +148,7 @@ class SqlEnv(ToolEnv):
         faults, found = Faults(self.strict), []
         for task in tasks:
             try:
-                found.append(replace(task, prompt=f"{self._overview(task)}\n\n{task.prompt}"))
+                found.append(replace(task, prompt=self.with_schema(task, task.prompt)))
             except DatabaseUnreadable as error:
                 faults.add(f"task {task.id}", str(error))
         if not found and (first := faults.first()):
@@ -158,6 +159,15 @@ class SqlEnv(ToolEnv):
     def data_state(self) -> Mapping[str, str]:
         """See `ToolEnv.data_state`."""
         return states(self.tasks)
+
+    def with_schema(self, task: Task, prompt: str) -> str:
+        """Return `prompt` after the schema of the database of `task`, if the agent reads it there.
+
+        Raises:
+            DatabaseUnreadable: The database cannot be read.
+        """
+        start = f"{self._overview(task)}\n\n" if self._in_prompt else ""
+        return start + prompt.removeprefix(start)
 
     def _overview(self, task: Task) -> str:
         return self._schema(task).overview(self.observation_chars)

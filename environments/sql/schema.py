@@ -211,6 +211,10 @@ class Schema:
             room //= 2
         return joined(_lines(known, 0, room), most, "table")
 
+    def columns_of(self, table: str) -> list[Column]:
+        """Return the columns of a table, without those of a broken view."""
+        return self._described(table)
+
     def _described(self, table: str) -> list[Column]:
         return self._made(table, self._columns(table), self._references(table), DESCRIBED)
 

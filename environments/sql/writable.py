@@ -107,7 +107,10 @@ class DatabaseEnv(ToolEnv):
     def load_tasks(self) -> Sequence[Task]:
         """See `ToolEnv.load_tasks`."""
         folder = BUNDLED_EDITS if self.data is None else data_folder(self.data)
-        tasks = edit_tasks(folder, self.split, files=self._files, strict=self.strict)
+        return self.prepared(edit_tasks(folder, self.split, files=self._files, strict=self.strict))
+
+    def prepared(self, tasks: Sequence[Task]) -> Sequence[Task]:
+        """See `ToolEnv.prepared`."""
         if self._files:
             expect(task.details["database"] for task in tasks)
         return tasks

@@ -28,7 +28,7 @@ from environments.webshop.demonstration.gold_actions import purchase
 from environments.webshop.demonstration.mistakes import mistakes
 from environments.webshop.demonstration.recovery import next_step
 from environments.webshop.demonstration.thoughts import thought
-from environments.webshop.goals import Goal
+from environments.webshop.goals import Goal, made_goal
 from environments.webshop.pages.pages import Page, make_page
 from environments.webshop.pages.parts import SEARCH
 from environments.webshop.pages.session import START, Session, click, search
@@ -90,6 +90,7 @@ class WebShopEnv(ToolEnv):
 
     instant = True
     branching = "a value: where the shopper is"
+    maker = "environments.webshop.make:ShopMaker"
     tools = (SEARCH_TOOL, CLICK_TOOL, GIVE_UP)
     instructions = (
         "You shop for what the instruction asks: search for it in a few words, look at the results "
@@ -133,9 +134,10 @@ class WebShopEnv(ToolEnv):
         for place, why, then in self.shop.faults:
             faults.add(str(folder / place), why, then)
         faults.report()
-        return tasks.choose(self.shop.goals(self._kind), self._kind, self.split, self._prompt)
+        return tasks.choose(self.shop.goals(self._kind), self._kind, self.split, self.prompt)
 
-    def _prompt(self, instruction: str) -> str:
+    def prompt(self, instruction: str) -> str:
+        """Return the first page, on which an instruction stands."""
         return self._form(self._make_page(START, instruction), START)
 
     def _make_page(self, session: Session, instruction: str) -> Page:
@@ -205,7 +207,7 @@ class WebShopEnv(ToolEnv):
     def _bought(self) -> Outcome:
         """End the task; `info` holds the parts of the reward under the original's names."""
         assert self.task is not None
-        session, goal = self._session, self._goal(self.task)
+        session, goal = self._session, self.goal(self.task)
         reward = self.shop.grade(session.asin, goal, dict(session.options))
         self._go(replace(session, reward=reward.value))
         seen = self._seen()
@@ -216,18 +218,21 @@ class WebShopEnv(ToolEnv):
             info={**seen.info, "reward": reward.parts},
         )
 
-    def _goal(self, task: Task) -> Goal:
+    def goal(self, task: Task) -> Goal:
+        """Return what is to be bought: a goal of the shop's files, or a made one."""
+        if task.secret["goal"].startswith("{"):
+            return made_goal(task.secret["goal"], task.details["instruction"], self.shop.products)
         kind, _, number = task.secret["goal"].partition("-")
         return self.shop.goals(kind)[int(number)]
 
     def solution(self, task: Task) -> list[Action]:
         """See `Demonstrable.solution`."""
-        goal = self._goal(task)
+        goal = self.goal(task)
         return purchase(self.shop.products[goal.asin], goal, self.shop.search)
 
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         """See `Demonstrable.mistakes`."""
-        return mistakes(self.shop, self._goal(task), self.solution(task), action)
+        return mistakes(self.shop, self.goal(task), self.solution(task), action)
 
     def thought(self, task: Task, path: Sequence[Step], action: Action) -> str:
         """See `Demonstrable.thought`."""
@@ -235,7 +240,7 @@ class WebShopEnv(ToolEnv):
 
     def recover(self, task: Task, path: Sequence[Step]) -> Action:
         """See `Demonstrable.recover`."""
-        return next_step(self.shop, self._goal(task).asin, self.solution(task), path)
+        return next_step(self.shop, self.goal(task).asin, self.solution(task), path)
 
 
 def _available(page: Page) -> dict[str, Any]:

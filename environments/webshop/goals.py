@@ -13,6 +13,7 @@ A shop of a million products has several million goals, so goals are made on dem
 per goal and a few per instruction are kept in memory.
 """
 
+import json
 from array import array
 from bisect import bisect_right
 from collections import Counter
@@ -153,3 +154,29 @@ def _wording(text: str, options: Mapping[str, str] | tuple[str, ...]) -> str:
         return text.strip(".")
     wanted = ", and ".join(f"{name}: {value}" for name, value in options.items())
     return f"{text} with {wanted}" if wanted else text
+
+
+def goal_text(
+    asin: str, attributes: Sequence[str], options: Sequence[str], price_upper: float
+) -> str:
+    """Return a goal that is not one of the shop's files, as a task's secret holds it."""
+    goal = {"asin": asin, "attributes": list(attributes), "options": list(options)}
+    return json.dumps({**goal, "price_upper": price_upper})
+
+
+def made_goal(text: str, instruction: str, products: Mapping[str, Product]) -> Goal:
+    """Return the goal that `goal_text` wrote; it is graded as those written by people are."""
+    found = json.loads(text)
+    product = products[found["asin"]]
+    return Goal(
+        asin=product.asin,
+        instruction=instruction,
+        attributes=tuple(found["attributes"]),
+        options=tuple(found["options"]),
+        price_upper=found["price_upper"],
+        title=product.title,
+        query=product.query,
+        product_category=product.product_category,
+        category=product.category,
+        human=True,
+    )

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.runs.codec import tree_to_dict
-from search import Beam, BestFirst, Dfsdt, Mcts, React, Search, Tree
+from search import Beam, BestFirst, Cot, Dfsdt, Mcts, React, Search, Tree
 from tests.support.fakes import ArmsEnv
 from tests.support.judges import ArmJudge, Told
 from tests.support.searching import play
@@ -20,6 +20,7 @@ SEARCHES: dict[str, tuple[type[Search], dict[str, Any]]] = {
     "dfsdt_backtrack_2": (Dfsdt, {"depth": 5, "backtrack": 2}),
     "dfsdt_rank": (Dfsdt, {"depth": 5, "rank": True}),
     "react": (React, {"width": 3}),
+    "cot": (Cot, {"width": 3}),
     "beam": (Beam, {"max_solutions": 9}),
     "beam_of_1": (Beam, {"depth": 5, "beam_size": 1, **SAMPLE}),
     "best_first": (BestFirst, {"max_solutions": 9, **SAMPLE}),

@@ -24,6 +24,7 @@ from search import (
     Tree,
     Usage,
 )
+from search.restarts import SEEN
 from tests.support.fakes import GO, go
 from tests.support.searching import play as search_with
 
@@ -89,7 +90,7 @@ class RandomMind:
     async def propose(self, request: Request) -> Proposal:
         count = request.count
         shown = (_keys(request.path), _keys(request.tried), count, request.attempt)
-        rng = self._rng(*shown, request.lessons)
+        rng = self._rng(*shown, request.lessons, *map(_keys, request.attempts))
         choices = [go(0), go(0), go(1), go(2), Action.malformed("hm", "no"), Action("give_up", {})]
         actions = tuple(rng.choice(choices) for _ in range(rng.randint(1, count)))
         return Proposal(actions, (Call(ROOT, "asked", Usage(1, 7, 3)),))
@@ -119,6 +120,7 @@ class Bounds:
     retries: int
     calls: int | None
     tokens: int | None
+    restarts: int = 0
 
 
 async def play(
@@ -130,21 +132,27 @@ async def play(
         "dfsdt": (Dfsdt, {"backtrack": 1 + seed % 3}),
         "rank": (Dfsdt, {"rank": True}),
         "react": (React, {}),
+        "reflexion": (React, {"reflections": 2}),
         "beam": (Beam, {"beam_size": 1 + seed % 2}),
         "best_first": (BestFirst, {}),
         "mcts": (Mcts, {}),
         "lats": (Mcts, {"value": "reward", "exploration": 0.5, "reflections": 2}),
     }[name]
-    if name != "react":
+    chains = search is React
+    if not chains:
         options["siblings"] = siblings
     everything = {"judge": mind, **vars(bounds), **options}
     tree = await search_with(search, world, world.tasks[0], policy or mind, **everything)
     return tree, world
 
 
+NAMES = ["dfsdt", "rank", "react", "reflexion", "beam", "best_first", "mcts", "lats"]
+CHAINS = ("react", "reflexion")
+
+
 @settings(deadline=None, max_examples=300)
 @given(
-    name=st.sampled_from(["dfsdt", "rank", "react", "beam", "best_first", "mcts", "lats"]),
+    name=st.sampled_from(NAMES),
     seed=st.integers(0, 10**6),
     siblings=st.sampled_from(["diverse", "sample"]),
     limits=st.builds(
@@ -155,6 +163,7 @@ async def play(
         retries=st.integers(0, 2),
         calls=st.none() | st.integers(0, 30),
         tokens=st.none() | st.integers(0, 200),
+        restarts=st.sampled_from([0, 0, 1, 4]),
     ),
 )
 async def test_properties(name, seed, siblings, limits):
@@ -172,9 +181,10 @@ async def test_properties(name, seed, siblings, limits):
         assert node.parent == ROOT or not tree.node(node.parent).step.ended
         assert len(tree.lineage(node.id)) <= limits.depth
     check_children(tree, limits, name)
+    check_restarts(tree, limits, name)
     check_steps(tree, seed)
     assert not world.held
-    assert (name != "react" and limits.width > 1) or world.taken == 0
+    assert (name not in CHAINS and limits.width > 1) or world.taken == 0
 
 
 def check_children(tree: Tree, limits: Bounds, name: str) -> None:
@@ -182,12 +192,23 @@ def check_children(tree: Tree, limits: Bounds, name: str) -> None:
     enough = len(tree.winners()) >= limits.max_solutions
     assert {"solved": enough, "exhausted": not enough}.get(tree.stopped, True)
     for state in [ROOT, *(node.id for node in tree.nodes if not node.step.ended)]:
-        keys = [child.step.action.key for child in tree.children(state)]
+        keys = [child.step.action.key for child in tree.children(state) if not child.attempts]
         assert len(keys) <= limits.width
-        if name == "react":
+        if name in CHAINS:
             continue
         assert len(set(keys)) == len(keys)
         assert tree.stopped != "exhausted" or len(keys) == limits.width or state in tree.closed
+
+
+def check_restarts(tree: Tree, limits: Bounds, name: str) -> None:
+    """A restart is a child of the start state and saw attempts that gave up before it, no more
+    often than allowed."""
+    begun = [node for node in tree.nodes if node.attempts]
+    assert len(begun) <= limits.restarts * (limits.width if name in CHAINS else 1)
+    for node in begun:
+        assert node.parent == ROOT and len(node.attempts) <= SEEN
+        assert list(node.attempts) == sorted(set(node.attempts)) and node.attempts[-1] < node.id
+        assert all(tree.node(leaf).status == "gave_up" for leaf in node.attempts)
 
 
 def check_steps(tree: Tree, seed: int) -> None:

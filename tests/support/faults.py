@@ -83,15 +83,13 @@ def sessions(mark: str) -> set[int]:
 
 
 def _carrying(mark: str) -> Iterator[int]:
-    """Each as soon as it is found: it may be gone soon."""
+    """Each as soon as it is found, the newest first: it may be gone soon."""
     wanted = mark.encode()
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit() and int(entry.name) != os.getpid():
-            told = b"".join(
-                _read(f"{entry.path}/{name}") for name in ("comm", "cmdline", "environ")
-            )
-            if wanted in told and start_time(int(entry.name)) >= 0:
-                yield int(entry.name)
+    numbers = [int(entry.name) for entry in os.scandir("/proc") if entry.name.isdigit()]
+    for pid in sorted(numbers, reverse=True):
+        told = (_read(f"/proc/{pid}/{name}") for name in ("comm", "cmdline", "environ"))
+        if pid != os.getpid() and any(wanted in each for each in told) and start_time(pid) >= 0:
+            yield pid
 
 
 def _read(path: str) -> bytes:

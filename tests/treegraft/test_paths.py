@@ -18,7 +18,7 @@ from treegraft import text_files
 IN, OUT, RUN, FOLDER, DATA = "file to read", "file to write", "run", "folder to write", "task data"
 SETTINGS = '[tasks]\nenv = "bird"\n[student]\nmodel = "smollm2"\n'
 
-TEXTS = {"data", "tasks", "template", "student_template", "deepspeed"}
+TEXTS = {"data", "tasks", "template", "student_template", "deepspeed", "shots_from"}
 """Flags whose text may name a file."""
 
 BIRD = "--env=bird --output={out}"
@@ -30,12 +30,14 @@ TRAINED = "--model={tiny} --dataset={rows}"
 FLAGS: dict[str, tuple[str, str]] = {
     "engine explore --output": (FOLDER, "--env=bird --tasks=bird-train-0 --output={bad}"),
     "engine explore --data": (DATA, f"{BIRD} --data={{bad}}"),
+    "engine explore --task-file": (IN, f"{BIRD} --task-file={{bad}}"),
     "engine explore --template": (IN, f"{BIRD} --template={{bad}}"),
     "engine explore --student-template": (
         IN,
         f"{BIRD} --student=m@http://127.0.0.1:9/v1 --student-template={{bad}}",
     ),
     "engine explore --tasks": (IN, f"{BIRD} --tasks=@{{bad}}"),
+    "engine explore --shots-from": (IN, f"{ASKED} --shots=1 --shots-from={{bad}}"),
     "engine explore --quarantine": (IN, f"{BIRD} --quarantine={{bad}}"),
     "engine explore --journal": (OUT, f"{ASKED} --journal={{bad}}"),
     "engine explore --prices": (IN, f"{ASKED} --prices={{bad}}"),
@@ -51,9 +53,19 @@ FLAGS: dict[str, tuple[str, str]] = {
     "engine export RUNS": (RUN, "{bad} --output={out}"),
     "engine export --output": (OUT, "{run} --output={bad}"),
     "engine export --template": (IN, "{run} --output={out} --template={bad}"),
+    "engine audit SOURCES": (IN, "{bad}"),
+    "engine audit --output": (OUT, "{rows} --output={bad}"),
+    "engine audit --card": (OUT, "{rows} --card={bad}"),
+    "engine audit --sheet": (OUT, "{rows} --sheet={bad}"),
+    "engine audit --labels": (IN, "{rows} --labels={bad}"),
+    "engine audit --held-out": (IN, "{rows} --held-out={bad}"),
+    "engine export --shots-from": (IN, "{run} --output={out} --shots=1 --shots-from={bad}"),
     "engine validate --data": (DATA, "--env=bird --limit=1 --data={bad} --quarantine={out}"),
+    "engine validate --task-file": (IN, "--env=bird --task-file={bad} --quarantine={out}"),
     "engine validate --quarantine": (OUT, "--env=bird --limit=1 --quarantine={bad}"),
     "engine bench-env --data": (DATA, "--env=bird --data={bad}"),
+    "engine bench-env --task-file": (IN, "--env=bird --task-file={bad}"),
+    "engine serve-env --task-file": (IN, "bird --task-file={bad}"),
     "engine serve-env --data": (DATA, "bird --data={bad}"),
     "engine new-env --folder": (FOLDER, "cavern --folder={bad}"),
     "engine cache list --journal": (RUN, "--journal={bad}"),
@@ -63,12 +75,14 @@ FLAGS: dict[str, tuple[str, str]] = {
     "trainer data FILES": (IN, "{bad}"),
     "trainer mask --dataset": (IN, "--model={tiny} --dataset={bad}"),
     "trainer eval --data": (DATA, f"{SERVED} --data={{bad}}"),
+    "trainer eval --task-file": (IN, f"{SERVED} --task-file={{bad}}"),
     "trainer eval --tasks": (IN, f"{SERVED} --tasks=@{{bad}}"),
     "trainer eval --quarantine": (IN, f"{SERVED} --quarantine={{bad}}"),
     "trainer eval --format-only": (
         IN,
         "--model=m --base-url=http://127.0.0.1:9/v1 --format-only={bad}",
     ),
+    "trainer eval --shots-from": (IN, f"{SERVED} --shots=1 --shots-from={{bad}}"),
     "trainer eval --template": (IN, f"{SERVED} --template={{bad}}"),
     "trainer eval --reference": (IN, f"{SERVED} --reference={{bad}}"),
     "trainer eval --general-data": (IN, f"{EVAL} --general-data={{bad}}"),

@@ -132,7 +132,16 @@ def _check_worlds(student: EvalOptions, names: list[str], judgements: JudgementO
     """
     from trainer.evaluation.overall import folder_name
 
-    fields = ("data", "tasks", "quarantine", "format_only", "reference", "general_data", "lm_eval")
+    fields = (
+        "data",
+        "task_file",
+        "tasks",
+        "quarantine",
+        "format_only",
+        "reference",
+        "general_data",
+        "lm_eval",
+    )
     if given := [name for name in fields if getattr(student, name)]:
         flag = given[0].replace("_", "-")
         raise TrainerError(f"--{flag} is for one world: give one name to --env")

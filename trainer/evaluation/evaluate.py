@@ -15,6 +15,7 @@ from engine.runs.atomic import check_folder
 from engine.runs.build_executor import Resources
 from engine.runs.explore import Progress
 from engine.runs.run import Selection
+from engine.runs.shots import read_shots
 from search import React, TaskBudget
 from trainer.data.rows import read_rows
 from trainer.errors import TrainerError
@@ -47,6 +48,7 @@ def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) 
         TreegraftError: The options, the files or the endpoint cannot be used.
     """
     _config(options)  # checked before a model is loaded
+    read_shots(options.shots, options.shots_from, options.seed)
     if options.lm_eval:
         check_installed()
     if options.general_data and not list(read_rows(options.general_data)):
@@ -141,17 +143,25 @@ def _config(options: EvalOptions) -> Config:
         split=options.split,
         sandbox=options.sandbox,
         env_args=options.env_args,
+        task_file=options.task_file,
         teacher=options.model,
         base_url=options.base_url,
         api=options.api,
         template=options.template,
         repair=options.repair,
         # Every chain is played, even after one has solved the task.
-        search=React(width=options.samples, max_solutions=options.samples, depth=options.depth),
+        search=React(
+            width=options.samples,
+            max_solutions=options.samples,
+            depth=options.depth,
+            restarts=options.restarts,
+        ),
         budget=TaskBudget(calls=None),
         temperature=options.temperature,
         max_reply_tokens=options.max_reply_tokens,
         seed=options.seed,
+        shots=options.shots,
+        shots_from=options.shots_from,
     )
 
 

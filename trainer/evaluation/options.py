@@ -27,6 +27,7 @@ class EvalOptions:
         data: Folder, or file, of the task data.
         split: Which split: train, dev, test.
         env_args: The environment's own options, by name.
+        task_file: A file of tasks to play in place of the data's, as `engine make tasks` writes it.
         tasks: Task ids, comma-separated; or @FILE with one id per line.
         limit: Maximum number of tasks.
         quarantine: File of tasks to leave out, as `engine validate` writes it.
@@ -38,6 +39,10 @@ class EvalOptions:
         max_reply_tokens: Maximum tokens per reply.
         temperature: Sampling temperature; 0 takes the likeliest token.
         samples: Independent attempts per task, for pass@k; needs --temperature.
+        restarts: Times that an attempt starts anew after the student gave up.
+        shots: Examples shown before each task: solved paths of other tasks and groups.
+        shots_from: Where they are drawn from: a run, or a file (docs/mixing.md). Never a test
+            split.
         concurrency: Tasks at once.
         fail_fast: Stop at the first task that fails, and show the traceback.
         seed: Random seed of sampling.
@@ -65,6 +70,7 @@ class EvalOptions:
     data: str | None = field(default=None, metadata={"default": "the bundled tasks"})
     split: str | None = None
     env_args: Mapping[str, Any] = field(default_factory=dict, metadata={"hidden": True})
+    task_file: Path | None = None
     tasks: str = ""
     limit: int | None = field(default=None, metadata={"min": 1})
     quarantine: Path | None = field(
@@ -78,6 +84,9 @@ class EvalOptions:
     max_reply_tokens: int = field(default=256, metadata={"min": 1})
     temperature: float = field(default=0.0, metadata={"min": 0})
     samples: int = field(default=1, metadata={"min": 1})
+    restarts: int = field(default=0, metadata={"min": 0})
+    shots: int = field(default=0, metadata={"min": 0})
+    shots_from: str = ""
     concurrency: int | None = field(
         default=None, metadata={"min": 1, "default": "32; with --base-url 8"}
     )
@@ -108,10 +117,11 @@ class EvalOptions:
         flag = f"--{beside[0].replace('_', '-')}" if beside else ""
         if self.format_only and not self.model:
             raise TrainerError("--format-only asks a student: it needs --model")
-        if self.format_only and (beside or self.samples > 1):
-            raise TrainerError(
-                f"--format-only measures nothing else: leave out {flag or '--samples'}"
-            )
+        if self.format_only and (beside or self.samples > 1 or self.shots):
+            also = flag or ("--shots" if self.shots else "--samples")
+            raise TrainerError(f"--format-only measures nothing else: leave out {also}")
+        if self.reference and self.shots:
+            raise TrainerError("--reference asks without examples: leave out --shots")
         if beside and not (self.env and self.model):
             raise TrainerError(f"{flag} asks a student: it needs --env and --model")
 

@@ -64,10 +64,16 @@ def _choices(product: Product, goal: Goal) -> Sequence[str]:
     options = goal.options
     if not isinstance(options, tuple):
         return list(dict.fromkeys(options[name] for name in product.options if options.get(name)))
-    chosen: dict[str, str] = {}
-    for wanted in options:
-        chosen |= _match(product, wanted, chosen)
+    chosen = nearest_options(product, options)
     return [chosen[name] for name in product.options if name in chosen]
+
+
+def nearest_options(product: Product, wanted: Sequence[str]) -> dict[str, str]:
+    """Return the product's values, by option, that are nearest to what a person wants."""
+    chosen: dict[str, str] = {}
+    for each in wanted:
+        chosen |= _match(product, each, chosen)
+    return chosen
 
 
 def _match(product: Product, wanted: str, taken: dict[str, str]) -> dict[str, str]:

@@ -139,14 +139,17 @@ def test_ranking_asks_both_ways_round(tmp_path):
     assert asked[1].index("'arm': 0") > asked[1].index("'arm': 1")
 
 
-def test_lessons_reach_requests_only(tmp_path):
+def test_lessons_reach_requests_and_stay_with_their_call(tmp_path):
     with ChatServer(Mind()) as server:
         tree = explore(server, tmp_path / "r", search="mcts", value="reward", reflections=2)
     told = [request for request in server.requests if LESSON in json.dumps(request)]
     assert len(questions(server, REFLECT)) == 2 and told
     assert all(LESSONS in request["messages"][-1]["content"] for request in told)
+    assert [call.said for call in tree.calls if call.kind == "reflect"] == [LESSON] * 2
+    assert not any(call.said for call in tree.calls if call.kind != "reflect")
+    assert LESSON not in json.dumps(tree_to_dict(tree)["nodes"])
     kept = json.dumps(tree_to_dict(tree))
-    for text in (LESSON, LESSONS, REFLECT, VALUE):
+    for text in (LESSONS, REFLECT, VALUE):
         assert text not in kept
         for file in (tmp_path / "r").iterdir():
             assert text.encode() not in file.read_bytes()

@@ -24,11 +24,14 @@ def pass_at(k: int, chains: int, solved: int) -> float:
 def chains(tree: Tree) -> tuple[int, int]:
     """Return the number of independent chains of a tree, and of those that solved the task.
 
+    A chain that started anew after it gave up is one.
+
     (0, 0) if the tree branches below its start state.
     """
     if any(len(tree.children(node.id)) > 1 for node in tree.nodes):
         return 0, 0
-    return len(tree.children(ROOT)), len(tree.winners())
+    begun = [node for node in tree.children(ROOT) if not node.attempts]
+    return len(begun), len(tree.winners())
 
 
 def curve(chains: Mapping[str, tuple[int, int]], failed: int = 0) -> dict[str, Estimate]:

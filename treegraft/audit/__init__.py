@@ -1,0 +1,1 @@
+"""What is wrong with rows before they are trained on: `engine audit`."""
