@@ -11,7 +11,13 @@ from engine.cli.env_flags import EnvChoice
 from engine.cli.flags import command
 from engine.executors.base import close_env
 from engine.make.asker import AskerSettings
-from engine.make.negatives.make import Negatives, NegativeSettings, Worlds, make_negatives
+from engine.make.negatives.make import (
+    Negatives,
+    NegativeSettings,
+    Worlds,
+    make_negatives,
+    reword,
+)
 from engine.panels import OUTPUT
 from engine.runs.atomic import beside, check_writable
 from engine.runs.build_executor import RunBudget
@@ -46,11 +52,20 @@ def _negatives(
     try:
         with choice.open(None) as (base, tasks), resumable():
             worlds = Worlds(choice.env, base, world)
-            found = wait(lambda: make_negatives(worlds, tasks, settings, asking, budget, output))
+            found = make_negatives(worlds, tasks, settings, asking.seed)
     finally:
         close_env(world)
+    if not asking.by_rules:
+        found = _reworded(found, asking, budget, output)
     write_tasks(output, found.tasks, world=name, data=choice.data)
     _tell(found, settings, output, json_)
+
+
+def _reworded(
+    found: Negatives, asking: AskerSettings, budget: RunBudget, output: Path
+) -> Negatives:
+    with resumable():
+        return wait(lambda: reword(found, asking, budget, output))
 
 
 def _tell(found: Negatives, settings: NegativeSettings, output: Path, as_json: bool) -> None:

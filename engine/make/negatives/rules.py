@@ -1,5 +1,6 @@
 """Negatives by rule, each from a task of the world, whose solution was played before."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 
@@ -41,6 +42,7 @@ _MISSING = (
     "None of my tools can do that, so I cannot help you with it.",
     "I am not able to do that with the tools that I have.",
 )
+_LABEL = re.compile(r"^(?:WebShop )?(?:Question|Instruction): ")
 _ELSEWHERE: Mapping[str, tuple[str, ...]] = {"search-qa": ("webshop",), "kg": ("webshop",)}
 _OTHERS = ("webshop", "kg")
 """Worlds whose tools cannot solve a task of another world, and are shown in place of the right."""
@@ -78,7 +80,7 @@ def _given(env: ToolEnv, task: Task, steps: Sequence[Step], rng: Random) -> tupl
 
 
 def _talk(env: ToolEnv, task: Task, steps: Sequence[Step], rng: Random) -> Task:
-    tools, goal = _but_the_last(env, task, steps), goal_of(task.prompt)
+    tools, goal = _but_the_last(env, task, steps), _goal(task)
     asked, reply = rng.choice(_TALK)
     words = {
         "goal": goal,
@@ -88,6 +90,12 @@ def _talk(env: ToolEnv, task: Task, steps: Sequence[Step], rng: Random) -> Task:
     made = negative(task, "talk", asked.format(**words), tools, reply.format(**words))
     answer = words["sort"] if "{sort}" in reply else ""
     return with_answer(made, answer, _false_calls(tools, steps))
+
+
+def _goal(task: Task) -> str:
+    """Return what a task asks for, without what its page or its form says around it."""
+    text = " ".join(task.prompt.partition("[button]")[0].split())
+    return goal_of(_LABEL.sub("", text))
 
 
 def _missing(
