@@ -175,7 +175,7 @@ def class_with_negatives(base: type[ToolEnv]) -> type[ToolEnv]:
     @wraps(base.__init__)
     def init(self: ToolEnv, *args: Any, **options: Any) -> None:
         base.__init__(self, *args, **options)
-        self.tools, self.instructions = with_say(self.tools), self.instructions + RULE
+        self.instructions += RULE
 
     names = {"__init__": init, "__doc__": base.__doc__, "__module__": base.__module__}
     return type(f"{base.__name__}WithNegatives", (WithNegatives, base), names)

@@ -52,7 +52,8 @@ def after_error(path: Sequence[Step]) -> str:
     """Return a sentence about the step before, if it went wrong; else ""."""
     if not path or not path[-1].info.get("error"):
         return ""
-    return f"The last call failed: {shortened(first_line(path[-1].observation), 100)} "
+    told = shortened(first_line(path[-1].observation), 100).rstrip(".")
+    return f"The last call failed: {told}. "
 
 
 def goal_of(prompt: str) -> str:
