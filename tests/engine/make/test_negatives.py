@@ -90,8 +90,9 @@ def test_unsound_negatives_are_named(kg: Worlds, made: list[Task]) -> None:
     assert fault(kg.world, replace(given, prompt="How many?"), steps) == "no answer in it"
     wrong = replace(given, secret={**given.secret, "reply": list("I do not know.")})
     assert fault(kg.world, wrong, steps) == "reply not right"
-    empty = with_answer(replace(given, prompt=given.prompt), "", [])
-    assert fault(kg.world, empty, steps) == "wrong is right"
+    known = replace(given, prompt="As you know.", secret={"reply": "I know"})
+    vague = with_answer(known, "know", [])
+    assert fault(kg.world, vague, steps) == "wrong is right"
     steps = solved(kg, missing)
     still_there = replace(missing, tools=kg.base.tools)
     assert fault(kg.world, still_there, steps) == "not refused"
