@@ -90,9 +90,9 @@ class WithNegatives(ToolEnv):
     @cached_property
     def asynchronous(self) -> bool:
         """See `ToolEnv.asynchronous`: whether the base is."""
+        hooks = ("begin", "act", "save", "load", "free", "end")
         base = super()
-        hooks = (base.begin, base.act, base.save, base.load, base.free, base.end)
-        return any(map(iscoroutinefunction, hooks))
+        return any(iscoroutinefunction(getattr(base, hook)) for hook in hooks)
 
     @cached_property
     def tasks(self) -> Sequence[Task]:
@@ -120,7 +120,7 @@ class WithNegatives(ToolEnv):
         assert self.task is not None
         if action.tool == SAY.name and not any(map(is_say, super().tools_of(self.task))):
             return Outcome("the user waits for what was asked", terminated=True)
-        return super().act(action)
+        return super().act(action)  # type: ignore[safe-super]  # the base's
 
     def begin(self, task: Task) -> None | Awaitable[None]:
         """See `ToolEnv.begin`; nothing is set up for a negative."""

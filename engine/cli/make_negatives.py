@@ -40,6 +40,8 @@ def _negatives(
 ) -> None:
     """Make tasks that look as if they needed a call, and do not; each is checked by playing it.
 
+    For example:
+
     engine make negatives --env bird --split train --n 50 --output negatives.jsonl
 
     engine explore --env bird+negatives --task-file negatives.jsonl --output runs/negatives

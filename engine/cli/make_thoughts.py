@@ -35,6 +35,8 @@ def _thoughts(
     A thought is kept if it mentions only what the agent has seen, if the action follows from it,
     and if it tells no secret. What fails is asked for once more, else it stays empty.
 
+    For example:
+
     engine make thoughts runs/a --output runs/b
 
     engine make thoughts runs/a --model gpt-4.1-mini --replace --output runs/b

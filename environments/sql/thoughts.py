@@ -59,8 +59,8 @@ def plan(sql: str, dialect: str = "sqlite") -> str:
 
 def _in_words(tree: exp.Expression, sql: str) -> str:
     if isinstance(tree, exp.SetOperation):
-        kind = tree.key.upper()
-        return f"Two queries are needed, whose rows are combined by {kind}: {_of_query(tree.left)}."
+        kind, first = tree.key.upper(), tree.this
+        return f"Two queries are needed, whose rows are combined by {kind}: {_of_query(first)}."
     if isinstance(tree, exp.Select):
         return f"The plan: {_of_query(tree)}."
     return f"{_of_change(tree, sql)}."
@@ -73,7 +73,7 @@ def _as_written(text: str, sql: str) -> str:
     def named(found: re.Match[str]) -> str:
         if not own or found[0].casefold() in sql.casefold():
             return found[0]
-        return get_close_matches(found[0].casefold(), own, 1, 0.0)[0]
+        return str(get_close_matches(found[0].casefold(), own, 1, 0.0)[0])
 
     return _FUNCTION.sub(named, text)
 

@@ -1,5 +1,7 @@
 """Thoughts by rule: what each world says before an action, from what the agent has seen."""
 
+from collections.abc import Callable
+
 import pytest
 
 from environments.api.thoughts import thought as of_services
@@ -155,7 +157,13 @@ NONE = step("run_sql", "title\n(no rows)", sql="SELECT 1")
         ),
     ],
 )
-def test_a_thought_says_what_is_known_and_wanted(rule, task, path, action, words) -> None:
+def test_a_thought_says_what_is_known_and_wanted(
+    rule: Callable[[Task, list[Step], Action], str],
+    task: Task,
+    path: list[Step],
+    action: Action,
+    words: str,
+) -> None:
     assert words in rule(task, path, action)
 
 
