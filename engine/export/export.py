@@ -34,6 +34,7 @@ from search.tree import Tree
 from treegraft.ranges import SEED, check_ranges
 
 Kind = Literal["sft", "dpo"]
+ROWS = ("conversation", "per_call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,8 @@ class ExportSettings:
         negatives: Most negatives among the rows, where there are other rows: a share. Negatives are
             tasks in which no call is right (`engine make negatives`).
         seed: Random seed of the draw of examples and negatives, and of the choice of forms.
+        rows: What an SFT row holds: conversation (a path), or per_call (one model call: the request
+            and its reply, for templates with one prompt per call).
 
     Raises:
         UsageError: A value is unknown, or the format cannot hold such rows.
@@ -89,6 +92,7 @@ class ExportSettings:
     reflections_in_rows: bool = False
     negatives: float = field(default=0.2, metadata={"min": 0, "max": 1})
     seed: int = field(default=0, metadata=SEED)
+    rows: str = field(default="", metadata={"default": "what the template sends"})
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -100,6 +104,9 @@ class ExportSettings:
             raise UsageError("ToolBench's format has no pairs; use --format jsonl or sharegpt")
         if self.format == "sharegpt" and self.kind == "dpo" and self.pairs == "trajectory":
             raise UsageError("ShareGPT pairs hold one message each; use --pairs step")
+        one_of("rows", self.rows, ("", *ROWS))
+        if self.rows and self.kind == "dpo":
+            raise UsageError("--rows is for --to sft")
         if self.mask_errors and (self.kind == "dpo" or self.format != "jsonl"):
             raise UsageError(
                 "--mask-errors is for --to sft and --format jsonl: the others have no weights"
@@ -196,8 +203,8 @@ def _run_rows(run: Path, settings: ExportSettings, counts: Counts, mixing: Mixin
             fingerprints = store.fingerprints(tree.task.id)
             shows = partial(contains_secret, known=fingerprints)
             own = replace(builder, mixing=mixing, shows=shows)
-            for row in _tree_rows(tree, own, settings, on_tree, counts):
-                check_row(row, fingerprints)
+            for row, shown in _tree_rows(tree, own, settings, on_tree, counts):
+                check_row(shown, fingerprints)
                 yield row
     counts.stale_annotations += sum(map(len, annotations.values()))
 
@@ -208,16 +215,25 @@ def _tree_rows(
     settings: ExportSettings,
     annotations: TreeAnnotations,
     counts: Counts,
-) -> Iterator[Row]:
+) -> Iterator[tuple[Row, Row]]:
+    """Yield each row, and what to check for secrets: in one prompt per call, its conversation.
+
+    Such a prompt quotes what the agent wrote, so the prompt alone does not show who did.
+    """
     if settings.kind == "dpo":
-        yield from (row for _, row in pair_rows(tree, builder, settings, annotations, counts))
+        for pair, row in pair_rows(tree, builder, settings, annotations, counts):
+            per_call = settings.pairs == "step" and builder.is_per_call(tree, pair.chosen_leaf)
+            yield row | (builder.pair_of_calls(tree, pair) if per_call else {}), row
         return
     for leaf in passing_leaves(tree, settings.filters, counts, annotations):
-        row = builder.sft_row(tree, leaf)
-        if why := _why_useless(row, settings.format):
-            counts.dropped[why] += 1
-        else:
-            yield row
+        shown = builder.sft_row(tree, leaf)
+        per_call = not settings.rows and builder.is_per_call(tree, leaf)
+        calls = per_call or settings.rows == "per_call"
+        for row in builder.call_rows(tree, leaf) if calls else [shown]:
+            if why := _why_useless(row, settings.format):
+                counts.dropped[why] += 1
+            else:
+                yield row, shown
 
 
 def pair_rows(
@@ -234,11 +250,16 @@ def pair_rows(
         row = builder.dpo_row(tree, pair, kind)
         if not (all(map(is_json, lost)) and is_finite(row)):
             counts.dropped["not finite"] += 1
-        elif row["chosen"][0] == row["rejected"][0]:
+        elif row["chosen"][0] == row["rejected"][0] and _same_action(row, kind):
             # What comes after the two actions is no choice of the agent's.
             counts.dropped["equal halves"] += 1
         else:
             yield pair, row
+
+
+def _same_action(row: Row, kind: PairKind) -> bool:
+    """Return whether halves that begin alike hold one action: an answer may be two messages."""
+    return kind == "trajectory" or bool(row["chosen"] == row["rejected"])
 
 
 def _why_useless(row: Row, format: Format) -> str:
@@ -249,7 +270,8 @@ def _why_useless(row: Row, format: Format) -> str:
     if not any(weight != 0 for weight in weights):
         return "nothing to train"
     # Only JSON lines and Parquet have weights.
-    return "incomplete" if 0 in weights and format != "jsonl" else ""
+    why = "needs weights" if row["call"] else "incomplete"
+    return why if 0 in weights and format != "jsonl" else ""
 
 
 def _annotations_on(
