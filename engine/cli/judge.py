@@ -19,6 +19,9 @@ def _judge(
     run: Annotated[Path, typer.Argument(help="The run's folder.")],
     asking: AskerSettings,
     budget: RunBudget,
+    task_file: Annotated[
+        Path | None, typer.Option(help="The run's task file, if it played one.")
+    ] = None,
     json_: Json = False,
 ) -> None:
     """Judge each step of successful paths: right, detour, recovered or wrong.
@@ -32,7 +35,7 @@ def _judge(
     engine judge runs/a --model gpt-4.1-mini --budget-usd 2
     """
     with resumable():
-        judged = wait(lambda: judge_run(run, asking, budget))
+        judged = wait(lambda: judge_run(run, asking, budget, task_file))
     file = write_judgements(run, judged.found)
     if json_:
         report = {"labels": dict(judged.labels), "pruned": judged.pruned, "unread": judged.unread}

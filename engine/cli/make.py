@@ -2,10 +2,11 @@
 
 from engine.cli.lazy import lazy_app
 
-COMMANDS: dict[str, tuple[str, str]] = {
+COMMANDS = {
     "tasks": ("engine.cli.make_tasks:tasks", "Make new tasks for a world, and check each."),
     "negatives": ("engine.cli.make_negatives:negatives", "Make tasks in which no call is right."),
     "thoughts": ("engine.cli.make_thoughts:thoughts", "Write thoughts for actions without one."),
+    "templates": ("engine.cli.make_templates:templates", "Make prompt templates."),
 }
 
 make = lazy_app("make", "Make tasks, templates, thoughts and negatives.", COMMANDS)

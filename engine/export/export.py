@@ -15,7 +15,8 @@ from engine.export.formats import Format, check_name, write_rows
 from engine.export.leak_check import check_row
 from engine.export.mixing import Mixing, RestartsIn, parse_mix
 from engine.export.negatives import balanced
-from engine.export.pairs import Pair, PairKind, find_pairs
+from engine.export.pairs import By, Pair, PairKind, find_pairs
+from engine.export.pruned import PrunedTree
 from engine.export.rows import Row, RowBuilder
 from engine.runs.annotations import (
     Annotation,
@@ -27,6 +28,7 @@ from engine.runs.annotations import (
 )
 from engine.runs.atomic import check_writable
 from engine.runs.fingerprints import contains_secret
+from engine.runs.judgements import read_judgements, with_judgements
 from engine.runs.shots import read_shots
 from engine.runs.store import Store
 from environments.types import is_finite
@@ -53,6 +55,10 @@ class ExportSettings:
             called *.parquet. The other two have no weights, so SFT rows that hold a reply that was
             cut off are left out of them.
         mask_errors: Show actions that failed with an error, but do not train on them (sft, jsonl).
+        by: What says which of two actions is better, in DPO rows: reward, or judge (the scores of
+            `engine judge`).
+        prune_detours: Leave out the steps that a successful path does not need, as `engine judge`
+            has proven by playing it without them (sft).
         shots: Examples before the task of a row, not trained: solved paths of other tasks and
             groups.
         shots_from: Where they are drawn from: a run, or a file (docs/mixing.md). Never a test
@@ -83,6 +89,8 @@ class ExportSettings:
     pairs: PairKind = field(default="step", metadata={"type": str})
     format: Format = field(default="jsonl", metadata={"type": str})
     mask_errors: bool = False
+    by: By = field(default="reward", metadata={"type": str})
+    prune_detours: bool = False
     shots: int = field(default=0, metadata={"min": 0})
     shots_from: str = ""
     mix: tuple[str, ...] = field(
@@ -100,6 +108,8 @@ class ExportSettings:
         one_of("to", self.kind, get_args(Kind))
         one_of("pairs", self.pairs, get_args(PairKind))
         one_of("format", self.format, get_args(Format))
+        one_of("by", self.by, get_args(By))
+        self._check_judged()
         if self.format == "toolbench" and self.kind == "dpo":
             raise UsageError("ToolBench's format has no pairs; use --format jsonl or sharegpt")
         if self.format == "sharegpt" and self.kind == "dpo" and self.pairs == "trajectory":
@@ -111,6 +121,18 @@ class ExportSettings:
             raise UsageError(
                 "--mask-errors is for --to sft and --format jsonl: the others have no weights"
             )
+
+    def _check_judged(self) -> None:
+        if self.kind == "dpo" and self.prune_detours:
+            raise UsageError("--prune-detours is for --to sft: a pair parts at one step")
+        if self.kind == "sft" and (self.by != "reward" or self.filters.margin is not None):
+            raise UsageError("--by and --margin are for --to dpo")
+
+    @property
+    def use_judgements(self) -> bool:
+        """Whether the scores of `engine judge` are needed."""
+        scored = self.filters.min_step_score is not None
+        return scored or self.by == "judge" or self.prune_detours
 
     def _check_mixing(self) -> None:
         check_shots(self.shots, self.shots_from)
@@ -191,6 +213,7 @@ def _run_rows(run: Path, settings: ExportSettings, counts: Counts, mixing: Mixin
     annotations: dict[str, list[Annotation]] = {}
     if settings.filters.use_annotations:
         annotations = current_annotations(read_annotations(annotations_file(run)))
+    judged = read_judgements(run) if settings.use_judgements else {}
     # ToolBench's files hold text only, so the default is a template without native tool calls.
     templates = settings.templates or (("toolllama",) if settings.format == "toolbench" else ())
     with Store.open(run) as store:
@@ -203,6 +226,11 @@ def _run_rows(run: Path, settings: ExportSettings, counts: Counts, mixing: Mixin
             fingerprints = store.fingerprints(tree.task.id)
             shows = partial(contains_secret, known=fingerprints)
             own = replace(builder, mixing=mixing, shows=shows)
+            on_tree = with_judgements(on_tree, tree, judged.get(tree.task.id, ()))
+            if settings.prune_detours:
+                tree = PrunedTree.of(tree, on_tree.detours)
+            else:
+                on_tree = replace(on_tree, detours={})
             for row, shown in _tree_rows(tree, own, settings, on_tree, counts):
                 check_row(shown, fingerprints)
                 yield row
@@ -245,7 +273,7 @@ def pair_rows(
 ) -> Iterator[tuple[Pair, Row]]:
     """Yield the pairs of `tree` and their rows; count pairs whose halves read the same."""
     kind = settings.pairs
-    for pair in find_pairs(tree, settings.filters, counts, kind, annotations):
+    for pair in find_pairs(tree, settings.filters, counts, kind, annotations, settings.by):
         lost = tree.path((pair.rejected if kind == "step" else pair.rejected_leaf).id)
         row = builder.dpo_row(tree, pair, kind)
         if not (all(map(is_json, lost)) and is_finite(row)):

@@ -214,6 +214,7 @@ class RowBuilder:
             "group": tree.task.group,
             # Text, so that all rows have the same columns: `datasets` refuses others.
             "made": _made(tree, leaf),
+            "template": self._template(tree, leaf).name,
             "form": before.form,
             "method": method_of(tree, leaf),
         }

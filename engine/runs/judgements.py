@@ -5,15 +5,15 @@ steps. Like a person's marks, a line names its node by a signature of the action
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal, Self, get_args
+from typing import Literal, get_args
 
 from engine.errors import UsageError
-from engine.runs.annotations import path_signatures
+from engine.runs.annotations import TreeAnnotations, path_signatures
 from engine.runs.codec import dumps
-from search.tree import Node, Tree
+from search.tree import Tree
 from treegraft.text_files import read_lines
 from treegraft.write_files import write_text
 
@@ -66,44 +66,22 @@ class Pruned:
     without: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TreeJudgements:
-    """What is said of one tree, by node.
-
-    Attributes:
-        scores: scores of judged steps.
-        without: of leaves, the nodes that their paths do not need.
-    """
-
-    scores: Mapping[int, float] = field(default_factory=dict)
-    without: Mapping[int, frozenset[int]] = field(default_factory=dict)
-
-    @classmethod
-    def on(cls, tree: Tree, found: Iterable[Judgement | Pruned]) -> Self:
-        """Return those of `found` whose nodes `tree` still has."""
-        signatures = path_signatures(tree)
-        scores: dict[int, float] = {}
-        without: dict[int, frozenset[int]] = {}
-        for one in found:
-            place = one.node if isinstance(one, Judgement) else one.leaf
-            if not (0 <= place < len(signatures) and signatures[place] == one.signature):
-                continue
-            if isinstance(one, Judgement):
-                scores[place] = one.score
-            else:
-                without[place] = frozenset(one.without)
-        return cls(scores, without)
-
-    def least(self, path: Sequence[Node]) -> float | None:
-        """Return the lowest score of a path's steps; None if one of them was not judged."""
-        found = [self.scores.get(node.id) for node in path]
-        known = [score for score in found if score is not None]
-        return min(known) if known and len(known) == len(found) else None
-
-    def needed(self, path: Sequence[Node], *, prune: bool) -> list[Node]:
-        """Return the nodes of a path, with `prune` without those that it does not need."""
-        left_out = self.without.get(path[-1].id, frozenset()) if prune and path else frozenset()
-        return [node for node in path if node.id not in left_out]
+def with_judgements(
+    annotations: TreeAnnotations, tree: Tree, found: Iterable[Judgement | Pruned]
+) -> TreeAnnotations:
+    """Return `annotations` with those of `found` whose nodes `tree` still has."""
+    signatures = path_signatures(tree)
+    scores: dict[int, float] = {}
+    detours: dict[int, frozenset[int]] = {}
+    for one in found:
+        place = one.node if isinstance(one, Judgement) else one.leaf
+        if not (0 <= place < len(signatures) and signatures[place] == one.signature):
+            continue
+        if isinstance(one, Judgement):
+            scores[place] = one.score
+        else:
+            detours[place] = frozenset(one.without)
+    return replace(annotations, step_scores=scores, detours=detours)
 
 
 def write_judgements(run: Path, found: Iterable[Judgement | Pruned]) -> Path:

@@ -260,6 +260,14 @@ class SqlEnv(ToolEnv):
         """See `Demonstrable.noop`."""
         return [call(ANSWER, sql=EMPTY_QUERY)]
 
+    def may_be_detour(self, task: Task, path: Sequence[Step], place: int) -> bool:
+        """See `Demonstrable.may_be_detour`; looking at a table that no later query names is one."""
+        action = path[place].action
+        if action.tool != DESCRIBE_TABLE.name:
+            return super().may_be_detour(task, path, place)
+        later = " ".join(str(step.action.arguments.get("sql", "")) for step in path[place + 1 :])
+        return str(action.arguments["table"]).rpartition(".")[2].lower() not in later.lower()
+
 
 class BirdEnv(SqlEnv):
     """Tasks in BIRD's layout; the bundled ones if `data` is None."""

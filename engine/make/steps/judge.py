@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from engine.config import Config, config_of, current_names
 from engine.errors import UsageError
@@ -17,7 +18,6 @@ from engine.runs.annotations import path_signatures
 from engine.runs.build_executor import RunBudget
 from engine.runs.judgements import Judgement, Pruned
 from engine.runs.store import Store
-from environments.base import ToolEnv
 from environments.types import Task
 from search.policy import BudgetSpent, PolicyError
 from search.tree import Node, Tree
@@ -47,13 +47,16 @@ class Judged:
         return sum(isinstance(one, Pruned) for one in self.found)
 
 
-async def judge_run(run: Path, asking: AskerSettings, budget: RunBudget) -> Judged:
+async def judge_run(
+    run: Path, asking: AskerSettings, budget: RunBudget, task_file: Path | None = None
+) -> Judged:
     """Judge the steps of all successful paths of a run, and the failed steps beside them.
 
     Args:
         run: The folder.
         asking: Whom to ask; by rules, nobody is asked.
         budget: What asking may cost; when it is spent, what was judged is returned.
+        task_file: The file of the run's tasks, if it played those of a file.
 
     Raises:
         UsageError: The run's world has no task of it any more.
@@ -61,28 +64,42 @@ async def judge_run(run: Path, asking: AskerSettings, budget: RunBudget) -> Judg
     """
     judged = Judged()
     with Store.open(run) as store:
-        config = config_of(current_names(store.meta()["config"]))
+        config = _config(store.meta()["config"], task_file)
         trees = [tree for tree in store.trees() if tree.winners()]
+    if not asking.by_rules:
+        async with open_asker(asking, budget, run) as asker:
+            await _by_model(asker, trees, judged)
+    labels = {(one.task, one.node): one.label for one in judged.found if isinstance(one, Judgement)}
     env = make_env(config)
     try:
         whole = {task.id: task for task in tasks_of(env)}
-        proven = [_proven(tree, env, _task(tree, whole, config)) for tree in trees]
+        for tree in trees:
+            task, without = _task(tree, whole, config), {}
+            for leaf in tree.winners():
+                path = tree.lineage(leaf.id)
+                doubts = [n.id for n in path if labels.get((task.id, n.id)) == "detour"]
+                doubts = doubtful(env, task, path) if asking.by_rules else doubts
+                without[leaf.id] = not_needed(env, task, path, doubts)
+            if asking.by_rules:
+                judged.found += _by_rules(tree, without)
+            judged.found += _pruned(tree, without)
     finally:
         close_env(env)
-    if asking.by_rules:
-        for tree, without in zip(trees, proven, strict=True):
-            judged.found += _by_rules(tree, without)
-    else:
-        async with open_asker(asking, budget, run) as asker:
-            await _by_model(asker, trees, judged)
-    for tree, without in zip(trees, proven, strict=True):
-        signatures = path_signatures(tree)
-        judged.found += [
-            Pruned(tree.task.id, leaf, signatures[leaf], nodes)
-            for leaf, nodes in without.items()
-            if nodes
-        ]
     return judged
+
+
+def _pruned(tree: Tree, without: Mapping[int, tuple[int, ...]]) -> Iterator[Pruned]:
+    signatures = path_signatures(tree)
+    for leaf, nodes in without.items():
+        if nodes:
+            yield Pruned(tree.task.id, leaf, signatures[leaf], nodes)
+
+
+def _config(stored: Mapping[str, Any], task_file: Path | None) -> Config:
+    """Return what a run was explored with."""
+    if (named := stored.get("task_file")) and task_file is None:
+        raise UsageError(f"the run played the tasks of a file ({named}): name it with --task-file")
+    return config_of(current_names(stored) | {"task_file": task_file})
 
 
 def _task(tree: Tree, whole: dict[str, Task], config: Config) -> Task:
@@ -91,13 +108,7 @@ def _task(tree: Tree, whole: dict[str, Task], config: Config) -> Task:
     return whole[tree.task.id]
 
 
-def _proven(tree: Tree, env: ToolEnv, task: Task) -> dict[int, tuple[int, ...]]:
-    """Return by leaf the nodes that each successful path does not need."""
-    paths = [tree.lineage(leaf.id) for leaf in tree.winners()]
-    return {path[-1].id: not_needed(env, task, path, doubtful(task, path)) for path in paths}
-
-
-def _by_rules(tree: Tree, without: dict[int, tuple[int, ...]]) -> Iterator[Judgement]:
+def _by_rules(tree: Tree, without: Mapping[int, tuple[int, ...]]) -> Iterator[Judgement]:
     signatures = path_signatures(tree)
     said: dict[int, Judgement] = {}
     for leaf in tree.winners():

@@ -1,35 +1,30 @@
-"""Judging steps by rule: what failed, and what no later call uses.
+"""Judging steps by rule: what failed, and what a path does not need.
 
-A step of a successful path that brought an error is "recovered". One that brings no new word that a
-later call uses, in its call or in its observation, may be a detour; a replay without it decides
-(`replay`). So trying a query before it is the answer is no detour. A step beside the path below
-which everything failed is "wrong".
+A step of a successful path that brought an error is "recovered". One that the world takes for a
+detour (`Demonstrable.may_be_detour`) is one if a replay without it shows the same (`replay`). A
+step beside the path below which everything failed is "wrong". All others are "right".
 """
 
-import json
-import re
 from collections.abc import Iterator, Sequence
 
 from engine.runs.judgements import Label
+from environments.demonstrable import Demonstrable
 from environments.types import Task
 from search.tree import Node, Tree
 
 SCORES: dict[Label, float] = {"right": 1.0, "recovered": 0.5, "detour": 0.3, "wrong": 0.0}
 
-_WORD = re.compile(r"\w{2,}")
 
-
-def doubtful(task: Task, path: Sequence[Node]) -> Iterator[int]:
-    """Yield the nodes of a path that may not be needed, in their order."""
-    known = _words(task.prompt)
-    for place, node in enumerate(path[:-1]):
-        if not node.step.action.tool or node.step.info.get("error"):
-            yield node.id
-            continue
-        brought = _words(_arguments(node)) | _words(node.step.observation)
-        if not (brought - known) & _words(" ".join(map(_arguments, path[place + 1 :]))):
-            yield node.id
-        known |= brought
+def doubtful(world: Demonstrable, task: Task, path: Sequence[Node]) -> list[int]:
+    """Return the nodes of a path that may not be needed, in their order."""
+    steps = [node.step for node in path]
+    return [
+        node.id
+        for place, node in enumerate(path[:-1])
+        if node.step.action.tool
+        and not node.step.info.get("error")
+        and world.may_be_detour(task, steps, place)
+    ]
 
 
 def path_label(node: Node, without: Sequence[int]) -> Label:
@@ -53,12 +48,3 @@ def _failed(tree: Tree, node: Node) -> bool:
     if below:
         return all(_failed(tree, child) for child in below)
     return node.step.ended and not node.step.solved
-
-
-def _arguments(node: Node) -> str:
-    """Return the values of a call's arguments; their names are no words of the agent's."""
-    return json.dumps(list(node.step.action.arguments.values()), ensure_ascii=False)
-
-
-def _words(text: str) -> set[str]:
-    return set(_WORD.findall(text.lower()))
