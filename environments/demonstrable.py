@@ -5,8 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from environments.errors import NoSolution
-from environments.tools import GIVE_UP
+from environments.thoughts import plain_thought
+from environments.tools import GIVE_UP, Tool
 from environments.types import Action, Step, Task
+
+_ANSWERS = ("answer", "text", "value", "final_answer")
+"""Arguments with which worlds take an answer."""
+LONGEST_ANSWER = 80
+"""Characters of an answer that can be told in a sentence."""
 
 TRAJECTORY = "trajectory"
 """The field of a secret that holds how a task was solved, as one text: see `with_trajectory`."""
@@ -41,6 +47,34 @@ class Demonstrable:
         """
         return None
 
+    def thought(self, task: Task, path: Sequence[Step], action: Action) -> str:
+        """Return what the agent may think before `action`, which it takes after `path`.
+
+        The result depends on the arguments only, and on the public part of `task` only: a thought
+        names what the prompt, the observations so far and the action show, and nothing else. By
+        default it is the action's own thought, else a sentence about the tool and its arguments.
+        """
+        return action.thought or plain_thought(task, path, action)
+
+    def told(self, path: Sequence[Step]) -> str:
+        """Return in words what a path that solved its task has found out; "" if nothing.
+
+        A user who knows it needs no call: see `environments.negatives`. By default it is the
+        answer that the last action gives, if that is short.
+        """
+        return told_by_last(path)
+
+    def possible_in_words(self, task: Task) -> bool:
+        """Return whether `task` can be solved in words alone, without any tool."""
+        return False
+
+    def left_without(self, task: Task) -> tuple[Tool, ...]:
+        """Return tools of `task` with which nobody can solve it: others than those it needs.
+
+        By default there are none.
+        """
+        return ()
+
     def may_be_detour(self, task: Task, path: Sequence[Step], place: int) -> bool:
         """Return whether the step at `place` of a successful path may not be needed.
 
@@ -53,6 +87,14 @@ class Demonstrable:
     def noop(self, task: Task) -> list[Action]:
         """Return actions that end `task` unsolved; a sound grader gives them less than 1.0."""
         return [Action(GIVE_UP.name, {})]
+
+
+def told_by_last(path: Sequence[Step]) -> str:
+    """Return the answer that the last action of a path gives, if it is one short line."""
+    given = path[-1].action.arguments if path else {}
+    found = (given[name] for name in _ANSWERS if isinstance(given.get(name), str | int | float))
+    text = str(next(found, "")).strip()
+    return text if len(text) <= LONGEST_ANSWER and "\n" not in text else ""
 
 
 def gold_actions(world: Demonstrable, task: Task) -> list[Action]:

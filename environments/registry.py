@@ -13,6 +13,7 @@ from environments.bounds import LEAST_OBSERVATION, OBSERVATION_CHARS
 from environments.errors import UnknownEnvironment
 from environments.extras import MODULES, ExtraMissing, require_extra
 from environments.load_class import load_class
+from environments.negatives import SUFFIX, class_with_negatives
 from environments.options import COMMON, EnvOption, class_options, parse
 from environments.records import of_split
 from environments.task_files import read_tasks
@@ -91,7 +92,9 @@ def make(name: str, *, task_file: str | Path | None = None, **options: Any) -> T
 
 
 def names_of(name: str) -> list[str]:
-    """Return all names of the environment `name`."""
+    """Return all names of the environment `name`; with negatives, those of its base, too."""
+    if name.endswith(SUFFIX):
+        return [name, *names_of(name.removesuffix(SUFFIX))]
     target = ENTRY_POINTS.get(name, name)
     return [name, *(short for short, entry in ENTRY_POINTS.items() if entry == target), target]
 
@@ -138,12 +141,16 @@ def parse_options(name: str, given: Sequence[str]) -> dict[str, Any]:
 def find_class(name: str) -> type[ToolEnv]:
     """Return the class of a registered name, `module:Class` or `FILE.py:Class`; do not make it.
 
+    `NAME+negatives` is the world NAME with hard negatives (`environments.negatives`).
+
     Modules are looked for in the working directory, too, after all installed ones: a user's own
     `search.py` there must not replace ours.
 
     Raises:
         UnknownEnvironment: no such name, module or class.
     """
+    if name.endswith(SUFFIX):
+        return class_with_negatives(find_class(name.removesuffix(SUFFIX)))
     module_name, colon, class_name = ENTRY_POINTS.get(name, name).rpartition(":")
     if not colon:
         known = ", ".join(ENTRY_POINTS)

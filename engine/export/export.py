@@ -14,6 +14,7 @@ from engine.export.filters import NO_ANNOTATIONS, Counts, Filters, is_json, pass
 from engine.export.formats import Format, check_name, write_rows
 from engine.export.leak_check import check_row
 from engine.export.mixing import Mixing, RestartsIn, parse_mix
+from engine.export.negatives import balanced
 from engine.export.pairs import By, Pair, PairKind, find_pairs
 from engine.export.pruned import PrunedTree
 from engine.export.rows import Row, RowBuilder
@@ -70,7 +71,9 @@ class ExportSettings:
         restarts: What becomes of attempts at which the agent gave up to start anew: none leaves
             them out; context puts them before the path, not trained; path trains giving up, too.
         reflections_in_rows: Put the reflections that a path saw before it.
-        seed: Random seed of the draw of examples and of the choice of forms.
+        negatives: Most negatives among the rows, where there are other rows: a share. Negatives are
+            tasks in which no call is right (`engine make negatives`).
+        seed: Random seed of the draw of examples and negatives, and of the choice of forms.
         rows: What an SFT row holds: conversation (a path), or per_call (one model call: the request
             and its reply, for templates with one prompt per call).
 
@@ -99,6 +102,7 @@ class ExportSettings:
     )
     restarts: RestartsIn = field(default="none", metadata={"type": str})
     reflections_in_rows: bool = False
+    negatives: float = field(default=0.2, metadata={"min": 0, "max": 1})
     seed: int = field(default=0, metadata=SEED)
     rows: str = field(default="", metadata={"default": "what the template sends"})
 
@@ -192,7 +196,7 @@ def export_rows(
         Store.open(run).close()
     counts, mixing = Counts() if counts is None else counts, settings.mixing()
     rows = (row for run in runs for row in _run_rows(run, settings, counts, mixing))
-    return _unique(rows, counts)
+    return balanced(_unique(rows, counts), settings.negatives, settings.seed, counts)
 
 
 def _unique(rows: Iterator[Row], counts: Counts) -> Iterator[Row]:

@@ -31,6 +31,9 @@ from search.tree import Node, Tree
 
 Row = dict[str, Any]
 
+THOUGHT_BY = "thought_by"
+"""Key of `Step.info` under which a step says how its thought was added to it."""
+
 
 @dataclass(frozen=True, slots=True)
 class RowBuilder:
@@ -228,7 +231,7 @@ class RowBuilder:
             "split": tree.task.split,
             "group": tree.task.group,
             # Text, so that all rows have the same columns: `datasets` refuses others.
-            "made": dumps({"task": tree.task.made}) if tree.task.made else "",
+            "made": _made(tree, leaf),
             "template": self._template(tree, leaf).name,
             "form": before.form,
             "method": method_of(tree, leaf),
@@ -238,6 +241,21 @@ class RowBuilder:
 def _dialects(template: str, chosen: Sequence[str], own: str) -> Sequence[str]:
     """Return the dialects for a template: those chosen, else its `own`; `native` takes none."""
     return ("",) if template == "native" else chosen or (own,)
+
+
+def _made(tree: Tree, leaf: Node) -> str:
+    """Return how the task and the thoughts of a path were made, as JSON; "" if neither was."""
+    found = {"task": dict(tree.task.made), "thoughts": _thoughts_made(tree.path(leaf.id))}
+    kept = {name: made for name, made in found.items() if made}
+    return dumps(kept) if kept else ""
+
+
+def _thoughts_made(path: Sequence[Step]) -> dict[str, Any]:
+    """Return who wrote the thoughts of a path that were added to it, and in which replies."""
+    made = [step.info[THOUGHT_BY] for step in path if THOUGHT_BY in step.info]
+    writers = ", ".join(dict.fromkeys(str(each["by"]) for each in made))
+    replies = [key for each in made for key in each.get("replies", ())]
+    return {"by": writers} | ({"replies": replies} if replies else {}) if made else {}
 
 
 def _untrained(message: Message) -> Message:

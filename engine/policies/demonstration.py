@@ -6,12 +6,13 @@ Its name is the `source` of every tree it makes.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 from engine.policies.answer_only import no_answer
 from engine.templates.reading.names import is_answer
 from environments import Demonstrable, NoSolution
-from environments.demonstrable import gold_actions
+from environments.demonstrable import gold_actions, trajectory_of
 from environments.tools import GIVE_UP
 from environments.types import Action, Step, Task
 from search.policy import Judgement, PolicyError, Proposal, Request
@@ -48,7 +49,17 @@ class DemonstrationPolicy:
         fresh = [action for action in plan if action.key not in known]
         fresh.append(Action(GIVE_UP.name, {}))
         start = 0 if tried else min(attempt, len(fresh) - 1)
-        return Proposal(tuple(fresh[start : start + count]))
+        chosen = fresh[start : start + count]
+        return Proposal(tuple(self._with_thought(request, action) for action in chosen))
+
+    def _with_thought(self, request: Request, action: Action) -> Action:
+        """Return `action` with the world's thought, made by rule from what the agent has seen.
+
+        A trajectory that the task brings along keeps its own thoughts.
+        """
+        if action.thought and trajectory_of(request.task):
+            return action
+        return replace(action, thought=self.world.thought(request.task, request.path, action))
 
     def _answer(self, task: Task) -> Proposal:
         """Propose the solution's answer without what leads to it."""

@@ -7,7 +7,7 @@ whose search was interrupted leaves nothing here (its paid replies are in the jo
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Self
@@ -150,19 +150,26 @@ class Store:
             [(key, dumps(value)) for key, value in values.items()],
         )
 
-    def add_task(self, task: Task) -> None:
-        """Add `task` to the run: its public part, and only fingerprints of its secret."""
+    def add_task(self, task: Task, marks: Sequence[Fingerprint] | None = None) -> None:
+        """Add `task` to the run: its public part, and only fingerprints of its secret.
+
+        `marks` are those fingerprints, if the task comes from another run, without its secret.
+        """
+        marks = fingerprints(task.secret) if marks is None else marks
         self._db.execute(
             "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)",
-            (task.id, dumps(task_to_dict(task)), dumps(fingerprints(task.secret))),
+            (task.id, dumps(task_to_dict(task)), dumps(marks)),
         )
 
-    def add_tree(self, tree: Tree) -> None:
-        """Add `tree` in place of an earlier tree or failure of its task, in one transaction."""
+    def add_tree(self, tree: Tree, marks: Sequence[Fingerprint] | None = None) -> None:
+        """Add `tree` in place of an earlier tree or failure of its task, in one transaction.
+
+        See `add_task` for `marks`.
+        """
         task_id = tree.task.id
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            self.add_task(tree.task)
+            self.add_task(tree.task, marks)
             for table in ("trees", "nodes", "calls", "failures"):
                 self._db.execute(f"DELETE FROM {table} WHERE task_id = ?", (task_id,))
             self._db.execute(

@@ -13,9 +13,10 @@ from typing import Any
 from environments.api.finish import FINISH, GIVE_ANSWER, no_answer
 from environments.api.recorded import Recorded
 from environments.api.simulated import Simulated
+from environments.api.thoughts import thought
 from environments.base import Outcome, ToolEnv
 from environments.tools import GIVE_UP, Tool
-from environments.types import Action, Task
+from environments.types import Action, Step, Task
 
 _RULES = (
     "You answer a request with the functions of web services. Not every function is needed. A "
@@ -97,6 +98,21 @@ class ApiEnv(ToolEnv):
         """See `Demonstrable.mistakes`."""
         return self._world.mistakes(task, action)
 
+    def thought(self, task: Task, path: Sequence[Step], action: Action) -> str:
+        """See `Demonstrable.thought`."""
+        return thought(task, path, action)
+
+    def left_without(self, task: Task) -> tuple[Tool, ...]:
+        """See `Demonstrable.left_without`: the functions of services that it does not need."""
+        needed = {_service(action.tool) for action in self.solution(task) or ()}
+        others = self._world.tools_of(task)
+        return tuple(tool for tool in others if _service(tool.name) not in needed)
+
     def noop(self, task: Task) -> list[Action]:
         """Return an answer that is never right."""
         return [Action(FINISH.name, {"return_type": GIVE_ANSWER, "final_answer": "nothing"})]
+
+
+def _service(function: str) -> str:
+    """Return the service in the name of a function, as "sky_report" of "get_day_for_sky_report"."""
+    return function.rpartition("_for_")[2]

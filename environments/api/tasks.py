@@ -44,7 +44,7 @@ def _task(record: Record, split: str) -> Task:
 def solution(task: Task) -> list[Action]:
     """Return the calls of the solution."""
     calls = map(json.loads, task.secret["calls"])
-    return [Action(call["tool"], call["arguments"], call["thought"]) for call in calls]
+    return [Action(call["tool"], call["arguments"]) for call in calls]
 
 
 def answer(task: Task) -> str:
@@ -71,7 +71,7 @@ def mistakes(services: Services, task: Task, action: Action) -> list[Action]:
         return [finish(each, action.thought) for each in wrong]
     given = action.arguments
     if "page" in given:
-        found = [finish(wrong[0], "The first pages are enough."), _with(action, page=99)]
+        found = [finish(wrong[0]), _with(action, page=99)]
     else:
         found = [
             _with(action, **{key: value})
@@ -81,14 +81,14 @@ def mistakes(services: Services, task: Task, action: Action) -> list[Action]:
     if given and "page" not in given:
         less = dict(given)
         less.popitem()
-        found.append(Action(action.tool, less, action.thought))
-    found += [Action(name, given, action.thought) for name in task.details["tools"][:2]]
+        found.append(Action(action.tool, less))
+    found += [Action(name, given) for name in task.details["tools"][:2]]
     distinct = {each.key: each for each in found if each.key != action.key}
     return list(distinct.values())
 
 
 def _with(action: Action, **changed: Any) -> Action:
-    return Action(action.tool, {**action.arguments, **changed}, action.thought)
+    return Action(action.tool, {**action.arguments, **changed})
 
 
 def _others(services: Services, tool: str, key: str, own: Any) -> Sequence[Any]:

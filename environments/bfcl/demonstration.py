@@ -69,11 +69,10 @@ def _say(text: str) -> Action:
 
 
 def _call(name: str, arguments: Mapping[str, Any], added: bool) -> Action:
-    """Return a call; the thoughts of right and wrong calls have the same words."""
-    thought = f"I call {name}."
+    """Return a call."""
     if added:
-        return Action(ADDED.name, {"name": name, "arguments": dict(arguments)}, thought)
-    return Action(name, dict(arguments), thought)
+        return Action(ADDED.name, {"name": name, "arguments": dict(arguments)})
+    return Action(name, dict(arguments))
 
 
 def _wrong_calls(

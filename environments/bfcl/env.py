@@ -23,10 +23,11 @@ from environments.bfcl.dataset import CATEGORIES, bfcl_tasks, definitions_folder
 from environments.bfcl.demonstration import mistakes, solution
 from environments.bfcl.package import MODULES
 from environments.bfcl.scenario import GoldTurn, State, gold_turns, start
+from environments.bfcl.thoughts import thought
 from environments.bfcl.tools import ADDED, class_tools
 from environments.errors import DataError
 from environments.tools import GIVE_UP, SAY, Tool, violation
-from environments.types import Action, Task
+from environments.types import Action, Step, Task
 
 EmptyTurns = Literal["any", "say"]
 """What is right in a turn without gold calls."""
@@ -168,6 +169,10 @@ class BfclEnv(ToolEnv):
     def solution(self, task: Task) -> list[Action]:
         """See `Demonstrable.solution`."""
         return solution(task, self._functions(task), self._gold_of(task))
+
+    def thought(self, task: Task, path: Sequence[Step], action: Action) -> str:
+        """See `Demonstrable.thought`."""
+        return thought(task, path, action)
 
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         """See `Demonstrable.mistakes`."""

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from environments.base import Outcome, ToolEnv
 from environments.browser.sites import Sites
 from environments.browser.tasks import BUNDLED, actions_of, read_tasks, shop_task
+from environments.browser.thoughts import thought
 from environments.tools import GIVE_UP, Tool, arguments
-from environments.types import Action, Task
+from environments.types import Action, Step, Task
 from environments.webshop.env import WebShopEnv
 from sandbox.errors import SandboxError, StateLost
 
@@ -189,6 +190,11 @@ class BrowserEnv(ToolEnv):
     def solution(self, task: Task) -> list[Action] | None:
         """See `Demonstrable.solution`."""
         return actions_of(task.secret.get("solution"))
+
+    def thought(self, task: Task, path: Sequence[Step], action: Action) -> str:
+        """See `Demonstrable.thought`. Data of the user's own may bring its thoughts along."""
+        own = action.thought if self.data else ""
+        return own or thought(task, path, action)
 
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         """See `Demonstrable.mistakes`: what the task's data gives for this step."""

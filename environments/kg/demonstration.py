@@ -10,16 +10,6 @@ ANSWER = "answer"
 MOST_MISTAKES = 4
 _LOOKS = {"get_neighbors": "get_relations", "argmax": "get_attributes", "argmin": "get_attributes"}
 """The tool that tells the names that another one takes."""
-_THOUGHTS = {
-    "get_relations": "Which relations does {0} have?",
-    "get_neighbors": "I follow {1!r} from {0}.",
-    "intersection": "I need those that are in both {0} and {1}.",
-    "get_attributes": "Which attributes does {0} have?",
-    "argmax": "I look for the largest {1} in {0}.",
-    "argmin": "I look for the smallest {1} in {0}.",
-    "count": "I count what {0} holds.",
-    ANSWER: "{0} is what the question asks for.",
-}
 
 
 def solution(program: Sequence[Call]) -> list[Action]:
@@ -126,8 +116,7 @@ def _made(steps: Sequence[Action]) -> int:
 
 def _action(call: Call) -> Action:
     names = ARGUMENTS.get(call[0], ("variable",))
-    thought = _THOUGHTS[call[0]].format(*call[1:])
-    return Action(call[0], dict(zip(names, call[1:], strict=True)), thought)
+    return Action(call[0], dict(zip(names, call[1:], strict=True)))
 
 
 def _call(action: Action) -> Call | None:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from environments.base import Outcome, ToolEnv
+from environments.demonstrable import LONGEST_ANSWER
 from environments.errors import DataError
 from environments.kg import demonstration
 from environments.kg.calls import ARGUMENTS, Slip, Value, answers_of, run, value_of
@@ -26,6 +27,7 @@ from environments.kg.data_files import (
 from environments.kg.generate import generate
 from environments.kg.graph import Graph
 from environments.kg.tasks import program_of, task_of
+from environments.kg.thoughts import thought
 from environments.kg.words import Words
 from environments.records import Faults, of_split, stamp
 from environments.tools import GIVE_UP, Tool, text_arguments
@@ -168,6 +170,18 @@ class KgEnv(ToolEnv):
         """See `Demonstrable.mistakes`."""
         program = program_of(task)
         return demonstration.mistakes(self.graph, program, action) if program else []
+
+    def thought(self, task: Task, path: Sequence[Step], action: Action) -> str:
+        """See `Demonstrable.thought`."""
+        return thought(task, path, action)
+
+    def told(self, path: Sequence[Step]) -> str:
+        """See `Demonstrable.told`: what the answer's variable holds."""
+        start = f"{path[-1].action.arguments.get('variable', '')} = " if path else ""
+        lines = (line for step in reversed(path) for line in step.observation.splitlines())
+        found = next((line for line in lines if start and line.startswith(start)), "")
+        text = found.removeprefix(start).removeprefix("the number ")
+        return text if len(text) <= LONGEST_ANSWER else ""
 
     def recover(self, task: Task, path: Sequence[Step]) -> Action | None:
         """See `Demonstrable.recover`."""

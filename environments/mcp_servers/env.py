@@ -26,8 +26,9 @@ from environments.mcp_servers.inside.paths import WORK
 from environments.mcp_servers.mistakes import wrong_arguments
 from environments.mcp_servers.servers import Server, State, servers_of
 from environments.mcp_servers.world import Listed, World
+from environments.thoughts import after_error, goal_of, plain_thought, told_by
 from environments.tools import GIVE_UP, SAY, Tool
-from environments.types import Action, Task
+from environments.types import Action, Step, Task
 from environments.written_calls import actions_of
 from sandbox.check import choose
 from sandbox.errors import SandboxError
@@ -204,6 +205,15 @@ class McpEnv(ToolEnv):
         ]
         return [*given, *made]
 
+    def thought(self, task: Task, path: Sequence[Step], action: Action) -> str:
+        """See `Demonstrable.thought`. Data of the user's own may bring its thoughts along."""
+        if self.data and action.thought:
+            return action.thought
+        if action.tool == FINISH.name:
+            answer = action.arguments.get("answer", "")
+            return after_error(path) + told_by(goal_of(task.prompt), path, str(answer))
+        return plain_thought(task, path, action)
+
     def noop(self, task: Task) -> list[Action]:
         """See `Demonstrable.noop`."""
         return [Action(FINISH.name, {})]
@@ -215,7 +225,7 @@ class McpEnv(ToolEnv):
     def _last(self, task: Task) -> Action:
         grader = json.loads(task.secret["grader"])
         answer = {"answer": grader["answer"]} if "answer" in grader else {}
-        return Action(FINISH.name, answer, "That is all the task asks for.")
+        return Action(FINISH.name, answer)
 
     def _not_forked(self, why: str) -> None:
         told = f"replay, as the server cannot be forked: {why}"

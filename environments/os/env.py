@@ -20,8 +20,9 @@ from environments.os.answers import same_answer
 from environments.os.sealing import unsealed
 from environments.os.shell_nodes import LIMITS, Ran, ShellNodes
 from environments.os.tasks import Format, os_tasks
+from environments.os.thoughts import thought
 from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool, text_arguments
-from environments.types import Action, Task
+from environments.types import Action, Step, Task
 
 BASH = Tool(
     "bash",
@@ -129,8 +130,8 @@ class OsEnv(ToolEnv):
         elif task.secret.get("prints_answer"):
             answer = self._printed(task, steps[-1]["command"])
         else:
-            return [*commands, Action("finish", {}, "All of it is done.")]
-        return [*commands, Action("answer", {"text": answer}, "That is the answer.")]
+            return [*commands, Action("finish", {})]
+        return [*commands, Action("answer", {"text": answer})]
 
     def _printed(self, task: Task, command: str) -> str:
         """Return what AgentBench's example prints at the start: the answer that it checks."""
@@ -142,12 +143,17 @@ class OsEnv(ToolEnv):
         """See `Demonstrable.mistakes`; the bundled tasks name them."""
         if action.tool == "answer":
             wrong: Sequence[str] = unsealed(task).get("wrong_answers", ())
-            return [Action("answer", {"text": text}, action.thought) for text in wrong]
+            return [Action("answer", {"text": text}) for text in wrong]
         for step in task.secret.get("solution") or ():
             if step["command"] == action.arguments.get("command"):
                 found = step.get("mistakes", ())
                 return [Action("bash", {"command": text}, action.thought) for text in found]
         return []
+
+    def thought(self, task: Task, path: Sequence[Step], action: Action) -> str:
+        """See `Demonstrable.thought`. Data of the user's own may bring its thoughts along."""
+        own = action.thought if self.data else ""
+        return own or thought(task, path, action)
 
     def noop(self, task: Task) -> list[Action]:
         """See `Demonstrable.noop`."""

@@ -25,15 +25,15 @@ def solution(task: Task) -> list[Action]:
     if "answer" in task.secret:
         cell = code or _calculation(task.secret.get("reasoning", ""))
         if cell:
-            steps.append(_act("python", "I compute it step by step.", code=cell))
-        return [*steps, _act("answer", "That is the result.", value=task.secret["answer"])]
+            steps.append(_act("python", code=cell))
+        return [*steps, _act("answer", value=task.secret["answer"])]
     if not code:
         return [Action("give_up", {})]
     whole = task.details.get("stub", "") + code
-    steps.append(_act("python", "I write the function and try it.", code=whole + _example(task)))
+    steps.append(_act("python", code=whole + _example(task)))
     if task.details.get("visible"):
-        steps.append(_act("run_tests", "Does it pass the tests that I can see?"))
-    return [*steps, _act("answer", "The function does what it should.", code=whole)]
+        steps.append(_act("run_tests"))
+    return [*steps, _act("answer", code=whole)]
 
 
 def noop(task: Task) -> list[Action]:
@@ -65,10 +65,8 @@ def _written(value: Fraction) -> str:
 
 def _look(task: Task) -> list[Action]:
     files = list(task.details.get("files", {}))
-    steps = [_act("list_files", "Let me see which files there are.")] if files else []
-    for path in files[:READ]:
-        steps.append(_act("read_file", f"What does {path} hold?", path=path))
-    return steps
+    steps = [_act("list_files")] if files else []
+    return [*steps, *(_act("read_file", path=path) for path in files[:READ])]
 
 
 def _example(task: Task) -> str:
@@ -105,5 +103,5 @@ def _calculation(reasoning: str) -> str:
     return "\n".join(lines)
 
 
-def _act(tool: str, thought: str = "", **arguments: str) -> Action:
-    return Action(tool, arguments, thought)
+def _act(tool: str, **arguments: str) -> Action:
+    return Action(tool, arguments)

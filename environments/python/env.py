@@ -21,9 +21,10 @@ from environments.python.grading import Verdict, grade
 from environments.python.interpreter_nodes import LIMITS, InterpreterNodes, Saved
 from environments.python.mistakes import wrong_programs
 from environments.python.text import cell_text, failure_text, shown
+from environments.python.thoughts import thought
 from environments.python.values import same_answer
 from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool, text_arguments
-from environments.types import Action, Task
+from environments.types import Action, Step, Task
 
 LARGEST_FILE = 1 << 20
 """Maximum bytes of a file that `read_file` reads."""
@@ -223,6 +224,14 @@ class PythonEnv(ToolEnv):
         """See `Demonstrable.solution`."""
         return demonstration.solution(task)
 
+    def thought(self, task: Task, path: Sequence[Step], action: Action) -> str:
+        """See `Demonstrable.thought`."""
+        return thought(task, path, action)
+
+    def possible_in_words(self, task: Task) -> bool:
+        """See `Demonstrable.possible_in_words`: who needs no file can write the code at once."""
+        return not task.details.get("files")
+
     def noop(self, task: Task) -> list[Action]:
         """See `Demonstrable.noop`."""
         return demonstration.noop(task)
@@ -233,12 +242,12 @@ class PythonEnv(ToolEnv):
             found = demonstration.wrong_values(
                 task, [trial.printed for trial in self._trials(task)]
             )
-            return [Action(action.tool, {"value": value}, action.thought) for value in found]
+            return [Action(action.tool, {"value": value}) for value in found]
         code, right = action.arguments.get("code", ""), task.secret.get("solution", "").strip()
         if action.tool not in (PYTHON.name, ANSWER.name) or not right or right not in code:
             return []
         wrong = [code.replace(right, trial.code.strip()) for trial in self._trials(task)]
-        return [Action(action.tool, {"code": other}, action.thought) for other in wrong]
+        return [Action(action.tool, {"code": other}) for other in wrong]
 
     def _trials(self, task: Task) -> list[Trial]:
         if task.id not in self._tried:

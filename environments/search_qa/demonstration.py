@@ -31,8 +31,7 @@ def solution(task: Task, corpus: Corpus) -> list[Action]:
         below = sorted({number for name, number in facts if name == title and number >= SHOWN})
         words = (_telling_word(task, page, number) for number in below)
         steps += [_lookup(word) for word in dict.fromkeys(words) if word]
-    thought = "The pages tell the answer." if facts else "I answer."
-    return [*steps, Action("finish", {"answer": answer_of(task)}, thought)]
+    return [*steps, Action("finish", {"answer": answer_of(task)})]
 
 
 def mistakes(task: Task, corpus: Corpus, action: Action) -> list[Action]:
@@ -46,7 +45,7 @@ def mistakes(task: Task, corpus: Corpus, action: Action) -> list[Action]:
         made = [_lookup(word) for word in words if len(word) >= SHORTEST_WORD]
     else:
         wrong = (each for each in _answers(task, corpus) if not exact_match(each, given))
-        made = [Action("finish", {"answer": answer}, action.thought) for answer in wrong]
+        made = [Action("finish", {"answer": answer}) for answer in wrong]
     different = {each.key: each for each in made if each.key != action.key}
     return list(different.values())[:MOST_MISTAKES]
 
@@ -83,8 +82,8 @@ def _telling_word(task: Task, page: Page, number: int) -> str:
 
 
 def _search(query: str) -> Action:
-    return Action("search", {"query": query}, f"I search for {query!r}.")
+    return Action("search", {"query": query})
 
 
 def _lookup(text: str) -> Action:
-    return Action("lookup", {"text": text}, f"What does the page say about {text!r}?")
+    return Action("lookup", {"text": text})

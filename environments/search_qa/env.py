@@ -18,8 +18,9 @@ from environments.search_qa.corpus import Corpus
 from environments.search_qa.data_files import BUNDLED, answer_of, read_data
 from environments.search_qa.demonstration import SHOWN
 from environments.search_qa.grading import exact_match, f1
+from environments.search_qa.thoughts import thought
 from environments.tools import GIVE_UP, Tool, text_arguments
-from environments.types import Action, Task
+from environments.types import Action, Step, Task
 
 FOUND = 5
 """Pages that a search finds: the first is opened, the others are named."""
@@ -158,6 +159,10 @@ class SearchQaEnv(ToolEnv):
     def solution(self, task: Task) -> list[Action]:
         """See `Demonstrable.solution`."""
         return demonstration.solution(task, self.corpus)
+
+    def thought(self, task: Task, path: Sequence[Step], action: Action) -> str:
+        """See `Demonstrable.thought`."""
+        return thought(task, path, action)
 
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         """See `Demonstrable.mistakes`."""

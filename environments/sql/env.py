@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from environments.base import Outcome, ToolEnv
+from environments.demonstrable import LONGEST_ANSWER
 from environments.errors import DataError
 from environments.records import Faults
 from environments.sql.gold import is_ordered, tables_of
@@ -23,6 +24,7 @@ from environments.sql.schema import Remembered, Schema
 from environments.sql.statements import is_statement, statement_in
 from environments.sql.tasks import formats
 from environments.sql.text import result_text, tables_text
+from environments.sql.thoughts import thought
 from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool, text_arguments
 from environments.types import Action, Step, Task
 from sandbox import Comparison, QueryError, QueryWorker
@@ -218,12 +220,14 @@ class SqlEnv(ToolEnv):
         gold = task.secret["sql"]
         if self._in_prompt:
             return [call(ANSWER, sql=gold)]
-        steps = [call(LIST_TABLES, "Let me see which tables there are.")]
+        steps = [call(LIST_TABLES)]
         for table in tables_of(gold, self._schema(task).tables()):
             steps.append(look(table))
-        steps.append(call(RUN_SQL, "I can write the query now and try it.", sql=gold))
-        steps.append(call(ANSWER, "The rows answer the question.", sql=gold))
-        return steps
+        return [*steps, call(RUN_SQL, sql=gold), call(ANSWER, sql=gold)]
+
+    def thought(self, task: Task, path: Sequence[Step], action: Action) -> str:
+        """See `Demonstrable.thought`."""
+        return thought(task, path, action)
 
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         """See `Demonstrable.mistakes`."""
@@ -233,7 +237,7 @@ class SqlEnv(ToolEnv):
             return []
         wrong = wrong_queries(action.arguments["sql"], self._schema(task).columns())
         return [
-            Action(action.tool, {"sql": sql}, action.thought)
+            Action(action.tool, {"sql": sql})
             for sql in wrong
             if not self._compare(task, sql).set_equal  # right by chance: not a mistake
         ]
@@ -245,6 +249,12 @@ class SqlEnv(ToolEnv):
         known = self._schema(task).tables()
         needed = {table, *tables_of(task.secret["sql"], known)}
         return [look(name) for name in wrong_tables(table, known, needed)]
+
+    def told(self, path: Sequence[Step]) -> str:
+        """See `Demonstrable.told`: the value that the last query found, if it is one."""
+        lines = path[-2].observation.splitlines() if len(path) > 1 else []
+        alone = len(lines) == 3 and lines[2] == "(1 row)" and " | " not in lines[1]
+        return lines[1].strip() if alone and len(lines[1]) <= LONGEST_ANSWER else ""
 
     def noop(self, task: Task) -> list[Action]:
         """See `Demonstrable.noop`."""
@@ -279,14 +289,14 @@ class SpiderEnv(SqlEnv):
         return self.prepared(formats.spider_tasks(folder, self.split, strict=self.strict))
 
 
-def call(tool: Tool, thought: str = "", **arguments: str) -> Action:
+def call(tool: Tool, **arguments: str) -> Action:
     """Return a step of a solution or a mistake."""
-    return Action(tool.name, arguments, thought)
+    return Action(tool.name, arguments)
 
 
 def look(table: str) -> Action:
     """Return the step that describes a table."""
-    return call(DESCRIBE_TABLE, f"The table {table} may hold what I need.", table=table)
+    return call(DESCRIBE_TABLE, table=table)
 
 
 def states(tasks: Sequence[Task]) -> dict[str, str]:

@@ -33,8 +33,9 @@ from environments.sql.statements import statement_in
 from environments.sql.tasks.edit_tasks import BUNDLED_EDITS, edit_tasks
 from environments.sql.tasks.formats import data_folder, database_files
 from environments.sql.text import result_text
+from environments.sql.thoughts import thought
 from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool, text_arguments
-from environments.types import Action, Task
+from environments.types import Action, Step, Task
 from sandbox.sql.database_files import expect
 
 RUN_SQL = Tool(
@@ -193,11 +194,14 @@ class DatabaseEnv(ToolEnv):
 
     def solution(self, task: Task) -> list[Action]:
         """See `Demonstrable.solution`."""
-        steps = [call(LIST_TABLES, "Let me see which tables there are.")]
+        steps = [call(LIST_TABLES)]
         steps += [look(table) for table in self._needed(task)]
-        for sql in task.secret["statements"]:
-            steps.append(call(RUN_SQL, "This is the change that I am asked for.", sql=sql))
-        return [*steps, call(SUBMIT, "The database is as it should be.")]
+        steps += [call(RUN_SQL, sql=sql) for sql in task.secret["statements"]]
+        return [*steps, call(SUBMIT)]
+
+    def thought(self, task: Task, path: Sequence[Step], action: Action) -> str:
+        """See `Demonstrable.thought`."""
+        return thought(task, path, action, self._editor.dialect)
 
     def _needed(self, task: Task) -> list[str]:
         """Return the tables that the gold statements name."""
@@ -227,12 +231,12 @@ class DatabaseEnv(ToolEnv):
         place = gold.index(sql)
         columns = {table.lower(): names for table, names in self._layout(task).items()}
         wrong = [
-            call(RUN_SQL, action.thought, sql=other)
+            call(RUN_SQL, sql=other)
             for other in wrong_writes(sql, columns)
             if self._differs(task, (*gold[:place], other, *gold[place + 1 :]))
         ]
         if place and self._differs(task, gold[:place]):  # the rest is forgotten
-            wrong.append(call(SUBMIT, "The database is as it should be."))
+            wrong.append(call(SUBMIT))
         return wrong
 
     def _differs(self, task: Task, statements: tuple[str, ...]) -> bool:

@@ -17,8 +17,9 @@ from environments.textworld.games import Game, bundled, read_games
 from environments.textworld.machine import Machine
 from environments.textworld.mistakes import other_commands
 from environments.textworld.pddl import PddlMachine
+from environments.thoughts import after_error, argument, goal_of, listed, plain_thought
 from environments.tools import GIVE_UP, Tool, arguments
-from environments.types import Action, Task
+from environments.types import Action, Step, Task
 
 DO = Tool(
     "do",
@@ -136,6 +137,11 @@ class TextWorldEnv(ToolEnv):
         commands = task.secret["walkthrough"]
         return [_call(command) for command in commands] if commands else None
 
+    def thought(self, task: Task, path: Sequence[Step], action: Action) -> str:
+        """See `Demonstrable.thought`."""
+        command = argument(action, "command")
+        return _thought(task, path, command) if command else plain_thought(task, path, action)
+
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         """See `Demonstrable.mistakes`: another direction, thing or verb."""
         return [_call(other) for other in other_commands(action.arguments["command"])]
@@ -148,6 +154,24 @@ def _tools(commands: str) -> tuple[Tool, ...] | None:
     return (replace(DO, description=f"Type one command: {commands}."), GIVE_UP)
 
 
+def _thought(task: Task, path: Sequence[Step], command: str) -> str:
+    """Return the thought before a command: what of it the text shows, or the task names."""
+    verb, _, rest = command.partition(" ")
+    things = [each for each in re.split(r" (?:from|with|on|into) ", rest) if each]
+    seen = path[-1].observation if path else task.prompt
+    shown = [each for each in things if each.lower() in seen.lower()]
+    named = [each for each in things if each.lower() in task.prompt.lower()]
+    if verb == "go":
+        why = f"The text names {rest}" if shown else "Nothing is left to do here"
+    elif shown:
+        why = f"The text names the {listed(shown, 'and the')}"
+    elif named:
+        why = f"The task names the {listed(named, 'and the')}"
+    else:
+        why = f"The task: {goal_of(task.prompt)} Nothing here says more"
+    return f"{after_error(path)}{why}; I try: {command}."
+
+
 def _refused(command: str) -> str:
     """Return why a command is not passed on; "" if it is."""
     if not _COMMAND.fullmatch(command):
@@ -157,4 +181,4 @@ def _refused(command: str) -> str:
 
 
 def _call(command: str) -> Action:
-    return Action(DO.name, {"command": command}, f"Next I try: {command}.")
+    return Action(DO.name, {"command": command})

@@ -27,6 +27,7 @@ from environments.webshop import tasks
 from environments.webshop.demonstration.gold_actions import purchase
 from environments.webshop.demonstration.mistakes import mistakes
 from environments.webshop.demonstration.recovery import next_step
+from environments.webshop.demonstration.thoughts import thought
 from environments.webshop.goals import Goal, made_goal
 from environments.webshop.pages.pages import Page, make_page
 from environments.webshop.pages.parts import SEARCH
@@ -232,6 +233,10 @@ class WebShopEnv(ToolEnv):
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         """See `Demonstrable.mistakes`."""
         return mistakes(self.shop, self.goal(task), self.solution(task), action)
+
+    def thought(self, task: Task, path: Sequence[Step], action: Action) -> str:
+        """See `Demonstrable.thought`."""
+        return thought(task, path, action)
 
     def recover(self, task: Task, path: Sequence[Step]) -> Action:
         """See `Demonstrable.recover`."""

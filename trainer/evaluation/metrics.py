@@ -13,6 +13,7 @@ from pathlib import Path
 from engine.runs.store import Store
 from search.tree import Tree
 from trainer.errors import TrainerError
+from trainer.evaluation.measures.call_rates import CallTally
 from trainer.evaluation.measures.error_analysis import (
     FORMAT_ERRORS,
     INVALID,
@@ -74,12 +75,14 @@ class _Tally:
     gave_up: int = 0
     tokens: int = 0
     incomplete: Counter[str] = field(default_factory=Counter)
+    calls: CallTally = field(default_factory=CallTally)
 
     def add(self, tree: Tree) -> None:
         task, steps = tree.task, [node.step for node in tree.nodes]
         self.outcomes[task.id] = tree.solved
         self.chains[task.id] = chains(tree)
         self.errors.add(tree)
+        self.calls.add(tree)
         self.invalid += sum(step.info.get("error") in INVALID for step in steps)
         self.malformed += sum(step.info.get("error") in FORMAT_ERRORS for step in steps)
         self.gave_up += any(step.info.get("gave_up") for step in steps)
@@ -110,6 +113,8 @@ class _Tally:
             format_errors=Rate(self.malformed, steps),
             repeated=Rate(self.errors.steps[REPEATED], steps),
             gave_up=Rate(self.gave_up, tasks),
+            false_calls=self.calls.false,
+            missed_calls=self.calls.missed,
             failed=failed,
             incomplete=dict(self.incomplete.most_common()),
             steps_per_task=steps / searched,

@@ -41,6 +41,9 @@ class Report:
         format_errors: Replies that are not a tool call, of all steps.
         repeated: Steps that repeat an earlier action of their path, of all steps.
         gave_up: Tasks with a path that ended by `give_up`.
+        false_calls: Paths with a call where none was right; None if no task is such (see
+            `environments.negatives`).
+        missed_calls: Paths without a call where one was right; None if no task says so.
         failed: Number of tasks without a tree; they count as not solved.
         incomplete: Replies that were not complete (cut off at the token limit, filtered, ...), by
             reason, those included that were asked for again.
@@ -71,6 +74,8 @@ class Report:
     format_errors: Rate = Rate(0, 0)
     repeated: Rate = Rate(0, 0)
     gave_up: Rate = Rate(0, 0)
+    false_calls: Rate | None = None
+    missed_calls: Rate | None = None
     failed: int = 0
     incomplete: dict[str, int] = field(default_factory=dict)
     steps_per_task: float = 0.0

@@ -30,7 +30,7 @@ def purchase(product: Product, goal: Goal, find: Callable[[str], Sequence[str]])
             if product.asin in shown:
                 turns = shown.index(product.asin) // PRODUCTS_SHOWN
                 return [_search(query), *_from_results(product, goal, turns)]
-    return [_search(queries[0]), Action(GIVE_UP.name, {}, "Nothing here is what I am asked for.")]
+    return [_search(queries[0]), Action(GIVE_UP.name, {})]
 
 
 def _queries(product: Product, goal: Goal) -> Iterator[str]:
@@ -43,20 +43,20 @@ def _queries(product: Product, goal: Goal) -> Iterator[str]:
 
 
 def _search(query: str) -> Action:
-    return Action("search", {"query": query}, "I search for what the instruction asks.")
+    return Action("search", {"query": query})
 
 
 def _from_results(product: Product, goal: Goal, pages: int) -> Iterator[Action]:
     for _ in range(pages):
-        yield _click(NEXT, "Nothing on this page fits; I look at the next.")
-    yield _click(product.asin, "This one seems to be what I am asked for.")
+        yield _click(NEXT)
+    yield _click(product.asin)
     for value in _choices(product, goal):
-        yield _click(value, f"I choose {value}.")
-    yield _click(BUY, "All that is asked for is chosen.")
+        yield _click(value)
+    yield _click(BUY)
 
 
-def _click(element: str, thought: str) -> Action:
-    return Action("click", {"element": element.lower()}, thought)
+def _click(element: str) -> Action:
+    return Action("click", {"element": element.lower()})
 
 
 def _choices(product: Product, goal: Goal) -> Sequence[str]:

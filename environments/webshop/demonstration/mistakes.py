@@ -34,7 +34,7 @@ class Shop(Protocol):
 
 
 def mistakes(shop: Shop, goal: Goal, script: Sequence[Action], action: Action) -> list[Action]:
-    """Return wrong versions of `action`, likely first, with the same wording.
+    """Return wrong versions of `action`, likely first.
 
     Args:
         action: a step of it, or the way back from a wrong product, which a shopper in a hurry buys
@@ -54,9 +54,8 @@ def mistakes(shop: Shop, goal: Goal, script: Sequence[Action], action: Action) -
 
 
 def _instead(action: Action, name: str, value: str) -> Action:
-    """Change an argument; the thought keeps its wording, or it would tell right from wrong."""
-    right = action.arguments[name]
-    return replace(action, arguments={name: value}, thought=action.thought.replace(right, value))
+    """Change an argument."""
+    return replace(action, arguments={name: value})
 
 
 def _vaguer(shop: Shop, goal: Goal, action: Action) -> list[str]:

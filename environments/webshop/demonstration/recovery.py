@@ -29,7 +29,7 @@ def next_step(shop: Shop, asin: str, script: Sequence[Action], path: Sequence[St
     if session.asin:
         choices = list(steps)[list(steps).index(asin.lower()) + 1 : -1]
         if not _offers(shop.products[session.asin], choices):
-            return Action("click", {"element": PREV.lower()}, "This is not it; I go back.")
+            return Action("click", {"element": PREV.lower()})
         left = [value for value in choices if value not in clicked]
         return steps[left[0]] if left else script[-1]
     ahead = _pages_ahead(session, asin)

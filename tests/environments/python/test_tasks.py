@@ -41,7 +41,6 @@ def test_solutions_look_and_try_before_they_answer(env: ToolEnv) -> None:
     assert steps[2].arguments["code"].endswith("\n\ntakings('sales.csv', 'Mon')")
     steps = env.solution(by_id["kitchen-menus"])
     assert [step.tool for step in steps] == ["python", "answer"]
-    assert all(0 < len(step.thought) < 80 for step in steps)
 
 
 def test_mistakes_are_of_several_kinds_and_look_like_the_solution(env: ToolEnv) -> None:

@@ -34,6 +34,8 @@ _RATES = (
     ("format_errors", "format errors"),
     ("repeated", "repeated actions"),
     ("gave_up", "gave up"),
+    ("false_calls", "false calls"),
+    ("missed_calls", "missed calls"),
 )
 _MEANS = ("steps_per_task", "tokens_per_task", "failed")
 _SPLITS: tuple[tuple[str, str, Callable[[Report], Mapping[str, Rate]]], ...] = (
