@@ -154,7 +154,7 @@ class Store:
         """Add `task` to the run: its public part, and only fingerprints of its secret."""
         self._db.execute(
             "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)",
-            (task.id, dumps(task_to_dict(task)), dumps(fingerprints(task.secret))),
+            (task.id, dumps(task_to_dict(task)), dumps(fingerprints(task.secret, task.findable))),
         )
 
     def add_tree(self, tree: Tree) -> None:

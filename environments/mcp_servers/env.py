@@ -7,7 +7,6 @@ servers are started anew, the calls are made again, and each result must be what
 """
 
 import importlib.util
-import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -175,7 +174,7 @@ class McpEnv(ToolEnv):
 
     def solution(self, task: Task) -> list[Action] | None:
         """See `Demonstrable.solution`."""
-        calls = json.loads(task.secret["solution"])
+        calls = task.secret["solution"]
         if not calls:
             return None
         return [*map(task_files.action_of, calls), self._last(task)]
@@ -185,7 +184,7 @@ class McpEnv(ToolEnv):
         steps = self.solution(task) or []
         given = [
             task_files.action_of(call)
-            for call in json.loads(task.secret["mistakes"])
+            for call in task.secret["mistakes"]
             if call["at"] < len(steps) and steps[call["at"]].key == action.key
         ]
         files = list(task.details["files"])
@@ -204,7 +203,7 @@ class McpEnv(ToolEnv):
         return Outcome("finished", float(right), terminated=True, info=facts)
 
     def _last(self, task: Task) -> Action:
-        grader = json.loads(task.secret["grader"])
+        grader = task.secret["grader"]
         answer = {"answer": grader["answer"]} if "answer" in grader else {}
         return Action(FINISH.name, answer, "That is all the task asks for.")
 

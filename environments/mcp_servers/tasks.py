@@ -14,6 +14,12 @@ BUNDLED = Path(__file__).parent / "data"
 GRADERS = ("files", "absent", "answer", "check")
 """Fields that say how the end of a task is graded; a task has one of them at least."""
 
+FINDABLE = (
+    *("grader.answer", "grader.files", "grader.absent", "grader.others"),
+    *("solution.tool", "solution.arguments", "mistakes.tool", "mistakes.arguments"),
+)
+"""A right call shows an answer, what it made of a file, or an argument of a later call."""
+
 
 def load(
     paths: Sequence[Path], split: str | None, servers: Mapping[str, Server], strict: bool
@@ -48,9 +54,8 @@ def _task(record: Record, known: Mapping[str, Server], default: str, faults: Fau
     names = _servers(record, known, default)
     grader = {key: record.fields[key] for key in (*GRADERS, "others") if key in record.fields}
     _require_grader(record, grader)
-    secret = {"grader": json.dumps(grader), "id": id}
-    for key in ("solution", "mistakes"):
-        secret[key] = json.dumps(_calls(record, key))
+    secret = {"grader": grader, "id": id}
+    secret |= {key: _calls(record, key) for key in ("solution", "mistakes")}
     return Task(
         id=id,
         prompt=record.text("prompt").replace("{work}", WORK),
@@ -61,6 +66,7 @@ def _task(record: Record, known: Mapping[str, Server], default: str, faults: Fau
             "setup": record.maybe("setup"),
         },
         tags={"server": "+".join(names)},
+        findable=FINDABLE,
         group=record.maybe("group") or id,
         split=record.maybe("split"),
     )
