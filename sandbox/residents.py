@@ -94,7 +94,9 @@ class Residents:
             shown += [Path(path) for path in NETWORK_FILES if network and Path(path).exists()]
         elif Path("/etc/alternatives").is_dir():
             shown.append(Path("/etc/alternatives"))
-        made = program(quota or Quota(), tuple(dict.fromkeys(shown)), "residents", network=network)
+        made = program(
+            quota or Quota(), tuple(dict.fromkeys(shown)), "residents.Residents", network=network
+        )
         self._supervisor = Connection(backend, made)
         self._folders = tuple(folders)
         self.work = ""
