@@ -13,7 +13,6 @@ from typing import Any
 from environments.os.answers import same_answer
 from environments.os.env import OsEnv
 from environments.os.make_rules import RULES
-from environments.os.sealing import unsealed
 from environments.os.tasks import task_from
 from environments.plays import play
 from environments.records import BadRecord
@@ -76,7 +75,7 @@ class OsMaker(TaskMaker):
 
     def example(self, task: Task) -> Mapping[str, Any] | None:
         """See `TaskMaker.example`."""
-        hidden, steps = unsealed(task), task.secret.get("solution")
+        hidden, steps = task.secret, task.secret.get("solution")
         if not steps or not task.details.get("files"):
             return None
         shown = {name: hidden[name] for name in ("answer", "checks") if name in hidden}
@@ -86,7 +85,7 @@ class OsMaker(TaskMaker):
 
     def answers(self, task: Task) -> Sequence[str]:
         """See `TaskMaker.answers`."""
-        right: Sequence[str] = unsealed(task).get("answer", ())
+        right: Sequence[str] = task.secret.get("answer", ())
         return right
 
     def doubt(self, task: Task) -> Doubt | None:
