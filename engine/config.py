@@ -73,7 +73,7 @@ class Config:
         base_url: The endpoint.
         api: What it speaks: chat, or responses (OpenAI's Responses API).
         template: How messages are written: native, react, toolllama, autogpt, modelscope, hermes,
-            or FILE.toml.
+            kwai, or FILE.toml. NAME:prompt sends one prompt per call, NAME:chat a growing chat.
         repair: What becomes of a call to a tool that does not exist: none leaves it, nearest calls
             the tool with the nearest name, by BLEU (AgentTuning).
         temperature: Sampling temperature.

@@ -41,6 +41,15 @@ class Demonstrable:
         """
         return None
 
+    def may_be_detour(self, task: Task, path: Sequence[Step], place: int) -> bool:
+        """Return whether the step at `place` of a successful path may not be needed.
+
+        For `engine judge`, which plays the path without it to be sure. By default a step may be a
+        detour if its observation has no word that was not seen before; a world knows more.
+        """
+        seen = " ".join([task.prompt, *(step.observation for step in path[:place])])
+        return set(path[place].observation.split()) <= set(seen.split())
+
     def noop(self, task: Task) -> list[Action]:
         """Return actions that end `task` unsolved; a sound grader gives them less than 1.0."""
         return [Action(GIVE_UP.name, {})]

@@ -2,8 +2,9 @@
 
 from engine.cli.lazy import lazy_app
 
-COMMANDS: dict[str, tuple[str, str]] = {
+COMMANDS = {
     "tasks": ("engine.cli.make_tasks:tasks", "Make new tasks for a world, and check each."),
+    "templates": ("engine.cli.make_templates:templates", "Make prompt templates."),
 }
 
 make = lazy_app("make", "Make tasks, templates, thoughts and negatives.", COMMANDS)

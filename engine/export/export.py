@@ -14,7 +14,8 @@ from engine.export.filters import NO_ANNOTATIONS, Counts, Filters, is_json, pass
 from engine.export.formats import Format, check_name, write_rows
 from engine.export.leak_check import check_row
 from engine.export.mixing import Mixing, RestartsIn, parse_mix
-from engine.export.pairs import Pair, PairKind, find_pairs
+from engine.export.pairs import By, Pair, PairKind, find_pairs
+from engine.export.pruned import PrunedTree
 from engine.export.rows import Row, RowBuilder
 from engine.runs.annotations import (
     Annotation,
@@ -26,6 +27,7 @@ from engine.runs.annotations import (
 )
 from engine.runs.atomic import check_writable
 from engine.runs.fingerprints import contains_secret
+from engine.runs.judgements import read_judgements, with_judgements
 from engine.runs.shots import read_shots
 from engine.runs.store import Store
 from environments.types import is_finite
@@ -33,6 +35,7 @@ from search.tree import Tree
 from treegraft.ranges import SEED, check_ranges
 
 Kind = Literal["sft", "dpo"]
+ROWS = ("conversation", "per_call")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,10 @@ class ExportSettings:
             called *.parquet. The other two have no weights, so SFT rows that hold a reply that was
             cut off are left out of them.
         mask_errors: Show actions that failed with an error, but do not train on them (sft, jsonl).
+        by: What says which of two actions is better, in DPO rows: reward, or judge (the scores of
+            `engine judge`).
+        prune_detours: Leave out the steps that a successful path does not need, as `engine judge`
+            has proven by playing it without them (sft).
         shots: Examples before the task of a row, not trained: solved paths of other tasks and
             groups.
         shots_from: Where they are drawn from: a run, or a file (docs/mixing.md). Never a test
@@ -61,6 +68,8 @@ class ExportSettings:
             them out; context puts them before the path, not trained; path trains giving up, too.
         reflections_in_rows: Put the reflections that a path saw before it.
         seed: Random seed of the draw of examples and of the choice of forms.
+        rows: What an SFT row holds: conversation (a path), or per_call (one model call: the request
+            and its reply, for templates with one prompt per call).
 
     Raises:
         UsageError: A value is unknown, or the format cannot hold such rows.
@@ -77,6 +86,8 @@ class ExportSettings:
     pairs: PairKind = field(default="step", metadata={"type": str})
     format: Format = field(default="jsonl", metadata={"type": str})
     mask_errors: bool = False
+    by: By = field(default="reward", metadata={"type": str})
+    prune_detours: bool = False
     shots: int = field(default=0, metadata={"min": 0})
     shots_from: str = ""
     mix: tuple[str, ...] = field(
@@ -85,6 +96,7 @@ class ExportSettings:
     restarts: RestartsIn = field(default="none", metadata={"type": str})
     reflections_in_rows: bool = False
     seed: int = field(default=0, metadata=SEED)
+    rows: str = field(default="", metadata={"default": "what the template sends"})
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -92,14 +104,31 @@ class ExportSettings:
         one_of("to", self.kind, get_args(Kind))
         one_of("pairs", self.pairs, get_args(PairKind))
         one_of("format", self.format, get_args(Format))
+        one_of("by", self.by, get_args(By))
+        self._check_judged()
         if self.format == "toolbench" and self.kind == "dpo":
             raise UsageError("ToolBench's format has no pairs; use --format jsonl or sharegpt")
         if self.format == "sharegpt" and self.kind == "dpo" and self.pairs == "trajectory":
             raise UsageError("ShareGPT pairs hold one message each; use --pairs step")
+        one_of("rows", self.rows, ("", *ROWS))
+        if self.rows and self.kind == "dpo":
+            raise UsageError("--rows is for --to sft")
         if self.mask_errors and (self.kind == "dpo" or self.format != "jsonl"):
             raise UsageError(
                 "--mask-errors is for --to sft and --format jsonl: the others have no weights"
             )
+
+    def _check_judged(self) -> None:
+        if self.kind == "dpo" and self.prune_detours:
+            raise UsageError("--prune-detours is for --to sft: a pair parts at one step")
+        if self.kind == "sft" and (self.by != "reward" or self.filters.margin is not None):
+            raise UsageError("--by and --margin are for --to dpo")
+
+    @property
+    def use_judgements(self) -> bool:
+        """Whether the scores of `engine judge` are needed."""
+        scored = self.filters.min_step_score is not None
+        return scored or self.by == "judge" or self.prune_detours
 
     def _check_mixing(self) -> None:
         check_shots(self.shots, self.shots_from)
@@ -180,6 +209,7 @@ def _run_rows(run: Path, settings: ExportSettings, counts: Counts, mixing: Mixin
     annotations: dict[str, list[Annotation]] = {}
     if settings.filters.use_annotations:
         annotations = current_annotations(read_annotations(annotations_file(run)))
+    judged = read_judgements(run) if settings.use_judgements else {}
     # ToolBench's files hold text only, so the default is a template without native tool calls.
     templates = settings.templates or (("toolllama",) if settings.format == "toolbench" else ())
     with Store.open(run) as store:
@@ -192,8 +222,13 @@ def _run_rows(run: Path, settings: ExportSettings, counts: Counts, mixing: Mixin
             fingerprints = store.fingerprints(tree.task.id)
             shows = partial(contains_secret, known=fingerprints)
             own = replace(builder, mixing=mixing, shows=shows)
-            for row in _tree_rows(tree, own, settings, on_tree, counts):
-                check_row(row, fingerprints)
+            on_tree = with_judgements(on_tree, tree, judged.get(tree.task.id, ()))
+            if settings.prune_detours:
+                tree = PrunedTree.of(tree, on_tree.detours)
+            else:
+                on_tree = replace(on_tree, detours={})
+            for row, shown in _tree_rows(tree, own, settings, on_tree, counts):
+                check_row(shown, fingerprints)
                 yield row
     counts.stale_annotations += sum(map(len, annotations.values()))
 
@@ -204,16 +239,25 @@ def _tree_rows(
     settings: ExportSettings,
     annotations: TreeAnnotations,
     counts: Counts,
-) -> Iterator[Row]:
+) -> Iterator[tuple[Row, Row]]:
+    """Yield each row, and what to check for secrets: in one prompt per call, its conversation.
+
+    Such a prompt quotes what the agent wrote, so the prompt alone does not show who did.
+    """
     if settings.kind == "dpo":
-        yield from (row for _, row in pair_rows(tree, builder, settings, annotations, counts))
+        for pair, row in pair_rows(tree, builder, settings, annotations, counts):
+            per_call = settings.pairs == "step" and builder.is_per_call(tree, pair.chosen_leaf)
+            yield row | (builder.pair_of_calls(tree, pair) if per_call else {}), row
         return
     for leaf in passing_leaves(tree, settings.filters, counts, annotations):
-        row = builder.sft_row(tree, leaf)
-        if why := _why_useless(row, settings.format):
-            counts.dropped[why] += 1
-        else:
-            yield row
+        shown = builder.sft_row(tree, leaf)
+        per_call = not settings.rows and builder.is_per_call(tree, leaf)
+        calls = per_call or settings.rows == "per_call"
+        for row in builder.call_rows(tree, leaf) if calls else [shown]:
+            if why := _why_useless(row, settings.format):
+                counts.dropped[why] += 1
+            else:
+                yield row, shown
 
 
 def pair_rows(
@@ -225,16 +269,21 @@ def pair_rows(
 ) -> Iterator[tuple[Pair, Row]]:
     """Yield the pairs of `tree` and their rows; count pairs whose halves read the same."""
     kind = settings.pairs
-    for pair in find_pairs(tree, settings.filters, counts, kind, annotations):
+    for pair in find_pairs(tree, settings.filters, counts, kind, annotations, settings.by):
         lost = tree.path((pair.rejected if kind == "step" else pair.rejected_leaf).id)
         row = builder.dpo_row(tree, pair, kind)
         if not (all(map(is_json, lost)) and is_finite(row)):
             counts.dropped["not finite"] += 1
-        elif row["chosen"][0] == row["rejected"][0]:
+        elif row["chosen"][0] == row["rejected"][0] and _same_action(row, kind):
             # What comes after the two actions is no choice of the agent's.
             counts.dropped["equal halves"] += 1
         else:
             yield pair, row
+
+
+def _same_action(row: Row, kind: PairKind) -> bool:
+    """Return whether halves that begin alike hold one action: an answer may be two messages."""
+    return kind == "trajectory" or bool(row["chosen"] == row["rejected"])
 
 
 def _why_useless(row: Row, format: Format) -> str:
@@ -245,7 +294,8 @@ def _why_useless(row: Row, format: Format) -> str:
     if not any(weight != 0 for weight in weights):
         return "nothing to train"
     # Only JSON lines and Parquet have weights.
-    return "incomplete" if 0 in weights and format != "jsonl" else ""
+    why = "needs weights" if row["call"] else "incomplete"
+    return why if 0 in weights and format != "jsonl" else ""
 
 
 def _annotations_on(

@@ -28,6 +28,11 @@ class Filters:
             case, whitespace and punctuation only.
         exclude_marked: Leave out paths and pairs that a person marked bad in `engine view`.
         min_mark: Keep only trajectories to which a person gave this score or more, from 1 to 5.
+        min_step_score: Leave out paths that have a step with a lower score, from 0 to 1, or one
+            without a score; `engine judge` gives them.
+        margin: Least gain of a chosen action over a rejected one in DPO pairs: in the best reward
+            below them, or with --by judge in their scores. By default the rejected one has no
+            path below it that reaches --min-reward.
         corrected: Keep only what a teacher corrected, in runs where a student acts first: paths
             with such a step, and pairs of the teacher's step and the student's.
     """
@@ -39,6 +44,8 @@ class Filters:
     near_duplicates: bool = False
     exclude_marked: bool = False
     min_mark: int | None = field(default=None, metadata={"min": 1, "max": 5})
+    min_step_score: float | None = field(default=None, metadata={"min": 0, "max": 1})
+    margin: float | None = field(default=None, metadata={"above": 0, "max": 1})
     corrected: bool = False
 
     def __post_init__(self) -> None:
@@ -61,7 +68,8 @@ class Counts:
         passed: paths that pass the filters.
         beside: what stood beside these paths in place of a failed action, for pairs: "none" (no
             other action), or other actions that "succeeded", were left "open", are "incomplete"
-            replies, were "marked bad" or are no correction ("uncorrected").
+            replies, were "marked bad", are no correction ("uncorrected"), are too near in reward
+            or score ("near") or have no score ("not judged").
         forms: rows by the form that they are written in.
     """
 
@@ -126,6 +134,10 @@ def is_json(step: Step) -> bool:
 def _why_annotated(tree: Tree, leaf: Node, filters: Filters, annotations: TreeAnnotations) -> str:
     if filters.exclude_marked and annotations.is_bad_path(tree, leaf):
         return "marked bad"
+    if filters.min_step_score is not None:
+        least = annotations.least_step_score(tree, leaf)
+        if least is None or least < filters.min_step_score:
+            return "not judged" if least is None else "step score"
     if filters.min_mark is not None and annotations.scores.get(leaf.id, 0) < filters.min_mark:
         return "mark"
     return ""

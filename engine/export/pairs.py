@@ -22,6 +22,11 @@ PairKind = Literal["step", "trajectory"]
 from the two actions to the ends of their paths.
 """
 
+By = Literal["reward", "judge"]
+"""What says which of two actions is better: the rewards below them, or a judge's scores."""
+
+_ROUNDING = 1e-9
+
 _LEFT_OUT = ("incomplete", "marked bad")
 """Why a failed action makes no pair; where the action did not fail, nothing is left out."""
 
@@ -49,21 +54,26 @@ def find_pairs(
     counts: Counts,
     kind: PairKind = "step",
     annotations: TreeAnnotations = NO_ANNOTATIONS,
+    by: By = "reward",
 ) -> Iterator[Pair]:
-    """Yield a pair for each failed action beside each path that passes `filters`.
+    """Yield a pair for each worse action beside each path that passes `filters`.
+
+    An action is worse if everything below it failed; with `filters.margin`, if the best reward
+    below it is lower by the margin; and by a judge, if its score is.
 
     Several paths may pass through the same two actions: they give one step pair, but a trajectory
     pair each. A bad annotation anywhere below a rejected action drops its pairs, because a pair
     says that everything below it failed. What the other actions beside the paths were is counted.
     """
     states = _States(tree)
+    rule = _Rule(states, filters, annotations, by)
     done: set[tuple[int, str, str]] = set()
     for leaf in passing_leaves(tree, filters, counts, annotations):
         others = 0
         for chosen in tree.lineage(leaf.id):
             for action, nodes in states.beside(chosen).items():
                 others += 1
-                why, rejected = _rejected(states, (chosen, nodes), filters, annotations)
+                why, rejected = rule.rejected(leaf, chosen, nodes)
                 if why:
                     counts.beside[why] += 1
                     if why in _LEFT_OUT:
@@ -132,44 +142,64 @@ class _States:
 
     def last_ended(self, node: Node) -> Node:
         """Return the last ended node at or below `node`, in depth-first order."""
-        return [each for each in self.below(node) if each.step.ended][-1]
+        ended = [each for each in self.below(node) if each.step.ended]
+        return ended[-1] if ended else node
 
 
-def _rejected(
-    states: _States,
-    taken: tuple[Node, Sequence[Node]],
-    filters: Filters,
-    annotations: TreeAnnotations,
-) -> tuple[str, Node]:
-    """Return why an action makes no pair ("" if it does), and the node that stands for it.
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """Says which actions are worse than the chosen one."""
 
-    An action failed if every path through it ended, and the grader gave each of them less than
-    `--min-reward`. A success that a filter leaves out is no failure, and a path that is still open
-    might have succeeded.
+    states: _States
+    filters: Filters
+    annotations: TreeAnnotations
+    by: By
 
-    Args:
-        states: The states of the tree.
-        taken: The chosen node, and the nodes of the other action.
-        filters: Those of the export.
-        annotations: Those on the tree.
-    """
-    chosen, nodes = taken
-    if max(states.best[node.id] for node in nodes) >= filters.min_reward:
-        return "succeeded", nodes[-1]
-    if any(node.id in states.open for node in nodes):
-        return "open", nodes[-1]
-    complete = [node for node in nodes if not node.step.incomplete]
-    if chosen.step.incomplete or not complete:
-        return "incomplete", nodes[-1]
-    if filters.corrected:
-        complete = [node for node in complete if _is_correction(chosen, node)]
-        if not complete:
-            return "uncorrected", nodes[-1]
-    if filters.exclude_marked:
-        below = (each for node in nodes for each in states.below(node))
-        if annotations.any_bad(list(below)):
-            return "marked bad", nodes[-1]
-    return "", complete[-1]
+    def rejected(self, leaf: Node, chosen: Node, nodes: Sequence[Node]) -> tuple[str, Node]:
+        """Return why an action makes no pair ("" if it does), and the node that stands for it.
+
+        Args:
+            leaf: The end of the path that passes.
+            chosen: Its node.
+            nodes: Those of the other action in the same state.
+        """
+        why = self._not_worse(leaf, chosen, nodes)
+        complete = [node for node in nodes if not node.step.incomplete]
+        if why:
+            return why, nodes[-1]
+        if chosen.step.incomplete or not complete:
+            return "incomplete", nodes[-1]
+        if self.filters.corrected:
+            complete = [node for node in complete if _is_correction(chosen, node)]
+            if not complete:
+                return "uncorrected", nodes[-1]
+        if self.filters.exclude_marked:
+            below = (each for node in nodes for each in self.states.below(node))
+            if self.annotations.any_bad(list(below)):
+                return "marked bad", nodes[-1]
+        return "", complete[-1]
+
+    def _not_worse(self, leaf: Node, chosen: Node, nodes: Sequence[Node]) -> str:
+        """Return why another action is not worse than the chosen one; "" if it is.
+
+        By rewards, an action is worse if every path through it ended, and the grader gave each less
+        than `--min-reward`, or less than this path by the margin. A success that a filter leaves
+        out is no failure, and a path that is still open might have succeeded.
+        """
+        margin = self.filters.margin
+        if self.by == "judge":
+            scores = self.annotations.step_scores
+            others = [scores[node.id] for node in nodes if node.id in scores]
+            if chosen.id not in scores or not others:
+                return "not judged"
+            gain = scores[chosen.id] - max(others)
+            return "" if gain > 0 and gain >= (margin or 0) - _ROUNDING else "near"
+        best = max(self.states.best[node.id] for node in nodes)
+        if margin is None and best >= self.filters.min_reward:
+            return "succeeded"
+        if margin is not None and leaf.step.reward - best < margin - _ROUNDING:
+            return "succeeded" if best >= self.filters.min_reward else "near"
+        return "open" if any(node.id in self.states.open for node in nodes) else ""
 
 
 def _is_correction(chosen: Node, rejected: Node) -> bool:

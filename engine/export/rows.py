@@ -1,12 +1,13 @@
 """Rows as dicts: SFT rows from paths, DPO rows from pairs.
 
-The columns are those of TRL, `datasets` and OpenAI's fine-tuning: one row per trajectory, not one
-per turn. A row ends with an assistant message: nothing is written after the last observation.
+The columns are those of TRL, `datasets` and OpenAI's fine-tuning: one row per trajectory or, where
+each request is one prompt, one row per model call. A row ends with an assistant message: nothing is
+written after the last observation.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Self
@@ -16,8 +17,10 @@ from engine.export.pairs import Pair, PairKind
 from engine.policies.shots import Shows
 from engine.runs.codec import dumps
 from engine.templates import get as get_template
+from engine.templates import phases
 from engine.templates.base import Message, Template, World
-from engine.templates.registry import is_builtin
+from engine.templates.model_calls import model_calls
+from engine.templates.registry import as_explored, is_builtin
 from engine.templates.text import Text
 from environments.tools import Tool
 from environments.types import Action, Step
@@ -71,7 +74,7 @@ class RowBuilder:
         own_text = meta.get("template", "")  # of the file, if the run's template came from one
         loaded = tuple(
             get_template(name, dialect, own_text if name == own else "")
-            for name in templates or (own,)
+            for name in templates or (as_explored(own, own_text),)
             for dialect in (dialects if dialects and name != "native" else ("",))
         )
         tools = tuple(Tool(*tool) for tool in world["tools"])
@@ -79,17 +82,64 @@ class RowBuilder:
             run, meta["config"]["env"], World(world["instructions"], tools), loaded, mask_errors
         )
 
+    def call_rows(self, tree: Tree, leaf: Node) -> Iterator[Row]:
+        """Yield a row for each model call of the path to `leaf`; only its reply is trained.
+
+        Calls that are not to be trained have none.
+        """
+        template, before = self._template(tree, leaf), self._before(tree, leaf)
+        path = before.written(tree.path(leaf.id))
+        world, number = self.world.of(tree.task), 0
+        for end, step in enumerate(path, 1):
+            calls = model_calls(template, world, tree.task, path[:end], before.context)
+            actions = _written(template, (step,), world.tools)
+            for call, action in zip(calls, actions, strict=True):
+                number += 1
+                if self._is_untrained(step):
+                    continue
+                messages = [*map(_untrained, call[:-1]), call[-1]]
+                _mark_thoughts(messages, template, (action,), world.tools)
+                yield {
+                    **self._origin(tree, leaf, before, number),
+                    "reward": leaf.step.reward,
+                    "messages": messages,
+                    "tools": template.tools(world),
+                }
+
+    def pair_of_calls(self, tree: Tree, pair: Pair) -> Row:
+        """Return prompt and halves of a step pair as model calls, for one prompt per call.
+
+        If both actions are answers in words, the words are the halves.
+        """
+        template, world = self._template(tree, pair.chosen_leaf), self.world.of(tree.task)
+        shown, before = self._before(tree, pair.chosen_leaf), tree.path(pair.chosen.parent)
+        kept, lost = (
+            model_calls(
+                template, world, tree.task, shown.written([*before, node.step]), shown.context
+            )
+            for node in (pair.chosen, pair.rejected)
+        )
+        place = min(len(kept), len(lost)) - 1
+        *prompt, chosen = kept[place]
+        return {"prompt": prompt, "chosen": [chosen], "rejected": [lost[place][-1]]}
+
+    def is_per_call(self, tree: Tree, leaf: Node) -> bool:
+        """Return whether the template for the path to `leaf` sends one prompt per call."""
+        template = self._template(tree, leaf)
+        return isinstance(template, Text) and template.memory == "prompt"
+
     def sft_row(self, tree: Tree, leaf: Node) -> Row:
         """Return the row of the path to `leaf`: origin, reward, messages, tools."""
         template, before = self._template(tree, leaf), self._before(tree, leaf)
-        path = before.written(tree.path(leaf.id))
+        path, world = before.written(tree.path(leaf.id)), self.world.of(tree.task)
         messages = self._messages(template, tree, path, before)
-        _mark_thoughts(messages, template, path)
+        actions = list(_written(template, path, world.tools))
+        _mark_thoughts(messages, template, actions, world.tools)
         return {
             **self._origin(tree, leaf, before),
             "reward": leaf.step.reward,
             "messages": _to_last_reply(messages),
-            "tools": template.tools(self.world.of(tree.task)),
+            "tools": template.tools(world),
         }
 
     def dpo_row(self, tree: Tree, pair: Pair, kind: PairKind) -> Row:
@@ -151,9 +201,10 @@ class RowBuilder:
     def _is_untrained(self, step: Step) -> bool:
         return bool(step.incomplete or (self.mask_errors and step.info.get("error")))
 
-    def _origin(self, tree: Tree, leaf: Node, before: Before) -> Row:
+    def _origin(self, tree: Tree, leaf: Node, before: Before, call: int = 0) -> Row:
         return {
-            "id": f"{self.run}/{tree.task.id}/{leaf.id}",
+            "id": f"{self.run}/{tree.task.id}/{leaf.id}" + (f"#{call}" if call else ""),
+            "call": call,
             "env": self.env,
             "source": tree.source,
             "split": tree.task.split,
@@ -176,26 +227,44 @@ def _to_last_reply(messages: list[Message]) -> list[Message]:
     return messages
 
 
-def _mark_thoughts(messages: list[Message], template: Template, path: tuple[Step, ...]) -> None:
-    """Mark the place of each thought of `path` in `messages`, if `template` is a user's own.
+def _mark_thoughts(
+    messages: list[Message], template: Template, actions: Sequence[Action], tools: Sequence[Tool]
+) -> None:
+    """Mark the places of thoughts in the last `messages`, if `template` is a user's own.
 
     `"thought_span": [start, end]` counts characters of the content. The trainer knows the thoughts
     of built-in templates by their form.
+
+    Args:
+        messages: of a row.
+        template: which wrote them.
+        actions: those that the path's replies are; see `_written`.
+        tools: the task's.
     """
     if not isinstance(template, Text) or is_builtin(template):
         return
     said = [number for number, message in enumerate(messages) if message["role"] == "assistant"]
     # Those of the path are the last: what stands before it is not trained.
-    for number, step in zip(reversed(said), reversed(path), strict=False):
-        span = _thought_span(messages[number]["content"], template, step.action)
+    for number, action in zip(reversed(said), reversed(actions), strict=False):
+        span = _thought_span(messages[number]["content"], template, action, tools)
         messages[number] = {**messages[number], **span}
 
 
-def _thought_span(content: str, template: Text, action: Action) -> Message:
+def _written(template: Template, path: Sequence[Step], tools: Sequence[Tool]) -> Iterator[Action]:
+    """Yield the action that each reply of `path` is; a reply in words is none."""
+    for action in (step.action for step in path):
+        if isinstance(template, Text) and template.conclude and phases.written(action, tools):
+            yield phases.completed(action)
+            yield Action("", {})
+        else:
+            yield action
+
+
+def _thought_span(content: str, template: Text, action: Action, tools: Sequence[Tool]) -> Message:
     if not action.tool or not action.thought:
         return {}
     mark = "\ufdd0"  # a noncharacter, which no template holds
-    before, found, _ = template.write(replace(action, thought=mark)).partition(mark)
+    before, found, _ = template.write(replace(action, thought=mark), tools).partition(mark)
     escaped = (json.dumps(action.thought, ensure_ascii=ascii)[1:-1] for ascii in (False, True))
     for form in (action.thought, *escaped):
         if found and content.startswith(form, len(before)):

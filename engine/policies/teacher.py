@@ -1,7 +1,7 @@
 """A policy that asks a chat model: an OpenAI-compatible endpoint, or a model in this process."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from engine.chat.base import Chat, ChatReply, ChatRequest
@@ -66,7 +66,7 @@ class Teacher:
             task = answering(task, self.world.of(task).tools)
         world = self.world.of(task)
         context = Context(self.examples(task), tuple(map(tuple, request.attempts)))
-        messages = self.template.render(world, task, request.path, context)
+        messages = self.template.request(world, task, request.path, context)
         messages = with_note(messages, ANSWER_NOW) if now else messages
         if request.lessons:
             lines = [LESSONS, *(f"- {text}" for text in request.lessons)]
@@ -79,9 +79,38 @@ class Teacher:
             request.attempt,
         )
         drawn = await self._draw(asked, request)
-        read = (_action(self.template, world.tools, one) for one in drawn.choices)
-        actions = tuple(only_answer(one, world.tools) if now else one for one in read)
-        return Proposal(actions, drawn.calls, tuple(drawn.logprobs))
+        actions = [_action(self.template, world.tools, one) for one in drawn.choices]
+        for place, action in enumerate(actions):
+            more = self.template.conclusion(world, task, request.path, action, context)
+            if not more:
+                continue
+            if not request.affords(drawn.usage):
+                actions = actions[:place]
+                break
+            said = await self._conclude(more, request, drawn)
+            actions[place] = _concluded(self.template, action, world.tools, said)
+        if now:
+            actions = [only_answer(one, world.tools) for one in actions]
+        return Proposal(tuple(actions), drawn.calls, tuple(drawn.logprobs[: len(actions)]))
+
+    async def _conclude(
+        self, messages: list[Message], request: Request, drawn: "_Drawn"
+    ) -> "_Choice":
+        """Return the reply in words to `messages`; what it costs is added to `drawn`.
+
+        Raises:
+            PolicyError, BudgetSpent: See `search.Policy`.
+        """
+        sampling = self._sampling(1, request.attempt)
+        sampling.pop("stop", None)  # the template's stop strings are for calls
+        asked = ChatRequest(self.name, messages, [], sampling, request.attempt)
+        rest = replace(request, affords=lambda more: request.affords(drawn.usage + more), count=1)
+        try:
+            answered = await self._draw(asked, rest)
+        except BudgetSpent as error:
+            raise BudgetSpent(str(error), drawn.calls + error.calls) from error
+        drawn.calls += answered.calls
+        return answered.choices[0]
 
     def examples(self, task: Task) -> tuple[Trajectory, ...]:
         """Return the examples that stand before `task` in every request."""
@@ -100,8 +129,7 @@ class Teacher:
         drawn.take(await self.chat.complete(asked), range(request.count))
         for number in range(1, request.retries + 1):
             places = drawn.incomplete
-            spent = sum((call.usage for call in drawn.calls), Usage())
-            if not (places and may_differ(self.chat, asked) and request.affords(spent)):
+            if not (places and may_differ(self.chat, asked) and request.affords(drawn.usage)):
                 break
             try:
                 reply = await self.chat.complete(asked_again(asked, number, len(places)))
@@ -142,6 +170,11 @@ class _Drawn:
     logprobs: list[float | None] = field(default_factory=list)
 
     @property
+    def usage(self) -> Usage:
+        """What all requests cost."""
+        return sum((call.usage for call in self.calls), Usage())
+
+    @property
     def incomplete(self) -> list[int]:
         """The places of the replies that are not complete."""
         return [place for place, each in enumerate(self.choices) if each.incomplete]
@@ -167,6 +200,14 @@ def _action(template: Template, tools: Sequence[Tool], choice: _Choice) -> Actio
         text = _text(choice.message)
         return Action.malformed(text, described(choice.incomplete), finish=choice.incomplete)
     return template.parse(choice.message, tools)
+
+
+def _concluded(template: Template, action: Action, tools: Sequence[Tool], said: _Choice) -> Action:
+    """Return an action with its answer in words; malformed if that is not complete."""
+    if said.incomplete:
+        text = _text(said.message)
+        return Action.malformed(text, described(said.incomplete), finish=said.incomplete)
+    return template.concluded(action, said.message, tools)
 
 
 def _text(message: Message) -> str:

@@ -105,17 +105,21 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class TreeAnnotations:
-    """What the annotations on one tree exclude.
+    """What people and a judge say of one tree.
 
     Attributes:
         bad_nodes: nodes marked bad, and with them every path through them; may hold ROOT.
         bad_leaves: leaves whose trajectory was marked bad.
         scores: scores of trajectories, 1 to 5, by leaf.
+        step_scores: a judge's scores of steps, 0 to 1, by node; see `engine.runs.judgements`.
+        detours: the nodes that a successful path does not need, by its leaf.
     """
 
     bad_nodes: frozenset[int] = frozenset()
     bad_leaves: frozenset[int] = frozenset()
     scores: Mapping[int, int] = field(default_factory=dict)
+    step_scores: Mapping[int, float] = field(default_factory=dict)
+    detours: Mapping[int, frozenset[int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, annotations: Sequence[Annotation]) -> Self:
@@ -131,6 +135,14 @@ class TreeAnnotations:
         """Return whether the trajectory that ends in `leaf`, or a node of it, was marked bad."""
         on_path = {ROOT, *(node.id for node in tree.lineage(leaf.id))}
         return leaf.id in self.bad_leaves or not self.bad_nodes.isdisjoint(on_path)
+
+    def least_step_score(self, tree: Tree, leaf: Node) -> float | None:
+        """Return the lowest score of the steps to `leaf`, detours aside; None if one has none."""
+        left_out = self.detours.get(leaf.id, frozenset())
+        path = [node.id for node in tree.lineage(leaf.id) if node.id not in left_out]
+        if not all(id in self.step_scores for id in path):
+            return None
+        return min(self.step_scores[id] for id in path)
 
     def any_bad(self, nodes: Iterable[Node]) -> bool:
         """Return whether one of `nodes`, or a trajectory that ends in one, was marked bad."""

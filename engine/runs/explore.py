@@ -12,7 +12,7 @@ import platform
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from engine.runs.failure import Failure
 from engine.runs.store import FILE, Store
 from engine.templates import source_of
 from engine.templates.base import world_of
+from engine.templates.registry import as_explored
 from environments import Task, ToolEnv
 from search import Tree
 from search.usage import Usage
@@ -133,7 +134,7 @@ async def explore(
     with locked(run), Store.create(run) as store:
         lead = make_env(config)
         try:
-            claim(store, config, lead)
+            config = claim(store, config, lead)
         finally:
             close_env(lead)
         for file in note_data(store, options.data):
@@ -202,8 +203,12 @@ class _Keeper:
         self.progress.tree(found)
 
 
-def claim(store: Store, config: Config, env: ToolEnv) -> None:
+def claim(store: Store, config: Config, env: ToolEnv) -> Config:
     """Make the run this config's, or check that it is. A run that holds nothing is any config's.
+
+    Returns:
+        The config to explore with: a run that began with an older edition of a built-in template
+        goes on with it.
 
     Raises:
         UsageError: It is another config's; nothing is overwritten.
@@ -214,11 +219,13 @@ def claim(store: Store, config: Config, env: ToolEnv) -> None:
     if (stored := meta.get("config")) and not store.empty:
         if difference := config.difference(stored):
             raise UsageError(f"--output holds another run ({difference}); choose another folder")
+        begun = {}
         for name, source in sources.items():
-            if source != template_source(meta, name):
-                changed = getattr(config, name)
-                raise UsageError(f"{changed} has changed since the run began; restore it")
-        return
+            used, kept = getattr(config, name), template_source(meta, name)
+            begun[name] = as_explored(used, kept)
+            if source != kept and begun[name] == used:
+                raise UsageError(f"{used} has changed since the run began; restore it")
+        return replace(config, **begun)
     shown = world_of(env)
     store.set_meta(
         {
@@ -231,10 +238,11 @@ def claim(store: Store, config: Config, env: ToolEnv) -> None:
             "versions": _versions(),
         }
     )
+    return config
 
 
 def template_source(meta: Mapping[str, Any], name: str) -> str:
-    """Return the text of a user's template kept in a run; "" for a built-in one."""
+    """Return what a run noted of a template: see `engine.templates.source_of`."""
     old = "swift_template" if name == "student_template" else name  # version 0.1
     return str(meta.get(name) or meta.get(old) or "")
 

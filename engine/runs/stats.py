@@ -1,12 +1,16 @@
 """Statistics of a run: counts over its trees, in one pass, one tree in memory at a time."""
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from engine.chat.prices import known_usd, usd_text
 from engine.runs.attribution import ActorStats
 from engine.runs.store import Store
+from engine.templates import TemplateError
+from engine.templates import get as get_template
+from engine.templates.text import Text
 from search.tree import ROOT, Tree
 from search.usage import Usage
 
@@ -29,8 +33,9 @@ class Stats:
         closed: states given up early, by reason.
         duplicate_siblings: proposals dropped because a sibling had the same action.
         replayed: states rebuilt from their path because their snapshot was lost.
-        prefix_tokens: see `prefix_tokens`. Compare it with `usage.cached_tokens`, the tokens that
-            the provider reports as cached (0 if it reports none).
+        prefix_tokens: see `prefix_tokens`; 0 if each request is one prompt. Compare it with
+            `usage.cached_tokens`, the tokens that the provider reports as cached (0 if it reports
+            none).
         depths: how many ended paths have so many steps.
         widths: how many expanded states have so many children.
         winning_calls: how many solved trees took so many requests in the states of their first
@@ -115,11 +120,23 @@ def stats(store: Store) -> Stats:
     """Count everything in a run, finished or not."""
     counts = Stats(failures=Counter(kind for kind, _ in store.failures().values()))
     counts.unpriced = store.meta().get("unpriced")
+    grows = _grows(store.meta())
     for tree in store.trees():
         _count(counts, tree)
+        counts.prefix_tokens += prefix_tokens(tree) if grows else 0
     # A task has both a tree and a failure if the budget cut its tree and the next search failed.
     counts.tasks = len({*store.task_ids(), *store.failures()})
     return counts
+
+
+def _grows(meta: Mapping[str, Any]) -> bool:
+    """Return whether the requests of a run are growing chats, so that they share beginnings."""
+    name, source = meta.get("config", {}).get("template", ""), str(meta.get("template") or "")
+    try:
+        template = get_template(name, source=source)
+    except TemplateError:
+        return True
+    return not (isinstance(template, Text) and template.memory == "prompt")
 
 
 def prefix_tokens(tree: Tree) -> int:
@@ -155,7 +172,6 @@ def _count(counts: Stats, tree: Tree) -> None:
     counts.solved += tree.solved
     counts.nodes += len(tree.nodes)
     counts.usage += tree.usage
-    counts.prefix_tokens += prefix_tokens(tree)
     for call in tree.calls:
         counts.incomplete.update(call.incomplete.split())
     counts.actors.count(tree)

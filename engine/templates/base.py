@@ -57,8 +57,34 @@ class Template(Protocol):
         The tools are those of `world.of(task)`. The `context` stands before the path, in the
         template's own form (`context.opening`); a longer path only adds messages at the end.
 
-        `parse` of an assistant message rendered here returns the step's action.
+        `parse` of an assistant message rendered here returns the step's action, for the same tools.
+        In a template with two phases, an answer is two such messages: see `conclusion`.
         """
+
+    def request(
+        self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING
+    ) -> list[Message]:
+        """Return what is sent to the model for its next reply.
+
+        It is the conversation so far or, for a template with one prompt per call, one message that
+        holds all that was done.
+        """
+
+    def conclusion(
+        self,
+        world: World,
+        task: Task,
+        path: Sequence[Step],
+        action: Action,
+        context: Context = NOTHING,
+    ) -> list[Message]:
+        """Return what is sent next, if a reply completed the task without saying the answer.
+
+        It is empty for a template with one phase, and for every other reply.
+        """
+
+    def concluded(self, action: Action, message: Message, tools: Sequence[Tool] = ()) -> Action:
+        """Return `action` with the answer that is in the reply to `conclusion`. Never raises."""
 
     def tools(self, world: World) -> list[dict[str, Any]]:
         """Return `world.tools` for the request; empty if the system message describes them."""

@@ -3,18 +3,29 @@ r"""A user's template: a TOML file of Jinja texts, with a parser by regular expr
     name = "at-sign"
     dialect = "typescript"            # optional: how {{ tools }} is written; "lines" by default
     stop = ["\nResult:"]              # optional
-    system = "{{ instructions }}\n\nCall like this: @name {json}\n\n{{ tools }}"
-    user = "{{ prompt }}"             # optional
+    memory = "prompt"                 # optional: one prompt per call; "chat" by default
     call = "{{ thought }}\n@{{ tool }} {{ arguments | json }}"
     observation = "Result: {{ observation }}"
+
+    [parts]                           # all optional; see `parts`
+    profile = "You are an assistant."
+    instruction = "{{ instructions }}"
+    tools = "Call like this: @name {json}\n\n{{ tools }}"
+    goal = "{{ prompt }}"
+    memory = "{{ history }}"
+    format = "Answer with one call."
 
     [parse]                           # either a regular expression with these groups,
     regex = '(?s)\A(?P<thought>.*)\n@(?P<tool>\S+) (?P<arguments>\{.*\})\Z'
     # or, if a call is one JSON object, the dotted paths to its parts:
     # json = { tool = "command.name", arguments = "command.args", thought = "thoughts.text" }
 
-`thought` is optional in both; without it, thoughts are neither written nor read. When the file is
-read, it is tested on sample calls: if `parse` does not return what `call` wrote, the file is
+`base = "react"` takes from a built-in template what the file does not define. A table `[conclude]`,
+with the same six keys, makes a second phase. In place of `[parts]`, a file may define `system` and
+`user`: the two messages of a growing chat as they are.
+
+`thought` is optional in both parsers; without it, thoughts are neither written nor read. The file
+is tested on sample calls when it is read: if `parse` does not return what `call` wrote, it is
 rejected. This is not a proof: a thought that contains the file's own delimiters can be misread.
 """
 
@@ -23,33 +34,45 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import jinja2
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from engine.templates.base import TemplateError
+from engine.templates import kwai, phases
+from engine.templates.base import TemplateError, World
 from engine.templates.dialects import dialect
+from engine.templates.parts import MEMORIES, Part, Parts, nothing
+from engine.templates.parts import NAMES as PART_NAMES
 from engine.templates.reading.arguments import Unreadable
 from engine.templates.reading.arguments import read as read_arguments
 from engine.templates.reading.json_calls import Call, lines_of
 from engine.templates.reading.json_text import NotJson, read_json
 from engine.templates.reading.reader import ANYWHERE, Reader, is_plain
-from engine.templates.text import Text
-from environments.tools import Tool
-from environments.types import Action
+from engine.templates.text import NOW, Text
+from environments.tools import Tool, text_arguments
+from environments.types import Action, Step, Task
 from treegraft.file_errors import FileError
 from treegraft.text_files import read_text
 
-_TEXTS = {"system": None, "call": None, "observation": None, "user": "{{ prompt }}"}
-_KEYS = {*_TEXTS, "name", "dialect", "stop", "parse"}
+_FORM = ("call", "observation")
+_MESSAGES = ("system", "user")
+_KEYS = {
+    *_FORM,
+    *_MESSAGES,
+    *("name", "base", "dialect", "stop", "memory", "order", "parts", "conclude", "parse"),
+}
 _PROBES = (
     Action("look", {"at": "x"}, "I look."),
     Action("look", {}, "First.\nThen."),
     Action("query", {"sql": "SELECT 'a' <> \"b\"\nFROM {t}", "rows": 3, "all": [True, None]}, "é"),
 )
 _SILENT = Action("look", {"at": "x"})
+_LOOK, _ANSWER = (Tool(name, name, text_arguments(text="a text")) for name in ("look", "answer"))
+
+T = TypeVar("T", bound=str)
 
 
 def read_source(file: Path) -> str:
@@ -72,9 +95,8 @@ def make_template(file: Path, source: str) -> Text:
     """
     try:
         settings = tomllib.loads(source)
-        parser = _parser(settings.get("parse"))
-        template = _template(file.stem, settings, _reader(parser))
-        _try_out(template, parser.thoughts)
+        template, thoughts = _template(file.stem, settings)
+        _try_out(template, thoughts)
     except (ValueError, TypeError, RecursionError, re.error, jinja2.TemplateError) as error:
         raise TemplateError(f"{file}: {' '.join(str(error).split())}") from error
     except TemplateError as error:
@@ -82,31 +104,113 @@ def make_template(file: Path, source: str) -> Text:
     return template
 
 
-def _template(name: str, settings: Mapping[str, Any], read: Reader) -> Text:
+def _template(name: str, settings: Mapping[str, Any]) -> tuple[Text, bool]:
+    """Return the template, and whether it writes thoughts."""
     if unknown := sorted(set(settings) - _KEYS):
         raise TemplateError(f"unknown key {unknown[0]!r}; the keys are {', '.join(sorted(_KEYS))}")
+    base = _base(settings)
+    template, thoughts = base or _EMPTY, True
+    if base is None or {*_FORM, "parse"} & settings.keys():
+        template, thoughts = _with_form(template, settings)
+    if base is None or "dialect" in settings:
+        template = replace(template, dialect=dialect(str(settings.get("dialect", "lines"))))
+    if "stop" in settings:
+        template = replace(template, stop=tuple(map(str, settings["stop"])))
+    template = _with_conclusion(replace(template, parts=_parts(settings, template.parts)), settings)
+    memory = _one_of(settings, "memory", MEMORIES, template.memory)
+    return replace(template, name=str(settings.get("name", name)), memory=memory), thoughts
+
+
+def _base(settings: Mapping[str, Any]) -> Text | None:
+    """Return the built-in template that the file begins from."""
+    if "base" not in settings:
+        return None
+    from engine.templates.registry import builtin
+
+    found = builtin(str(settings["base"]))
+    if found is None:
+        raise TemplateError(f"base {settings['base']!r} is no built-in template of text")
+    return found
+
+
+def _with_form(template: Text, settings: Mapping[str, Any]) -> tuple[Text, bool]:
+    """Return `template` with the file's own form of calls, and whether that holds thoughts."""
+    call, observation = (_jinja(settings, key) for key in _FORM)
+    parser = _parser(settings.get("parse"))
+
+    def write(action: Action, tools: Sequence[Tool] = ()) -> str:
+        """Return a call as the assistant's message."""
+        arguments = dict(action.arguments)
+        return call({"tool": action.tool, "arguments": arguments, "thought": action.thought})
+
+    formed = replace(
+        template,
+        write=write,
+        read=_reader(parser),
+        observed=lambda text: observation({"observation": text}),
+        offered=tuple,
+        stop=(),
+    )
+    return formed, parser.thoughts
+
+
+def _with_conclusion(template: Text, settings: Mapping[str, Any]) -> Text:
+    """Return `template` with the file's second phase, if it has one."""
+    if "conclude" not in settings:
+        return template
+    default = template.conclude or kwai.TEMPLATE.conclude
+    assert default is not None
+    conclude = _table(settings, "conclude", default)
+    return replace(template, conclude=conclude, offered=phases.offered)
+
+
+def _parts(settings: Mapping[str, Any], default: Parts) -> Parts:
+    if "system" in settings or ("base" not in settings and "parts" not in settings):
+        if "parts" in settings:
+            raise TemplateError("define [parts], or system and user, not both")
+        system = _jinja(settings, "system")
+        user = _jinja(settings, "user") if "user" in settings else Parts().goal
+        return Parts(instruction=system, tools=nothing, goal=user)
+    if "user" in settings:
+        raise TemplateError("user goes with system; in [parts], it is goal")
+    return _table(settings, "parts", default)
+
+
+def _table(settings: Mapping[str, Any], key: str, default: Parts) -> Parts:
+    """Return the parts in the table `key`, in the file's order; `default` has the others."""
+    table = settings.get(key, {})
+    if not isinstance(table, dict) or (unknown := sorted(set(table) - set(PART_NAMES))):
+        wrong = f"has the unknown key {unknown[0]!r}" if isinstance(table, dict) else "is no table"
+        raise TemplateError(f"[{key}] {wrong}; its keys are {', '.join(PART_NAMES)}")
+    order = list(settings.get("order", default.order))
+    if sorted(map(str, order)) != sorted(PART_NAMES):
+        raise TemplateError(f"order must hold each of {', '.join(PART_NAMES)} once")
+    return replace(default, order=order, **{name: _jinja(table, name) for name in table})
+
+
+def _one_of(settings: Mapping[str, Any], key: str, known: Sequence[T], default: T) -> T:
+    given = settings.get(key, default)
+    found = next((each for each in known if each == given), None)
+    if found is None:
+        raise TemplateError(f"{key} is {given!r}; use one of {', '.join(map(str, known))}")
+    return found
+
+
+def _jinja(texts: Mapping[str, Any], key: str) -> Part:
+    """Return the text called `key` as a function of its values."""
+    text = texts.get(key)
+    if not isinstance(text, str):
+        raise TemplateError(f"{key!r} must be a string")
+    return _environment().from_string(text).render
+
+
+@cache
+def _environment() -> ImmutableSandboxedEnvironment:
     jinja = ImmutableSandboxedEnvironment(
         undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False
     )
     jinja.filters["json"] = lambda value: json.dumps(value, ensure_ascii=False)
-    texts = {}
-    for key, default in _TEXTS.items():
-        text = settings.get(key, default)
-        if not isinstance(text, str):
-            raise TemplateError(f"{key!r} must be a string")
-        texts[key] = jinja.from_string(text)
-    return Text(
-        str(settings.get("name", name)),
-        lambda instructions, tools: texts["system"].render(instructions=instructions, tools=tools),
-        dialect(str(settings.get("dialect", "lines"))),
-        lambda action: texts["call"].render(
-            tool=action.tool, arguments=dict(action.arguments), thought=action.thought
-        ),
-        read,
-        lambda observation: texts["observation"].render(observation=observation),
-        lambda prompt: texts["user"].render(prompt=prompt),
-        tuple(map(str, settings.get("stop", ()))),
-    )
+    return jinja
 
 
 def _parser(parse: Any) -> "_ByPattern | _ByJson":
@@ -175,7 +279,11 @@ def _reader(parser: "_ByPattern | _ByJson") -> Reader:
             mended = call is not None and read_arguments(call.given, None)[1]
         except Unreadable:
             return None
-        return None if call is None or mended or not is_plain(call.thought) else call
+        if call is None or mended:
+            return None
+        # A thought in JSON stands for itself.
+        inside = isinstance(parser, _ByJson) and reply.startswith("{")
+        return call if inside or is_plain(call.thought) else None
 
     lost = "no call was found in the form that was asked for"
     return Reader(exact, (parser.find, *ANYWHERE), parser.find, lambda _: lost)
@@ -184,13 +292,24 @@ def _reader(parser: "_ByPattern | _ByJson") -> Reader:
 def _try_out(template: Text, thoughts: bool) -> None:
     """Raise a TemplateError if `parse` does not return what `call` wrote."""
     for action in (*_PROBES, _SILENT):
-        written = template.write(action)
+        written = template.write(action, ())
         found = template.read(written, ())
         if found != (action if thoughts else replace(action, thought="")):
             raise TemplateError(
                 f"[parse] does not return the call that was written: wrote {written!r}, "
                 f"read {found}"
             )
-    template.observed("seen")
-    template.asked("?")
-    template.system("rules", "tools")
+    step = Step(_SILENT, "seen")
+    world, task = World("rules", (_LOOK, _ANSWER)), Task("", "?", tags={NOW: "today"})
+    template.render(world, task, (step,))
+    for memory in MEMORIES:
+        asked = replace(template, memory=memory)
+        asked.request(world, task, (step,))
+        asked.conclusion(world, task, (step,), phases.completed(_SILENT))
+
+
+def _nothing_read(reply: str, tools: Sequence[Tool]) -> Action:
+    raise NotImplementedError
+
+
+_EMPTY = Text("", Parts(), dialect("lines"), kwai.write, _nothing_read, str)

@@ -36,7 +36,7 @@ class DelimitedJson:
     tool: str
     arguments: str
 
-    def write(self, action: Action) -> str:
+    def write(self, action: Action, tools: Sequence[Tool] = ()) -> str:
         """Return a call as the assistant's message."""
         call = {self.tool: action.tool, self.arguments: dict(action.arguments)}
         before = f"{action.thought}\n" if action.thought else ""

@@ -8,19 +8,21 @@ I should look at the tables.
 
 from engine.templates.delimited_json import DelimitedJson
 from engine.templates.dialects import openai
-from engine.templates.text import Text, system_with
+from engine.templates.parts import Parts, words
+from engine.templates.text import Text
 
-FORMAT = """\
+_TOOLS = """\
 You may call one function at a time to get on with the task. The functions are within \
 <tools></tools> XML tags:
 <tools>
-{tools}
-</tools>
+$tools
+</tools>"""
 
+_FORMAT = """\
 Answer with a JSON object of the function's name and arguments within <tool_call></tool_call> \
 XML tags:
 <tool_call>
-{{"name": <function-name>, "arguments": <args-json-object>}}
+{"name": <function-name>, "arguments": <args-json-object>}
 </tool_call>"""
 
 CALLS = DelimitedJson("<tool_call>", "<tool_call>\n", "\n</tool_call>", "name", "arguments")
@@ -28,7 +30,7 @@ CALLS = DelimitedJson("<tool_call>", "<tool_call>\n", "\n</tool_call>", "name", 
 
 TEMPLATE = Text(
     "hermes",
-    system_with(FORMAT),
+    Parts(tools=words(_TOOLS), format=words(_FORMAT)),
     openai,
     CALLS.write,
     CALLS.read,

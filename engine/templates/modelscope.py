@@ -2,33 +2,41 @@
 
 I should look at the tables.
 <|startofthink|>```JSON
-{"api_name": "describe_table", "parameters": {"table": "loans"}}
+{"command_name": "describe_table", "args": {"table": "loans"}}
 ```<|endofthink|>
+
+ModelScope-Agent calls the keys `api_name` and `parameters`; KwaiAgents' prompts in its form call
+them `command_name` and `args`, as here. Both are read.
 """
 
 import json
 
 from engine.templates.delimited_json import DelimitedJson
 from engine.templates.dialects import openai
-from engine.templates.text import Text, system_with
+from engine.templates.parts import Parts, words
+from engine.templates.text import Text
 
-FORMAT = """\
-The plug-ins that you can use are:
-{tools}
+_INSTRUCTION = """\
+$instructions
 
-To call one, write its api_name and its parameters as JSON, between <|startofthink|> and \
-<|endofthink|>:
+The plug-ins that this conversation can use are listed below. Decide yourself whether one must be \
+called to solve the user's task."""
+
+_FORMAT = """\
+To call a plug-in, write the call as JSON, which must hold the fields command_name and args, with \
+<|startofthink|> before it and <|endofthink|> behind it:
 <|startofthink|>```JSON
-{{"api_name": <name>, "parameters": {{<name>: <value>}}}}
+{"command_name": <name>, "args": {<name>: <value>}}
 ```<|endofthink|>
-Make one call at a time; its result follows between <|startofexec|> and <|endofexec|>."""
+Make one call at a time; its result follows between <|startofexec|> and <|endofexec|>. Then go on \
+from the result."""
 
 CALLS = DelimitedJson(
     "<|startofthink|>",
     "<|startofthink|>```JSON\n",
     "\n```<|endofthink|>",
-    "api_name",
-    "parameters",
+    "command_name",
+    "args",
 )
 
 
@@ -38,4 +46,19 @@ def observed(observation: str) -> str:
     return f"<|startofexec|>```JSON\n{result}\n```<|endofexec|>"
 
 
-TEMPLATE = Text("modelscope", system_with(FORMAT), openai, CALLS.write, CALLS.read, observed)
+TEMPLATE = Text(
+    "modelscope",
+    Parts(
+        profile=words(
+            "You are ModelScopeGPT, a large language model that can call the APIs of models and "
+            "tools through plug-ins to answer the user."
+        ),
+        instruction=words(_INSTRUCTION),
+        tools=words("<tool_list>\n$tools\n</tool_list>"),
+        format=words(_FORMAT),
+    ),
+    openai,
+    CALLS.write,
+    CALLS.read,
+    observed,
+)

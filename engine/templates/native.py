@@ -43,6 +43,27 @@ class Native:
             messages += turn(step, f"call_{number}")
         return messages
 
+    def request(
+        self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING
+    ) -> list[Message]:
+        """See `Template.request`."""
+        return self.render(world, task, path, context)
+
+    def conclusion(
+        self,
+        world: World,
+        task: Task,
+        path: Sequence[Step],
+        action: Action,
+        context: Context = NOTHING,
+    ) -> list[Message]:
+        """See `Template.conclusion`."""
+        return []
+
+    def concluded(self, action: Action, message: Message, tools: Sequence[Tool] = ()) -> Action:
+        """See `Template.concluded`."""
+        return action
+
     def tools(self, world: World) -> list[dict[str, Any]]:
         """See `Template.tools`."""
         return [function(tool) for tool in world.tools if not is_say(tool)]

@@ -67,6 +67,27 @@ class Nearest:
         """See `Template.render`."""
         return self.template.render(world, task, path, context)
 
+    def request(
+        self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING
+    ) -> list[Message]:
+        """See `Template.request`."""
+        return self.template.request(world, task, path, context)
+
+    def conclusion(
+        self,
+        world: World,
+        task: Task,
+        path: Sequence[Step],
+        action: Action,
+        context: Context = NOTHING,
+    ) -> list[Message]:
+        """See `Template.conclusion`."""
+        return self.template.conclusion(world, task, path, action, context)
+
+    def concluded(self, action: Action, message: Message, tools: Sequence[Tool] = ()) -> Action:
+        """See `Template.concluded`."""
+        return self.template.concluded(action, message, tools)
+
     def tools(self, world: World) -> list[dict[str, Any]]:
         """See `Template.tools`."""
         return self.template.tools(world)
@@ -76,6 +97,8 @@ class Nearest:
         action = self.template.parse(message, tools)
         if not action.tool or any(tool.name == action.tool for tool in tools):
             return action
+        if self.conclusion(World("", tuple(tools)), Task("", ""), (), action):
+            return action  # it completes the task, which is no tool of the world's
         name = nearest(action.tool, tools)
         if not name:
             return action

@@ -24,7 +24,7 @@ from environments.sql.statements import is_statement, statement_in
 from environments.sql.tasks import formats
 from environments.sql.text import result_text, tables_text
 from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool, text_arguments
-from environments.types import Action, Task
+from environments.types import Action, Step, Task
 from sandbox import Comparison, QueryError, QueryWorker
 from sandbox.errors import DatabaseUnreadable
 from sandbox.sql.database_files import expect, state
@@ -249,6 +249,14 @@ class SqlEnv(ToolEnv):
     def noop(self, task: Task) -> list[Action]:
         """See `Demonstrable.noop`."""
         return [call(ANSWER, sql=EMPTY_QUERY)]
+
+    def may_be_detour(self, task: Task, path: Sequence[Step], place: int) -> bool:
+        """See `Demonstrable.may_be_detour`; looking at a table that no later query names is one."""
+        action = path[place].action
+        if action.tool != DESCRIBE_TABLE.name:
+            return super().may_be_detour(task, path, place)
+        later = " ".join(str(step.action.arguments.get("sql", "")) for step in path[place + 1 :])
+        return str(action.arguments["table"]).rpartition(".")[2].lower() not in later.lower()
 
 
 class BirdEnv(SqlEnv):

@@ -97,13 +97,27 @@ def call_of(value: Any) -> Call | None:
     return None
 
 
+LABELLED = {
+    "reasoning": "Reasoning",
+    "plan": "Plan",
+    "criticism": "Criticism",
+    "speak": "Speak",
+}
+"""AutoGPT's thoughts beside the text, and how the lines of a thought name them."""
+
+
 def lines_of(thoughts: Any) -> str:
     """Return AutoGPT's thoughts, a text or an object of texts, as lines."""
     if isinstance(thoughts, str):
         return thoughts
     if not isinstance(thoughts, dict):
         return ""
-    return "\n".join(str(thought) for thought in thoughts.values() if thought)
+    lines = []
+    for key, thought in thoughts.items():
+        said = "\n".join(map(str, thought)) if isinstance(thought, list) else str(thought or "")
+        if said:
+            lines.append(f"{LABELLED[key]}: {said}" if key in LABELLED else said)
+    return "\n".join(lines)
 
 
 def _thought(value: Mapping[str, Any]) -> str:

@@ -135,8 +135,11 @@ def final_answer(text: str, tools: Sequence[Tool]) -> Call | None:
     text = text.strip()
     if text.startswith("{") or not tool.parameters.get("properties"):
         return Call(tool.name, text if text.startswith("{") else None, "", ("final-answer",))
+    if set(tool.parameters["properties"]) == {"return_type", "final_answer"}:  # ToolBench's Finish
+        given: Any = {"return_type": "give_answer", "final_answer": text}
+        return Call(tool.name, given, "", ("final-answer",))
     name = only_argument(tool) or _alternative(tool, text)
-    given: Any = text if only_argument(tool) else {name: _whole(text)}
+    given = text if only_argument(tool) else {name: _whole(text)}
     return Call(tool.name, given, "", ("final-answer",)) if name else None
 
 

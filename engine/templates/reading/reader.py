@@ -17,7 +17,7 @@ from engine.templates.reading.json_calls import Call, find_object
 from engine.templates.reading.json_text import replace_surrogates
 from engine.templates.reading.labels import final_answer, find_labelled, said
 from engine.templates.reading.model_forms import find_fenced, find_marked, find_python
-from environments.tools import SAY, Tool, is_say
+from environments.tools import GIVE_UP, SAY, Tool, is_say
 from environments.types import Action
 
 Finder = Callable[[str, Sequence[Tool]], Call | None]
@@ -45,6 +45,9 @@ WORDS = {
     "nearest": "no tool has this name; the nearest one was taken (--repair nearest)",
 }
 """What the words in "repaired" mean."""
+
+RESTART = "give_up_and_restart"
+"""What ToolBench's `Finish` returns where no answer was found."""
 
 EMPTY = "(empty reply)"
 """Stands for an empty reply where an assistant's message is needed: servers refuse empty ones."""
@@ -155,6 +158,8 @@ def _finish(call: Call, tools: Sequence[Tool]) -> Call | None:
     if isinstance(given, str) and given.lstrip().startswith("{"):
         given = arguments.read(given, None)[0]
     if isinstance(given, Mapping):
+        if given.get("return_type") == RESTART and names.is_answer(call.name):
+            return _given_up(call, tools)
         texts = [value for key, value in given.items() if key in ("final_answer", "answer")]
         given = texts[0] if texts else None
     if not (isinstance(given, str) and names.is_answer(call.name)):
@@ -164,6 +169,12 @@ def _finish(call: Call, tools: Sequence[Tool]) -> Call | None:
         return None
     words = (*call.repaired, *answer.repaired)
     return replace(answer, thought=call.thought, repaired=words)
+
+
+def _given_up(call: Call, tools: Sequence[Tool]) -> Call | None:
+    known = any(tool.name == GIVE_UP.name for tool in tools)
+    words = (*call.repaired, "final-answer")
+    return Call(GIVE_UP.name, {}, call.thought, words) if known else None
 
 
 def malformed(reply: str, error: str) -> Action:

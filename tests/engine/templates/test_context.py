@@ -14,6 +14,7 @@ from engine.templates.context import (
     as_text,
     shortened,
 )
+from engine.templates.model_calls import actions_in
 from environments import GIVE_UP, Action, Step, Task, Tool
 from environments.tools import text_arguments
 from environments.types import Trajectory
@@ -37,7 +38,7 @@ def test_a_context_is_turns_of_the_templates_own_form_before_the_path(name):
     assert shown[0] == plain[0] and shown[start:] == plain[2:]
     assert template.render(WORLD, TASK, PATH, Context()) == plain
 
-    acted = [template.parse(m, WORLD.tools) for m in shown if m["role"] == "assistant"]
+    acted = actions_in(template, WORLD, [m for m in shown if m["role"] == "assistant"])
     assert acted == [each.action for each in (SEEN, SAID, SEEN, LEFT, *PATH)]
     before = shown[start - 1]
     assert before["role"] == "user" and AGAIN in before["content"]

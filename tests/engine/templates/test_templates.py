@@ -257,7 +257,7 @@ def test_half_a_surrogate_pair_in_arguments_becomes_a_replacement_character(name
             "autogpt",
             '```json\n{"thoughts": {"text": "a", "plan": "- b"}, '
             '"command": {"name": "look", "args": {"at": "x"}}}\n```',
-            "a\n- b",
+            "a\nPlan: - b",
         ),
         ("toolllama", 'Thought: \nAction: look\nAction Input: {\n  "at": "x"\n}', ""),
     ],

@@ -39,7 +39,7 @@ parse = { json = { tool = "do", arguments = "with", thought = "why" } }
 def prepared(renderer: ChatTemplate, *messages: Message) -> PreparedRows:
     asked: Message = {"role": "user", "content": "How many? I see."}
     row = Row(1, [asked, *messages], [])
-    return prepare(renderer, [row], 512, PrepareOptions(thought_weight=WEIGHT))
+    return prepare(renderer, [row], 2048, PrepareOptions(thought_weight=WEIGHT))
 
 
 def weighted(renderer: ChatTemplate, *messages: Message) -> list[str]:

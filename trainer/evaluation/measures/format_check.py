@@ -150,7 +150,7 @@ def _request(
     known = _world(prompt, world)
     messages = prompt.messages
     if messages[0]["role"] == "user":
-        rendered = template.render(known, Task(prompt.id, prompt.asked), ())
+        rendered = template.request(known, Task(prompt.id, prompt.asked), ())
         messages = [m for m in rendered if m["role"] != "system" or m["content"].strip()]
     stop: dict[str, Any] = {"stop": list(template.stop)} if template.stop else {}
     return replace(

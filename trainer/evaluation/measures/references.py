@@ -17,9 +17,10 @@ from engine.runs.store import Store
 from engine.templates import NAMES
 from engine.templates import get as get_template
 from engine.templates.base import Message, Template, World
+from engine.templates.model_calls import model_calls
 from engine.terminal import say
 from environments.tools import Tool
-from environments.types import Action
+from environments.types import Action, Step, Task
 from search.tree import Node, Tree
 from trainer.data.mask import is_trained
 from trainer.data.row_source import SourceRow, source_rows
@@ -95,15 +96,24 @@ def _of_tree(tree: Tree, world: World, template: Template) -> Iterator[Turn]:
         children = tree.children(node.parent)
         yield Turn(
             tree.task.id,
-            template.render(world, tree.task, path),
+            template.request(world, tree.task, path),
             template.tools(world),
             template,
-            tuple(child.step.action for child in children if child.id in leading_to_success),
+            tuple(
+                _replied(template, world, tree.task, (*path, child.step))
+                for child in children
+                if child.id in leading_to_success
+            ),
             path[-1].action if path else None,
             bool(path) and _is_mistake(best[:number]),
             node is best[-1],
             world.tools,
         )
+
+
+def _replied(template: Template, world: World, task: Task, path: Sequence[Step]) -> Action:
+    """Return what the first reply of the last step says; the words of an answer may be a second."""
+    return template.parse(model_calls(template, world, task, path)[0][-1], world.tools)
 
 
 def _is_mistake(nodes: Sequence[Node]) -> bool:
@@ -148,6 +158,8 @@ def _row(found: SourceRow, name: str) -> _Row | None:
     parts = str(value.get("id") or "").split("/")
     if len(parts) < 3:
         raise RowError("its id must be RUN/TASK/LEAF, as `engine export --to sft` writes it")
+    if value.get("call"):
+        raise RowError("it is one model call; give the run's folder, or rows of conversations")
     if found.defect:
         say(f"--reference: {found.place} is left out: {found.defect}")
         return None

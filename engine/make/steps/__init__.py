@@ -1,0 +1,1 @@
+"""Judging the steps of a run: process supervision, by rules or by a model."""

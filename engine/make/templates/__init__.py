@@ -1,0 +1,1 @@
+"""Prompt templates, written by a model (KwaiAgents' Meta-Agent) or put together by rule."""
