@@ -54,7 +54,7 @@ def _task(record: Record, known: Mapping[str, Server], default: str, faults: Fau
     names = _servers(record, known, default)
     grader = {key: record.fields[key] for key in (*GRADERS, "others") if key in record.fields}
     _require_grader(record, grader)
-    secret = {"grader": grader, "id": id}
+    secret: dict[str, Any] = {"grader": grader, "id": id}
     secret |= {key: _calls(record, key) for key in ("solution", "mistakes")}
     return Task(
         id=id,

@@ -12,8 +12,12 @@ import stat
 import subprocess
 import tarfile
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from .shell import ENVIRONMENT, HOME, call, show_root
+if TYPE_CHECKING:
+    from environments.forked.inside.shell import ENVIRONMENT, HOME, call, show_root
+else:  # in the sandbox it lies beside us
+    from .shell import ENVIRONMENT, HOME, call, show_root
 
 LARGEST = 4 << 20
 """Bytes of a file that is compared."""
