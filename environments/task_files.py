@@ -7,6 +7,7 @@ package or into the folder of `--data` is written relative to it, as {"package p
 """
 
 import json
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any
@@ -50,6 +51,10 @@ _LINE = jsonschema.Draft202012Validator(
         "additionalProperties": False,
     }
 )
+
+
+class OutsideData(ValueError):
+    """A path in a task file leads out of the package or the data folder."""
 
 
 def write_tasks(
@@ -125,6 +130,8 @@ def read_tasks(
             raise DataError(f"{place}: a second task has the id {line['id']!r}")
         try:
             found[line["id"]] = _task(line, places)
+        except OutsideData as error:
+            raise DataError(f"{place}: the path {error} leads out of the task's data") from None
         except LookupError:
             raise DataError(
                 f"{place}: its task is of data that are not bundled: name them with --data"
@@ -202,5 +209,8 @@ def _with_paths(value: Any, places: Mapping[str, Path]) -> Any:
         return value
     for mark in (IN_PACKAGE, IN_DATA):
         if value.keys() == {mark} and isinstance(value[mark], str):
-            return str(places[mark] / value[mark])
+            path = Path(os.path.normpath(places[mark] / value[mark]))
+            if not path.is_relative_to(places[mark]):
+                raise OutsideData(value[mark])
+            return str(path)
     return {name: _with_paths(each, places) for name, each in value.items()}

@@ -155,7 +155,7 @@ class Judgement(Generic[T]):
 
 
 class Judge(Protocol):
-    """Tells a search which states are worth more. Its words never become part of a tree.
+    """Tells a search which states are worth more. Of its words a tree keeps reflections only.
 
     Every method raises PolicyError and BudgetSpent as `Policy.propose` does.
     """

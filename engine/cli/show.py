@@ -47,6 +47,8 @@ def _line(tree: Tree, node: Node) -> Text:
         line.append(f"r={step.reward:g} ")
     if node.actor or node.why:
         line.append(f"{node.actor}: " if node.actor else f"teacher ({node.why}): ", "magenta")
+    if node.attempts:
+        line.append(f"anew after {', '.join(map(str, node.attempts))}: ", "magenta")
     line.append(_one_line(action), "cyan")
     if node.call >= 0:
         usage = tree.calls[node.call].usage

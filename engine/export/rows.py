@@ -211,6 +211,7 @@ class RowBuilder:
             "group": tree.task.group,
             # Text, so that all rows have the same columns: `datasets` refuses others.
             "made": dumps({"task": tree.task.made}) if tree.task.made else "",
+            "template": self._template(tree, leaf).name,
             "form": before.form,
             "method": method_of(tree, leaf),
         }

@@ -4,7 +4,8 @@ It does the language model value function of LATS (Zhou et al. 2023, arXiv:2310.
 pairwise ranking, and self-reflection.
 
 A question is the teacher's conversation so far with one more request at its end, so prefix caches
-hit. Questions and answers stand in requests and in the journal only, never in a tree or a row.
+hit. Questions and answers stand in requests and in the journal only, never in a tree or a row; but
+a tree keeps what a reflection says, and a row shows it where `--reflections-in-rows` wants it.
 """
 
 import re

@@ -225,7 +225,8 @@ def claim(store: Store, config: Config, env: ToolEnv) -> Config:
             begun[name] = as_explored(used, kept)
             if source != kept and begun[name] == used:
                 raise UsageError(f"{used} has changed since the run began; restore it")
-        return replace(config, **begun)
+        student = begun.get("student_template", config.student_template)
+        return replace(config, template=begun["template"], student_template=student)
     shown = world_of(env)
     store.set_meta(
         {

@@ -148,7 +148,7 @@ def _with_form(template: Text, settings: Mapping[str, Any]) -> tuple[Text, bool]
         write=write,
         read=_reader(parser),
         observed=lambda text: observation({"observation": text}),
-        offered=tuple,
+        offered=phases.offered if template.conclude else tuple,
         stop=(),
     )
     return formed, parser.thoughts
@@ -185,7 +185,21 @@ def _table(settings: Mapping[str, Any], key: str, default: Parts) -> Parts:
     order = list(settings.get("order", default.order))
     if sorted(map(str, order)) != sorted(PART_NAMES):
         raise TemplateError(f"order must hold each of {', '.join(PART_NAMES)} once")
-    return replace(default, order=order, **{name: _jinja(table, name) for name in table})
+
+    def part(name: str) -> Part:
+        found: Part = _jinja(table, name) if name in table else getattr(default, name)
+        return found
+
+    return replace(
+        default,
+        profile=part("profile"),
+        instruction=part("instruction"),
+        tools=part("tools"),
+        goal=part("goal"),
+        memory=part("memory"),
+        format=part("format"),
+        order=order,
+    )
 
 
 def _one_of(settings: Mapping[str, Any], key: str, known: Sequence[T], default: T) -> T:

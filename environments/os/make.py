@@ -4,6 +4,7 @@ A rule makes random files, a question or an operation over them, and the command
 What a question's answer is was computed from the files here, and must be what the commands print.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import count
@@ -78,7 +79,9 @@ class OsMaker(TaskMaker):
         hidden, steps = task.secret, task.secret.get("solution")
         if not steps or not task.details.get("files"):
             return None
-        shown = {name: hidden[name] for name in ("answer", "checks") if name in hidden}
+        shown: dict[str, Any] = {
+            name: hidden[name] for name in ("answer", "checks") if name in hidden
+        }
         commands = [{"thought": step["thought"], "command": step["command"]} for step in steps]
         files = task.details["files"]
         return {"prompt": task.prompt, "files": files, **shown, "solution": commands}
@@ -89,12 +92,13 @@ class OsMaker(TaskMaker):
         return right
 
     def doubt(self, task: Task) -> Doubt | None:
-        """See `TaskMaker.doubt`: an answer that the commands do not print."""
+        """See `TaskMaker.doubt`: an answer that the last command does not show."""
         right = self.answers(task)
         steps = self.env.solution(task) or []
         if not right or len(steps) < 2:
             return None
-        printed = play(self.env, task, steps[:-1])[-1].observation.strip()
-        if same_answer(printed.rpartition("\n")[2], right):
+        shown = play(self.env, task, steps[:-1])[-1].observation.strip()
+        named = any(re.search(rf"(?<!\w){re.escape(each)}(?!\w)", shown) for each in right)
+        if named or same_answer(shown.rpartition("\n")[2], right):
             return None
-        return Doubt(UNSOLVABLE, f"its last command prints {printed[-80:]!r}, not the answer")
+        return Doubt(UNSOLVABLE, f"its last command shows {shown[-80:]!r}, and no answer")

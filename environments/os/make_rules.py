@@ -225,8 +225,10 @@ RULES: tuple[tuple[str, Callable[[Random], Record]], ...] = (
 
 
 def _emptied(folder: str, files: dict[str, str], left: set[str]) -> bool:
-    there = any(path.startswith(f"{folder}/") for path in files)
-    return there and not any(f"{each}/".startswith(f"{folder}/") for each in left)
+    """Return whether a folder that held files, and no folder, holds none any more."""
+    places = {path.rpartition("/")[0] for path in files}
+    deeper = any(each.startswith(f"{folder}/") for each in places)
+    return folder in places and not deeper and folder not in left
 
 
 def _question(

@@ -46,10 +46,9 @@ class ShopMaker(TaskMaker):
         super().__init__(env)
         self._split = env.tasks[0].split
         if self._split in BY_PRODUCT:
-            found = (asin for asin in env.shop.products if split_of(asin) == self._split)
+            self._asins = [asin for asin in env.shop.products if split_of(asin) == self._split]
         else:
-            found = iter(dict.fromkeys(task.group for task in env.tasks))
-        self._asins = list(found)
+            self._asins = list(dict.fromkeys(task.group for task in env.tasks))
 
     def by_rules(self, seed: int) -> Iterator[Task]:
         """See `TaskMaker.by_rules`: the products take turns, in an order of their own."""

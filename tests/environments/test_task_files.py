@@ -64,6 +64,18 @@ def test_paths_of_own_data_lead_into_the_folder_that_is_given(tmp_path: Path) ->
     moved.close()
 
 
+def test_a_path_that_leads_out_of_the_data_is_refused(tmp_path: Path) -> None:
+    """A task file may come from somebody else."""
+    file = tmp_path / "t.jsonl"
+    write_tasks(file, [replace(TASK, details={"database": "here"})], world="bird")
+    for path in ("../../etc/passwd", "/etc/passwd"):
+        file.write_text(
+            json.dumps(json.loads(file.read_text()) | {"details": {"f": {IN_PACKAGE: path}}})
+        )
+        with pytest.raises(DataError, match=f"line 1: the path {path} leads out of"):
+            read_tasks(file)
+
+
 def test_the_schema_is_in_the_prompt_once_if_the_world_is_told_so(tmp_path: Path) -> None:
     known = environments.make("bird", schema="prompt")
     plain_world = environments.make("bird")

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from typer.core import TyperGroup
 from typer.utils import get_params_from_function
 
 from engine.cli.lazy import load
@@ -43,7 +44,8 @@ COMMANDS: dict[str, Any] = {}
 for program, table in (("engine", ENGINE), ("trainer", TRAINER)):
     for name, (target, _) in table.items():
         loaded = load(name, target)
-        children: Mapping[str, Any] = getattr(loaded, "commands", {})
+        names = loaded.list_commands(None) if isinstance(loaded, TyperGroup) else []
+        children: Mapping[str, Any] = {each: loaded.get_command(None, each) for each in names}
         COMMANDS |= {f"{program} {name} {child}": each for child, each in children.items()}
         COMMANDS |= {} if children else {f"{program} {name}": loaded}
 

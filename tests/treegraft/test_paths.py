@@ -23,6 +23,8 @@ TEXTS = {"data", "tasks", "template", "student_template", "deepspeed", "shots_fr
 
 BIRD = "--env=bird --output={out}"
 ASKED = f"{BIRD} --tasks=bird-train-0 --teacher=m --base-url=http://127.0.0.1:9/v1"
+ASKING = "--model=m --base-url=http://127.0.0.1:9/v1"
+MADE = "--env=kg --output={out} --how=derive --model=m --base-url=http://127.0.0.1:9/v1"
 EVAL = "--env=bird --model=m --output={out} --limit=1"
 SERVED = f"{EVAL} --base-url=http://127.0.0.1:9/v1"
 TRAINED = "--model={tiny} --dataset={rows}"
@@ -53,6 +55,21 @@ FLAGS: dict[str, tuple[str, str]] = {
     "engine export RUNS": (RUN, "{bad} --output={out}"),
     "engine export --output": (OUT, "{run} --output={bad}"),
     "engine export --template": (IN, "{run} --output={out} --template={bad}"),
+    "engine judge RUN": (RUN, "{bad}"),
+    "engine judge --task-file": (IN, "{run} --task-file={bad}"),
+    "engine judge --journal": (OUT, f"{{run}} {ASKING} --journal={{bad}}"),
+    "engine judge --prices": (IN, f"{{run}} {ASKING} --prices={{bad}}"),
+    "engine make templates --data": (DATA, f"{BIRD} --n=1 --data={{bad}}"),
+    "engine make templates --task-file": (IN, f"{BIRD} --n=1 --task-file={{bad}}"),
+    "engine make templates --queries": (IN, f"{BIRD} --n=1 --queries={{bad}}"),
+    "engine make templates --output": (FOLDER, "--env=bird --n=1 --output={bad}"),
+    "engine make templates --journal": (OUT, f"{BIRD} {ASKING} --journal={{bad}}"),
+    "engine make templates --prices": (IN, f"{BIRD} {ASKING} --prices={{bad}}"),
+    "engine make tasks --data": (DATA, f"{BIRD} --n=1 --data={{bad}}"),
+    "engine make tasks --task-file": (IN, f"{BIRD} --how=derive --n=1 --task-file={{bad}}"),
+    "engine make tasks --output": (OUT, "--env=kg --n=1 --output={bad}"),
+    "engine make tasks --journal": (OUT, f"{MADE} --journal={{bad}}"),
+    "engine make tasks --prices": (IN, f"{MADE} --prices={{bad}}"),
     "engine audit SOURCES": (IN, "{bad}"),
     "engine audit --output": (OUT, "{rows} --output={bad}"),
     "engine audit --card": (OUT, "{rows} --card={bad}"),

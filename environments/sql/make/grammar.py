@@ -4,6 +4,7 @@ A question is about the rows of one table, with up to two conditions, perhaps on
 refer to. Query and words are made of the same parts, so that neither says more than the other.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
@@ -88,12 +89,18 @@ _AGGREGATES = {
 }
 
 
+_NO_SUM = re.compile(r"\b(year|rate|rating|age|score|number|code)s?\b")
+"""Words of columns that nobody adds up."""
+
+
 def _aggregate(facts: Facts, table: str, random: Random) -> Pair | None:
     rows = _rows(facts, table, random, 0, 2)
     shown = rows and _other(facts, rows, random, "number")
     if not rows or not shown:
         return None
-    function, word = random.choice(list(_AGGREGATES.items()))
+    functions = {"MAX({})", "MIN({})"} if _NO_SUM.search(shown.words) else set(_AGGREGATES)
+    function = random.choice([each for each in _AGGREGATES if each in functions])
+    word = _AGGREGATES[function]
     rounded = ", rounded to two decimals" if word == "average" else ""
     return (
         f"What is the {word} {shown.words} of the {rows.words}{rounded}?",

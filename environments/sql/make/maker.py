@@ -15,6 +15,8 @@ from environments.types import Task
 
 MISSES = 400
 """Draws in a row that make no question, after which there are no more."""
+MOST_TABLES, SHOWN_SCHEMA = 20, 12_000
+"""Tables, and about how many characters, that a scene shows of a database."""
 MOST_CELLS = 6
 """Cells of a result that a prompt could leak."""
 
@@ -63,7 +65,8 @@ class SqlMaker(TaskMaker):
         """See `TaskMaker.scene`: a database's schema, with sample rows."""
         group = random.choice(list(self._places))
         schema = Schema(self.env.worker, self._places[group].details["database"])
-        described = [f"{schema.describe(table, 1500)}" for table in schema.tables()]
+        tables = schema.tables()[:MOST_TABLES]
+        described = [schema.describe(table, SHOWN_SCHEMA // len(tables)) for table in tables]
         return Scene("\n\n".join(described), group, self._places[group].split)
 
     def written(self, scene: Scene, fields: Mapping[str, Any]) -> Task:

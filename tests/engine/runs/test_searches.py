@@ -142,7 +142,7 @@ def test_searches_go_with_the_demonstration_teacher(name, tmp_path):
 @pytest.mark.parametrize(
     ("bad", "says"),
     [
-        ({"search": "astar"}, "dfsdt, react, beam, best_first, mcts"),
+        ({"search": "astar"}, "dfsdt, react, cot, beam, best_first, mcts"),
         ({"search": "react", "siblings": "sample"}, "--search react takes no --siblings; "),
         ({"search": "beam", "backtrack": 2}, "--search beam takes no --backtrack; it is for dfsdt"),
         ({"beam_size": 3}, "--search dfsdt takes no --beam-size; it is for beam"),

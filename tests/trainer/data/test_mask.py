@@ -10,7 +10,14 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from engine.templates.base import Message
+from engine.export.mixing import Mixing
+from engine.export.rows import RowBuilder
+from engine.policies.shots import Shots
+from engine.templates import get
+from engine.templates.base import Message, World
+from environments import Task, Tool
+from environments.types import Trajectory
+from tests.engine.export.test_mixing import restarted, solved
 from trainer.data.mask import IGNORE, Labelled, Turn, label, merge, turns
 from trainer.data.rows import PrepareOptions, Row, prepare, read_rows
 from trainer.errors import TrainerError
@@ -73,6 +80,19 @@ def check(renderer: ChatTemplate, messages: list[Message]) -> list[Labelled]:
         whole = turn.context + turn.completion
         assert any(sequence.ids[: len(whole)] == whole for sequence in made)
     return made
+
+
+def test_the_loss_does_not_see_what_stands_before_a_path(renderer: ChatTemplate) -> None:
+    tree, example = restarted(), solved(1)
+    tools = tuple(Tool(name, "", {"type": "object"}) for name in ("look", "answer", "give_up"))
+    shots = Shots(1, (Trajectory(Task("x", "Why?"), example.path(2)),))
+    mixing = Mixing(shots=shots, restarts="path", reflections=True)
+    builder = RowBuilder("run", "env", World("Be brief.", tools), (get("react"),), mixing=mixing)
+    messages = builder.sft_row(tree, tree.winners()[0])["messages"]
+    said = [message["content"] for message in messages if message["role"] == "assistant"]
+    assert len(said) == 6 and ["a1" in text for text in said[:2]] == [True, False]
+    made = label(renderer, messages)
+    assert sorted(spans(renderer, made)) == sorted(text + END for text in said[3:])
 
 
 def test_the_loss_sees_the_agents_words_and_its_stop_token(renderer: ChatTemplate) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from engine.make.tasks.checks import Checks
 from environments import Task, ToolEnv
 from environments.os.tasks import task_from as os_task
 from environments.python.formats import task_from as python_task
-from environments.task_making import Scene, maker_of
+from environments.task_making import NotATask, Scene, maker_of
 from environments.webshop.goals import goal_text
 
 OPENED: list[ToolEnv] = []
@@ -179,3 +180,47 @@ def test_a_question_like_an_earlier_one_is_similar(question: str, similar: bool)
     query = "SELECT COUNT(*) FROM members WHERE town = 'Ashford'"
     found = checked.doubt(sql(question, query))
     assert (found is not None and found.reason == "similar") is similar
+
+
+WRITTEN: dict[str, tuple[str, dict[str, Any], str]] = {
+    "bird": ("bird", {"question": "How many?", "sql": "```sql\nSELECT 1;\n```"}, ""),
+    "no statement": ("bird", {"question": "How many?", "sql": "none"}, "is no statement"),
+    "no question": ("bird", {"sql": "SELECT 1"}, "'question' must be text"),
+    "of the other split": (
+        "kg", {"question": "Q", "program": [["get_neighbors", "Spain", "capital"],
+                                            ["get_neighbors", "#0", "country"]]}, "of the split"),
+    "no tool": ("kg", {"question": "Q", "program": [["fly", "Spain"]]}, "'program' must be"),
+    "shop": (
+        "webshop",
+        {"instruction": "shears", "attributes": ["safety lock"], "options": ["red"], "price": 40},
+        ""),
+    "no such attribute": (
+        "webshop", {"instruction": "shears", "attributes": ["edible"]}, "has no 'edible'"),
+    "os": ("os", {"prompt": "P", "answer": 1, "solution": [{"command": "echo 1"}]}, ""),
+    "no such check": (
+        "os", {"prompt": "P", "checks": [{"check": "x"}], "solution": [{"command": "ls"}]},
+        "no check 'x'"),
+    "no solution": ("os", {"prompt": "P", "answer": 1}, "no field 'solution'"),
+    "python": ("python", {"prompt": "P", "tests": ["assert f()"], "solution": "def f(): pass"}, ""),
+    "no Python": ("python", {"prompt": "P", "tests": ["assert f("], "solution": "f"}, "not Python"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_what_a_model_wrote_becomes_a_task_or_is_refused_in_words(name: str) -> None:
+    of, fields, says = WRITTEN[name]
+    maker = maker_of(world(of))
+    assert maker is not None
+    scene = maker.scene(Random(0))
+    if of == "webshop":
+        scene = replace(scene, group="T6BK20XD20")
+    if says:
+        with pytest.raises(NotATask, match=says):
+            maker.written(scene, fields)
+        return
+    task = maker.written(scene, fields)
+    assert task.split == "train"
+    assert task.secret
+    shown = maker.example(replace(task, details={"files": {"a": ""}, **task.details}))
+    assert shown is not None
+    assert shown.keys() >= fields.keys()

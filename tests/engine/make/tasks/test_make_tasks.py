@@ -63,10 +63,10 @@ def author(written: str | Json, answer: str = "#0") -> Callable[[Json], str]:
     """A model that writes this as its task, and follows the capital of France as its solver."""
 
     def reply(body: Json) -> str:
-        system = body["messages"][0]["content"]
+        system: str = body["messages"][0]["content"]
         if system.startswith("You write tasks"):
             return written if isinstance(written, str) else json.dumps(written)
-        turn = sum(message["role"] == "assistant" for message in body["messages"])
+        turn: int = sum(message["role"] == "assistant" for message in body["messages"])
         calls = [
             react("get_neighbors", variable="France", relation="capital"),
             react("get_neighbors", variable="France", relation="currency"),
@@ -197,8 +197,8 @@ def test_the_command_makes_a_file_that_is_explored_and_exported(tmp_path: Path) 
     flags = ("--env", "kg", "--n", 2, "--output", "t.jsonl", "--json")
     report = json.loads(engine("make", "tasks", *flags, cwd=tmp_path).stdout)
     assert (report["tasks"], report["wanted"], report["rejected"]) == (2, 2, {})
-    flags = ("--env", "kg", "--task-file", "t.jsonl", "--mistake-rate", 0, "--output", "run")
-    assert engine("explore", *flags, cwd=tmp_path).returncode == 0
+    more = ("--env", "kg", "--task-file", "t.jsonl", "--mistake-rate", 0, "--output", "run")
+    assert engine("explore", *more, cwd=tmp_path).returncode == 0
     assert engine("export", "run", "--output", "rows.jsonl", cwd=tmp_path).returncode == 0
     rows = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     assert {json.loads(row["made"])["task"]["how"] for row in rows} == {"rules"}
