@@ -45,6 +45,7 @@ _LINE = jsonschema.Draft202012Validator(
             "split": {"type": "string"},
             "tools": {"type": "array", "items": _TOOL},
             "made": _OBJECT,
+            "findable": {"type": "array", "items": {"type": "string"}},
         },
         "required": ["world", "id", "prompt", "secret"],
         "additionalProperties": False,
@@ -94,6 +95,7 @@ def task_line(task: Task, world: str, data: str | Path | None = None) -> dict[st
         "split": task.split,
         **({} if task.tools is None else {"tools": _tool_lists(task.tools)}),
         **({"made": dict(task.made)} if task.made else {}),
+        **({"findable": list(task.findable)} if task.findable else {}),
     }
     try:
         found: dict[str, Any] = json.loads(json.dumps(line, allow_nan=False))
@@ -169,6 +171,7 @@ def _task(line: Mapping[str, Any], places: Mapping[str, Path]) -> Task:
         line.get("split", ""),
         None if tools is None else tuple(Tool(*tool) for tool in tools),
         line.get("made", {}),
+        tuple(line.get("findable", ())),
     )
 
 

@@ -132,7 +132,8 @@ class _Checked:
             if not task.group:
                 self.broken("tasks", "group is empty: splits must not share a group", task)
             for name, value in task.secret.items():
-                if _telling(str(value)) and str(value) in task.prompt:
+                told = _telling(str(value)) and str(value) in task.prompt
+                if told and name not in task.findable:
                     self.broken("tasks", f"the prompt holds the secret {name!r}", task)
 
     def tools_are_told(self, task: Task) -> None:

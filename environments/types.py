@@ -34,6 +34,10 @@ class Task:
         tools: those of this task; None for those of the environment. A tree keeps them.
         made: how the task was made, if it was ("by": "rules" or the model, "how": "self-instruct",
             ...): public JSON, kept in the tree and in its rows. Empty for the data's own tasks.
+        findable: places in `secret` whose texts right calls may show before the end, such as the
+            answer to a question: names joined by dots ("checks.path"), whatever lists are between.
+            The leak check looks for every other text by itself, and for these only in the object
+            that holds them.
     """
 
     id: str
@@ -45,6 +49,7 @@ class Task:
     split: str = ""
     tools: "tuple[Tool, ...] | None" = field(default=None, compare=False)
     made: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    findable: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

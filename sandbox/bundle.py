@@ -1,5 +1,6 @@
 """Send modules of ours into an interpreter that has none of our packages, as one text."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 LOADER = """
@@ -16,13 +17,24 @@ del install
 """
 
 
-def bundle(package: str, folder: Path, *names: str) -> str:
-    """Return code that installs modules there, as modules of a package called `package`.
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """Modules that need the standard library only.
 
-    Args:
-        folder: where their files are.
-        names: of modules that need the standard library only; each comes after those that it
-            imports, which it does relatively.
+    Attributes:
+        package: the package that they belong to there.
+        files: their files; each comes after those that it imports, which it does relatively.
     """
-    sources = {name: (folder / f"{name}.py").read_text("utf-8") for name in names}
-    return LOADER.format(package=package, sources=sources)
+
+    package: str
+    files: tuple[Path, ...]
+
+    def code(self) -> str:
+        """Return code that installs the modules."""
+        sources = {file.stem: file.read_text("utf-8") for file in self.files}
+        return LOADER.format(package=self.package, sources=sources)
+
+    def call(self, function: str, arguments: str = "") -> str:
+        """Return code that calls a function, such as "grader.verdict", once they are installed."""
+        module, _, name = function.partition(".")
+        return f"__import__('sys').modules[{f'{self.package}.{module}'!r}].{name}({arguments})"

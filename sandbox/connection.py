@@ -29,8 +29,8 @@ sys.modules["supervisor"] = importlib.util.module_from_spec(spec)
 from supervisor import startup
 startup.prepare()
 sys.path.insert(0, "")
-import supervisor.{module}
-supervisor.{module}.main()
+from supervisor import {module}, serving
+serving.main({module}.{service})
 """
 """Imports the supervisor's folder as a package, without its parent on any path."""
 
@@ -38,15 +38,16 @@ supervisor.{module}.main()
 def program(
     quota: Quota,
     read_only: tuple[Path, ...] = (),
-    module: str = "main",
+    service: str = "main.Supervisor",
     *,
     network: bool = False,
 ) -> Program:
-    """Return the program that starts a supervisor, or another `module` of its folder.
+    """Return the program that starts a supervisor, or another `service` of its folder.
 
     It runs without -I, which would ignore PYTHONHASHSEED; its environment is ours anyway.
     """
-    code = BOOTSTRAP.replace("{module}", module)
+    module, _, name = service.partition(".")
+    code = BOOTSTRAP.replace("{module}", module).replace("{service}", name)
     arguments = ("-P", "-s", "-S", "-B", "-c", code, str(SOURCE))
     sources = (SOURCE, *read_only)
     return Program("supervisor", arguments, sources, quota, branches=True, network=network)

@@ -89,7 +89,7 @@ class Residents:
             network: whether they may use this machine's network.
         """
         shown = shown_folders(backend, folders, network=network)
-        made = program(quota or Quota(), shown, "residents", network=network)
+        made = program(quota or Quota(), shown, "residents.Residents", network=network)
         self._supervisor = Connection(backend, made)
         self._folders = tuple(folders)
         self.work = ""

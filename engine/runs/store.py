@@ -155,7 +155,7 @@ class Store:
 
         `marks` are those fingerprints, if the task comes from another run, without its secret.
         """
-        marks = fingerprints(task.secret) if marks is None else marks
+        marks = fingerprints(task.secret, task.findable) if marks is None else marks
         self._db.execute(
             "INSERT OR REPLACE INTO tasks VALUES (?, ?, ?)",
             (task.id, dumps(task_to_dict(task)), dumps(marks)),

@@ -14,7 +14,7 @@ from typing import Any
 from engine.errors import LeakError
 from engine.export.export import ExportSettings, pair_rows
 from engine.export.filters import NO_ANNOTATIONS, Counts
-from engine.export.leak_check import agent_wrote_secret
+from engine.export.leak_check import not_written
 from engine.export.pairs import PairKind
 from engine.export.rows import RowBuilder
 from engine.runs.annotations import path_signatures
@@ -211,11 +211,10 @@ def _check_for_secret(
     beside += strings_in(builder.templates[0].tools(builder.world.of(task)))
     if contains_secret("\n".join(beside), fingerprints):
         raise LeakError(f"task {task.id}: its id, tags or tools hold its secret")
-    wrote = [agent_wrote_secret(f"task {task.id}, start", messages[ROOT], fingerprints)]
+    hidden = [not_written(f"task {task.id}, start", messages[ROOT], fingerprints)]
     for node in tree.nodes:
         place = f"task {task.id}, node {node.id}"
-        wrote_here = agent_wrote_secret(place, messages[node.id], fingerprints, wrote[node.parent])
-        info = "\n".join(strings_in(node.step.info))
-        if not wrote_here and contains_secret(info, fingerprints):
+        hidden_here = not_written(place, messages[node.id], hidden[node.parent])
+        if contains_secret("\n".join(strings_in(node.step.info)), hidden_here):
             raise LeakError(f"{place} (info): holds the task's secret")
-        wrote.append(wrote_here)
+        hidden.append(hidden_here)

@@ -1,10 +1,8 @@
 """The bundled tasks, and what is played on them right and wrong.
 
-A secret holds each call of the solution as one JSON text. The answer alone would not do: it is in
-an observation, where the agent is to find it, and would be taken for a leak.
+A right call may show an argument of a later one: the answer, where the agent is to find it.
 """
 
-import json
 from collections.abc import Sequence
 from itertools import islice
 from typing import Any
@@ -30,10 +28,8 @@ def _task(record: Record, split: str) -> Task:
     return Task(
         id=record.text("id"),
         prompt=record.text("prompt"),
-        secret={
-            "calls": [json.dumps(call, ensure_ascii=False) for call in fields["calls"]],
-            "wrong": json.dumps(fields["wrong"], ensure_ascii=False),
-        },
+        secret={"calls": fields["calls"], "wrong": fields["wrong"]},
+        findable=("calls.arguments", "wrong"),
         details={"tools": fields["tools"], "quotas": fields["quotas"]},
         tags=fields["tags"],
         group=record.text("group"),
@@ -43,8 +39,7 @@ def _task(record: Record, split: str) -> Task:
 
 def solution(task: Task) -> list[Action]:
     """Return the calls of the solution."""
-    calls = map(json.loads, task.secret["calls"])
-    return [Action(call["tool"], call["arguments"]) for call in calls]
+    return [Action(call["tool"], call["arguments"]) for call in task.secret["calls"]]
 
 
 def answer(task: Task) -> str:
@@ -66,7 +61,7 @@ def mistakes(services: Services, task: Task, action: Action) -> list[Action]:
     A final answer is that of a wrong way, such as of the first page only. Another call has a
     value that another row has in that place, lacks an argument, or is of another function.
     """
-    wrong = json.loads(task.secret["wrong"])
+    wrong = task.secret["wrong"]
     if action.tool == FINISH.name:
         return [finish(each, action.thought) for each in wrong]
     given = action.arguments

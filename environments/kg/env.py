@@ -191,7 +191,7 @@ class KgEnv(ToolEnv):
 
 def _graded(task: Task, value: Value) -> Outcome:
     """End the task: the reward is 1 for exactly the right answers; `info` holds F1."""
-    given, right = set(answers_of(value)), {"".join(letters) for letters in task.secret["answers"]}
+    given, right = set(answers_of(value)), set(task.secret["answers"])
     f1 = 2 * len(given & right) / (len(given) + len(right))
     return Outcome("answer submitted", float(given == right), terminated=True, info={"f1": f1})
 

@@ -118,7 +118,7 @@ class KgMaker(TaskMaker):
 
     def answers(self, task: Task) -> Sequence[str]:
         """See `TaskMaker.answers`."""
-        return ["".join(letters) for letters in task.secret["answers"]]
+        return list(task.secret["answers"])
 
     def doubt(self, task: Task) -> Doubt | None:
         """See `TaskMaker.doubt`: a step that changes nothing, so that the question needs less."""

@@ -10,15 +10,15 @@ from environments.types import Task
 def task_of(question: Question) -> Task:
     """Return the task of a question.
 
-    Its answers are stored letter by letter: right calls show them, so a long name would look like a
-    leak (`engine.runs.fingerprints`). The program is never shown.
+    Right calls show its answers. The calls of the program are never shown.
     """
     prompt = f"Question: {question.text}\nEntities: {', '.join(question.entities)}"
-    program = {"program": json.dumps(question.program)} if question.program else {}
+    calls = [json.dumps(call, ensure_ascii=False) for call in question.program]
     return Task(
         question.id,
         prompt,
-        secret={"answers": [list(answer) for answer in question.answers]} | program,
+        secret={"answers": list(question.answers)} | ({"program": calls} if calls else {}),
+        findable=("answers",),
         tags={"kind": question.kind, "hops": str(question.hops)} if question.program else {},
         group=question.group,
         split=question.split,
@@ -27,4 +27,4 @@ def task_of(question: Question) -> Task:
 
 def program_of(task: Task) -> tuple[Call, ...]:
     """Return the program of a task; () if none is known."""
-    return tuple(map(tuple, json.loads(task.secret.get("program", "[]"))))
+    return tuple(tuple(json.loads(call)) for call in task.secret.get("program", ()))

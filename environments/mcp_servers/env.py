@@ -7,7 +7,6 @@ must be what it was (`StateLost`).
 """
 
 import importlib.util
-import json
 import logging
 import re
 from collections.abc import Mapping, Sequence
@@ -183,7 +182,7 @@ class McpEnv(ToolEnv):
 
     def solution(self, task: Task) -> list[Action] | None:
         """See `Demonstrable.solution`."""
-        calls = json.loads(task.secret["solution"])
+        calls = task.secret["solution"]
         if not calls:
             return None
         return [*actions_of(calls), self._last(task)]
@@ -194,7 +193,7 @@ class McpEnv(ToolEnv):
         given = actions_of(
             [
                 call
-                for call in json.loads(task.secret["mistakes"])
+                for call in task.secret["mistakes"]
                 if call["at"] < len(steps) and steps[call["at"]].key == action.key
             ]
         )
@@ -223,7 +222,7 @@ class McpEnv(ToolEnv):
         return Outcome("finished", float(right), terminated=True, info=facts)
 
     def _last(self, task: Task) -> Action:
-        grader = json.loads(task.secret["grader"])
+        grader = task.secret["grader"]
         answer = {"answer": grader["answer"]} if "answer" in grader else {}
         return Action(FINISH.name, answer)
 

@@ -1,6 +1,5 @@
 """Whether a task is solved: by its final files, by an answer, by a check script."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,7 +15,7 @@ LEFT_OUT = (".git",)
 
 def verdict(task: Task, world: World | ForkedWorld, answer: str) -> tuple[bool, dict[str, Any]]:
     """Return whether the current state and `answer` solve `task`, and facts about it."""
-    grader: dict[str, Any] = json.loads(task.secret["grader"])
+    grader: dict[str, Any] = task.secret["grader"]
     facts: dict[str, Any] = {}
     if "answer" in grader:
         facts["answer_right"] = same_answer(answer, str(grader["answer"]))

@@ -19,7 +19,7 @@ from environments.mcp_servers.servers import Server
 from environments.types import Task
 from sandbox.backends.host import PATH
 from sandbox.branching import BranchingSandbox
-from sandbox.bundle import bundle
+from sandbox.bundle import Bundle
 from sandbox.check import choose
 from sandbox.errors import SandboxError, StateLost
 from sandbox.protocol import ROOT_NODE, Quota, Result, StepLimits
@@ -47,7 +47,8 @@ class ServerNodes:
     def __init__(self, kind: str, folders: Sequence[Path]) -> None:
         """Prepare; nothing is started."""
         backend = choose(kind).backend
-        inside = bundle(PACKAGE, Path(__file__).parent / "inside", "paths", "served")
+        here = Path(__file__).parent / "inside"
+        inside = Bundle(PACKAGE, (here / "paths.py", here / "served.py")).code()
         self._programs = tuple(folders)
         self.sandbox = BranchingSandbox(backend, QUOTA, inside, shown_folders(backend, folders))
         self.current, self.unforkable = ROOT_NODE, tuple[str, ...]()

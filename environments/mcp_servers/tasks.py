@@ -15,6 +15,12 @@ BUNDLED = Path(__file__).parent / "data"
 GRADERS = ("files", "absent", "answer", "check")
 """Fields that say how the end of a task is graded; a task has one of them at least."""
 
+FINDABLE = (
+    *("grader.answer", "grader.files", "grader.absent", "grader.others"),
+    *("solution.tool", "solution.arguments", "mistakes.tool", "mistakes.arguments"),
+)
+"""A right call shows an answer, what it made of a file, or an argument of a later call."""
+
 
 def load(
     paths: Sequence[Path], split: str | None, servers: Mapping[str, Server], strict: bool
@@ -42,10 +48,10 @@ def _task(record: Record, known: Mapping[str, Server], default: str, faults: Fau
     names = _servers(record, known, default)
     grader = {key: record.fields[key] for key in (*GRADERS, "others") if key in record.fields}
     _require_grader(record, grader)
-    secret = {"grader": json.dumps(grader), "id": id}
+    secret: dict[str, Any] = {"grader": grader, "id": id}
     for key, more in (("solution", {}), ("mistakes", {"at": int})):
         calls = calls_in(record, key, record.fields.get(key), arguments=dict, **more)
-        secret[key] = json.dumps(calls).replace("{work}", WORK)
+        secret[key] = json.loads(json.dumps(calls).replace("{work}", WORK))
     return Task(
         id=id,
         prompt=record.text("prompt").replace("{work}", WORK),
@@ -56,6 +62,7 @@ def _task(record: Record, known: Mapping[str, Server], default: str, faults: Fau
             "setup": record.maybe("setup"),
         },
         tags={"server": "+".join(names)},
+        findable=FINDABLE,
         group=record.maybe("group") or id,
         split=record.maybe("split"),
     )

@@ -5,8 +5,8 @@ the agent), and `evaluation` (`match`, or `check` with an `example`). A script i
 an object with `language` and `code` or `file`. The checks are called as there: each with the answer
 and with what those before it printed; null stands for the example.
 
-The originals run as root in a container of their own. Here there is no root, and the agent's
-folders are those of `FOLDERS`. A task that needs more is told and left out: see `CANNOT`.
+The originals run as root in a container of their own. Here there is no root, and the system's own
+folders cannot be changed. A task that needs more is told and left out: see `CANNOT`.
 """
 
 import json
@@ -14,14 +14,12 @@ import re
 from pathlib import Path
 from typing import Any
 
-from environments.os.sealing import sealed
+from environments.forked.inside.shell import SYSTEM
 from environments.records import BadRecord, Faults, Record, read_records
 from environments.types import Task
 from treegraft.file_errors import FileError
 from treegraft.text_files import read_text
 
-FOLDERS = ("/home", "/mnt", "/root", "/srv", "/var/log")
-"""The folders of the agent's own, besides /work and /tmp."""
 CANNOT = {
     "other users, groups or rights of root": (
         r"\b(useradd|adduser|groupadd|usermod|userdel|chown|chgrp|sudo|su|passwd|visudo)\b"
@@ -34,8 +32,8 @@ CANNOT = {
 }
 """What a task here cannot do, by the words of its texts that tell."""
 ABSOLUTE = re.compile(r"(?:(?<=[\s\"=>])|^)/(\w[\w-]*(?:/\w+)?)", re.MULTILINE)
-OPEN = (*(folder[1:] for folder in FOLDERS), "work", "tmp", "dev/null", "bin/bash", "bin/sh")
-"""Beginnings of absolute paths that exist here and, where it matters, can be written."""
+OPEN = ("bin/bash", "bin/sh", "dev/null")
+"""What a task may name in the folders of `SYSTEM`."""
 
 
 def bench_records(data: Path, faults: Faults) -> list[Record]:
@@ -70,10 +68,10 @@ def bench_task(record: Record, faults: Faults, data: Path, scripts: Path) -> Tas
     read = [_script(record, scripts, each) for each in _listed(create.get("init"))]
     if record.fields.get("start"):
         raise BadRecord(record.place, "cannot be played here: it needs a program beside the agent")
-    secret, hidden = _evaluation(record, scripts)
+    secret = _evaluation(record, scripts)
     texts = [record.text("description"), *(text for _, text in read)]
     texts += [step["command"] for step in secret.get("solution", ())]
-    texts += [text for check in hidden.get("checks", ()) for _, text in check["chain"]]
+    texts += [text for check in secret.get("checks", ()) for _, text in check["chain"]]
     if trouble := _trouble("\n".join(texts)):
         raise BadRecord(record.place, f"cannot be played here: {trouble}")
     name = f"{data.parent.name}-{data.stem}" if data.parent.name.isdigit() else data.stem
@@ -81,8 +79,9 @@ def bench_task(record: Record, faults: Faults, data: Path, scripts: Path) -> Tas
     return Task(
         id=id,
         prompt=record.text("description").strip(),
-        secret=secret | {"sealed": sealed(hidden)},
-        details={"init": read, "folders": list(FOLDERS)},
+        secret=secret,
+        findable=("answer",),
+        details={"init": read, "root": True},
         tags={"kind": "question" if secret.get("prints_answer") else "operation"},
         group=id,
         split="test",
@@ -95,13 +94,13 @@ def _trouble(text: str) -> str:
         if found := re.search(words, text):
             return f"{why} ({found[0]!r})"
     for path in ABSOLUTE.findall(text):
-        if not any(path == each or path.startswith(f"{each}/") for each in OPEN):
-            return f"files outside of {', '.join(FOLDERS)}, /work and /tmp ('/{path}')"
+        if not SYSTEM.isdisjoint((path, path.partition("/")[0])) and path not in OPEN:
+            return f"the system's own files ('/{path}')"
     return ""
 
 
-def _evaluation(record: Record, scripts: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return what is known of the solution, and what is sealed."""
+def _evaluation(record: Record, scripts: Path) -> dict[str, Any]:
+    """Return the secret of a task."""
     given = record.fields.get("evaluation")
     if not isinstance(given, dict):
         raise BadRecord(record.place, "field 'evaluation' must be an object")
@@ -112,19 +111,19 @@ def _evaluation(record: Record, scripts: Path) -> tuple[dict[str, Any], dict[str
     chain = [_script(record, scripts, each) if each else code for each in _listed(given["check"])]
     if not all(chain):
         raise BadRecord(record.place, "its check needs an example, and there is none")
-    hidden = {"checks": [{"check": "scripts", "chain": chain}]}
-    if code is None or code[0] != "bash":
-        return {}, hidden
-    steps = [{"command": code[1], "thought": "This should do."}]
-    return {"solution": steps, "prints_answer": code in chain}, hidden
+    secret: dict[str, Any] = {"checks": [{"check": "scripts", "chain": chain}]}
+    if code is not None and code[0] == "bash":
+        secret["solution"] = [{"command": code[1], "thought": "This should do."}]
+        secret["prints_answer"] = code in chain
+    return secret
 
 
-def _match(record: Record, match: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def _match(record: Record, match: Any) -> dict[str, Any]:
     if isinstance(match, dict):
         match = match.get("answer")
     if not isinstance(match, str):
         raise BadRecord(record.place, "cannot be graded here: it matches no plain text")
-    return {"solution": []}, {"answer": [match]}
+    return {"solution": [], "answer": [match]}
 
 
 def _listed(value: Any) -> list[Any]:

@@ -11,24 +11,21 @@ Limitation: the restore law holds only for commands that do not read the clock, 
 kernel's randomness or the state of the machine.
 """
 
+import json
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
 
-from environments.base import Outcome, ToolEnv
-from environments.fences import unwrap
+from environments.base import Outcome
+from environments.forked import BASH, LIMITS, SHELL, ShellEnv, graded
 from environments.os.answers import same_answer
-from environments.os.sealing import unsealed
-from environments.os.shell_nodes import LIMITS, Ran, ShellNodes
 from environments.os.tasks import Format, os_tasks
 from environments.os.thoughts import thought
 from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool, text_arguments
 from environments.types import Action, Step, Task
 
-BASH = Tool(
-    "bash",
-    "Run a command, or several lines, in the shell. It keeps its folder, variables and functions.",
-    text_arguments(command="what bash is to run; it can read no input"),
-)
+GRADE_LIMITS = replace(LIMITS, seconds=90.0)
+
 ANSWER = Tool(
     "answer",
     "Answer the question. This ends the task.",
@@ -37,7 +34,7 @@ ANSWER = Tool(
 FINISH = Tool("finish", "Say that the operation is done. This ends the task.", NO_ARGUMENTS)
 
 
-class OsEnv(ToolEnv):
+class OsEnv(ShellEnv):
     """Questions and operations on files, solved with a shell.
 
     Args:
@@ -49,10 +46,8 @@ class OsEnv(ToolEnv):
             beside its `data/NUMBER`.
     """
 
-    sandboxed = True
-    branching = "a forked process, copied files"
+    inside = replace(SHELL, files=(*SHELL.files, Path(__file__).parent / "inside" / "checks.py"))
     maker = "environments.os.make:OsMaker"
-    limits = LIMITS
     tools = (BASH, ANSWER, FINISH, GIVE_UP)
     instructions = (
         "You solve a task with the shell of a Linux machine. Your files are in /work, where you "
@@ -73,23 +68,18 @@ class OsEnv(ToolEnv):
     ) -> None:
         super().__init__(data=data, split=split, sandbox=sandbox)
         self._format, self._scripts = format, scripts
-        self._states = ShellNodes(sandbox, self.limits)
         self._computed: dict[str, str] = {}
 
     def load_tasks(self) -> Sequence[Task]:
         """See `ToolEnv.load_tasks`."""
         return os_tasks(self.data, self.split, self._format, self._scripts, strict=self.strict)
 
-    def begin(self, task: Task) -> None:
-        """See `ToolEnv.begin`."""
-        self._states.begin(task)
-
     def act(self, action: Action) -> Outcome:
         """See `ToolEnv.act`."""
         assert self.task is not None
         match action.tool:
             case "bash":
-                return _shown(self._states.command(_command(action.arguments["command"])))
+                return self.bash(action.arguments["command"])
             case "answer":
                 text = action.arguments["text"].strip()
                 if not text:
@@ -101,7 +91,7 @@ class OsEnv(ToolEnv):
 
     def _graded(self, task: Task, answer: str) -> Outcome:
         """Grade the end. The observation hides the checks, since it may be trained on."""
-        secret, held, why = unsealed(task), [], ""
+        secret, held, why = task.secret, [], ""
         if "answer" in secret:
             held = [same_answer(answer, secret["answer"])]
         checks = [
@@ -109,8 +99,10 @@ class OsEnv(ToolEnv):
             for check in secret.get("checks", ())
         ]
         if checks:
-            found, why = self._states.held(task, checks)
-            held += found
+            given = {"checks": checks, "root": task.details.get("root", False)}
+            code = self.inside.call("checks.verdict", repr(json.dumps(given)))
+            found, why = graded(self.nodes.sandbox, self.nodes.here(), code, GRADE_LIMITS)
+            held += found or [False] * len(checks)
         return Outcome(
             "answer submitted" if answer else "finished",
             float(all(held)),
@@ -123,10 +115,9 @@ class OsEnv(ToolEnv):
         steps = task.secret.get("solution")
         if steps is None:
             return None
-        secret = unsealed(task)
         commands = [Action("bash", {"command": step["command"]}, step["thought"]) for step in steps]
-        if "answer" in secret:
-            answer = str(secret["answer"][0])
+        if "answer" in task.secret:
+            answer = str(task.secret["answer"][0])
         elif task.secret.get("prints_answer"):
             answer = self._printed(task, steps[-1]["command"])
         else:
@@ -136,13 +127,13 @@ class OsEnv(ToolEnv):
     def _printed(self, task: Task, command: str) -> str:
         """Return what AgentBench's example prints at the start: the answer that it checks."""
         if task.id not in self._computed:
-            self._computed[task.id] = self._states.try_out(task, command).output
-        return self._computed[task.id].strip() or "?"
+            self._computed[task.id] = self.printed(task, command).strip() or "?"
+        return self._computed[task.id]
 
     def mistakes(self, task: Task, action: Action) -> list[Action]:
         """See `Demonstrable.mistakes`; the bundled tasks name them."""
         if action.tool == "answer":
-            wrong: Sequence[str] = unsealed(task).get("wrong_answers", ())
+            wrong: Sequence[str] = task.secret.get("wrong_answers", ())
             return [Action("answer", {"text": text}) for text in wrong]
         for step in task.secret.get("solution") or ():
             if step["command"] == action.arguments.get("command"):
@@ -158,33 +149,3 @@ class OsEnv(ToolEnv):
     def noop(self, task: Task) -> list[Action]:
         """See `Demonstrable.noop`."""
         return [Action("finish", {})]
-
-    def save(self) -> Any:
-        """See `ToolEnv.save`."""
-        return self._states.save()
-
-    def load(self, state: Any) -> None:
-        """See `ToolEnv.load`."""
-        self._states.load(state)
-
-    def free(self, state: Any) -> None:
-        """See `ToolEnv.free`."""
-        self._states.free(state)
-
-    def end(self) -> None:
-        """See `ToolEnv.end`."""
-        self._states.close()
-
-
-def _command(text: str) -> str:
-    """Return the command in `text`, which may be a code fence of Markdown."""
-    return unwrap(text, lambda code: not code.lstrip().startswith(("```", "~~~")))
-
-
-def _shown(ran: Ran) -> Outcome:
-    if ran.why:
-        text = f"error: {ran.why}; all is as before this command"
-        return Outcome(text, info={"error": "stopped"})
-    said = ran.output.rstrip("\n")
-    end = f"[exit status {ran.status}]" if ran.status else "" if said else "(no output)"
-    return Outcome("\n".join(filter(None, (said, end))), info={"status": ran.status})

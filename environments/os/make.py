@@ -14,7 +14,6 @@ from typing import Any
 from environments.os.answers import same_answer
 from environments.os.env import OsEnv
 from environments.os.make_rules import RULES
-from environments.os.sealing import unsealed
 from environments.os.tasks import task_from
 from environments.plays import play
 from environments.records import BadRecord
@@ -77,7 +76,7 @@ class OsMaker(TaskMaker):
 
     def example(self, task: Task) -> Mapping[str, Any] | None:
         """See `TaskMaker.example`."""
-        hidden, steps = unsealed(task), task.secret.get("solution")
+        hidden, steps = task.secret, task.secret.get("solution")
         if not steps or not task.details.get("files"):
             return None
         shown: dict[str, Any] = {
@@ -89,7 +88,7 @@ class OsMaker(TaskMaker):
 
     def answers(self, task: Task) -> Sequence[str]:
         """See `TaskMaker.answers`."""
-        right: Sequence[str] = unsealed(task).get("answer", ())
+        right: Sequence[str] = task.secret.get("answer", ())
         return right
 
     def doubt(self, task: Task) -> Doubt | None:

@@ -2,19 +2,20 @@
 
 Our format has one object per line. It is about files below the working directory: `prompt`; `files`
 (texts by path; a path that ends in "/" is a folder), `links` (targets of symbolic links, by path),
-`modes` (octal, by path), `times` ("2024-01-31 12:00", by path). An `answer` (a text or number, or a
+`modes` (octal, by path), `times` ("2024-01-31 12:00", by path); with `root`, the agent also has
+/etc, /usr/local and the like. An `answer` (a text or number, or a
 list of all that are right) makes it a question, `checks` (objects as in `inside.checks`) an
 operation; both may be there. Optional are `solution` (objects with `command`, `thought` and
 `mistakes`, a list of wrong commands), `wrong_answers`, `id`, `group` and `split`.
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
+import jsonschema
+
 from environments.os.agent_bench import bench_records, bench_task, script_folder
-from environments.os.inside.checks import CHECKS
-from environments.os.sealing import sealed
 from environments.records import (
     BadRecord,
     Faults,
@@ -29,6 +30,53 @@ from environments.types import Task
 BUNDLED = Path(__file__).parent / "data"
 """The bundled tasks: `train.jsonl` and `test.jsonl`."""
 
+CHECKS = (
+    *("text", "lines", "absent", "mode", "link", "same_file", "tree", "archive", "runs", "scripts"),
+)
+"""Functions of `inside.checks`."""
+SHOWN = ("files", "links", "modes", "times")
+BY_PATH: dict[str, Any] = {
+    "type": ["object", "null"],
+    "propertyNames": {"pattern": r"^(?!/)(?!(.*/)?\.\.(/|$))[^\0]*[^\0/.][^\0]*$"},
+    "additionalProperties": {"type": "string"},
+}
+"""Texts by paths below the working directory."""
+RIGHT = {"type": ["string", "number"], "minLength": 1}
+FORM = jsonschema.Draft202012Validator(
+    {
+        "properties": {
+            **dict.fromkeys(SHOWN, BY_PATH),
+            "root": {"type": "boolean"},
+            "answer": {"type": ["string", "number", "array"], "minLength": 1, "minItems": 1}
+            | {"items": RIGHT},
+            "checks": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {"check": {"enum": CHECKS}},
+                    "required": ["check"],
+                },
+            },
+            "solution": {
+                "type": ["array", "null"],
+                "items": {
+                    "type": "object",
+                    "properties": {"command": {"type": "string"}},
+                    "required": ["command"],
+                },
+            },
+        },
+        "anyOf": [{"required": ["answer"]}, {"required": ["checks"]}],
+    }
+)
+"""The form of a record of ours; the rest of its fields are texts."""
+FINDABLE = (
+    *("answer", "wrong_answers", "checks.check", "checks.path", "checks.is_", "checks.are"),
+    *("checks.to", "checks.other", "checks.folder", "checks.holds", "checks.command"),
+    "checks.prints",
+)
+"""Right commands show the answer, paths, and what a file or a program should say in the end. What
+they cannot show is the solution itself, and the inputs that a script is tried with."""
 Format = Literal["jsonl", "agentbench"]
 
 
@@ -67,71 +115,43 @@ def _guess(record: Record) -> Format:
 
 
 def _own(record: Record, faults: Faults) -> Task:
-    details = {name: _by_path(record, name) for name in ("files", "links", "modes", "times")}
+    fields = record.fields
+    _require_form(record)
     file = Path(record.place).name.partition(".")[0]
     id = record.id("id", faults, f"{file}-{record.index:04d}")
-    hidden = _hidden(record)
+    secret: dict[str, Any] = {}
+    if fields.get("solution") is not None:
+        secret["solution"] = [{"thought": ""} | step for step in fields["solution"]]
+    if "answer" in fields:
+        right = fields["answer"] if isinstance(fields["answer"], list) else [fields["answer"]]
+        secret["answer"] = [str(text) for text in right]
+    if fields.get("checks"):
+        secret["checks"] = fields["checks"]
+    if wrong := record.texts("wrong_answers"):
+        secret["wrong_answers"] = wrong
     return Task(
         id=id,
         prompt=record.text("prompt").strip(),
-        secret=_solution(record) | {"sealed": sealed(hidden)},
-        details={name: value for name, value in details.items() if value},
-        tags={"kind": "question" if "answer" in hidden else "operation"},
+        secret=secret,
+        findable=FINDABLE,
+        details={name: fields[name] for name in (*SHOWN, "root") if fields.get(name)},
+        tags={"kind": "question" if "answer" in fields else "operation"},
         group=record.maybe("group") or id,
         split=record.maybe("split"),
     )
 
 
-def _hidden(record: Record) -> dict[str, Any]:
-    if not record.fields.keys() & {"answer", "checks"}:
+def _require_form(record: Record) -> None:
+    """Raise `BadRecord` if a field is wrong."""
+    wrong = jsonschema.exceptions.best_match(FORM.iter_errors(record.fields))
+    if wrong is None:
+        return
+    if not wrong.absolute_path and wrong.validator != "propertyNames":
         raise BadRecord(record.place, "needs 'answer' or 'checks'")
-    hidden: dict[str, Any] = {}
-    if "answer" in record.fields:
-        given = record.fields["answer"]
-        right = given if isinstance(given, list) else [given]
-        if not right or not all(type(text) in (int, float, str) and str(text) for text in right):
-            raise BadRecord(record.place, "field 'answer' must be a number, a text, or a list")
-        hidden["answer"] = [str(text) for text in right]
-    if checks := record.fields.get("checks"):
-        hidden["checks"] = _checks(record, checks)
-    if wrong := record.texts("wrong_answers"):
-        hidden["wrong_answers"] = wrong
-    return hidden
-
-
-def _checks(record: Record, checks: Any) -> list[dict[str, Any]]:
-    if not isinstance(checks, list) or not all(isinstance(check, dict) for check in checks):
-        raise BadRecord(record.place, "field 'checks' must be a list of objects")
-    for check in checks:
-        if check.get("check") not in CHECKS:
-            known = ", ".join(CHECKS)
-            raise BadRecord(record.place, f"no check {check.get('check')!r}; use one of {known}")
-    return checks
-
-
-def _solution(record: Record) -> dict[str, Any]:
-    steps = record.fields.get("solution")
-    if steps is None:
-        return {}
-    if not isinstance(steps, list) or not all(_is_step(step) for step in steps):
-        raise BadRecord(record.place, "field 'solution' must be a list of objects with 'command'")
-    return {"solution": [{"thought": ""} | step for step in steps]}
-
-
-def _is_step(step: Any) -> bool:
-    return isinstance(step, dict) and isinstance(step.get("command"), str)
-
-
-def _by_path(record: Record, name: str) -> dict[str, str]:
-    found = record.fields.get(name) or {}
-    if not isinstance(found, Mapping):
-        raise BadRecord(record.place, f"field {name!r} must be an object by path")
-    for path, value in found.items():
-        parts = PurePosixPath(path).parts
-        below = bool(parts) and parts[0] != "/" and ".." not in parts and "\0" not in path
-        if not below or not isinstance(value, str):
-            raise BadRecord(record.place, f"{name}: {path!r}: not a text below the directory")
-    return dict(found)
+    field = ".".join(map(str, wrong.absolute_path))
+    outside = f"{wrong.instance!r:.99} is not a path below the working directory"
+    why = outside if wrong.validator == "pattern" else f"{wrong.message:.200}"
+    raise BadRecord(record.place, f"field {field!r}: {why}")
 
 
 def task_from(fields: Mapping[str, Any]) -> Task:

@@ -12,19 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from environments.base import Outcome, ToolEnv
+from environments.base import Outcome
+from environments.forked import LIMITS, ForkedEnv, why_stopped
 from environments.python import demonstration
-from environments.python.bootstrap import call
 from environments.python.code_text import code_in, is_no_code, value_in
 from environments.python.formats import Format, is_below, python_tasks
-from environments.python.grading import Verdict, grade
-from environments.python.interpreter_nodes import LIMITS, InterpreterNodes, Saved
+from environments.python.grading import INSIDE, Verdict, grade
 from environments.python.mistakes import wrong_programs
-from environments.python.text import cell_text, failure_text, shown
+from environments.python.text import cell_text, shown
 from environments.python.thoughts import thought
 from environments.python.values import same_answer
 from environments.tools import GIVE_UP, NO_ARGUMENTS, Tool, text_arguments
 from environments.types import Action, Step, Task
+from sandbox.protocol import Result
 
 LARGEST_FILE = 1 << 20
 """Maximum bytes of a file that `read_file` reads."""
@@ -84,7 +84,7 @@ ANSWER = Tool(
 )
 
 
-class PythonEnv(ToolEnv):
+class PythonEnv(ForkedEnv):
     """Tasks that are solved in a live interpreter and answered with code or with a value.
 
     Args:
@@ -95,11 +95,8 @@ class PythonEnv(ToolEnv):
         partial: whether the reward is the share of the tests that pass, instead of all or nothing.
     """
 
-    sandboxed = True
-    branching = "a forked process"
+    inside = INSIDE
     maker = "environments.python.make:PythonMaker"
-    limits = LIMITS
-    """Limits of one tool call."""
     tools = (PYTHON, WRITE_FILE, READ_FILE, LIST_FILES, RUN_TESTS, ANSWER, GIVE_UP)
     instructions = (
         "You solve a task with a Python interpreter that keeps its state between calls of python. "
@@ -120,16 +117,18 @@ class PythonEnv(ToolEnv):
     ) -> None:
         super().__init__(data=data, split=split, sandbox=sandbox)
         self._format, self._partial = format, partial
-        self._states = InterpreterNodes(sandbox, self.limits)
         self._tried: dict[str, list[Trial]] = {}
 
     def load_tasks(self) -> Sequence[Task]:
         """See `ToolEnv.load_tasks`."""
         return python_tasks(self.data, self.split, self._format, strict=self.strict)
 
-    def begin(self, task: Task) -> None:
-        """See `ToolEnv.begin`."""
-        self._states.begin(task)
+    def start_code(self, task: Task) -> str:
+        """See `ForkedEnv.start_code`."""
+        files, packages = task.details.get("files", {}), task.details.get("packages", [])
+        if not files and not packages:
+            return ""
+        return INSIDE.call("cells.prepare", f"{dict(files)!r}, {list(packages)!r}")
 
     def act(self, action: Action) -> Outcome:
         """See `ToolEnv.act`."""
@@ -150,19 +149,25 @@ class PythonEnv(ToolEnv):
                 return self._answer(self.task, given)
 
     def _run(self, code: str) -> Outcome:
-        result = self._states.run(code)
+        result = self.nodes.run(code)
         if result.why:
-            return Outcome(failure_text(result, self.limits), info={"error": result.why})
+            return self._stopped(result)
         return Outcome(cell_text(result), info={"error": "exception"} if result.exception else {})
+
+    def _stopped(self, result: Result) -> Outcome:
+        why = why_stopped(result, self.limits, "the interpreter")
+        return Outcome(
+            f"error: {why}; its state is as before this call", info={"error": result.why}
+        )
 
     def _write(self, path: str, content: str) -> Outcome:
         if not is_below(path):
             return _slip("bad_path", f"{path!r:.100} is not a path below the working directory")
         if path.endswith(".py"):
             content = code_in(content)
-        result = self._states.run(call("cells.write_file", f"{path!r}, {content!r}"))
+        result = self.nodes.run(INSIDE.call("cells.write_file", f"{path!r}, {content!r}"))
         if result.why:
-            return Outcome(failure_text(result, self.limits), info={"error": result.why})
+            return self._stopped(result)
         if result.exception:
             return _slip("file_error", result.exception.strip().rpartition("\n")[2])
         return Outcome(f"wrote {len(content)} characters to {path}")
@@ -171,14 +176,14 @@ class PythonEnv(ToolEnv):
         if not is_below(path):
             return _slip("bad_path", f"{path!r:.100} is not a path below the working directory")
         try:
-            data = self._states.read(path, LARGEST_FILE)
+            data = self.nodes.read(path, LARGEST_FILE)
         except FileNotFoundError:
             most = LARGEST_FILE >> 20
             return _slip("no_file", f"no file {path!r:.100} (or one of more than {most} MB)")
         return Outcome(shown(data.decode("utf-8", "replace")) or "(empty)")
 
     def _list(self) -> Outcome:
-        found = self._states.files(MOST_FILES + 1)
+        found = self.nodes.files(MOST_FILES + 1)
         lines = [path if size is None else f"{path} ({size} bytes)" for path, size in found]
         lines[MOST_FILES:] = ["..."] if len(found) > MOST_FILES else []
         return Outcome(shown("\n".join(lines)) or "(no files)")
@@ -188,10 +193,10 @@ class PythonEnv(ToolEnv):
         if not tests:
             return Outcome("this task has no visible tests")
         code = "\n".join(task.details.get("setup", ()))
-        code += "\n" + call("cells.run_tests", f"{tests!r}, globals()")
-        result = self._states.look(code)
+        code += "\n" + INSIDE.call("cells.run_tests", f"{tests!r}, globals()")
+        result = self.nodes.look(code)
         if result.why:
-            return Outcome(failure_text(result, self.limits), info={"error": result.why})
+            return self._stopped(result)
         return Outcome(cell_text(result))
 
     def _answer(self, task: Task, given: Any) -> Outcome:
@@ -210,7 +215,7 @@ class PythonEnv(ToolEnv):
             code = code_in(given["code"], stub)
             if is_no_code(code, stub):
                 return _slip("bad_arguments", NO_CODE)
-            verdict = grade(self._states.sandbox, self._states.here(), task, code)
+            verdict = grade(self.nodes.sandbox, self.nodes.here(), task, code)
         share = verdict.passed / verdict.tests if self._partial else 0.0
         info = {"passed": verdict.passed, "tests": verdict.tests}
         return Outcome(
@@ -251,42 +256,25 @@ class PythonEnv(ToolEnv):
 
     def _trials(self, task: Task) -> list[Trial]:
         if task.id not in self._tried:
-            start = self._states.start_of(task)
+            start = self.nodes.start_of(task)
             try:
                 wrong = wrong_programs(task.secret.get("solution", ""), task)[:TRIED]
                 found = [self._trial(task, start, code) for code in wrong]
                 self._tried[task.id] = [trial for trial in found if trial is not None]
             finally:
-                self._states.done_with(start)
+                self.nodes.done_with(start)
         return self._tried[task.id]
 
     def _trial(self, task: Task, start: str, code: str) -> Trial | None:
         """Try a program; return None if it is right all the same, or too slow to tell."""
         if "answer" in task.secret:
-            result = self._states.look(code, start, TRIAL_LIMITS)
+            result = self.nodes.look(code, start, TRIAL_LIMITS)
             printed = "" if result.exception else result.output.strip()
             wrong = not result.why and not same_answer(printed, task.secret["answer"])
             return Trial(code, printed) if wrong else None
-        verdict = grade(self._states.sandbox, start, task, code, TRIAL_LIMITS.seconds)
+        verdict = grade(self.nodes.sandbox, start, task, code, TRIAL_LIMITS.seconds)
         wrong = not verdict.solved and verdict.why in ("", "exception")
         return Trial(code) if wrong else None
-
-    def save(self) -> Saved:
-        """See `ToolEnv.save`."""
-        return self._states.save()
-
-    def load(self, state: Saved) -> None:
-        """See `ToolEnv.load`."""
-        self._states.load(state)
-
-    def free(self, state: Saved) -> None:
-        """See `ToolEnv.free`."""
-        self._states.free(state)
-
-    def close(self) -> None:
-        """End what runs for this environment; it can be closed twice."""
-        self._states.close()
-        super().close()
 
 
 def _slip(kind: str, message: str) -> Outcome:

@@ -15,14 +15,21 @@ import builtins
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from environments.python.bootstrap import call
+from environments.forked import graded as graded_in
 from environments.types import Task
 from sandbox.branching import BranchingSandbox
-from sandbox.errors import SandboxError, StateLost
+from sandbox.bundle import Bundle
 from sandbox.protocol import StepLimits
 
+FOLDER = Path(__file__).parent / "inside"
+INSIDE = Bundle(
+    "treegraft_inside",
+    tuple(FOLDER / f"{name}.py" for name in ("value_codec", "candidate", "grader", "cells")),
+)
+"""What graders and tools need in the sandbox."""
 SECONDS = 3.0
 """Time limit of a task that has none of its own."""
 GRACE_SECONDS = 25.0
@@ -58,16 +65,11 @@ def grade(
     spec = question(task, code)
     seconds = spec["seconds"] = min(most_seconds, spec["seconds"])
     limits = StepLimits(seconds + GRACE_SECONDS, memory_bytes=MEMORY_BYTES)
-    verdict = call("grader.verdict", repr(json.dumps(spec)))
-    result = sandbox.grade(leaf, verdict, limits, call("grader.prepare", ""))
-    if result.why == "lost":
-        raise StateLost("the files of the state to be judged are lost")
+    verdict = INSIDE.call("grader.verdict", repr(json.dumps(spec)))
+    reply, why = graded_in(sandbox, leaf, verdict, limits, INSIDE.call("grader.prepare"))
     tests = number_of_tests(task)
-    if result.why:
-        return Verdict(0, tests, False, result.why)
-    if result.exception is not None or result.value is None:
-        raise SandboxError(f"the grader failed: {(result.exception or '').strip()[-300:]}")
-    reply = json.loads(ast.literal_eval(result.value))
+    if why:
+        return Verdict(0, tests, False, why)
     passed = int(reply["passed"])
     solved = reply["whole"] is True and passed == tests
     return Verdict(passed if solved else min(passed, tests - 1), tests, solved, str(reply["why"]))

@@ -1,16 +1,9 @@
 """The observation of a cell: output, value and traceback, as a person would see them."""
 
-from sandbox.protocol import Result, StepLimits
+from sandbox.protocol import Result
 
 SHOWN_CHARS = 6000
 """Maximum characters of one observation; half from each end."""
-
-WHY = {
-    "timeout": "the interpreter was stopped after {seconds:g} s",
-    "died": "the interpreter died ({status})",
-    "flood": "the interpreter was stopped: it wrote more than {flood} MB",
-    "memory": "the interpreter was stopped: it took more than {memory} MB of memory",
-}
 
 
 def shown(text: str, missing: int = 0) -> str:
@@ -26,14 +19,3 @@ def cell_text(result: Result) -> str:
     """Return the text of code that ran to its end."""
     parts = [result.output.rstrip("\n"), result.value or "", (result.exception or "").rstrip("\n")]
     return shown("\n".join(filter(None, parts)), result.truncated) or "(no output)"
-
-
-def failure_text(result: Result, limits: StepLimits) -> str:
-    """Return the text of code that was stopped, without its output, which varies by run."""
-    reason = WHY[result.why].format(
-        seconds=limits.seconds,
-        status=result.status or "killed",
-        flood=limits.flood_bytes >> 20,
-        memory=limits.memory_bytes >> 20,
-    )
-    return f"error: {reason}; its state is as before this call"

@@ -41,20 +41,17 @@ def read_data(path: Path, faults: Faults) -> tuple[list[Task], Corpus]:
 
 def answer_of(task: Task) -> str:
     """Return the gold answer of a task."""
-    return "".join(task.secret["answer"])
+    answer: str = task.secret["answer"]
+    return answer
 
 
 def supports_of(task: Task) -> list[Support]:
     """Return the sentences that the answer follows from."""
-    return [("".join(letters), number) for letters, number in task.secret["supports"]]
+    return [(support["title"], support["sentence"]) for support in task.secret["supports"]]
 
 
 def _task(record: Record, faults: Faults) -> Task:
-    """Return the task of a question.
-
-    Answer and titles are stored letter by letter: the right pages show them, so a long name would
-    look like a leak (`engine.runs.fingerprints`).
-    """
+    """Return the task of a question. The right pages show its answer and the titles."""
     supports = _supports(record)
     titles = sorted({title for title, _ in supports})
     name = "_id" if "_id" in record.fields else "id"
@@ -62,9 +59,10 @@ def _task(record: Record, faults: Faults) -> Task:
         record.id(name, faults),
         record.text("question"),
         secret={
-            "answer": list(record.text("answer").strip()),
-            "supports": [(list(title), number) for title, number in supports],
+            "answer": record.text("answer").strip(),
+            "supports": [{"title": title, "sentence": number} for title, number in supports],
         },
+        findable=("answer", "supports.title"),
         tags={name: text for name in ("type", "level") if (text := record.maybe(name))},
         group=record.maybe("group") or " & ".join(titles) or record.text("question"),
         split=record.maybe("split"),

@@ -14,6 +14,7 @@ from typing import cast
 
 from sandbox.docker import daemon
 from sandbox.docker.program_socket import INSIDE, NAME, ProgramSocket
+from sandbox.supervisor.framing import Lines
 
 FRAME = struct.Struct(">BxxxL")
 """Precedes each piece of an attached stream: which of the streams, and how many bytes follow."""
@@ -26,33 +27,6 @@ SEND_SECONDS = 60.0
 END_SECONDS = 2.0
 """Between the end of the output and the news that the container is gone."""
 REMOVE_SECONDS = 15.0
-
-
-class Lines:
-    """Splits incoming bytes into lines."""
-
-    def __init__(self) -> None:
-        self._output = bytearray()
-        self._searched = 0
-
-    def __len__(self) -> int:
-        """Return how many bytes are held."""
-        return len(self._output)
-
-    def feed(self, data: bytes) -> None:
-        """Take in what came."""
-        self._output += data
-
-    def line(self) -> bytes | None:
-        """Return the next whole line without its newline; None if there is none yet."""
-        end = self._output.find(b"\n", self._searched)
-        if end < 0:
-            self._searched = len(self._output)
-            return None
-        line = bytes(self._output[:end])
-        del self._output[: end + 1]
-        self._searched = 0
-        return line
 
 
 class Streams(Lines):

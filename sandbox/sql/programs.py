@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sandbox.bundle import bundle
+from sandbox.bundle import Bundle
 
 PACKAGE = "sqlite_worker"
 FOLDER = Path(__file__).parent / "inside"
@@ -10,11 +10,11 @@ FOLDER = Path(__file__).parent / "inside"
 
 def query_program() -> str:
     """Return the program that `sandbox.sql.queries` starts."""
-    code = bundle(PACKAGE, FOLDER, "guards", "query_worker")
+    code = Bundle(PACKAGE, (FOLDER / "guards.py", FOLDER / "query_worker.py")).code()
     return code + f"from {PACKAGE}.query_worker import main\nmain()\n"
 
 
 def edit_prelude() -> str:
     """Return a `BranchingSandbox` prelude that defines the edit worker's `load` and `perform`."""
-    code = bundle(PACKAGE, FOLDER, "guards", "edit_worker")
+    code = Bundle(PACKAGE, (FOLDER / "guards.py", FOLDER / "edit_worker.py")).code()
     return code + f"from {PACKAGE}.edit_worker import load, perform\n"

@@ -32,13 +32,40 @@ class Silent(Gone):
     """The other side does not answer in time."""
 
 
+class Lines:
+    """Splits incoming bytes into lines."""
+
+    def __init__(self) -> None:
+        self._held = bytearray()
+        self._searched = 0
+
+    def __len__(self) -> int:
+        """Return how many bytes are held."""
+        return len(self._held)
+
+    def feed(self, data: bytes) -> None:
+        """Take in what came."""
+        self._held += data
+
+    def line(self) -> bytes | None:
+        """Return the next whole line without its newline; None if there is none yet."""
+        end = self._held.find(b"\n", self._searched)
+        if end < 0:
+            self._searched = len(self._held)
+            return None
+        line = bytes(self._held[:end])
+        del self._held[: end + 1]
+        self._searched = 0
+        return line
+
+
 class Host:
     """The engine's side; a hang-up of one of the descriptors `controls` means that it is gone."""
 
     def __init__(self, reading: int, writing: int) -> None:
         self._reading, self._writing = reading, writing
         self.controls: tuple[int, ...] = (reading,)
-        self._buffer = bytearray()
+        self._lines = Lines()
         self._waiting = select.poll()
         self._waiting.register(reading, select.POLLIN)
 
@@ -64,24 +91,20 @@ class Host:
     def receive(self, seconds: float) -> Message:
         """Return the next request. Raises Gone if the engine is gone, or silent for `seconds`."""
         deadline = time.monotonic() + seconds
-        searched = 0
-        while (end := self._buffer.find(b"\n", searched)) < 0:
-            searched = len(self._buffer)
+        while (line := self._lines.line()) is None:
             ready = dict(self._waiting.poll(max(0.0, deadline - time.monotonic()) * 1000))
             if not ready.keys() <= {self._reading} or not ready:
                 raise Gone
             data = os.read(self._reading, 1 << 16)
             if not data:
                 raise Gone
-            self._buffer += data
-        line = bytes(self._buffer[:end])
-        del self._buffer[: end + 1]
+            self._lines.feed(data)
         message: Message = _loads(line)
         return message
 
     def has_more(self, seconds: float) -> bool:
         """Return whether a request comes, or the engine goes, within `seconds`."""
-        return bool(self._buffer or self._waiting.poll(seconds * 1000))
+        return bool(len(self._lines) or self._waiting.poll(seconds * 1000))
 
     def send(self, message: Message) -> None:
         """Write one message."""

@@ -1,14 +1,9 @@
-"""The supervisor's requests, one at a time, until the engine closes our standard input.
-
-First comes one line of settings; then requests, each answered by one line.
-"""
+"""The supervisor's requests: a tree of interpreters."""
 
 import os
 import platform
-import signal
 import socket
 import time
-from collections.abc import Callable
 from contextlib import closing
 from typing import Any, NoReturn
 
@@ -23,6 +18,7 @@ from .kernel import confine, seccomp
 from .kernel.processes import Processes
 from .nodes import Lost, Node, Nodes, NoRoom
 from .run_monitor import RunMonitor
+from .serving import Refused, Service
 
 ROOT_NODE = "root"
 SHARED_MEMORY = "/dev/shm"
@@ -37,26 +33,25 @@ START_LIMITS = {
 }
 
 
-class Refused(Exception):
-    """The request makes no sense here; the engine gets the reason."""
+class _RootDied(Refused):
+    """The root interpreter ended before it answered."""
 
 
-class Supervisor:
-    """Answers the host's requests."""
+class Supervisor(Service):
+    """Starts the root interpreter, forks nodes, and runs code in them."""
 
     def __init__(self, host: Host, settings: dict[str, Any]) -> None:
-        """Start the root interpreter, or raise `Refused`; `settings` are `sandbox.connection`'s."""
-        self._host, self._settings = host, settings
-        self._ends_at = time.monotonic() + settings["lifetime"]
+        """Start the root interpreter; see `Service`."""
+        super().__init__(host, settings)
         self._home: str = settings["home"]
         self._limits: dict[str, int] = settings["limits"]
         shared = (SHARED_MEMORY,) if settings["own_namespace"] else ()
         processes = Processes(settings["own_namespace"])
-        monitor = RunMonitor(processes, host.controls, self._ends_at, settings["pids"])
+        monitor = RunMonitor(processes, host.controls, self.ends_at, settings["pids"])
         self._nodes = Nodes(processes, self._files(), monitor, shared)
         confine.hide()  # not before: a hidden process may not write its own user map
         self._root = self._start_root()
-        self._operations: dict[str, Callable[[Message], Message]] = {
+        self.operations = {
             "step": self._step,
             "grade": self._grade,
             "put": self._put,
@@ -66,31 +61,32 @@ class Supervisor:
             "stat": self._stat,
         }
 
-    def serve(self) -> None:
-        """Answer until the engine is gone, or our time is up. Raises Gone then."""
-        facts = {"files": self._nodes.files.name, "python": platform.python_version()}
-        self._host.send({"ready": facts | {"seccomp": seccomp.SUPPORTED}})
-        while True:
-            if not self._host.has_more(IDLE_SECONDS):
-                self._nodes.files.clean_up(ALL)
-            request = self._host.receive(self._ends_at - time.monotonic())
-            try:
-                reply = self._operations[request["op"]](request)
-            except (Refused, OSError) as error:
-                reply = {"refused": str(error)}
-            except Lost as lost:
-                reply = {"lost": lost.name, "hung": lost.hung}
-                reply["evicted"] = self._forget(lost.name)
-            self._host.send(reply)
+    def facts(self) -> Message:
+        """See `Service`."""
+        files, python = self._nodes.files.name, platform.python_version()
+        return {"files": files, "python": python, "seccomp": seccomp.SUPPORTED}
+
+    def idle(self) -> None:
+        """See `Service`."""
+        if not self.host.has_more(IDLE_SECONDS):
+            self._nodes.files.clean_up(ALL)
+
+    def answer(self, request: Message) -> Message:
+        """See `Service`."""
+        try:
+            return super().answer(request)
+        except Lost as lost:
+            reply: Message = {"lost": lost.name, "hung": lost.hung}
+            return reply | {"evicted": self._forget(lost.name)}
 
     def _files(self) -> Files:
         """Return layers if mounting is allowed, else copies."""
-        most_bytes, most_files = self._settings["disk_bytes"], self._settings["inodes"]
-        if self._settings["mounts"]:
+        most_bytes, most_files = self.settings["disk_bytes"], self.settings["inodes"]
+        if self.settings["mounts"]:
             try:
                 confine.leave_for_own_namespace()
                 # Only here: elsewhere all of our user's processes on the machine would count.
-                self._limits["NPROC"] = self._settings["pids"]
+                self._limits["NPROC"] = self.settings["pids"]
                 return Overlay(self._home, most_bytes, most_files)
             except OSError:
                 os.chdir("/")
@@ -98,6 +94,13 @@ class Supervisor:
         return Copies(self._home, most_bytes, most_files, in_memory)
 
     def _start_root(self) -> Node:
+        """Start the root; once more if it died: only our code ran in it, so others ended it."""
+        try:
+            return self._new_root()
+        except _RootDied:
+            return self._new_root()
+
+    def _new_root(self) -> Node:
         kept = self._nodes.files.initial()
         self._nodes.files.resume(kept)
         link, theirs = pair()
@@ -107,12 +110,14 @@ class Supervisor:
         theirs.close()
         root = Node(ROOT_NODE, link, pid, kept=None)
         self._nodes.add(root)
-        limits = START_LIMITS | {"memory_bytes": self._settings["held_bytes"]}
-        with closing(Job([self._settings["prelude"]], limits)) as job:
+        limits = START_LIMITS | {"memory_bytes": self.settings["held_bytes"]}
+        with closing(Job([self.settings["prelude"]], limits)) as job:
             run = self._nodes.run(root, job)
         if run.why or run.reply.get("exception"):
             reason = run.reply.get("exception") or job.output.text()[0]
-            raise Refused(f"the sandbox's first program failed ({run.why}): {reason}")
+            how = run.why if run.status is None else f"{run.why}, status {run.status}"
+            kind = _RootDied if run.why == "died" else Refused
+            raise kind(f"the sandbox's first program failed ({how}): {reason}")
         self._nodes.settle_in(root, run)
         return root
 
@@ -120,8 +125,8 @@ class Supervisor:
         """Be the interpreter from which all others descend (in the child)."""
         try:
             link.close()
-            self._host.leave()
-            confine.become_node(self._limits, self._settings["families"])
+            self.host.leave()
+            confine.become_node(self._limits, self.settings["families"])
             os.chdir(os.path.join(self._home, "work"))
             seccomp.guard_signals(os.getpid() + 1)
             interpreter.prepare()
@@ -187,7 +192,7 @@ class Supervisor:
         except NoRoom:
             half = len(self._nodes.by_name) // 2
             evicted += self._nodes.evict(
-                half, self._settings["held_bytes"], {ROOT_NODE, parent.name}
+                half, self.settings["held_bytes"], {ROOT_NODE, parent.name}
             )
             self._nodes.reap_dropped()
         try:
@@ -197,7 +202,7 @@ class Supervisor:
 
     def _keep_bounds(self, spared: Node) -> list[str]:
         """Evict until the quota is kept; the root and `spared` stay."""
-        most_nodes, most_bytes = self._settings["nodes"], self._settings["held_bytes"]
+        most_nodes, most_bytes = self.settings["nodes"], self.settings["held_bytes"]
         return self._nodes.evict(most_nodes, most_bytes, {ROOT_NODE, spared.name})
 
     def _put(self, request: Message) -> Message:
@@ -227,7 +232,7 @@ class Supervisor:
 
     def _list(self, request: Message) -> Message:
         evicted = self._nodes.show(self._node(request["node"]), look=True)
-        found = listed(os.path.join(self._home, "work"), self._settings["inodes"])
+        found = listed(os.path.join(self._home, "work"), self.settings["inodes"])
         return {"files": sorted(found)[: request["most"]], "evicted": evicted}
 
     def _drop(self, request: Message) -> Message:
@@ -244,54 +249,3 @@ class Supervisor:
             "pids": self._nodes.processes.living(),
             "files": self._nodes.files.name,
         }
-
-
-def main() -> NoReturn:
-    """Serve until the engine closes our standard input; the exit status is 0 then."""
-    host = take_over_streams()
-    settings = host.receive(60.0)
-    if settings["socket"]:
-        host.call(settings["socket"])
-    if not settings["own_namespace"]:
-        leave_a_keeper()
-    try:
-        Supervisor(host, settings).serve()
-    except (Refused, OSError) as error:
-        host.send({"failed": str(error)})
-    except Gone:
-        pass
-    finally:
-        Processes(settings["own_namespace"]).end()
-        os._exit(0)
-
-
-def leave_a_keeper() -> None:
-    """Continue as the child of a process that ends whatever we leave behind, however we end.
-
-    Without a pid namespace nobody else would: idle nodes are stopped, and notice nothing.
-    """
-    confine.adopt_orphans()
-    supervisor = os.fork()
-    if not supervisor:
-        confine.adopt_orphans()
-        return
-    os.closerange(0, 256)
-    processes = Processes(own_namespace=False)
-
-    def end(*_: object) -> NoReturn:
-        processes.end()
-        os._exit(0)
-
-    signal.signal(signal.SIGTERM, end)
-    os.waitpid(supervisor, 0)
-    end()
-
-
-def take_over_streams() -> Host:
-    """Replace the standard streams by /dev/null, so that no node inherits the way to the engine."""
-    host = Host(os.dup(0), os.dup(1))
-    null = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1):
-        os.dup2(null, descriptor)
-    os.close(null)
-    return host

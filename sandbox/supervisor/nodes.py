@@ -229,6 +229,8 @@ class Nodes:
 
     def _how_it_ended(self, node: Node) -> int | None:
         """Return its exit status, from its parent; None if the parent does not answer."""
+        if not self.by_name.keys() - {node.name}:  # the first of all, our own child
+            return self.processes.ended(node.pid)
         if node.parent is None or node.parent.name not in self.by_name:
             return None
         status = self._reap(node.parent, node.pid).get("status")

@@ -1,8 +1,8 @@
 """Programs of the user's that live on between requests, in one sandbox: servers over stdio.
 
 They share one work folder, whose contents can be saved and shown again. Requests of the host come
-one at a time, as to `main`; between them the programs go on running. They are untrusted: what they
-write is bounded, and they cannot reach what is saved. Everything ends with us.
+one at a time; between them the programs go on running. They are untrusted: what they write is
+bounded, and they cannot reach what is saved. Everything ends with us.
 """
 
 import contextlib
@@ -11,17 +11,17 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from .files.base import Full
 from .files.copies import Copies
 from .files.safe_files import listed, reading_beneath
-from .framing import Gone, Host, Message, binary, text
+from .framing import Gone, Host, Lines, Message, binary, text
 from .jobs import Output
 from .kernel import confine, seccomp
 from .kernel.processes import Processes
-from .main import Refused, leave_a_keeper, take_over_streams
+from .serving import Refused, Service
 
 TICK = 0.1
 """Seconds between two looks at the memory of all programs."""
@@ -42,20 +42,9 @@ class Resident:
         )
         for descriptor in (self.stdin, self.stdout, self.stderr):
             os.set_blocking(descriptor, False)
-        self.unsent, self.received, self.searched = bytearray(), bytearray(), 0
+        self.unsent, self.received = bytearray(), Lines()
         self.complaint = b""
         self.complains = True
-
-    def line(self) -> bytes | None:
-        """Return the next whole line without its newline; None if there is none yet."""
-        end = self.received.find(b"\n", self.searched)
-        if end < 0:
-            self.searched = len(self.received)
-            return None
-        line = bytes(self.received[:end])
-        del self.received[: end + 1]
-        self.searched = 0
-        return line
 
     def flush(self) -> None:
         """Write what it takes now."""
@@ -69,7 +58,7 @@ class Resident:
             data = os.read(self.stdout, 1 << 16)
         except BlockingIOError:
             return True
-        self.received += data
+        self.received.feed(data)
         return bool(data)
 
     def listen(self) -> None:
@@ -96,13 +85,14 @@ class Resident:
         return status
 
 
-class Residents:
-    """Answers the host's requests."""
+class Residents(Service):
+    """Starts programs, passes lines on, and keeps copies of the work folder."""
+
+    refusals = (Refused, Full, OSError, KeyError)
 
     def __init__(self, host: Host, settings: dict[str, Any]) -> None:
-        """Prepare the work folder; `settings` are `sandbox.connection`'s."""
-        self._host, self._settings = host, settings
-        self._ends_at = time.monotonic() + settings["lifetime"]
+        """Prepare the work folder; see `Service`."""
+        super().__init__(host, settings)
         self._limits: dict[str, int] = dict(settings["limits"])
         del self._limits["AS"]  # Node reserves far more than it uses; we watch what is used
         if settings["mounts"]:
@@ -121,7 +111,7 @@ class Residents:
         self._numbers = 0
         self._programs: dict[str, Resident] = {}
         confine.hide()
-        self._operations: dict[str, Callable[[Message], Message]] = {
+        self.operations = {
             "start": self._start,
             "send": self._send,
             "receive": self._receive,
@@ -134,16 +124,9 @@ class Residents:
             "release": self._release,
         }
 
-    def serve(self) -> None:
-        """Answer until the engine is gone, or our time is up. Raises Gone then."""
-        self._host.send({"ready": {"files": self._files.name}})
-        while True:
-            request = self._host.receive(self._ends_at - time.monotonic())
-            try:
-                reply = self._operations[request["op"]](request)
-            except (Refused, Full, OSError, KeyError) as error:
-                reply = {"refused": str(error)}
-            self._host.send(reply)
+    def facts(self) -> Message:
+        """See `Service`."""
+        return {"files": self._files.name}
 
     def _start(self, request: Message) -> Message:
         self._programs[request["name"]] = Resident(
@@ -168,7 +151,7 @@ class Residents:
 
     def _confine(self) -> None:
         """Give up rights (in the child)."""
-        confine.become_node(self._limits, self._settings["families"])
+        confine.become_node(self._limits, self.settings["families"])
         seccomp.guard_signals(os.getpid())
 
     def _send(self, request: Message) -> Message:
@@ -181,7 +164,7 @@ class Residents:
         """Return the next line, or why there is none; the program is ended then."""
         program = self._programs[request["name"]]
         deadline = time.monotonic() + request["seconds"]
-        while (line := program.line()) is None:
+        while (line := program.received.line()) is None:
             if len(program.received) > request["most"]:
                 return self._over(program, "flood")
             left = deadline - time.monotonic()
@@ -204,10 +187,10 @@ class Residents:
             waiting.register(program.stderr, select.POLLIN)
         if program.unsent:
             waiting.register(program.stdin, select.POLLOUT)
-        for control in self._host.controls:
+        for control in self.host.controls:
             waiting.register(control, 0)  # hang-up only
         ready = dict(waiting.poll(seconds * 1000))
-        if not ready.keys().isdisjoint(self._host.controls):
+        if not ready.keys().isdisjoint(self.host.controls):
             raise Gone
         if program.stderr in ready:
             program.listen()
@@ -226,7 +209,7 @@ class Residents:
         return {"why": why, "status": status, "complaint": complaint}
 
     def _too_large(self) -> bool:
-        return self._processes.running(())[1] > 2 * int(self._settings["held_bytes"])
+        return self._processes.running(())[1] > 2 * int(self.settings["held_bytes"])
 
     def _stop(self, request: Message) -> Message:
         program = self._programs.pop(request["name"], None)
@@ -247,11 +230,11 @@ class Residents:
         waiting.register(reading, select.POLLIN)
         life = os.pidfd_open(child.pid)
         waiting.register(life, select.POLLIN)
-        for control in self._host.controls:
+        for control in self.host.controls:
             waiting.register(control, 0)
         while child.poll() is None and not why:
             ready = dict(waiting.poll(TICK * 1000))
-            if not ready.keys().isdisjoint(self._host.controls):
+            if not ready.keys().isdisjoint(self.host.controls):
                 raise Gone
             if reading in ready:
                 output.drain(reading)
@@ -283,7 +266,7 @@ class Residents:
         """Return the regular files of the work folder; None in place of what is too large."""
         left: int = request["most_bytes"]
         found: dict[str, str | None] = {}
-        for path, size in sorted(listed(self._work, self._settings["inodes"])):
+        for path, size in sorted(listed(self._work, self.settings["inodes"])):
             found[path] = None
             if size is None or size > left or path.split("/", 1)[0] in request["without"]:
                 continue
@@ -309,22 +292,3 @@ class Residents:
         if kept is not None:
             self._files.release(kept)
         return {}
-
-
-def main() -> NoReturn:
-    """Serve until the engine closes our standard input; the exit status is 0 then."""
-    host = take_over_streams()
-    settings = host.receive(60.0)
-    if settings["socket"]:
-        host.call(settings["socket"])
-    if not settings["own_namespace"]:
-        leave_a_keeper()
-    try:
-        Residents(host, settings).serve()
-    except (Refused, Full, OSError) as error:
-        host.send({"failed": str(error)})
-    except Gone:
-        pass
-    finally:
-        Processes(settings["own_namespace"]).end()
-        os._exit(0)

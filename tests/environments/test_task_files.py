@@ -91,10 +91,11 @@ def test_the_schema_is_in_the_prompt_once_if_the_world_is_told_so(tmp_path: Path
 
 def test_tools_and_provenance_are_kept(tmp_path: Path) -> None:
     made = {"by": "rules", "how": "rules", "from": ["b"]}
-    write_tasks(tmp_path / "t", [replace(TASK, tools=(SAY,), made=made)], world="kg")
+    task = replace(TASK, tools=(SAY,), made=made, findable=("answer",))
+    write_tasks(tmp_path / "t", [task], world="kg")
     (found,) = read_tasks(tmp_path / "t", worlds=["kg"])
     assert found.tools == (SAY,)
-    assert found.made == made
+    assert found.made == made and found.findable == ("answer",)
 
 
 @pytest.mark.parametrize(

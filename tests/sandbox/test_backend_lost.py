@@ -17,6 +17,7 @@ from sandbox.docker.backend import UNSURE, Docker, forget_unsure
 from sandbox.errors import SandboxError
 from sandbox.owner import owner, start_time
 from sandbox.program import Program
+from sandbox.protocol import ROOT_NODE
 from tests.support import faults
 from tests.support.docker_relay import Relay
 from tests.support.faults import LONG, SMALL, SPIN, gone, grow, know, wait_for
@@ -296,3 +297,19 @@ def test_a_deleted_image_is_built_again(private_box: BranchingSandbox) -> None:
         for image in images:
             client.api.remove_image(image["Id"], force=True)
     assert know(private_box, "n3") == "(3, '3')"
+
+
+ENDS_ONCE = (
+    "import os\nif not os.path.exists({seen!r}):\n    open({seen!r}, 'w')\n    os._exit(9)\n"
+)
+
+
+def test_a_first_program_that_ended_is_started_once_more(tmp_path: Path) -> None:
+    prelude = ENDS_ONCE.format(seen=str(tmp_path / "seen"))
+    with BranchingSandbox(BACKENDS["process"](), SMALL, prelude) as box:
+        assert box.step(ROOT_NODE, "a", "1 + 1").value == "2"
+    with (
+        BranchingSandbox(BACKENDS["process"](), SMALL, "import os; os._exit(3)") as box,
+        pytest.raises(SandboxError, match=r"first program failed \(died, status 768\)"),
+    ):
+        box.start()

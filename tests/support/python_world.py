@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from environments import Task, ToolEnv
+from environments.forked import LIMITS
 from environments.python.env import PythonEnv
-from environments.python.interpreter_nodes import LIMITS
 
 TASK = Task("t", "?", {"tests": ["assert f(3) == 9", "assert f(0) == 0"]}, group="t")
 

@@ -39,7 +39,7 @@ def _values(prompt: str) -> Counter[str]:
 
 
 def _tells_secret(old: Task, new: Task) -> bool:
-    if contains_secret(new.prompt, fingerprints(new.secret)):
+    if contains_secret(new.prompt, fingerprints(new.secret, new.findable)):
         return not contains_secret(old.prompt, fingerprints(old.secret))
     before, now = old.prompt.casefold(), new.prompt.casefold()
     texts = [text.casefold() for text in strings_in(new.secret) if len(text) >= _SHORTEST]

@@ -70,7 +70,7 @@ class Checks:
         return words(self.maker.question(task).casefold())
 
     def _leaked(self, task: Task) -> Doubt | None:
-        if contains_secret(task.prompt, fingerprints(task.secret)):
+        if contains_secret(task.prompt, fingerprints(task.secret, task.findable)):
             return Doubt("leaked", "the prompt holds a text of the secret")
         answers, question = self.maker.answers(task), self.maker.question(task)
         if answers and all(_holds(question, answer) for answer in answers):

@@ -17,11 +17,20 @@ def write_file(path: str, content: str) -> None:
         file.write(content)
 
 
-def prepare(files: dict[str, str], packages: list[str]) -> list[str]:
-    """Write a task's files; return those of its packages that are not installed."""
-    for path, content in files.items():
-        write_file(path, content)
-    return [name for name in packages if importlib.util.find_spec(name) is None]
+def prepare(files: dict[str, str], packages: list[str]) -> str:
+    """Write a task's files; return "" or what is wrong."""
+    try:
+        for path, content in files.items():
+            write_file(path, content)
+    except OSError as error:
+        return f"its files cannot be written: {error}"
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if not missing:
+        return ""
+    return (
+        f"it needs packages that are not in the sandbox: {', '.join(missing)}; "
+        "build an image with them: engine sandbox build --packages"
+    )
 
 
 def run_tests(tests: list[str], world: dict[str, Any]) -> None:

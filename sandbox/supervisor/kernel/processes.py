@@ -18,9 +18,16 @@ from typing import NamedTuple
 PAGE = os.sysconf("SC_PAGE_SIZE")
 SWEEP_SECONDS = 10.0
 """After which we give up on a fork bomb."""
-STOP_SECONDS = 2.0
-"""How long a process may take to stop: in an uninterruptible system call, say."""
-STOPPED, DEAD = "Tt", "ZX"
+STOPPED, DEAD, WAITING = "Tt", "ZX", "D"
+LOOKS, PAUSE_SECONDS = 2000, 0.001
+"""How often we look at a process in an uninterruptible system call before we kill it.
+
+Looks are counted, not seconds: on a busy machine neither it nor we may run for seconds.
+"""
+STOP_SECONDS = 60.0
+"""How long a process may take to stop that only waits for a processor."""
+SPINS = 2000
+"""Looks without a pause: most processes stop at once."""
 
 
 class Process(NamedTuple):
@@ -101,11 +108,17 @@ class Processes:
         for pid in pids:
             send_signal(pid, signal.SIGSTOP)
             deadline = time.monotonic() + STOP_SECONDS
+            looks = waits = 0
             while (seen := read_process(pid)) and seen.state not in STOPPED + DEAD:
-                os.sched_yield()
-                if time.monotonic() > deadline:
+                looks += 1
+                waits += looks > SPINS and seen.state == WAITING
+                if waits > LOOKS or time.monotonic() > deadline:
                     send_signal(pid, signal.SIGKILL)
                     break
+                if looks > SPINS:
+                    time.sleep(PAUSE_SECONDS)
+                else:
+                    os.sched_yield()
 
     def sweep(self, keep: Collection[int], awake: Collection[int] = ()) -> bool:
         """Stop everything, and kill what is not in `keep`.
@@ -150,6 +163,12 @@ class Processes:
         """Return how many are not idle, and their resident bytes (shared pages count each time)."""
         busy = [seen for pid in self.list() if pid not in idle and (seen := read_process(pid))]
         return len(busy), sum(seen.resident for seen in busy)
+
+    def ended(self, pid: int) -> int | None:
+        """Wait for our dying child; return how it ended, as waitpid tells it, if that is known."""
+        with contextlib.suppress(ChildProcessError):
+            return os.waitpid(pid, 0)[1]
+        return None
 
     def reap(self) -> None:
         """Reap our dead children."""

@@ -7,7 +7,6 @@ import pytest
 
 from environments import DataError
 from environments.os.env import OsEnv
-from environments.os.sealing import unsealed
 from tests.support.sandboxes import require
 
 COUNT = {
@@ -27,7 +26,7 @@ MATCH = {"description": "What is 2 + 2?", "evaluation": {"match": "4"}}
 REFUSED = {
     "a program beside the agent": MATCH | {"start": "sleep 60 &"},
     "rights of root": COUNT | {"create": {"init": "useradd ann"}},
-    "files outside of": COUNT | {"create": {"init": "touch /usr/local/x"}},
+    "the system's own files": COUNT | {"create": {"init": "touch /usr/lib/x"}},
     "a script in 'c++'": COUNT | {"create": {"init": {"language": "c++", "code": "int x;"}}},
     "cannot read": COUNT | {"create": {"init": {"file": "init/none.sh"}}},
     "needs an example": {"description": "?", "evaluation": {"check": [None]}},
@@ -54,7 +53,7 @@ def test_records_are_read_and_what_cannot_be_played_is_told(
     env = OsEnv(data=str(data))
     assert [task.id for task in env.tasks] == [f"agentbench-1-some-{n:03d}" for n in range(3)]
     assert all(why in caplog.text for why in REFUSED)
-    assert unsealed(env.tasks[2]) == {"answer": ["4"]}
+    assert env.tasks[2].secret["answer"] == ["4"]
     data.write_text(json.dumps(MATCH, indent=1))
     assert len(OsEnv(data=str(data)).tasks) == 1
     data.write_text(json.dumps([REFUSED["rights of root"]]))

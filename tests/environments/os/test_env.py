@@ -3,29 +3,35 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from environments import Action, Task, ToolEnv
+from environments.forked import LIMITS
 from environments.os.answers import same_answer
 from environments.os.env import OsEnv
-from environments.os.sealing import sealed, unsealed
-from environments.os.shell_nodes import LIMITS
 from environments.os.tasks import BUNDLED
 from tests.support.sandboxes import require
 from tools.bundled.os.__main__ import texts
 
 FILES = {"a.txt": "one\ntwo\n", "d/b.txt": "x\n", "d/c.txt": "y\n"}
 CHECKS = [{"check": "text", "path": "out", "is_": "two"}]
-TASK = Task("t", "?", {"sealed": sealed({"checks": CHECKS})}, {"files": FILES})
+TASK = Task("t", "?", {"checks": CHECKS}, {"files": FILES})
 FORGED = replace(
     TASK,
     id="forged",
+    secret={"checks": [{"check": "runs", "command": ["bash", "s.sh"], "prints": "gold-5917"}]},
+)
+
+
+ROOT_TASK = replace(
+    TASK,
+    id="root",
     secret={
-        "sealed": sealed(
-            {"checks": [{"check": "runs", "command": ["bash", "s.sh"], "prints": "gold-5917"}]}
-        )
+        "checks": [{"check": "scripts", "chain": [["bash", "grep 1 /etc/x && tool a /new/z"]]}]
     },
+    details={"root": True},
 )
 
 
@@ -96,6 +102,29 @@ def test_observations_do_not_depend_on_the_way_or_the_machine(env: ToolEnv) -> N
     env.release(here)
 
 
+def test_a_root_file_system_that_branches(env: ToolEnv) -> None:
+    start(env, ROOT_TASK)
+    before = env.snapshot()
+    tool = "printf '#!/bin/sh\\necho $1; cat $2\\n' > /usr/local/bin/tool"
+    sh(env, f"echo 1 > /etc/x; echo y > /opt/y; d=/new; mkdir -p $d/sub; echo z > /new/z; {tool}")
+    sh(env, "chmod +x /usr/local/bin/tool")
+    after = env.snapshot()
+    look = (
+        "ls -d /etc/x /opt/y /new /var/log /etc/passwd; which tool; tool b /new/z; cd /new/sub; pwd"
+    )
+    seen = "/etc/passwd\n/etc/x\n/new\n/opt/y\n/var/log\n/usr/local/bin/tool\nb\nz\n/new/sub"
+    assert sh(env, look) == seen
+    env.restore(before)
+    assert sh(env, "ls /etc/x /opt/y /new /usr/local/bin/tool 2>&1 | grep -c 'No such'") == "4"
+    paths = "etc/ld.so.preload opt/python/x usr/bin/x usr/lib/x zz"
+    refused = sh(env, f"for f in {paths}; do echo > $(echo /)$f; done")
+    assert refused.count("bash: line") == 5 and not Path("/etc/ld.so.preload").exists()
+    env.restore(after)
+    assert env.step(Action("finish", {}))[1:3] == (1.0, True)
+    env.release(before)
+    env.release(after)
+
+
 def test_an_operation_is_checked_after_the_end(env: ToolEnv) -> None:
     for command, reward in (("tail -n 1 a.txt > out", 1.0), ("cp a.txt out", 0.0), ("true", 0.0)):
         start(env)
@@ -142,9 +171,3 @@ def test_the_bundled_tasks_are_what_the_generator_writes() -> None:
         groups[split] = {json.loads(line)["group"] for line in text.splitlines()}
     assert not groups["train"] & groups["test"]
     assert sum(map(len, map(str.splitlines, written.values()))) >= 60
-
-
-def test_secrets_hold_no_text_that_a_right_command_shows() -> None:
-    env = OsEnv()
-    for task in env.tasks:
-        assert len(str(task.secret["sealed"]).split()) == 1 and unsealed(task)

@@ -299,7 +299,7 @@ def test_nothing_is_kept_that_nobody_holds() -> None:
     for snapshot in snapshots:
         env.release(snapshot)
     start(env)
-    assert env._states.sandbox.stat().alive == ("root",)
+    assert env.nodes.sandbox.stat().alive == ("root",)
     env.close()
 
 

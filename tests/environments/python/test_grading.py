@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from environments.python.bootstrap import prelude
-from environments.python.grading import Verdict, grade, marked
+from environments.python.grading import INSIDE, Verdict, grade, marked
 from environments.python.values import number, same_answer
 from environments.types import Task
 from sandbox.branching import BranchingSandbox
@@ -20,7 +19,7 @@ NEEDLE = "needle-93817-in-the-haystack"
 @pytest.fixture(scope="module", params=["bubblewrap", "docker"])
 def sandbox(request: pytest.FixtureRequest) -> Iterator[BranchingSandbox]:
     require(request.param)
-    with a_sandbox(request.param, SMALL, prelude()) as made:
+    with a_sandbox(request.param, SMALL, INSIDE.code()) as made:
         yield made
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.policies.demonstration import DemonstrationPolicy
-from engine.runs.fingerprints import fingerprints
+from engine.runs.fingerprints import contains_secret, fingerprints
 from environments import Action, DataError, make
 from environments.demonstrable import gold_actions
 from environments.kg.generate import is_held_out
@@ -119,7 +119,8 @@ def test_a_file_of_hotpotqa(tmp_path: Path) -> None:
         {"type": "bridge", "level": "hard"},
         "Ann & Missing & Port Ann",
     )
-    assert not fingerprints(task.secret), "the right page shows the answer: that is no leak"
+    page = f"{LONG_NAME}, of Port Ann. See also {LONG_NAME}."
+    assert not contains_secret(page, fingerprints(task.secret, task.findable))
     steps = env.solution(task)
     assert [(each.tool, *each.arguments.values()) for each in steps] == [
         ("search", "Ann"),

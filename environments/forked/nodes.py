@@ -1,16 +1,23 @@
-"""The states of an interpreter that the agent works in, as nodes of one sandbox for many tasks.
+"""States as nodes of one sandbox: the current one, and those that snapshots hold.
 
-A task starts in a fork of the untouched root, so no task sees another's state. A step forks only if
-the state before it must stay, because a snapshot holds it or because it is a start state.
+A state is a live Python interpreter with its files, which may run other programs. A task starts in
+a fork of the untouched root, so no task sees another's state. A step forks only if the state before
+it must stay, because a snapshot holds it or because it is a start state. What the sandbox evicted
+is made again by replay; if that has another result, the state is lost, and the search replays the
+path.
 """
 
+import ast
 import itertools
+import json
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from environments.python.bootstrap import call, prelude
 from environments.types import Task
 from sandbox.branching import BranchingSandbox
+from sandbox.bundle import Bundle
 from sandbox.check import choose
 from sandbox.errors import SandboxError, StateLost
 from sandbox.protocol import ROOT_NODE, Quota, Result, StepLimits
@@ -18,8 +25,15 @@ from sandbox.protocol import ROOT_NODE, Quota, Result, StepLimits
 QUOTA = Quota(memory_bytes=384 << 20)
 LIMITS = StepLimits(seconds=10.0, value_chars=1 << 20, memory_bytes=256 << 20)
 """Limits of one tool call. Values are not cut inside, so that the cut can be counted."""
+START_SECONDS = 60.0
 START = ""
 """In place of a node's name: the start state, which needs no node until code runs in it."""
+WHY = {
+    "timeout": "{what} was stopped after {seconds:g} s",
+    "died": "{what} {died} ({status})",
+    "flood": "{what} was stopped: it wrote more than {flood} MB",
+    "memory": "{what} was stopped: it took more than {memory} MB of memory",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +43,21 @@ class Saved:
     node: str
 
 
-class InterpreterNodes:
-    """The agent's current state and the kept earlier ones; `limits` hold per tool call."""
+class ForkedNodes:
+    """The current state and the kept earlier ones, as nodes of one sandbox for many tasks."""
 
-    def __init__(self, kind: str, limits: StepLimits = LIMITS) -> None:
+    def __init__(
+        self, kind: str, limits: StepLimits, inside: Bundle, start_code: Callable[[Task], str]
+    ) -> None:
+        """Prepare; the sandbox of this `kind` starts on first use.
+
+        Args:
+            limits: of one call of `run` or `look`.
+            inside: modules that the root imports.
+            start_code: see `ForkedEnv.start_code`.
+        """
         self._kind, self._limits = kind, limits
+        self._inside, self._start_code = inside, start_code
         self._made: BranchingSandbox | None = None
         self._names = itertools.count(1)
         self._held: Counter[str] = Counter()
@@ -47,15 +71,16 @@ class InterpreterNodes:
     def sandbox(self) -> BranchingSandbox:
         """The sandbox; started on first use."""
         if self._made is None:
-            self._made = BranchingSandbox(choose(self._kind).backend, QUOTA, prelude())
+            backend = choose(self._kind).backend
+            self._made = BranchingSandbox(backend, QUOTA, self._inside.code())
         return self._made
 
     def begin(self, task: Task) -> None:
         """Go to the start of `task`."""
         self._go(START)
         if task is not self._task:
-            self._drop_start()
-            self._task = task
+            self._drop(self._start)
+            self._start, self._task = "", task
 
     def here(self) -> str:
         """Return a node in the current state, for calls that do not change it."""
@@ -71,9 +96,9 @@ class InterpreterNodes:
         parent = self.here()
         held = self._current == START or self._held[self._current] > 0
         if not held and self._current not in self._branched:
-            return self._checked(self.sandbox.step(parent, parent, code, self._limits))
+            return _there(self.sandbox.step(parent, parent, code, self._limits))
         node = f"state-{next(self._names)}"
-        result = self._checked(self.sandbox.step(parent, node, code, self._limits))
+        result = _there(self.sandbox.step(parent, node, code, self._limits))
         if result.ok:
             self._branched.add(self._current)
             self._go(node)
@@ -83,7 +108,7 @@ class InterpreterNodes:
         """Run code in a fork of `node` (by default of the current state), and drop the fork."""
         parent, name = node or self.here(), f"look-{next(self._names)}"
         try:
-            return self._checked(self.sandbox.step(parent, name, code, limits or self._limits))
+            return _there(self.sandbox.step(parent, name, code, limits or self._limits))
         finally:
             self.sandbox.drop(name)
 
@@ -118,22 +143,24 @@ class InterpreterNodes:
             self._made.close()
 
     def start_of(self, task: Task) -> str:
-        """Return the node in which `task` starts: the root, unless it has files or needs packages.
+        """Return the node in which `task` starts: the root, if nothing has to be set up.
 
         Raises:
-            SandboxError: the sandbox lacks a package that the task needs.
+            SandboxError: the task cannot be set up.
         """
-        files, packages = task.details.get("files", {}), task.details.get("packages", [])
-        if not files and not packages:
+        code = self._start_code(task)
+        if not code:
             return ROOT_NODE
         if task is self._task and self._start:
             return self._start
-        name = f"start-{next(self._names)}"
-        arguments = f"{dict(files)!r}, {list(packages)!r}"
-        result = self._checked(self.sandbox.step(ROOT_NODE, name, call("cells.prepare", arguments)))
-        if result.why or result.exception or result.value != "[]":
+        name, limits = f"start-{next(self._names)}", StepLimits(seconds=START_SECONDS)
+        result = _there(self.sandbox.step(ROOT_NODE, name, code, limits))
+        if result.why or result.exception or result.value != "''":
             self.sandbox.drop(name)
-            raise SandboxError(_trouble(task, result))
+            said = ast.literal_eval(result.value) if result.value else result.exception or ""
+            raise SandboxError(
+                f"{task.id} cannot be set up: {result.why or str(said).strip()[-300:]}"
+            )
         if task is self._task:
             self._start = name
         return name
@@ -153,22 +180,49 @@ class InterpreterNodes:
         if node != START and self._made is not None:
             self._made.drop(node)
 
-    def _drop_start(self) -> None:
-        self._drop(self._start)
-        self._start = ""
 
-    @staticmethod
-    def _checked(result: Result) -> Result:
-        if result.why == "lost":
-            raise StateLost(result.output)
-        return result
+def graded(
+    sandbox: BranchingSandbox, node: str, code: str, limits: StepLimits, prepare: str = ""
+) -> tuple[Any, str]:
+    """Run a grader of ours beside the files of `node`; see `Sandbox.grade`.
+
+    Returns:
+        What it returned (it returns JSON), and "" or why it was stopped.
+
+    Raises:
+        StateLost: the files are gone.
+        SandboxError: the grader failed.
+    """
+    result = sandbox.grade(node, code, limits, prepare)
+    if result.why == "lost":
+        raise StateLost("the files of the state to be judged are lost")
+    return (None, result.why) if result.why else (returned(result, "the grader failed"), "")
 
 
-def _trouble(task: Task, result: Result) -> str:
-    if result.value not in (None, "[]"):
-        return (
-            f"{task.id} needs packages that are not in the sandbox: {result.value}; "
-            "build an image with them: engine sandbox build --packages"
-        )
-    reason = result.why or (result.exception or "").strip().rpartition("\n")[2]
-    return f"the files of {task.id} cannot be written: {reason}"
+def returned(result: Result, trouble: str) -> Any:
+    """Return what a function of ours returned, as JSON, that ran to its end.
+
+    Raises:
+        SandboxError: it raised an exception; the message begins with `trouble`.
+    """
+    if result.exception is not None or result.value is None:
+        raise SandboxError(f"{trouble}: {(result.exception or '').strip()[-300:]}")
+    return json.loads(ast.literal_eval(result.value))
+
+
+def why_stopped(result: Result, limits: StepLimits, what: str, died: str = "died") -> str:
+    """Say why code was stopped, without its output, which varies by run."""
+    return WHY[result.why].format(
+        what=what,
+        died=died,
+        seconds=limits.seconds,
+        status=result.status or "killed",
+        flood=limits.flood_bytes >> 20,
+        memory=limits.memory_bytes >> 20,
+    )
+
+
+def _there(result: Result) -> Result:
+    if result.why == "lost":
+        raise StateLost(result.output)
+    return result

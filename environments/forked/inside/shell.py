@@ -7,8 +7,10 @@ sets an EXIT trap of its own or is killed leaves the old one.
 
 Observations should not depend on the machine, nor on the way to a state. The environment is fixed.
 Two folders have the same names everywhere, `/work` and `/tmp`: in commands and output they stand
-for the real ones. A file that a command touched gets the time of a clock that counts commands. In a
-folder of a tmpfs, which lists the newest entry first, the entries are put in order.
+for the real ones. After `show_root`, so do the folders of a root file system, and those that a
+command makes beside them: nothing there is the sandbox's own. A file that a command touched gets
+the time of a clock that counts commands. In a folder of a tmpfs, which lists the newest entry
+first, the entries are put in order.
 """
 
 import calendar
@@ -21,12 +23,13 @@ import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 HOME = os.path.realpath(os.environ.get("HOME", "/"))
 NODE = os.path.dirname(HOME)
 """The folder of all files that a state consists of."""
+LOG = f"{NODE}/log"
 REAL = {"/work": HOME, "/tmp": f"{NODE}/tmp"}
 """Real names, by those that the agent sees."""
 ENVIRONMENT = {
@@ -41,6 +44,27 @@ ENVIRONMENT = {
     "TZ": "UTC",
     "USER": "agent",
 }
+ROOT = ("/etc", "/home", "/media", "/mnt", "/opt", "/root", "/srv", "/usr", "/var")
+"""Folders of a root file system that the agent has of its own, for tasks that want them."""
+SYSTEM = {
+    *("bin", "boot", "dev", "lib", "lib32", "lib64", "libx32", "proc", "run", "sbin", "sys"),
+    *(f"usr/{name}" for name in ("bin", "games", "include", "lib", "lib32", "lib64", "libexec")),
+    *(f"usr/{name}" for name in ("libx32", "sbin", "share", "src")),
+}
+"""Folders that are the sandbox's own, and so cannot be written."""
+AT_FIRST = {
+    "/etc/group": "root:x:0:\nagent:x:1000:\n",
+    "/etc/hostname": "sandbox\n",
+    "/etc/hosts": "127.0.0.1 localhost sandbox\n",
+    "/etc/passwd": "root:x:0:0:root:/root:/bin/bash\nagent:x:1000:1000::/root:/bin/bash\n",
+    "/etc/shells": "/bin/sh\n/bin/bash\n",
+}
+FOLDERS_AT_FIRST = ("/usr/local/bin", "/usr/local/lib", "/var/lib", "/var/log", "/var/tmp")
+CREATING = re.compile(
+    r"\b(cp|install|ln|mkdir|mv|tar|tee|touch)\b[^\n;&|]*|>\s*\S+|(?<![\w-])\w+=\S+"
+)
+"""Where a command may name something new at the top."""
+TOP = re.compile(r"""(?<![\w.\-/~}*?\])])/(\w[\w.-]*)""")
 FIRST = 1_704_096_000
 """The time of files at the start, 2024-01-01 08:00; each command adds a minute."""
 STATE_IN, STATE_OUT = 250, 251
@@ -97,11 +121,13 @@ def prepare(spec: str) -> str:
 
     spec: JSON of an object with "files" (contents by path), and optionally "links" (targets by
     path), "modes" (octal, by path), "times" ("2024-01-31 12:00", by path), "init" (scripts), and
-    "folders" (absolute, of the agent's own besides /work and /tmp).
+    "root" (whether there is a root file system besides /work and /tmp).
     """
     given = json.loads(spec)
-    show(given.get("folders", ()))
     try:
+        if given.get("root"):
+            show_root()
+            _furnish()
         _write(given)
     except (OSError, ValueError) as error:
         return f"its files cannot be written: {error}"
@@ -131,13 +157,34 @@ def _write(given: dict[str, Any]) -> None:
         os.chmod(path, int(mode, 8))
 
 
-def show(folders: Sequence[str]) -> None:
-    """Make folders of the agent's own, such as "/root"; its names for them are translated, too."""
-    for name in folders:
-        REAL[name] = f"{NODE}/{os.path.basename(name)}"
+def show_root() -> None:
+    """Translate the agent's names of the folders of `ROOT`, and of others at the top, too."""
+    for name in ROOT:
+        REAL[name] = NODE + name
         os.makedirs(REAL[name], exist_ok=True)
-    if "/root" in folders:
-        ENVIRONMENT["HOME"] = REAL["/root"]
+    ENVIRONMENT["HOME"] = REAL["/root"]
+    ENVIRONMENT["PATH"] = f"{REAL['/usr']}/local/bin:/usr/bin:/bin"
+    _show_new({*os.listdir(NODE)} - {os.path.basename(LOG)})
+
+
+def _furnish() -> None:
+    for name in FOLDERS_AT_FIRST:
+        os.makedirs(_real(name), exist_ok=True)
+    for name, text in AT_FIRST.items():
+        with open(_real(name), "w", encoding="utf-8") as file:
+            file.write(text)
+    if os.path.realpath("/var/log") == LOG:  # as in Docker's image
+        os.symlink("var/log", LOG)
+    links = [f"/{name}" for name in SYSTEM if name.startswith("usr/")]
+    with contextlib.suppress(OSError):  # a sandbox may have none
+        links += [f"/usr/local/bin/{name}" for name in os.listdir("/usr/local/bin")]
+    for path in filter(os.path.lexists, links):
+        os.symlink(path, NODE + path)
+
+
+def _show_new(names: Iterable[str]) -> None:
+    """Translate names at the top that are not the system's."""
+    REAL.update({f"/{name}": f"{NODE}/{name}" for name in names if name not in SYSTEM})
 
 
 def call(language: str, script: str, arguments: Sequence[str]) -> tuple[int, str]:
@@ -244,14 +291,17 @@ def _both_ends(output: int) -> tuple[str, int]:
 
 def _real(command: str) -> str:
     """Return `command` with the real names of the agent's folders."""
-    names = "|".join(REAL)
+    if "/etc" in REAL:
+        for found in CREATING.finditer(command):
+            _show_new(TOP.findall(found[0]))
+    names = "|".join(map(re.escape, REAL))
     path = rf"(?<![\w.\-/~}}*?\]])({names})(?![\w.-])"  # whole, or with more after a slash
     return re.sub(path, lambda found: REAL[found[0]], command)
 
 
 def _shown(text: str) -> str:
     for name, real in REAL.items():
-        text = text.replace(real, name)
+        text = re.sub(rf"{re.escape(real)}(?![\w-])", name, text)
     return text
 
 
