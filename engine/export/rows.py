@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Self
 
-from engine.export.leak_check import agent_wrote_secret
+from engine.export.leak_check import not_written
 from engine.export.mixing import PLAIN, Before, Mixing, method_of
 from engine.export.pairs import Pair, PairKind
 from engine.policies.shots import Shows
@@ -209,7 +209,7 @@ class RowBuilder:
         plain, _, _ = unwrapped(template, path, ())
         if plain is not template:
             true = plain.render(self.world, tree.task, path, before.context)
-            agent_wrote_secret(f"{tree.task.id}, without tool noise", true, self.secrets)
+            not_written(f"{tree.task.id}, without tool noise", true, self.secrets)
         if not any(map(self._is_untrained, path)):
             return messages
         # Templates only append, so a step's messages are those that it adds.

@@ -19,7 +19,7 @@ from engine.errors import UsageError
 from engine.runs.fingerprints import strings_in
 from engine.templates.base import Message
 from environments.types import Task
-from trainer.data import contamination
+from trainer.data import bundled_splits, contamination
 from treegraft.text_files import read_lines
 
 _WORD = re.compile(r"\w+")
@@ -73,9 +73,9 @@ def held_out(
     split = splits.pop() if alone else ""
     similar = contamination.HeldOut(
         [
-            contamination.Source(
+            bundled_splits.Source(
                 "the held-out tasks",
-                [contamination.HeldOutTask(id, prompt) for prompt, id in asked.items()],
+                [bundled_splits.HeldOutTask(id, prompt) for prompt, id in asked.items()],
                 [task.prompt for task in trained],
             )
         ]

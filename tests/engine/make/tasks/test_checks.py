@@ -53,7 +53,7 @@ SHEARS = ["safety lock", "one handed", "rotating handle", "sap groove"]
 
 
 def with_program(task: Task, program: list[list[str]]) -> Task:
-    return replace(task, secret={**task.secret, "program": json.dumps(program)})
+    return replace(task, secret={**task.secret, "program": [json.dumps(call) for call in program]})
 
 
 def kg(question: str, *program: list[str]) -> Task:
@@ -199,7 +199,7 @@ WRITTEN: dict[str, tuple[str, dict[str, Any], str]] = {
     "os": ("os", {"prompt": "P", "answer": 1, "solution": [{"command": "echo 1"}]}, ""),
     "no such check": (
         "os", {"prompt": "P", "checks": [{"check": "x"}], "solution": [{"command": "ls"}]},
-        "no check 'x'"),
+        "'x' is not one of"),
     "no solution": ("os", {"prompt": "P", "answer": 1}, "no field 'solution'"),
     "python": ("python", {"prompt": "P", "tests": ["assert f()"], "solution": "def f(): pass"}, ""),
     "no Python": ("python", {"prompt": "P", "tests": ["assert f("], "solution": "f"}, "not Python"),

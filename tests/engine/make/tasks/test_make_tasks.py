@@ -156,7 +156,7 @@ async def test_gold_answers_become_tasks_with_trajectories(kg: ToolEnv, tmp_path
 async def test_a_model_solves_what_has_an_answer_and_no_solution(
     answer: str, kg: ToolEnv, tmp_path: Path
 ) -> None:
-    secret = {"answers": [list("Paris")]}
+    secret = {"answers": ["Paris"]}
     prompt = "Question: Which is the capital of France?\nEntities: France"
     kg.task_source = lambda: [Task("a", prompt, secret, group="a")]
     assert (await made(kg, tmp_path, how="derive", n=1)).counts == {"unsolvable": 1}
