@@ -12,8 +12,8 @@ from engine.export.export import ExportSettings
 from engine.export.export import export as export_runs
 from engine.export.filters import Filters
 from engine.export.no_rows import why_no_rows
-from engine.runs.atomic import beside
 from engine.terminal import Json, say
+from treegraft.write_files import beside
 
 
 def _export(

@@ -19,12 +19,12 @@ from engine.make.negatives.make import (
     reword,
 )
 from engine.panels import OUTPUT
-from engine.runs.atomic import beside, check_writable
 from engine.runs.build_executor import RunBudget
 from engine.runs.run import wait
 from engine.terminal import Json, Unsafe, confirmed, resumable, say
 from environments.negatives import SUFFIX
 from environments.task_files import write_tasks
+from treegraft.write_files import beside, check_writable
 
 
 def _negatives(

@@ -11,11 +11,11 @@ from engine.cli.flags import command
 from engine.make.asker import AskerSettings
 from engine.make.queries.make import QuerySettings, make_queries
 from engine.panels import OUTPUT
-from engine.runs.atomic import beside, check_writable
 from engine.runs.build_executor import RunBudget
 from engine.runs.run import wait
 from engine.terminal import Json, Unsafe, confirmed, resumable, say
 from environments.task_files import write_tasks
+from treegraft.write_files import beside, check_writable
 
 
 def _queries(

@@ -12,11 +12,11 @@ from engine.make.asker import AskerSettings
 from engine.make.tasks.candidates import MadeTasks
 from engine.make.tasks.make import TaskMaking, make_tasks
 from engine.panels import OUTPUT
-from engine.runs.atomic import beside, check_writable, is_stream, write_text
 from engine.runs.build_executor import RunBudget
 from engine.runs.run import wait
 from engine.terminal import Json, Unsafe, confirmed, resumable, say
 from environments.task_files import task_line, write_tasks
+from treegraft.write_files import beside, check_writable, is_stream, write_text
 
 
 def _tasks(

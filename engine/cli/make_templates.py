@@ -11,11 +11,11 @@ from engine.cli.flags import command
 from engine.make.asker import AskerSettings
 from engine.make.templates.make import DECISIONS, TemplateMaking, make_templates, read_queries
 from engine.panels import OUTPUT
-from engine.runs.atomic import beside, check_folder, make_folder, write_text
 from engine.runs.build_executor import RunBudget
 from engine.runs.run import wait
 from engine.templates.base import world_of
 from engine.terminal import Json, confirmed, resumable, say
+from treegraft.write_files import beside, check_folder, make_folder, write_text
 
 
 def _templates(

@@ -6,9 +6,9 @@ import networkx
 from rich.text import Text
 from rich.tree import Tree as RichTree
 
-from engine.runs.atomic import atomic_write
 from search.graph import to_networkx
 from search.tree import ROOT, Node, Tree
+from treegraft.write_files import atomic_write
 
 _COLOURS = {"solved": "green", "failed": "red", "gave_up": "yellow", "cut": "magenta"}
 _MAX_WIDTH = 100

@@ -10,10 +10,10 @@ import typer
 
 from engine.cli.env_flags import EnvChoice
 from engine.cli.flags import command
-from engine.runs.atomic import beside, check_writable
 from engine.runs.quarantine import default_file, earlier
 from engine.terminal import Json, Unsafe, confirmed, say
 from engine.validate import validate as validate_tasks
+from treegraft.write_files import beside, check_writable
 
 
 def _validate(

@@ -5,13 +5,13 @@ from typing import Any
 
 from engine.cli.flags import command
 from engine.runs.annotations import annotations_file
-from engine.runs.atomic import beside, check_writable
 from engine.runs.tasks import read_ids
 from engine.terminal import Json, RunFolder, say
 from engine.view.options import ViewOptions
 from engine.view.reader import RunReader, import_annotations
 from engine.view.server import follow
 from engine.view.static import write_page
+from treegraft.write_files import beside, check_writable
 
 
 def _view(run: RunFolder, options: ViewOptions, json_: Json = False) -> None:

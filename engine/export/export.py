@@ -26,7 +26,6 @@ from engine.runs.annotations import (
     path_signatures,
     read_annotations,
 )
-from engine.runs.atomic import check_writable
 from engine.runs.fingerprints import contains_secret
 from engine.runs.judgements import read_judgements, with_judgements
 from engine.runs.shots import read_shots
@@ -35,6 +34,7 @@ from engine.templates.tool_noise import ToolNoise
 from environments.types import is_finite
 from search.tree import Tree
 from treegraft.ranges import SEED, check_ranges
+from treegraft.write_files import check_writable
 
 Kind = Literal["sft", "dpo"]
 ROWS = ("conversation", "per_call")

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 from engine.errors import UsageError
 from engine.export.rows import Row
-from engine.runs.atomic import atomic_write, is_stream, write_text
 from engine.templates.base import Message
 from treegraft.text_files import read_text
+from treegraft.write_files import atomic_write, is_stream, write_text
 
 Format = Literal["jsonl", "sharegpt", "toolbench"]
 

@@ -20,7 +20,6 @@ from typing import Any
 from engine.config import Config
 from engine.errors import UsageError
 from engine.executors.base import Executor, close_env, make_env
-from engine.runs.atomic import make_folder
 from engine.runs.codec import tools_to_lists
 from engine.runs.data_state import note_data
 from engine.runs.failure import Failure
@@ -33,6 +32,7 @@ from search import Tree
 from search.usage import Usage
 from treegraft.errors import TreegraftError
 from treegraft.file_errors import told
+from treegraft.write_files import make_folder
 
 
 class Progress:

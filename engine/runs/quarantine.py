@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from engine.errors import UsageError
-from engine.runs.atomic import is_stream, write_text
 from environments.types import Task
 from treegraft.text_files import read_text
+from treegraft.write_files import is_stream, write_text
 
 FOLDER = Path("runs")
 

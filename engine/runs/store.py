@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from engine.errors import UsageError
-from engine.runs.atomic import make_folder
 from engine.runs.codec import (
     call_from_list,
     call_to_list,
@@ -30,6 +29,7 @@ from engine.runs.run_file import RunFileError, open_for_reading, open_for_writin
 from environments.types import Task
 from search.tree import Call, Node, Tree
 from search.usage import Usage
+from treegraft.write_files import make_folder
 
 FILE = "run.db"
 VERSION = 1

@@ -6,10 +6,10 @@ from html import escape
 from pathlib import Path
 
 from engine.runs.annotations import annotations_file, read_annotations
-from engine.runs.atomic import atomic_write
 from engine.view.html import page_end, page_start, tree_block
 from engine.view.reader import RunReader
 from search.tree import ROOT, Node, Tree
+from treegraft.write_files import atomic_write
 
 
 @dataclass(frozen=True, slots=True)

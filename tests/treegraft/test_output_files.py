@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from engine.runs.atomic import atomic_write, check_folder, check_writable, write_text
 from tests.support import commands
 from tests.support.stored import answer, store, tree
 from treegraft import text_files
 from treegraft.file_errors import FileError
+from treegraft.write_files import atomic_write, check_folder, check_writable, write_text
 
 ROOT = Path(__file__).parents[2]
 EXPORT = ("engine export", "--output={file}")

@@ -10,12 +10,12 @@ import typer
 
 from engine.cli.env_flags import EnvFlags
 from engine.cli.flags import command
-from engine.runs.atomic import beside, check_writable
 from engine.terminal import Json, Unsafe, confirmed, resumable, say
 from trainer.errors import TrainerError
 from trainer.evaluation.options import CompareOptions, EvalOptions, JudgementOptions
 from trainer.evaluation.perturbations import FOLDER
 from trainer.runtime.prepare import prepare_torch
+from treegraft.write_files import beside, check_writable
 
 if TYPE_CHECKING:
     from trainer.evaluation.overall import Overall

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from engine.api import explore_config
 from engine.config import Config
-from engine.runs.atomic import check_folder
 from engine.runs.build_executor import Resources
 from engine.runs.explore import Progress
 from engine.runs.run import Selection
@@ -31,6 +30,7 @@ from trainer.evaluation.options import EvalOptions
 from trainer.evaluation.overall import Overall, folder_name
 from trainer.evaluation.perturbations import FOLDER, changed
 from trainer.evaluation.report import Report
+from treegraft.write_files import check_folder
 
 if TYPE_CHECKING:
     from trainer.inference.local_chat import LocalChat

@@ -7,7 +7,6 @@ from tempfile import TemporaryDirectory
 
 import environments
 from engine.chat.base import ChatRequest
-from engine.runs.atomic import write_text
 from engine.templates import get
 from engine.templates.base import World, world_of
 from trainer.data.prompts import read_prompts
@@ -17,6 +16,7 @@ from trainer.evaluation.measures.batch_ask import Asked
 from trainer.evaluation.measures.format_check import FormatReport, check_format
 from trainer.evaluation.measures.llm_judge import journal_path
 from trainer.evaluation.options import EvalOptions
+from treegraft.write_files import write_text
 
 REPORT, REPLIES = "format.json", "replies.jsonl"
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from engine.runs.atomic import write_text
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.error_analysis import ErrorRate
 from trainer.evaluation.measures.general_chat import GeneralLoss
@@ -16,6 +15,7 @@ from trainer.evaluation.measures.statistics import Estimate, Rate
 from trainer.evaluation.measures.teacher_forcing import TeacherForcing
 from trainer.evaluation.measures.tool_eval import ToolEval
 from treegraft.text_files import read_text
+from treegraft.write_files import write_text
 
 FILE = "report.json"
 """Its name in the run's folder."""

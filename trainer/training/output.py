@@ -24,11 +24,11 @@ import trl
 from safetensors import SafetensorError
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-from engine.runs.atomic import check_folder, write_text
 from trainer.data.row_source import fingerprint
 from trainer.errors import TrainerError
 from trainer.runtime import distributed
 from trainer.training.options import TrainingOptions
+from treegraft.write_files import check_folder, write_text
 
 LOG, OPTIONS, ADAPTER = "training_log.jsonl", "treegraft.json", "adapter"
 

@@ -11,10 +11,10 @@ from engine.cli.flags import command
 from engine.errors import UsageError
 from engine.export.export import ExportSettings
 from engine.export.formats import check_name, write_rows
-from engine.runs.atomic import beside, check_writable, write_text
 from engine.terminal import Json, say
 from treegraft.audit.label_sheet import Accuracy, read_sheet, write_sheet
 from treegraft.audit.settings import FINDINGS, AuditSettings
+from treegraft.write_files import beside, check_writable, write_text
 
 if TYPE_CHECKING:
     from treegraft.audit.audit import Audit

@@ -8,11 +8,11 @@ from pathlib import Path
 from random import Random
 
 from engine.errors import UsageError
-from engine.runs.atomic import write_text
 from trainer.evaluation.measures.statistics import wilson
 from treegraft.audit.rows import AuditRow, is_learned, text_of
 from treegraft.file_errors import FileError
 from treegraft.text_files import read_text
+from treegraft.write_files import write_text
 
 COLUMNS = ("source", "row", "task", "what the row teaches", "right", "note")
 YES, NO = ("yes", "y", "1", "true"), ("no", "n", "0", "false")

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.runs.atomic import write_text
 from trainer.evaluation.measures.statistics import Rate
 from treegraft.rounds.curve import Point
+from treegraft.write_files import write_text
 
 FILE = "curve.md"
 HELD_OUT = "held-out (95 %)"

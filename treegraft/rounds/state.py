@@ -13,10 +13,10 @@ from typing import Any, Self
 
 from engine.config import without_password
 from engine.errors import UsageError
-from engine.runs.atomic import write_text
 from treegraft.rounds.command_options import Options
 from treegraft.rounds.subprocesses import Result
 from treegraft.text_files import read_text
+from treegraft.write_files import write_text
 
 FILE = "rounds.json"
 VERSION = 2

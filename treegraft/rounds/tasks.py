@@ -8,7 +8,6 @@ from typing import Any
 import environments
 from engine.chat.prices import known_usd
 from engine.errors import UsageError
-from engine.runs.atomic import write_text
 from engine.runs.attribution import solved_by_student
 from engine.runs.quarantine import left_out
 from engine.runs.store import Store
@@ -19,6 +18,7 @@ from search.tree import Tree
 from search.usage import Usage
 from treegraft.rounds.held_out import HeldOut, check_tasks, held_out
 from treegraft.rounds.settings import TaskSettings
+from treegraft.write_files import write_text
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from random import Random
 
-from engine.runs.atomic import atomic_write, is_stream
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.scores import SCORES
 from trainer.evaluation.measures.trajectories import TrajectoryText
 from treegraft.file_errors import FileError
 from treegraft.text_files import read_bytes, read_text
+from treegraft.write_files import atomic_write, is_stream
 
 COLUMNS = ("id", "task", "trajectory", "score", "remark")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")

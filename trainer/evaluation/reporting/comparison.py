@@ -8,7 +8,6 @@ from pathlib import Path
 
 from rich.console import Console, ConsoleOptions, RenderableType
 
-from engine.runs.atomic import is_stream, write_text
 from trainer.errors import TrainerError
 from trainer.evaluation.overall import Overall
 from trainer.evaluation.report import Report
@@ -18,6 +17,7 @@ from trainer.evaluation.reporting.markdown import markdown
 from trainer.evaluation.reporting.sections import sections
 from trainer.evaluation.reporting.terminal import tables_and_notes
 from trainer.evaluation.reporting.worlds import worlds
+from treegraft.write_files import is_stream, write_text
 
 _WRITERS = {".html": html, ".md": markdown}
 
