@@ -27,6 +27,10 @@ class PrunedTree(Tree):
         return cls(**values, detours=detours)
 
     def lineage(self, id: int) -> list[Node]:
-        """Return the nodes from the first step to node `id`, without detours."""
+        """Return the nodes from the first step to node `id`, without detours.
+
+        A step that began anew stays: it says which attempts the path saw.
+        """
         left_out = self.detours.get(id, frozenset())
-        return [node for node in Tree.lineage(self, id) if node.id not in left_out]
+        path = Tree.lineage(self, id)
+        return [node for node in path if node.attempts or node.id not in left_out]
