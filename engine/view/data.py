@@ -164,6 +164,7 @@ def _node(tree: Tree, node: Node) -> Json:
         "reward": step.reward,
         "tool": action.tool,
         "arguments": dumps(dict(action.arguments)),
+        "thought": action.thought if action.tool else "",
         "info": json.dumps(info, ensure_ascii=False, indent=1) if info else "",
         "actor": node.actor,
         "overruled": node.why,

@@ -5,6 +5,7 @@ A person's marks are posted with a token from the page and appended to the file 
 
 import json
 import secrets
+from asyncio import Lock, to_thread
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from starlette.routing import Route
 
 from engine.errors import UsageError
 from engine.export.pairs import PairKind
+from engine.play.correction import Correction, correct, corrected_run
 from engine.runs.annotations import (
     Annotation,
     annotations_file,
@@ -50,12 +52,14 @@ class ViewApp:
     def __init__(self, run: Path, feed: Feed) -> None:
         self.run, self.feed = run, feed
         self.token = secrets.token_urlsafe(32)
+        self._playing = Lock()
         self.app: Starlette = browser_app(
             [
                 Route("/", self._page),
                 Route("/changes", self._changes),
                 Route("/tree", self._tree),
                 Route("/marks", self._mark, methods=["POST"]),
+                Route("/corrections", self._correct, methods=["POST"]),
             ],
             _POLICY,
         )
@@ -83,16 +87,34 @@ class ViewApp:
 
     async def _mark(self, request: Request) -> Response:
         """Append a mark and return it. The event loop runs one at a time."""
-        token = request.headers.get(TOKEN, "")
-        if not compare_digest(token.encode(), self.token.encode()):
-            raise HTTPException(403, "marks are taken from this page only")
-        text = (await read_body(request, _MAX_MARK_BYTES)).decode("utf-8", "replace")
+        text = await self._posted(request)
         mark = Annotation.from_json(text, at=datetime.now(UTC).isoformat(timespec="seconds"))
         with RunReader.open(self.run) as reader:
             if reader.stale([mark]):
                 raise UsageError("the tree has changed since; look at it again")
         append_annotations(annotations_file(self.run), [mark])
         return _json(mark.to_dict())
+
+    async def _correct(self, request: Request) -> Response:
+        """Play a corrected path; return how it ended, and the run that keeps it."""
+        correction = Correction.from_json(await self._posted(request))
+        async with self._playing:  # one world at a time
+            last = await to_thread(correct, self.run, correction)
+        return _json(
+            {
+                "run": corrected_run(self.run).name,
+                "status": last.status,
+                "reward": last.step.reward,
+                "observation": last.step.observation,
+            }
+        )
+
+    async def _posted(self, request: Request) -> str:
+        """Return the body of a request that this page has sent."""
+        token = request.headers.get(TOKEN, "")
+        if not compare_digest(token.encode(), self.token.encode()):
+            raise HTTPException(403, "marks and corrections are taken from this page only")
+        return (await read_body(request, _MAX_MARK_BYTES)).decode("utf-8", "replace")
 
 
 @contextmanager

@@ -55,6 +55,8 @@ FLAGS: dict[str, tuple[str, str]] = {
     "engine export RUNS": (RUN, "{bad} --output={out}"),
     "engine export --output": (OUT, "{run} --output={bad}"),
     "engine export --template": (IN, "{run} --output={out} --template={bad}"),
+    "engine correct RUN": (RUN, "{bad} --task=a --node=1"),
+    "engine correct --task-file": (IN, "{run} --task=a --node=1 --task-file={bad}"),
     "engine judge RUN": (RUN, "{bad}"),
     "engine judge --task-file": (IN, "{run} --task-file={bad}"),
     "engine judge --journal": (OUT, f"{{run}} {ASKING} --journal={{bad}}"),

@@ -5,11 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from engine.config import Config
-from engine.errors import UsageError
-from engine.executors.base import close_env, make_env, tasks_of
 from engine.make.asker import RULES, Asker, AskerSettings, open_asker
 from engine.make.steps import model
 from engine.make.steps.replay import not_needed
@@ -18,7 +14,7 @@ from engine.runs.annotations import path_signatures
 from engine.runs.build_executor import RunBudget
 from engine.runs.judgements import Judgement, Pruned
 from engine.runs.store import Store
-from environments.types import Task
+from engine.runs.world_of_run import open_world
 from search.policy import BudgetSpent, PolicyError
 from search.tree import Node, Tree
 
@@ -64,27 +60,23 @@ async def judge_run(
     """
     judged = Judged()
     with Store.open(run) as store:
-        config = _config(store.meta()["config"], task_file)
+        config = store.meta()["config"]
         trees = [tree for tree in store.trees() if tree.winners()]
     if not asking.by_rules:
         async with open_asker(asking, budget, run) as asker:
             await _by_model(asker, trees, judged)
     labels = {(one.task, one.node): one.label for one in judged.found if isinstance(one, Judgement)}
-    env = make_env(config)
-    try:
-        whole = {task.id: task for task in tasks_of(env)}
+    with open_world(config, task_file) as world:
         for tree in trees:
-            task, without = _task(tree, whole, config), {}
+            task, without = world.task(tree.task.id), {}
             for leaf in tree.winners():
                 path = tree.lineage(leaf.id)
                 doubts = [n.id for n in path if labels.get((task.id, n.id)) == "detour"]
-                doubts = doubtful(env, task, path) if asking.by_rules else doubts
-                without[leaf.id] = not_needed(env, task, path, doubts)
+                doubts = doubtful(world.env, task, path) if asking.by_rules else doubts
+                without[leaf.id] = not_needed(world.env, task, path, doubts)
             if asking.by_rules:
                 judged.found += _by_rules(tree, without)
             judged.found += _pruned(tree, without)
-    finally:
-        close_env(env)
     return judged
 
 
@@ -93,20 +85,6 @@ def _pruned(tree: Tree, without: Mapping[int, tuple[int, ...]]) -> Iterator[Prun
     for leaf, nodes in without.items():
         if nodes:
             yield Pruned(tree.task.id, leaf, signatures[leaf], nodes)
-
-
-def _config(stored: Mapping[str, Any], task_file: Path | None) -> Config:
-    """Return the world that a run was explored in."""
-    if (named := stored.get("task_file")) and task_file is None:
-        raise UsageError(f"the run played the tasks of a file ({named}): name it with --task-file")
-    played = ("env", "data", "split", "env_args", "sandbox")
-    return Config(**{name: stored[name] for name in played if name in stored}, task_file=task_file)
-
-
-def _task(tree: Tree, whole: dict[str, Task], config: Config) -> Task:
-    if tree.task.id not in whole:
-        raise UsageError(f"{config.env} has no task {tree.task.id!r} any more: its data changed")
-    return whole[tree.task.id]
 
 
 def _by_rules(tree: Tree, without: Mapping[int, tuple[int, ...]]) -> Iterator[Judgement]:

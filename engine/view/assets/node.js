@@ -59,6 +59,7 @@ function drawNodePanel() {
     el("table", {}, factRows(node).map(([name, value]) =>
       el("tr", {}, el("th", {}, name), el("td", {}, value)))),
     markControls(node),
+    correctControls(node),
     node.info ? el("details", {}, el("summary", {}, "Step info, not shown to the policy"),
       el("pre", {}, node.info)) : null,
     tools,

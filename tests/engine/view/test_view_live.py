@@ -78,10 +78,12 @@ def test_it_answers_its_own_page_only(tmp_path):
         sent, ours = json.dumps(mark(verdict="bad").to_dict()), own(view)
         assert view.server.host == "127.0.0.1"
         for host in ("evil.example", f"evil.example:{view.server.port}", "127.0.0.1", ""):
-            for method, path in (("GET", "/"), ("GET", "/tree?task=t1"), ("POST", "/marks")):
+            posts = (("POST", "/marks"), ("POST", "/corrections"))
+            for method, path in (("GET", "/"), ("GET", "/tree?task=t1"), *posts):
                 assert ask(view, method, path, ours | {"Host": host}, sent)[0] == 403
         for wrong in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {TOKEN: "x"}):
-            assert ask(view, "POST", "/marks", ours | wrong, sent)[0] == 403
+            for _, path in posts:
+                assert ask(view, "POST", path, ours | wrong, sent)[0] == 403
         without = {name: value for name, value in ours.items() if name != TOKEN}
         assert ask(view, "POST", "/marks", without, sent)[0] == 403
         assert not (run / FILE).exists()
@@ -143,6 +145,15 @@ def test_the_live_page_follows_a_run_and_keeps_marks(window, tmp_path):
         assert why.input_value() == "half a wo"
         kept, _ = read_annotations(run / FILE)
         assert (kept.node, kept.verdict, kept.task) == (1, "good", "bird-train-0") and kept.at
+        window.locator(".correcting summary").click()
+        window.get_by_label("Corrected thought").fill("I look at the tables first.")
+        window.get_by_role("button", name="Play the corrected path").click()
+        expect(window.locator(".correcting [role=status]")).to_contain_text(
+            "solved, reward 1, in run-corrected", timeout=30_000
+        )
+        with Store.open(run.with_name("run-corrected")) as store:
+            made = store.tree("bird-train-0")
+        assert made.nodes[0].step.action.thought == "I look at the tables first."
         window.reload()
         expect(window.locator('.node[data-node="1"]')).to_contain_text("[good]")
         window.goto("about:blank")
