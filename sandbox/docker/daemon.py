@@ -10,10 +10,12 @@ of this machine and share its memory.
 import contextlib
 import http.client
 import os
+import queue
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from sandbox.errors import SandboxError
 
@@ -73,6 +75,22 @@ def first_line(text: str) -> str:
     return (text.strip().splitlines() or ["no reason given"])[0][:300]
 
 
+class ReentrantQueue(queue.LifoQueue[Any]):
+    """The queue of a connection pool that an interrupt cannot close for ever.
+
+    An interrupt that comes between the taking of a lock and its use leaves it taken. The pool is
+    drained when it is collected, in the same thread, and would wait for that lock.
+    """
+
+    def __init__(self, maxsize: int = 0) -> None:
+        super().__init__(maxsize)
+        # As `Queue` makes them, of a lock that its own thread may take again.
+        self.mutex = cast(Any, threading.RLock())
+        self.not_empty = threading.Condition(self.mutex)
+        self.not_full = threading.Condition(self.mutex)
+        self.all_tasks_done = threading.Condition(self.mutex)
+
+
 @contextlib.contextmanager
 def explained() -> Iterator[None]:
     """Turn errors of Docker and of the connection to it into a SandboxError."""
@@ -96,7 +114,9 @@ def connected(seconds: float = 60.0) -> Iterator["DockerClient"]:
     """
     path = socket_path()
     import docker
+    from docker.transport.unixconn import UnixHTTPConnectionPool
 
+    UnixHTTPConnectionPool.QueueCls = ReentrantQueue
     with explained():
         dial(seconds).close()  # docker-py leaks the socket when it cannot connect
         client = docker.DockerClient(

@@ -253,6 +253,18 @@ def test_a_daemon_that_goes_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert gone(channel.container), "it ends by itself, as its standard input is closed"
 
 
+def test_an_interrupt_that_leaves_a_lock_taken_hangs_nothing() -> None:
+    """It came between the taking of the pool's lock and its use; closing drains the pool."""
+    with pytest.raises(KeyboardInterrupt), daemon.connected() as client:
+        client.ping()
+        pools = client.api.get_adapter("http+docker://").pools
+        found = [pools.get(key) for key in pools.keys()]  # noqa: SIM118  (it cannot be iterated)
+        for pool in found:
+            pool.pool.mutex.acquire()
+        assert found
+        raise KeyboardInterrupt
+
+
 def test_kill_waits_until_the_container_is_gone(start: Callable[..., DockerChannel]) -> None:
     channel = start("import time\nwhile True: time.sleep(9)")
     channel.kill()
