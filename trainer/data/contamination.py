@@ -46,7 +46,7 @@ _FEWEST = 4
 _CHARACTERS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff"
 _WORD = re.compile(rf"[{_CHARACTERS}]|[^\W{_CHARACTERS}]+")
 _ASCII = re.compile(r"[a-z0-9_]+")
-_LABEL = re.compile(r"\A\W*\w+(?:\W\w+){0,2}\s*[:\uff1a]")
+_LABEL = re.compile(r"\A\W*(?:\d+[.)]\s|\w+(?:\W\w+){0,2}\s*[:\uff1a])")
 
 Words = tuple[str, ...]
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.policies.answer_grader import VOTES
 from trainer.data.records import is_hub_id
 from trainer.errors import TrainerError
 from trainer.evaluation.perturbations import check as check_perturbations
@@ -175,7 +174,8 @@ class JudgementOptions:
     sheet: Path | None = field(default=None, metadata=_JUDGES)
     scores: tuple[Path, ...] = field(default=(), metadata=_JUDGES)
     tooleval: str = field(default="", metadata={"default": "nobody", **_JUDGES})
-    tooleval_votes: int = field(default=VOTES, metadata={"min": 1, **_JUDGES})
+    # As `answer_grader.VOTES`, whose module is too slow to import for `--help`.
+    tooleval_votes: int = field(default=3, metadata={"min": 1, **_JUDGES})
     judge_budget_usd: float | None = field(default=None, metadata={"min": 0, **_JUDGES})
     judge_budget_calls: int | None = field(default=None, metadata={"min": 0, **_JUDGES})
     judge_budget_tokens: int | None = field(default=None, metadata={"min": 0, **_JUDGES})

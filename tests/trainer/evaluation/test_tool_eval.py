@@ -101,3 +101,9 @@ def test_the_budget_ends_it_in_one_line_and_more_goes_on(runs: list[tuple[Path, 
         add_judgements(JudgementOptions(tooleval=f"m@{server.base_url}"), runs)
         bodies = [str(body) for body in server.requests]
     assert len(bodies) == len(set(bodies))
+
+
+def test_both_graders_ask_equally_often() -> None:
+    from engine.policies.answer_grader import VOTES
+
+    assert JudgementOptions().tooleval_votes == VOTES

@@ -74,8 +74,9 @@ def test_eval_and_explore_reach_the_same_trees_as_eval_in_process(
     servers: list[Running], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With greedy requests, one after the other: see `servers`."""
-    measure = f"{ONE_BY_ONE} --model smollm2 --max-tokens 20"
-    search = "--search react --width 1 --template react --temperature 0 --reply-tokens 20"
+    # To the prompts of this template it replies to each of the tasks in two ways.
+    measure = f"{ONE_BY_ONE} --model smollm2 --max-tokens 20 --template react-0.1"
+    search = "--search react --width 1 --template react-0.1 --temperature 0 --reply-tokens 20"
     ask = f"{ONE_BY_ONE} --teacher smollm2 {search} --task-max-calls 9"
     first, second = servers
     # In separate folders: runs in one folder share a journal.
