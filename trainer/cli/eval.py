@@ -13,7 +13,6 @@ from engine.cli.flags import command
 from engine.terminal import Json, Unsafe, confirmed, resumable, say
 from trainer.errors import TrainerError
 from trainer.evaluation.options import CompareOptions, EvalOptions, JudgementOptions
-from trainer.evaluation.perturbations import FOLDER
 from trainer.runtime.prepare import prepare_torch
 from treegraft.write_files import beside, check_writable
 
@@ -74,6 +73,8 @@ def _eval(
 
 def _end(out: Path, report: "Report") -> None:
     """Say which tasks failed, and end with exit code 1 if any did."""
+    from trainer.evaluation.perturbations import FOLDER
+
     failed = {out: report.failed} | {
         out / FOLDER / name: one.failed for name, one in report.perturbed.items()
     }

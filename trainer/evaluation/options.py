@@ -8,7 +8,6 @@ from typing import Any
 
 from trainer.data.records import is_hub_id
 from trainer.errors import TrainerError
-from trainer.evaluation.perturbations import check as check_perturbations
 from treegraft.ranges import SEED, check_ranges
 
 _REFERENCES, _GENERAL = {"panel": "Against references"}, {"panel": "General ability"}
@@ -111,7 +110,10 @@ class EvalOptions:
     def __post_init__(self) -> None:
         check_ranges(self)
         self._check_student()
-        check_perturbations(self)
+        if self.perturb:
+            from trainer.evaluation.perturbations import check  # slow to import, for `--help`
+
+            check(self)
         if (self.api != "chat" or self.api_version) and not self.base_url:
             raise TrainerError("--api and --api-version are for an endpoint: give its --base-url")
         if self.samples > 1 and not self.temperature:
