@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -72,7 +73,9 @@ class Native:
         """See `Template.parse`. Without `tool_calls`, a call is looked for in the content."""
         text, calls = message.get("content") or "", message.get("tool_calls") or []
         if not calls:
-            return _TEXT(text, tools)
+            found = _TEXT(text, tools)
+            # A thought before what is said is written so: nothing was mended.
+            return replace(found, reply={}) if _said(found, tools) == text else found
         call = calls[0].get("function") or {}
         name, raw = str(call.get("name") or ""), call.get("arguments")
         thought, words = _thought(text)

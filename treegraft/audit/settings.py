@@ -7,7 +7,7 @@ from engine.config import one_of
 from engine.errors import UsageError
 from treegraft.audit.balance import KEYS
 from treegraft.audit.private_texts import Detector, by_patterns, presidio
-from treegraft.ranges import check_ranges
+from treegraft.ranges import SEED, check_ranges
 
 FINDINGS = (
     "duplicate",
@@ -58,7 +58,7 @@ class AuditSettings:
     balance: str = ""
     balance_to: int | None = field(default=None, metadata={"min": 1})
     anonymise: bool = False
-    seed: int = 0
+    seed: int = field(default=0, metadata=SEED)
 
     def __post_init__(self) -> None:
         check_ranges(self)
