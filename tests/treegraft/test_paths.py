@@ -61,6 +61,21 @@ FLAGS: dict[str, tuple[str, str]] = {
     "engine judge --task-file": (IN, "{run} --task-file={bad}"),
     "engine judge --journal": (OUT, f"{{run}} {ASKING} --journal={{bad}}"),
     "engine judge --prices": (IN, f"{{run}} {ASKING} --prices={{bad}}"),
+    **{
+        f"engine make {kind} --{name}": (role, f"{flags} --{name}={{bad}}")
+        for kind in ("queries", "negatives")
+        for name, role, flags in (
+            ("data", DATA, f"{BIRD} --n=1"),
+            ("task-file", IN, f"{BIRD} --n=1"),
+            ("output", OUT, "--env=bird --n=1"),
+            ("journal", OUT, f"{BIRD} --n=1 {ASKING}"),
+            ("prices", IN, f"{BIRD} --n=1 {ASKING}"),
+        )
+    },
+    "engine make thoughts RUN": (RUN, "{bad} --output={out}"),
+    "engine make thoughts --output": (FOLDER, "{run} --output={bad}"),
+    "engine make thoughts --journal": (OUT, f"{{run}} --output={{out}} {ASKING} --journal={{bad}}"),
+    "engine make thoughts --prices": (IN, f"{{run}} --output={{out}} {ASKING} --prices={{bad}}"),
     "engine make templates --data": (DATA, f"{BIRD} --n=1 --data={{bad}}"),
     "engine make templates --task-file": (IN, f"{BIRD} --n=1 --task-file={{bad}}"),
     "engine make templates --queries": (IN, f"{BIRD} --n=1 --queries={{bad}}"),
@@ -257,7 +272,10 @@ def test_a_path_that_cannot_be_used_is_told_in_one_line(
     assert sorted(tmp_path.rglob("*")) == before or flag.startswith(MAY_BEGIN), "left something"
 
 
-MAY_BEGIN = ("engine explore --journal", "engine explore --prices", "trainer eval --output")
+MAY_BEGIN = (
+    *("engine explore --journal", "engine explore --prices", "trainer eval --output"),
+    *("engine make thoughts --journal", "engine make thoughts --prices"),
+)
 
 
 def _endings(flag: str) -> str:

@@ -268,11 +268,11 @@ def test_a_served_world_has_the_trees_of_the_world_itself(name: str, tmp_path: P
         done = engine("explore", *flags, *how)
         assert done.returncode == 0, done.stderr
         found = [json.loads(line) for line in engine("show", run, "--json").stdout.splitlines()]
+        # Each of the two worlds words the thoughts of its own teacher.
         keys = (
             "parent",
             "tool",
             "arguments",
-            "thought",
             "observation",
             "reward",
             "terminated",
