@@ -12,7 +12,7 @@ SECONDS=0
 # rambles, so measuring it takes longer than everything except training.
 held_out=$(seq 240 299 | awk 'NR % 3 {printf "%sbird-test-%s", comma, $1; comma = ","}')
 world=(--env bird --env-arg schema=prompt --template react)
-test=("${world[@]}" --split test --tasks "$held_out" --depth 2 --max-reply-tokens 96)
+test=("${world[@]}" --split test --tasks "$held_out" --depth 2 --max-reply-tokens 160)
 
 echo "== 1. explore the train split, once more under other names, with the demonstration teacher"
 # Trained on six databases alone, a small student memorises their table names.
