@@ -108,10 +108,15 @@ async def judgement(
     return Judgement(parse(""), reply.usage, reply.key, reason, repeated)
 
 
-def _score(text: str) -> float:
-    """Return the last score in `text`, 0 to 10, as a fraction."""
+def score_in(text: str) -> float | None:
+    """Return the last score in `text`, 0 to 10, as a fraction; None if there is none."""
     scores = _SCORE.findall(text)
-    return min(float(scores[-1]) / 10, 1.0) if scores else 0.0
+    return min(float(scores[-1]) / 10, 1.0) if scores else None
+
+
+def _score(text: str) -> float:
+    """Return the last score in `text` as a fraction, 0 if there is none."""
+    return score_in(text) or 0.0
 
 
 def _preference(text: str) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from engine.make.asker import Answer, Asker
 from engine.make.steps.rules import SCORES
+from engine.policies.judge import score_in
 from engine.runs.judgements import LABELS, Label
 from environments.types import Step, Task
 
@@ -28,7 +29,6 @@ spoils the task. Think briefly, then end with two lines:
 Label: right, detour, recovered or wrong
 Score: a whole number from 0 (harmful) to 10 (just what is needed)"""
 _LABEL = re.compile(rf"label\W*({'|'.join(LABELS)})\b", re.IGNORECASE)
-_SCORE = re.compile(r"score\W*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _SHOWN = 600  # characters of an observation
 
 
@@ -48,10 +48,9 @@ async def ask(
     shown = "\n\n".join(map(_text, before)) or "none"
     text = _ASKED.format(task=task.prompt, before=shown, step=_text(step))
     answer = await asker.ask([{"role": "user", "content": text}], temperature=0)
-    found, scores = _LABEL.findall(answer.text), _SCORE.findall(answer.text)
-    if answer.incomplete or not (found or scores):
+    found, score = _LABEL.findall(answer.text), score_in(answer.text)
+    if answer.incomplete or not (found or score is not None):
         return None
-    score = min(float(scores[-1]) / 10, 1.0) if scores else None
     label = next((one for one in LABELS if found and one == found[-1].lower()), None)
     if label is None:
         label = "right" if (score or 0) >= 0.5 else "wrong"

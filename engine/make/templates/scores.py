@@ -6,7 +6,6 @@ at least `threshold` (Pan et al. 2023, arXiv:2312.04889, section 3.2).
 """
 
 import asyncio
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
@@ -14,6 +13,7 @@ from typing import Any
 
 from engine.make.asker import Answer, Asker
 from engine.make.templates.candidate import Candidate, Decision
+from engine.policies.judge import score_in
 from engine.templates.base import World
 from engine.templates.text import Text
 from environments.types import Task
@@ -30,7 +30,6 @@ Reply:
 
 Does the reply think about the task, make one fitting call with right arguments, and follow the
 rules? Think briefly, then end with one line, "Score: N", where N is a whole number from 0 to 10."""
-_SCORE = re.compile(r"score\W*(\d+(?:\.\d+)?)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,5 +85,5 @@ class Scorer:
             task=task.prompt, rules=self.world.instructions, tools=described, reply=answer.text
         )
         said = await self.judge.ask([{"role": "user", "content": question}], temperature=0)
-        found = [] if said.incomplete else _SCORE.findall(said.text)
-        return (min(float(found[-1]) / 10, 1.0) if found else 0.0), answer
+        score = None if said.incomplete else score_in(said.text)
+        return score or 0.0, answer
