@@ -22,8 +22,8 @@ from environments.types import Action, Step, Task
 _LONGEST_GRAM = 4
 
 
-def bleu(candidate: str, reference: str) -> float:
-    """Return the BLEU of two names, by n-grams of characters, in [0, 1]."""
+def bleu(candidate: Sequence[str], reference: Sequence[str]) -> float:
+    """Return the BLEU of two names by n-grams of characters, or of two lists of words; 0 to 1."""
     if not candidate or not reference:
         return 0.0
     logs = []
@@ -106,8 +106,8 @@ class Nearest:
         return replace(action, tool=name, reply={**action.reply, "repaired": repaired})
 
 
-def _grams(text: str, size: int) -> Counter[str]:
-    return Counter(text[start : start + size] for start in range(len(text) - size + 1))
+def _grams(text: Sequence[str], size: int) -> Counter[tuple[str, ...]]:
+    return Counter(tuple(text[start : start + size]) for start in range(len(text) - size + 1))
 
 
 def _folded(name: str) -> str:

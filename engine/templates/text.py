@@ -100,6 +100,10 @@ class Text:
             return malformed(said, "the answer is empty; write it in words")
         return replace(found, thought=action.thought)
 
+    def profile(self, world: World, task: Task) -> str:
+        """Return who the agent is, in the prompt's words."""
+        return self.parts.profile(self._values(world, task)).strip()
+
     def tools(self, world: World) -> list[dict[str, Any]]:
         """See `Template.tools`."""
         return []

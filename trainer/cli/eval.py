@@ -35,6 +35,8 @@ def _eval(
 ) -> None:
     """Run a student on tasks and report how it did; without --env, compare earlier runs.
 
+    --reference without --env asks the student at the turns of the references only.
+
     --env bird,python,webshop measures it in several worlds, and makes one table of them.
     """
     if "," in student.env or any(map(_of_worlds, shown.compare)):
@@ -167,11 +169,12 @@ def _checked(
         check_name(file)
     for file in (*shown.report, *([sheet] if sheet else [])):
         check_writable(file)
-    if not (student.env or shown.compare):
+    asked = "--env" if student.env else "--reference" if student.reference else ""
+    if not (asked or shown.compare):
         raise TrainerError("say what to measure: --env and --model, or runs to --compare")
-    if student.env and not (student.model and output):
-        raise TrainerError("--env needs --model and --output")
-    return output if student.env else None
+    if asked and not (student.model and output):
+        raise TrainerError(f"{asked} needs --model and --output")
+    return output if asked else None
 
 
 def _format_only(student: EvalOptions, output: Path | None, *, as_json: bool) -> None:
@@ -188,7 +191,8 @@ def _format_only(student: EvalOptions, output: Path | None, *, as_json: bool) ->
 
 
 def _measured(student: EvalOptions, out: Path, unsafe: bool) -> "Report":
-    confirmed(student.sandbox, unsafe)
+    if student.env:
+        confirmed(student.sandbox, unsafe)
     if not student.base_url:
         prepare_torch()
     from rich.console import Console

@@ -23,14 +23,15 @@ from trainer.evaluation.measures.general_chat import general_loss
 from trainer.evaluation.measures.llm_judge import journal_path
 from trainer.evaluation.measures.lm_harness import check_installed, harness
 from trainer.evaluation.measures.perturbed import compared
-from trainer.evaluation.measures.references import Turn, reference_turns
+from trainer.evaluation.measures.references import reference_turns
 from trainer.evaluation.measures.teacher_forcing import TeacherForcing, teacher_forcing
+from trainer.evaluation.measures.turn import Turn
 from trainer.evaluation.metrics import read_report
 from trainer.evaluation.options import EvalOptions
 from trainer.evaluation.overall import Overall, folder_name
 from trainer.evaluation.perturbations import FOLDER, changed
 from trainer.evaluation.report import Report
-from treegraft.write_files import check_folder
+from treegraft.write_files import check_folder, make_folder
 
 if TYPE_CHECKING:
     from trainer.inference.local_chat import LocalChat
@@ -44,12 +45,14 @@ ENDPOINT_CONCURRENCY = 8
 def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) -> Report:
     """Run the student on every task, and write the report into folder `out`.
 
-    A run that was interrupted is resumed.
+    A run that was interrupted is resumed. Without an environment, the student is asked at the turns
+    of the references only.
 
     Raises:
         TreegraftError: The options, the files or the endpoint cannot be used.
     """
-    _config(options)  # checked before a model is loaded
+    if options.env:
+        _config(options)  # checked before a model is loaded
     read_shots(options.shots, options.shots_from, options.seed)
     if options.lm_eval:
         check_installed()
@@ -58,7 +61,11 @@ def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) 
     check_folder(out)
     references = reference_turns(options.reference, options.template) if options.reference else []
     with open_student(options) as chat:
-        report = measure_student(options, out, chat, progress)
+        if options.env:
+            report = measure_student(options, out, chat, progress)
+        else:
+            make_folder(out)
+            report = Report(out.resolve().name)
         for name in options.perturb:
             own = measure_student(changed(options, name), out / FOLDER / name, chat, progress)
             report.perturbed[name] = compared(report, own)
@@ -71,7 +78,9 @@ def evaluate(options: EvalOptions, out: Path, progress: Progress | None = None) 
                 options.api,
                 options.api_version,
             )
-            report.forced = _compare_with(references, options, asked, report)
+            # The fingerprint of the weights: the journal may hold replies of another model.
+            named = replace(options, model=chat.name) if chat else options
+            report.forced = _compare_with(references, named, asked, report)
     if options.general_data:
         report.general = general_loss(options.model, options.general_data)
     if options.lm_eval:
@@ -193,7 +202,9 @@ def _compare_with(
     Raises:
         TrainerError: No task that was measured has a reference.
     """
-    measured = [turn for turn in references if turn.task in report.outcomes]
+    measured = references
+    if options.env:
+        measured = [turn for turn in references if turn.task in report.outcomes]
     if not measured:
         raise TrainerError(f"--reference {options.reference}: holds none of the tasks measured")
     without = len(report.outcomes.keys() - {turn.task for turn in measured})

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.runs.store import FILE as RUN
 from engine.runs.store import Store
 from search.tree import Tree
 from trainer.errors import TrainerError
@@ -22,6 +23,7 @@ from trainer.evaluation.measures.error_analysis import (
 )
 from trainer.evaluation.measures.pass_at import chains, curve
 from trainer.evaluation.measures.statistics import Estimate, Rate, estimate
+from trainer.evaluation.report import FILE as REPORT
 from trainer.evaluation.report import Report
 
 
@@ -29,12 +31,16 @@ def read_report(folder: Path) -> Report:
     """Return the report on a run of `trainer eval` or `engine explore`.
 
     It is measured from the run's trees; figures that need a model or a judge are taken from its
-    `report.json`.
+    `report.json`. A folder that holds only that is of a student asked at references only.
 
     Raises:
         UsageError: There is no run.
         TrainerError: The run holds no task yet, or its `report.json` is not a report.
     """
+    if (folder / REPORT).is_file() and not (folder / RUN).exists():
+        report = Report(folder.resolve().name)
+        report.restore(folder)
+        return report
     with Store.open(folder) as store:
         report = measure(folder.resolve().name, store.trees(), store.failures())
     if not report.outcomes:

@@ -54,8 +54,9 @@ class EvalOptions:
         format_only: Ask only the prompts of FILE, once each and without an example, and count the
             replies that follow the template's format. No environment is played; one that is named
             lends its tools.
-        reference: An explored run, or a file of SFT rows: the student is asked at each turn of its
-            successful paths, and its replies are compared.
+        reference: An explored run, a file of SFT rows, a benchmark of `engine benchmark`, or
+            KAgentBench's own file: the student is asked at each turn, and its replies are compared.
+            Without --env nothing else is measured.
         fuzzy_weight: W in match = EM(tool) + W x ROUGE-L(thought and arguments).
         general_data: Held-out chat to report the loss on, in any format of docs/data.md.
         lm_eval: Tasks of lm-eval, comma-separated, if that is installed; repeatable.
@@ -143,7 +144,10 @@ class EvalOptions:
             raise TrainerError(f"{flag} shows the tools as they are: leave out --tool-noise")
         if self.dialect and self.reference:
             raise TrainerError("--reference shows what was written before: leave out --dialect")
-        if beside and not (self.env and self.model):
+        if self.reference and beside == ["reference"]:
+            if not self.model:
+                raise TrainerError("--reference asks a student: it needs --model")
+        elif beside and not (self.env and self.model):
             raise TrainerError(f"{flag} asks a student: it needs --env and --model")
 
     @property

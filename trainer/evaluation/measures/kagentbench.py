@@ -7,21 +7,35 @@ EM = 1 if the tool is the reference's, else 0:
     tool use     EM x mean ROUGE-L of the arguments
     reflection   0.3 planning + 0.7 tool use, at turns after a mistake (an error, a repeat);
                  0 for repeating the call made just before
-    conclusion   ROUGE-L of the arguments of the last call, if it has any
-    profile      ROUGE-L under a character's profile
+    conclusion   ROUGE-L of the answer in words, or of the arguments of the last call
+    profile      ROUGE-L of what is said under a character's profile
 
-Differences: KAgentBench has a data set per kind of turn; here the turns are those of explored
-trajectories. Its last turn is a text; here it is the call that ends the task. Its penalty compares
-the reference's call with the one before; here the student's call is compared, as the comment in its
-code says. No tree has a profile, and rows do not tell which turns follow a mistake.
+KAgentBench's own file has a kind of turn per part (`kagentbench_file`). In other references a turn
+is measured by every part that applies to it: conclusion at the last call, if it has arguments;
+profile at the last call and at what is said to the user, in a benchmark whose template is a user's
+own with a profile. The penalty of reflection there compares the student's call with the one before.
 
 Each score is the best over the accepted actions of a turn; None if the part does not apply to the
-turn.
+turn. Another measure of likeness can stand for ROUGE-L (`LIKENESSES`).
 """
 
+from collections.abc import Callable, Mapping
+
+from environments.tools import SAY
 from environments.types import Action
-from trainer.evaluation.measures.references import Turn
-from trainer.evaluation.measures.rouge import arguments_likeness, as_text, rouge_l
+from trainer.evaluation.measures.rouge import arguments_likeness, as_text, bleu, rouge_l, rouge_n
+from trainer.evaluation.measures.turn import Turn
+
+Likeness = Callable[[str, str], float]
+"""From a reference and a reply to a number from 0 to 1."""
+
+LIKENESSES: Mapping[str, Likeness] = {
+    "ROUGE-L": rouge_l,
+    "ROUGE-1": lambda reference, reply: rouge_n(reference, reply, 1),
+    "ROUGE-2": lambda reference, reply: rouge_n(reference, reply, 2),
+    "BLEU": bleu,
+}
+"""Measures of likeness by name. KAgentBench's is the first."""
 
 WEIGHTS = {
     "planning": 0.25,
@@ -52,28 +66,29 @@ def thought(turn: Turn, reply: Action) -> float | None:
 
 def match(turn: Turn, reply: Action, weight: float) -> float:
     """Return EM(tool) + weight x ROUGE-L(thought and arguments)."""
-    return max(
+    found = (
         _same_tool(gold, reply) + weight * rouge_l(_description(gold), _description(reply))
         for gold in turn.accepted
     )
+    return max(found, default=0.0)
 
 
-def planning(turn: Turn, reply: Action) -> float | None:
+def planning(turn: Turn, reply: Action, alike: Likeness = rouge_l) -> float | None:
     """Return the score of the plan; None if the reference has no thought."""
     found = [
-        _same_tool(gold, reply) * rouge_l(gold.thought, _thought(reply))
+        _same_tool(gold, reply) * alike(gold.thought, _thought(reply))
         for gold in turn.accepted
         if gold.thought
     ]
     return max(found, default=None)
 
 
-def tool_use(turn: Turn, reply: Action) -> float:
+def tool_use(turn: Turn, reply: Action, alike: Likeness = rouge_l) -> float:
     """Return the score of the call."""
-    return max(_same_tool(gold, reply) * _arguments(gold, reply) for gold in turn.accepted)
+    return max((_used(gold, reply, alike) for gold in turn.accepted), default=0.0)
 
 
-def reflection(turn: Turn, reply: Action) -> float | None:
+def reflection(turn: Turn, reply: Action, alike: Likeness = rouge_l) -> float | None:
     """Return the score of a reply after a mistake; None at other turns.
 
     A reference without a thought is compared by its call alone.
@@ -82,24 +97,48 @@ def reflection(turn: Turn, reply: Action) -> float | None:
         return None
     if turn.before is not None and reply.key == turn.before.key:
         return 0.0
-    return max(_reflected(gold, reply) for gold in turn.accepted)
+    return max((_reflected(gold, reply, alike) for gold in turn.accepted), default=0.0)
 
 
-def conclusion(turn: Turn, reply: Action) -> float | None:
-    """Return ROUGE-L of the arguments of the call that ends the task; None at other turns.
+def conclusion(turn: Turn, reply: Action, alike: Likeness = rouge_l) -> float | None:
+    """Return the likeness of what the reply that ends the task says; None at other turns.
 
     It is 0 if another tool is called.
     """
-    ends = [gold for gold in turn.accepted if _values(gold)] if turn.last else []
-    found = [_same_tool(gold, reply) * rouge_l(_values(gold), _values(reply)) for gold in ends]
+    return _said(turn, reply, alike) if turn.last else None
+
+
+def profile(turn: Turn, reply: Action, alike: Likeness = rouge_l) -> float | None:
+    """Return the likeness of what is said in a character; None where nothing is to be said."""
+    spoken = turn.last or any(gold.tool == SAY.name for gold in turn.accepted)
+    return _said(turn, reply, alike) if spoken else None
+
+
+PARTS: Mapping[str, Callable[[Turn, Action, Likeness], float | None]] = {
+    "planning": planning,
+    "tool_use": tool_use,
+    "reflection": reflection,
+    "conclusion": conclusion,
+    "profile": profile,
+}
+"""The parts by name, as `WEIGHTS` has them."""
+
+
+def _said(turn: Turn, reply: Action, alike: Likeness) -> float | None:
+    golds = [gold for gold in turn.accepted if _values(gold)]
+    found = [_same_tool(gold, reply) * alike(_values(gold), _values(reply)) for gold in golds]
     return max(found, default=None)
 
 
-def _reflected(gold: Action, reply: Action) -> float:
-    used = _same_tool(gold, reply) * _arguments(gold, reply)
+def _used(gold: Action, reply: Action, alike: Likeness) -> float:
+    return _same_tool(gold, reply) * arguments_likeness(gold.arguments, reply.arguments, alike)
+
+
+def _reflected(gold: Action, reply: Action, alike: Likeness) -> float:
+    used = _used(gold, reply, alike)
     if not gold.thought:
         return used
-    return 0.3 * _same_tool(gold, reply) * rouge_l(gold.thought, _thought(reply)) + 0.7 * used
+    return 0.3 * _same_tool(gold, reply) * alike(gold.thought, _thought(reply)) + 0.7 * used
 
 
 def _same_tool(gold: Action, reply: Action) -> bool:

@@ -4,7 +4,8 @@ From a run, the reference of a task is its shortest successful path, in the stud
 If several actions lead from a state of that path to a success, each of them is accepted there
 (KAgentBench has some four golden results per turn, and takes the best match). From rows, the
 reference is the shortest row of a task, in the template it was written in; other rows of the task
-with the same beginning add accepted actions.
+with the same beginning add accepted actions. A benchmark of `engine benchmark`, and KAgentBench's
+own file, hold turns: each is a reference.
 """
 
 import json
@@ -13,63 +14,50 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from engine.benchmark.file import HASH, Reference, Words, read_benchmark
+from engine.benchmark.reviewed import is_mistake
 from engine.runs.store import Store
-from engine.templates import NAMES
+from engine.templates import NAMES, phases
 from engine.templates import get as get_template
 from engine.templates.base import Message, Template, World
 from engine.templates.model_calls import model_calls
 from engine.terminal import say
 from environments.tools import Tool
 from environments.types import Action, Step, Task
-from search.tree import Node, Tree
+from search.tree import Tree
 from trainer.data.mask import is_trained
+from trainer.data.records import read_file
 from trainer.data.row_source import SourceRow, source_rows
 from trainer.errors import RowError, TrainerError
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One assistant turn of a reference.
-
-    Attributes:
-        task: Id of the task.
-        messages: What comes before the turn, for the request.
-        tools: Tools of the request.
-        template: Parses the reply.
-        accepted: Correct actions, at least one.
-        before: Action of the turn before, if any.
-        after_mistake: Whether that action was a mistake (an error or a repeat); None if unknown.
-        last: Whether the turn ends the trajectory.
-        callable: The world's tools, to read the reply with; () if they are not known.
-    """
-
-    task: str
-    messages: list[Message]
-    tools: list[dict[str, Any]]
-    template: Template
-    accepted: tuple[Action, ...]
-    before: Action | None
-    after_mistake: bool | None
-    last: bool
-    callable: tuple[Tool, ...] = ()
+from trainer.evaluation.measures.kagentbench_file import GOLD, kagentbench_turns
+from trainer.evaluation.measures.turn import CALL, Turn, in_words
 
 
 def reference_turns(source: Path, template: str) -> list[Turn]:
     """Return the turns of the references in `source`.
 
     Args:
-        source: A run's folder, or a file of SFT rows.
+        source: A run's folder, or a file: SFT rows, a benchmark, KAgentBench's own.
         template: The student's; rows written in another one are read in that one.
 
     Raises:
         TrainerError: There is no reference in it, or it cannot be read.
-        UsageError: The folder holds no run.
+        UsageError: The folder holds no run, or a benchmark was changed.
     """
-    from_run = source.is_dir() or source.suffix == ".db"
-    found = list(_of_run(source, template) if from_run else _of_rows(source, template))
+    if source.is_dir() or source.suffix == ".db":
+        read = _of_run
+    else:
+        read = next((read for column, read in _BY_COLUMN.items() if _has(source, column)), _of_rows)
+    found = list(read(source, template))
     if not found:
         raise TrainerError(f"--reference {source}: holds no successful path")
     return found
+
+
+def _has(file: Path, column: str) -> bool:
+    """Return whether the first record of a file has a column."""
+    first = next(iter(read_file(file)), None)
+    return first is not None and isinstance(first.value, dict) and column in first.value
 
 
 def _of_run(folder: Path, name: str) -> Iterator[Turn]:
@@ -89,7 +77,7 @@ def _of_tree(tree: Tree, world: World, template: Template) -> Iterator[Turn]:
         return
     leading_to_success = {node.id for nodes in successes for node in nodes}
     best, world = min(successes, key=len), world.of(tree.task)
-    for number, node in enumerate(best):
+    for node in best:
         if node.step.incomplete:
             continue  # half a reply is no reference
         path = tree.path(node.parent)
@@ -105,7 +93,7 @@ def _of_tree(tree: Tree, world: World, template: Template) -> Iterator[Turn]:
                 if child.id in leading_to_success
             ),
             path[-1].action if path else None,
-            bool(path) and _is_mistake(best[:number]),
+            bool(path) and is_mistake(path),
             node is best[-1],
             world.tools,
         )
@@ -114,13 +102,6 @@ def _of_tree(tree: Tree, world: World, template: Template) -> Iterator[Turn]:
 def _replied(template: Template, world: World, task: Task, path: Sequence[Step]) -> Action:
     """Return what the first reply of the last step says; the words of an answer may be a second."""
     return template.parse(model_calls(template, world, task, path)[0][-1], world.tools)
-
-
-def _is_mistake(nodes: Sequence[Node]) -> bool:
-    """Return whether the last step was an error, or a repeat of an earlier one."""
-    *earlier, last = (node.step for node in nodes)
-    repeated = any(last.action.key == step.action.key for step in earlier)
-    return repeated or bool(last.info.get("error"))
 
 
 def _of_rows(file: Path, name: str) -> Iterator[Turn]:
@@ -221,3 +202,36 @@ def _of_task(rows: Sequence[_Row]) -> Iterator[Turn]:
 
 def _same(one: Sequence[Message], other: Sequence[Message]) -> bool:
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+
+
+def _of_benchmark(file: Path, name: str) -> Iterator[Turn]:
+    """Yield the turns of a benchmark, in the templates that they were frozen in."""
+    for line in read_benchmark(file):
+        kept = Reference.from_json(line["reference"])
+        words = [one.text for one in kept.accepted if isinstance(one, Words)]
+        calls = [one for one in kept.accepted if isinstance(one, Action)]
+        parts = frozenset({"conclusion"}) if words else CALL
+        yield Turn(
+            kept.task,
+            line["messages"][:-1],
+            line["tools"],
+            get_template(line["template"], kept.dialect, kept.source),
+            tuple([in_words(text) for text in words] or calls),
+            kept.before,
+            kept.after_mistake,
+            kept.last,
+            tuple(Tool(*tool) for tool in kept.tools),
+            parts | {"profile"} if kept.profile else parts,
+            reader=_in_words if words else None,
+        )
+
+
+def _in_words(reply: Message) -> Action:
+    return in_words(phases.words_of(reply.get("content") or ""))
+
+
+_BY_COLUMN = {
+    HASH: _of_benchmark,
+    GOLD: lambda file, name: kagentbench_turns(read_file(file), name),
+}
+"""Readers of files of turns, by a column that only they have."""

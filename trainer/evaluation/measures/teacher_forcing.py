@@ -7,26 +7,28 @@ The parts are KAgentBench's (`kagentbench`). A part without a reference is left 
 of the others are scaled to a sum of 1.
 """
 
+import hashlib
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from engine.chat.base import ChatReply, ChatRequest
 from engine.chat.incomplete import incomplete as reasons
 from environments.types import Action
 from trainer.evaluation.measures.batch_ask import Asked, ask
 from trainer.evaluation.measures.kagentbench import (
+    LIKENESSES,
+    PARTS,
     WEIGHTS,
+    Likeness,
     arguments,
-    conclusion,
     match,
-    planning,
-    reflection,
     thought,
     tool,
-    tool_use,
 )
-from trainer.evaluation.measures.references import Turn
 from trainer.evaluation.measures.statistics import Estimate, estimate
+from trainer.evaluation.measures.turn import Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +50,14 @@ class TeacherForcing:
         tool_use: Score of the call.
         reflection: Score after a mistake.
         conclusion: Score of the last call.
-        profile: Always None here: no tree has a character's profile.
+        profile: Score of what is said under a character's profile.
         overall: Weighted mean of those five that are not None.
         left_out: Names of the others.
         incomplete: Number of replies that were not complete (cut off at the token limit, ...);
             they count 0.
+        others: The five parts and "overall" by other measures of likeness than ROUGE-L, by the name
+            of the measure.
+        references: A hash of the turns: figures over others are not comparable.
     """
 
     turns: int
@@ -72,6 +77,8 @@ class TeacherForcing:
     overall: float
     left_out: list[str]
     incomplete: int = 0
+    others: dict[str, dict[str, float]] = field(default_factory=dict)
+    references: str = ""
 
 
 def teacher_forcing(
@@ -96,7 +103,7 @@ def teacher_forcing(
     answered = [reply if isinstance(reply, ChatReply) else None for reply in replies]
     whole = [None if reply is None or reasons(reply)[0] else reply for reply in answered]
     actions = [
-        turn.template.parse(reply.messages[0], turn.callable) if reply else Action("", {})
+        turn.read(reply.messages[0]) if reply else Action("", {})
         for turn, reply in zip(references, whole, strict=True)
     ]
     unanswered = answered.count(None)
@@ -120,23 +127,10 @@ def compare(
     incomplete: int = 0,
 ) -> TeacherForcing:
     """Score the student's action at each turn; see `TeacherForcing`."""
-
-    def mean(
-        figure: Callable[[Turn, Action], float | None], *, share: bool = True
-    ) -> Estimate | None:
-        by_task: dict[str, list[float]] = {}
-        for turn, action in zip(references, actions, strict=True):
-            if (value := figure(turn, action)) is not None:
-                by_task.setdefault(turn.task, []).append(value)
-        return estimate(((sum(each), len(each)) for each in by_task.values()), share=share)
-
-    parts = {
-        "planning": mean(planning),
-        "tool_use": mean(tool_use),
-        "reflection": mean(reflection),
-        "conclusion": mean(conclusion),
-        "profile": None,
-    }
+    pairs = list(zip(references, actions, strict=True))
+    calls = [(turn, action) for turn, action in pairs if turn.is_call]
+    first, *names = LIKENESSES
+    parts = _parts(pairs, LIKENESSES[first])
     return TeacherForcing(
         turns=len(references),
         tasks=len({turn.task for turn in references}),
@@ -144,14 +138,55 @@ def compare(
         unanswered=unanswered,
         incomplete=incomplete,
         fuzzy_weight=fuzzy_weight,
-        tool=mean(tool),
-        arguments=mean(arguments),
-        thought=mean(thought),
-        match=mean(lambda turn, action: match(turn, action, fuzzy_weight), share=False),
+        tool=_mean(calls, tool),
+        arguments=_mean(calls, arguments),
+        thought=_mean(calls, thought),
+        match=_mean(calls, lambda turn, said: match(turn, said, fuzzy_weight), share=False),
         **parts,
         overall=overall(parts),
         left_out=[name for name, part in parts.items() if part is None],
+        others={name: _values(_parts(pairs, LIKENESSES[name])) for name in names},
+        references=_hash(references),
     )
+
+
+def _parts(pairs: Sequence[tuple[Turn, Action]], alike: Likeness) -> dict[str, Estimate | None]:
+    """Return the mean of each part, over the turns that are measured by it."""
+    found = {}
+    for name, part in PARTS.items():
+        own = [(turn, action) for turn, action in pairs if name in turn.parts]
+        found[name] = _mean(own, partial(part, alike=alike))
+    return found
+
+
+def _values(parts: dict[str, Estimate | None]) -> dict[str, float]:
+    """Return the means that there are, and the overall one."""
+    values = {name: part.value for name, part in parts.items() if part is not None}
+    return values | {"overall": overall(parts)}
+
+
+def _mean(
+    pairs: Sequence[tuple[Turn, Action]],
+    figure: Callable[[Turn, Action], float | None],
+    *,
+    share: bool = True,
+) -> Estimate | None:
+    by_task: dict[str, tuple[float, float]] = {}
+    for turn, action in pairs:
+        if (value := figure(turn, action)) is not None:
+            total, count = by_task.get(turn.task, (0.0, 0.0))
+            by_task[turn.task] = total + turn.weight * value, count + turn.weight
+    return estimate(by_task.values(), share=share)
+
+
+def _hash(references: Sequence[Turn]) -> str:
+    """Return what identifies the turns: what is asked, and what is right."""
+    digest = hashlib.sha256()
+    for turn in references:
+        right = [[action.key, action.thought] for action in turn.accepted]
+        text = json.dumps([turn.task, turn.messages, turn.tools, right], sort_keys=True)
+        digest.update(text.encode())
+    return digest.hexdigest()[:16]
 
 
 def overall(parts: dict[str, Estimate | None]) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 
-from trainer.evaluation.measures.kagentbench import WEIGHTS
+from trainer.evaluation.measures.kagentbench import LIKENESSES, WEIGHTS
 from trainer.evaluation.measures.perturbed import Perturbed
 from trainer.evaluation.measures.statistics import (
     Estimate,
@@ -64,7 +64,9 @@ _TOOL_EVAL = {
 
 
 def solved(reports: Reports) -> Iterator[Section]:
-    """Yield the solve rate and what the steps were like."""
+    """Yield the solve rate and what the steps were like, if tasks were played."""
+    if not any(report.outcomes for report in reports):
+        return
     rows = []
     for attribute, title in _RATES:
         rates: list[Figure | None] = [getattr(report, attribute) for report in reports]
@@ -204,7 +206,31 @@ def teacher_forcing(reports: Reports) -> Iterator[Section]:
     notes = [note for one in found if one for note in _forcing_notes(one)]
     shares_plot = plot("against the reference", reports, figures)
     title = "against reference trajectories, turn by turn"
-    yield Section(title, [*dict.fromkeys(notes)], [Table(head(reports), rows)], [shares_plot])
+    if len({one.references for one in found if one and one.references}) > 1:
+        notes.append("The references are not the same, so the figures cannot be compared.")
+    tables = [Table(head(reports), rows), *_likenesses(found, reports)]
+    yield Section(title, [*dict.fromkeys(notes)], tables, [shares_plot])
+
+
+def _likenesses(found: list[TeacherForcing | None], reports: Reports) -> Iterator[Table]:
+    """Yield KAgentBench's table, in percent, with each measure of likeness in its place."""
+    first, *others = LIKENESSES
+    columns, cells = [], {part: [part.replace("_", " ")] for part in (*WEIGHTS, "overall")}
+    for report, one in zip(reports, found, strict=True):
+        if one is None or not one.others:
+            continue
+        of = f"{report.name}: " if len(reports) > 1 else ""
+        columns += [f"{of}{name}" for name in (first, *others)]
+        for part, row_ in cells.items():
+            own = getattr(one, part)
+            row_.append(_percent(own.value if isinstance(own, Estimate) else own))
+            row_ += [_percent(one.others[name].get(part)) for name in others]
+    if columns:
+        yield Table(("KAgentBench's parts, in percent", *columns), [*map(tuple, cells.values())])
+
+
+def _percent(value: float | None) -> str:
+    return "-" if value is None else f"{100 * value:.2f}"
 
 
 def _forcing_notes(one: TeacherForcing) -> Iterator[str]:
