@@ -15,7 +15,14 @@ from treegraft.audit.audit import Audit, audit
 from treegraft.audit.balance import balanced
 from treegraft.audit.conflicts import find_conflicts
 from treegraft.audit.label_sheet import read_sheet, write_sheet
-from treegraft.audit.private_texts import Anonymiser, by_patterns, secret_rules, secrets_in
+from treegraft.audit.names import name_in
+from treegraft.audit.private_texts import (
+    Anonymiser,
+    Found,
+    by_patterns,
+    secret_rules,
+    secrets_in,
+)
 from treegraft.audit.rows import AuditRow
 from treegraft.audit.settings import AuditSettings
 
@@ -127,6 +134,46 @@ def test_anonymised_rows_keep_their_sense() -> None:
     assert messages[0]["content"].startswith("Write to ANN"), "the row given is unchanged"
 
 
+def test_what_is_found_in_one_message_is_replaced_in_the_whole_row() -> None:
+    def only_in_prose(text: str) -> list[Found]:
+        at = -1 if "SELECT" in text else text.find("Ann Lee")
+        return [Found("person", at, at + 7)] if at >= 0 else []
+
+    messages = [
+        {"role": "system", "content": "You help Ann Lee."},
+        {"role": "user", "content": "What has Ann Lee bought?"},
+        {"role": "assistant", "content": "SELECT * FROM sales WHERE who = 'Ann Lee'"},
+        {"role": "user", "content": "Ann Leeds: 3"},
+    ]
+    changed = Anonymiser(only_in_prose).row({"messages": messages})["messages"]
+    assert [message["content"] for message in changed] == [
+        "You help [person 1].",
+        "What has [person 1] bought?",
+        "SELECT * FROM sales WHERE who = '[person 1]'",
+        "Ann Leeds: 3",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "hit", "name"),
+    [
+        ("Ask Ann Lee.", "Ann Lee", "Ann Lee"),
+        ("who = 'Ann O'Neill'", "Ann O'Neill'", "Ann O'Neill"),
+        ('{"name": "Ann Lee"}', '"Ann Lee"}', "Ann Lee"),
+        ('Thought: go\nAction Input: {"a": 1}', "Action Input", None),
+        ('{"Ann Lee": 3}', "Ann Lee", None),
+        ("Action: describe_table", "describe_table", None),
+        ("Ann Lee\nAction: look", "Ann Lee\nAction", None),
+        ("SELECT Name FROM t", "SELECT Name", None),
+        ("Due 2020-01-01'", "2020-01-01'", None),
+    ],
+)
+def test_only_what_can_be_a_name_is_one(text: str, hit: str, name: str | None) -> None:
+    start = text.index(hit)
+    found = name_in(text, start, start + len(hit))
+    assert (found and text[slice(*found)]) == name
+
+
 def test_secrets() -> None:
     secret = "ghp_" + "0123456789abcdef0123456789abcdef0123"
     with secret_rules():
@@ -226,6 +273,7 @@ def test_the_command_audits_runs_and_foreign_files(tmp_path: Path) -> None:
         (("--balance", "mood", "--output", "x.jsonl"), "--balance is 'mood'"),
         (("--drop", "secret"), "need --output"),
         (("--anonymise", "--personal", "none"), "--anonymise needs"),
+        (("--personal", "presidio:"), "a model as presidio:MODEL"),
         (("--balance-to", "3"), "--balance-to is for --balance"),
         (("--check", "nothing"), "name a function"),
     ],

@@ -12,7 +12,7 @@ from trainer.data.contamination import TrainingRow, read_held_out
 from treegraft.audit.balance import balanced, spread
 from treegraft.audit.checks import load_check, said_by
 from treegraft.audit.conflicts import Conflicts, find_conflicts
-from treegraft.audit.private_texts import Anonymiser, secret_rules, secrets_in
+from treegraft.audit.private_texts import Anonymiser, detector_for, secret_rules, secrets_in
 from treegraft.audit.repeats import best, equal_rows, similar_rows
 from treegraft.audit.rows import AuditRow, read_sources, text_of
 from treegraft.audit.settings import FINDINGS, AuditSettings
@@ -130,14 +130,16 @@ def _look_at_texts(
     rows: Sequence[AuditRow], settings: AuditSettings, found: dict[str, dict[int, str]]
 ) -> None:
     """Find personal data and secrets; equal texts, such as system messages, are read once."""
-    detect = settings.detector or (lambda _: ())
+    detector = settings.detector
     seen: dict[str, tuple[set[str], set[str]]] = {}
     with secret_rules():
         for place, row in enumerate(rows):
             kinds: tuple[set[str], set[str]] = (set(), set())
-            for text in map(text_of, row.messages):
+            for message in row.messages:
+                text, detect = text_of(message), detector and detector_for(message, detector)
                 if text not in seen:
-                    seen[text] = ({one.kind for one in detect(text)}, set(secrets_in(text)))
+                    private = {one.kind for one in detect(text)} if detect else set()
+                    seen[text] = private, set(secrets_in(text))
                 for all_kinds, here in zip(kinds, seen[text], strict=True):
                     all_kinds |= here
             for name, these in zip(("personal data", "secret"), kinds, strict=True):

@@ -1,19 +1,16 @@
 """Personal data and secrets in rows: finding them, and replacing the personal data.
 
 Personal data are found by regular expressions whose hits must pass the check that their kind has
-(the checksum of an IBAN, of a card's number); with `presidio` (the extra `pii`) also by Microsoft's
-detector. Secrets are found by detect-secrets, without its guesses by entropy and by key words,
-which take ordinary identifiers of data for keys.
+(the checksum of an IBAN, of a card's number); with Presidio (the extra `pii`) also by a language
+model (`names`). Secrets are found by detect-secrets, without its guesses by entropy and by key
+words, which take ordinary identifiers of data for keys.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
-
-from treegraft.errors import TreegraftError
 
 Detector = Callable[[str], Iterable["Found"]]
 
@@ -95,29 +92,29 @@ def by_patterns(text: str) -> Iterator[Found]:
                 yield Found(kind, *match.span())
 
 
-@cache
-def presidio(language: str = "en") -> Detector:
-    """Return Microsoft's detector, which finds names and places, too.
+def with_names(model: str = "") -> Detector:
+    """Return a detector of what `by_patterns` finds, and of names, places and more telephones.
 
     Raises:
-        TreegraftError: It is not installed, or has no model of the language.
+        TreegraftError: Presidio is not installed, or has no model.
     """
-    try:
-        from presidio_analyzer import AnalyzerEngine
+    from treegraft.audit.names import presidio
 
-        engine = AnalyzerEngine(supported_languages=[language])
-    except ImportError:
-        raise TreegraftError(
-            "--personal presidio needs packages: pip install 'treegraft[pii]'"
-        ) from None
-    except (OSError, ValueError, SystemExit) as error:  # spaCy's model is a download of its own
-        raise TreegraftError(f"--personal presidio cannot start: {error}") from error
+    names = presidio(model)
 
     def detect(text: str) -> Iterator[Found]:
-        for one in engine.analyze(text, language=language):
-            yield Found(one.entity_type.lower(), one.start, one.end)
+        yield from by_patterns(text)
+        yield from (Found(*hit) for hit in names(text))
 
     return detect
+
+
+def detector_for(message: Mapping[str, Any], detect: Detector) -> Detector:
+    """Return what finds personal data in a message.
+
+    A system message is the template's and the world's: a model would take its words for names.
+    """
+    return by_patterns if message.get("role") == "system" else detect
 
 
 def secrets_in(text: str) -> Iterator[str]:
@@ -153,36 +150,52 @@ class Anonymiser:
         self._numbers: dict[str, int] = {}
 
     def row(self, value: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a row without personal data in its messages."""
+        """Return a row without personal data in its messages.
+
+        What is found in one message is replaced in all: a model may see a name in an observation,
+        and not in the call that follows from it.
+        """
         changed = deepcopy(dict(value))
-        for column in ("messages", "prompt", "chosen", "rejected", "completion"):
-            for message in changed.get(column) or ():
-                self._message(message)
+        messages = [
+            message
+            for column in ("messages", "prompt", "chosen", "rejected", "completion")
+            for message in changed.get(column) or ()
+        ]
+        found: dict[str, str] = {}
+        for message in messages:
+            for text in _texts_of(message):
+                found |= self._found(text, detector_for(message, self._detect))
+        for message in messages:
+            self._message(message, found)
         return changed
 
     def text(self, text: str) -> str:
         """Return `text` without personal data."""
-        parts, end = [], 0
-        for found in sorted(self._detect(text), key=lambda one: (one.start, -one.end)):
-            if found.start >= end:  # of two that overlap, the first and longer one
-                stand_in = self._stand_in(found.kind, text[found.start : found.end])
-                parts += [text[end : found.start], stand_in]
-                end = found.end
-        return "".join([*parts, text[end:]])
+        return _replaced(text, self._found(text, self._detect))
 
-    def _message(self, message: dict[str, Any]) -> None:
+    def _found(self, text: str, detect: Detector) -> dict[str, str]:
+        """Return the stand-ins for the personal data in `text`."""
+        stand_ins, end = {}, 0
+        for found in sorted(detect(text), key=lambda one: (one.start, -one.end)):
+            if found.start >= end:  # of two that overlap, the first and longer one
+                value, end = text[found.start : found.end], found.end
+                stand_ins[value] = self._stand_in(found.kind, value)
+        return stand_ins
+
+    def _message(self, message: dict[str, Any], found: Mapping[str, str]) -> None:
         if span := message.get("thought_span"):
             # The parts apart, so that the span still says where the thought stands.
             content, (start, end) = message["content"], span
-            parts = [self.text(content[:start]), self.text(content[start:end])]
+            parts = [_replaced(content[:start], found), _replaced(content[start:end], found)]
             message["thought_span"] = [len(parts[0]), len("".join(parts))]
-            message["content"] = "".join([*parts, self.text(content[end:])])
+            message["content"] = "".join([*parts, _replaced(content[end:], found)])
         elif message.get("content"):
-            message["content"] = self.text(message["content"])
+            message["content"] = _replaced(message["content"], found)
         if message.get("reasoning_content"):
-            message["reasoning_content"] = self.text(message["reasoning_content"])
+            message["reasoning_content"] = _replaced(message["reasoning_content"], found)
         for call in message.get("tool_calls") or ():
-            call["function"]["arguments"] = self.text(call["function"]["arguments"])
+            function = call["function"]
+            function["arguments"] = _replaced(function["arguments"], found)
 
     def _stand_in(self, kind: str, value: str) -> str:
         key = kind, re.sub(r"\s", "", value).lower()
@@ -190,3 +203,20 @@ class Anonymiser:
             number = self._numbers[kind] = self._numbers.get(kind, 0) + 1
             self._stand_ins[key] = STAND_INS.get(kind, f"[{kind} {{}}]").format(number)
         return self._stand_ins[key]
+
+
+def _texts_of(message: Mapping[str, Any]) -> Iterator[str]:
+    for name in ("content", "reasoning_content"):
+        if message.get(name):
+            yield message[name]
+    for call in message.get("tool_calls") or ():
+        yield call["function"]["arguments"]
+
+
+def _replaced(text: str, stand_ins: Mapping[str, str]) -> str:
+    """Return `text` with the stand-ins for values that stand in it as whole words."""
+    if not stand_ins:
+        return text
+    values = sorted(stand_ins, key=len, reverse=True)
+    pattern = rf"(?<!\w)(?:{'|'.join(map(re.escape, values))})(?!\w)"
+    return re.sub(pattern, lambda found: stand_ins[found[0]], text)

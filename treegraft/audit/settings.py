@@ -6,7 +6,7 @@ from pathlib import Path
 from engine.config import one_of
 from engine.errors import UsageError
 from treegraft.audit.balance import KEYS
-from treegraft.audit.private_texts import Detector, by_patterns, presidio
+from treegraft.audit.private_texts import Detector, by_patterns, with_names
 from treegraft.ranges import SEED, check_ranges
 
 FINDINGS = (
@@ -35,7 +35,8 @@ class AuditSettings:
     Attributes:
         near: Least similarity of near duplicates, 0 to 1: the share of five-word sequences that
             two rows have in common.
-        personal: What finds personal data: patterns, presidio (the extra pii), or none.
+        personal: What finds personal data: patterns, presidio (the extra pii; with
+            presidio:MODEL, a model of spaCy's that is installed), or none.
         held_out: Runs, or files of tasks, prompts or rows, whose tasks must not be in the rows. The
             bundled test splits always count.
         check: A function of your own, module:function or FILE.py:function, from a row to what is
@@ -62,7 +63,10 @@ class AuditSettings:
 
     def __post_init__(self) -> None:
         check_ranges(self)
-        one_of("personal", self.personal, PERSONAL)
+        kind, colon, model = self.personal.partition(":")
+        one_of("personal", kind, PERSONAL)
+        if colon and not (kind == "presidio" and model):
+            raise UsageError("--personal takes a model as presidio:MODEL")
         for name in self.drop:
             one_of("drop", name, tuple(_KINDS))
         if self.balance:
@@ -80,6 +84,7 @@ class AuditSettings:
     @property
     def detector(self) -> Detector | None:
         """What finds personal data, or None."""
-        if self.personal == "presidio":
-            return presidio()
-        return by_patterns if self.personal == "patterns" else None
+        kind, _, model = self.personal.partition(":")
+        if kind == "presidio":
+            return with_names(model)
+        return by_patterns if kind == "patterns" else None
