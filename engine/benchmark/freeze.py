@@ -22,7 +22,7 @@ from engine.templates import get as get_template
 from engine.templates import phases
 from engine.templates.base import Message, Template, World
 from engine.templates.model_calls import model_calls
-from engine.templates.registry import as_explored, is_builtin
+from engine.templates.registry import as_explored, is_builtin, source_of
 from engine.templates.text import Text
 from environments.tools import Tool
 from environments.types import Action, Step, Task
@@ -135,7 +135,7 @@ class _Writer:
         config, stored = meta["config"], meta["world"]
         own, own_text = config["template"], meta.get("template", "")
         wanted = name or as_explored(own, own_text)
-        source = own_text if wanted == own else ""
+        source = own_text if wanted == own else source_of(wanted)
         dialect = config.get("dialect", "") if not name or name == own else ""
         world = World(stored["instructions"], tuple(Tool(*tool) for tool in stored["tools"]))
         template = get_template(wanted, dialect, source)
@@ -165,7 +165,8 @@ class _Writer:
             "source": tree.source,
             "split": SPLIT,
             "group": tree.task.group,
-            "template": self.template.name,
+            # A user's template is made of its text, whatever built-in one has its name.
+            "template": self.template.name + ".toml" * bool(self.source),
             "messages": call,
             "tools": self.template.tools(self.world.of(tree.task)),
         }

@@ -1,4 +1,4 @@
-"""What people reviewed, frozen as references, and read again to measure a student without a world."""
+"""What people reviewed, frozen as references, and read again to measure a student."""
 
 import json
 from pathlib import Path
@@ -13,11 +13,12 @@ from engine.play.correction import SOURCE
 from engine.runs.annotations import Annotation, append_annotations, path_signatures
 from engine.runs.fingerprints import fingerprints
 from engine.runs.store import Store
-from environments import Action
+from environments.tools import text_arguments
 from search.tree import Tree
 from tests.support.chat_server import ChatServer
 from tests.support.stored import answer, chain, look, store, tree
 from trainer.evaluation.measures.references import reference_turns
+from trainer.evaluation.measures.teacher_forcing import compare
 from trainer.evaluation.metrics import read_report
 from treegraft.commands import engine_app, trainer_app
 
@@ -133,15 +134,6 @@ def test_a_benchmark_is_not_replaced_by_another(tmp_path: Path) -> None:
         freeze([tmp_path / "run"], tmp_path / "frozen.jsonl")
 
 
-TEMPLATE = """\
-name = "captain"
-base = "react"
-
-[parts]
-profile = "You are Captain Nemo."
-"""
-
-
 @pytest.mark.parametrize("template", ["react", "native", "hermes", "kwai"])
 def test_a_benchmark_brings_the_turns_of_its_run(tmp_path: Path, template: str) -> None:
     made = tree("1", look("loans", "Loans?"), answer("3"))
@@ -159,6 +151,40 @@ def test_a_benchmark_brings_the_turns_of_its_run(tmp_path: Path, template: str) 
             other.after_mistake,
             other.before,
         )
+
+
+CAPTAIN = """
+base = "react"
+
+[parts]
+profile = "You are Captain Nemo."
+
+[conclude]
+goal = "$prompt"
+format = "Now say it."
+"""
+
+
+def test_words_in_a_character_are_compared_as_words(tmp_path: Path) -> None:
+    made = tree("1", look("sea", "Look."), answer("aye aye"))
+    run, file = store(tmp_path / "run", [made]), tmp_path / "react.toml"
+    file.write_text(CAPTAIN)
+    with Store.create(run) as kept:
+        tools = [
+            ["look", "Look.", text_arguments(table="")],
+            ["answer", "", text_arguments(text="")],
+        ]
+        kept.set_meta(kept.meta() | {"world": {"instructions": "", "tools": tools}})
+    append_annotations(run / "marks.jsonl", [mark(made, 2)])
+    freeze([run], tmp_path / "frozen.jsonl", template=str(file))
+    file.unlink()
+    look_, complete, words = reference_turns(tmp_path / "frozen.jsonl", "react")
+    assert [one.tool for one in complete.accepted] == ["task_complete"]
+    assert words.messages[-1]["content"].endswith("Now say it.")
+    said = compare([look_, complete, words], [*look_.accepted, *complete.accepted,
+                   words.read({"content": "aye no"})])  # fmt: skip
+    assert said.conclusion == said.profile and said.profile is not None
+    assert (said.profile.value, said.left_out) == (0.5, ["reflection"])
 
 
 def test_a_student_is_measured_without_the_world(

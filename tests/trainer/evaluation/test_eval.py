@@ -143,7 +143,7 @@ def test_general_chat_is_measured_beside_the_tasks(tiny: Path, tmp_path: Path) -
         ({"base_url": "http://h", "general_data": Path("z")}, "--general-data needs a model in"),
         ({"base_url": "http://h", "lm_eval": ("z",)}, "--lm-eval needs a model in this process"),
         ({"general_data": Path("nowhere.json")}, "nowhere.json: no such file"),
-        ({"model": "", "reference": Path("x")}, "--reference asks a student: it needs --env and"),
+        ({"model": "", "reference": Path("x")}, "--reference asks a student: it needs --model"),
         ({"env": "", "lm_eval": ("z",)}, "--lm-eval asks a student: it needs --env and --model"),
     ],
 )
