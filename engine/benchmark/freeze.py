@@ -22,7 +22,7 @@ from engine.templates import get as get_template
 from engine.templates import phases
 from engine.templates.base import Message, Template, World
 from engine.templates.model_calls import model_calls
-from engine.templates.registry import as_explored, is_builtin, source_of
+from engine.templates.registry import as_explored, source_of
 from engine.templates.text import Text
 from environments.tools import Tool
 from environments.types import Action, Step, Task
@@ -127,6 +127,7 @@ class _Writer:
     env: str
     world: World
     template: Template
+    name: str
     dialect: str
     source: str
 
@@ -139,9 +140,10 @@ class _Writer:
         dialect = config.get("dialect", "") if not name or name == own else ""
         world = World(stored["instructions"], tuple(Tool(*tool) for tool in stored["tools"]))
         template = get_template(wanted, dialect, source)
-        # The text of a built-in template is known by its name.
-        kept = source if isinstance(template, Text) and not is_builtin(template) else ""
-        return cls(run, config["env"], world, template, dialect, kept)
+        # A user's file is kept as text, without its folder; built-in templates have their names.
+        file = Path(wanted).name if ".toml" in wanted else ""
+        kept = source if file else ""
+        return cls(run, config["env"], world, template, file or template.name, dialect, kept)
 
     def check(self, tree: Tree, node: Node, fingerprints: Sequence[Fingerprint]) -> None:
         """Check that the conversation up to a step shows no secret.
@@ -165,8 +167,7 @@ class _Writer:
             "source": tree.source,
             "split": SPLIT,
             "group": tree.task.group,
-            # A user's template is made of its text, whatever built-in one has its name.
-            "template": self.template.name + ".toml" * bool(self.source),
+            "template": self.name,
             "messages": call,
             "tools": self.template.tools(self.world.of(tree.task)),
         }
@@ -194,7 +195,7 @@ class _Writer:
         return Action(found.tool, found.arguments, found.thought)
 
     def _profile(self, task: Task) -> str:
-        if isinstance(self.template, Text) and not is_builtin(self.template):
+        if isinstance(self.template, Text) and self.source:
             return self.template.profile(self.world, task)
         return ""
 

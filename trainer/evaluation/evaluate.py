@@ -202,11 +202,13 @@ def _compare_with(
     Raises:
         TrainerError: No task that was measured has a reference.
     """
-    measured = references
     if options.env:
-        measured = [turn for turn in references if turn.task in report.outcomes]
+        tasks = {*report.outcomes}
+    else:
+        tasks = {*list(dict.fromkeys(turn.task for turn in references))[: options.limit]}
+    measured = [turn for turn in references if turn.task in tasks]
     if not measured:
         raise TrainerError(f"--reference {options.reference}: holds none of the tasks measured")
-    without = len(report.outcomes.keys() - {turn.task for turn in measured})
+    without = len(tasks - {turn.task for turn in measured})
     reply_tokens, weight = options.max_reply_tokens, options.fuzzy_weight
     return teacher_forcing(asked, options.model, reply_tokens, measured, weight, without)

@@ -1,5 +1,6 @@
 """KAgentBench's own file: read as references, and scored as its script scores it."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,9 @@ def test_the_table_is_that_of_a_hand(tmp_path: Path) -> None:
         "profile": f"{100 * PROFILE:.2f}",
         "overall": "",
     }
+    other = replace(found, references="another")
+    (section,) = sections([Report("a", forced=found), Report("b", forced=other)])
+    assert any("references are not the same" in note for note in section.notes)
 
 
 @pytest.mark.parametrize(
