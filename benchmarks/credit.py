@@ -2,10 +2,10 @@
 
     python benchmarks/credit.py [--quick]
 
-Needs bubblewrap. A chain of Python cells is searched once; then `engine credit`'s search values each
-of its states by continuations of one step. Both contenders run that search over the same world, in
-turn; the rival's world loses every snapshot, so the search plays the path again from the start, as a
-system without snapshots must. Cells that take no time, and cells of 20 ms.
+Needs bubblewrap. A chain of Python cells is searched once; then `engine credit`'s search values
+each of its states by continuations of one step. Both contenders run that search over the same
+world, in turn. The rival's world loses every snapshot, so the search plays the path again from the
+start, as a system without snapshots must. Cells that take no time, and cells of 20 ms.
 
 Exit status 1: the goal was missed.
 """

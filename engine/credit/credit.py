@@ -78,9 +78,7 @@ def _tasks(store: Store, stored: Mapping[str, Any], settings: CreditSettings) ->
     with open_world(stored, settings.task_file) as world:
         known = [world.task(id) for id in store.task_ids()]
     if not known:
-        raise UsageError(
-            "the run has no tree whose states could be valued: `engine stats` says why"
-        )
+        raise UsageError("the run has no tree, so no state to value: `engine stats` says why")
     return select(known, only=read_ids(settings.tasks), limit=settings.limit)
 
 
