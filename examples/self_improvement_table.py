@@ -15,7 +15,7 @@ from rich.table import Table
 
 import environments
 from engine.api import Run
-from trainer.evaluation.measures.statistics import Estimate, estimate, mean_change
+from trainer.evaluation.measures.statistics import Estimate, Figure, estimate, mean_change
 from trainer.evaluation.metrics import read_report
 from trainer.evaluation.reporting.columns import share
 from trainer.evaluation.reporting.document import Plot
@@ -75,7 +75,9 @@ def show(out: Path) -> None:
     console.print(table)
     console.print("95 % intervals by bootstrap over tasks, each drawn with all its seeds.")
     drawn = [("untrained", [base]), *((CELLS[n], list(r.values())) for n, r in found.items() if r)]
-    points = [(name, (_estimate(runs),)) for name, runs in drawn]
+    points: list[tuple[str, tuple[Figure | None, ...]]] = [
+        (name, (_estimate(runs),)) for name, runs in drawn
+    ]
     plot = Plot("Held-out tasks solved, greedy", ("solved",), points)
     (out / "plot.svg").write_text(svg(plot))
 
