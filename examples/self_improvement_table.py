@@ -74,7 +74,10 @@ def show(out: Path) -> None:
         table.add_row(CELLS[name], ", ".join(runs), solved, over_base, over_rft)
     console.print(table)
     console.print("95 % intervals by bootstrap over tasks, each drawn with all its seeds.")
-    drawn = [("untrained", [base]), *((CELLS[n], list(r.values())) for n, r in found.items() if r)]
+    drawn: list[tuple[str, list[Solved]]] = [
+        ("untrained", [base]),
+        *((CELLS[n], list(r.values())) for n, r in found.items() if r),
+    ]
     points: list[tuple[str, tuple[Figure | None, ...]]] = [
         (name, (_estimate(runs),)) for name, runs in drawn
     ]
