@@ -114,7 +114,10 @@ def profile(turn: Turn, reply: Action, alike: Likeness = rouge_l) -> float | Non
     return _said(turn, reply, alike) if spoken else None
 
 
-PARTS: Mapping[str, Callable[[Turn, Action, Likeness], float | None]] = {
+Part = Callable[[Turn, Action, Likeness], float | None]
+"""From a turn, a reply and a measure of likeness to a score; None if the part does not apply."""
+
+PARTS: Mapping[str, Part] = {
     "planning": planning,
     "tool_use": tool_use,
     "reflection": reflection,

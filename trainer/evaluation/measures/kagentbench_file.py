@@ -94,22 +94,26 @@ def _turns(value: Mapping[str, Any], template: str) -> list[Turn]:
         repeated = last.get("tool_name"), last.get("tool_args")
         accepted = [one for one in accepted if (one.tool, one.arguments) != repeated]
     tools = [_tool(one) for one in value.get("funcs") or ()]
-    return [
-        Turn(
-            str(value["id"]),
-            [{"role": "user", "content": str(prompt)}],
-            [],
-            (read := get_template(TEMPLATES.get(name.lower(), template))),
-            tuple(accepted),
-            None,
-            kind == "reflextion",
-            kind in ("conclusion", "profile"),
-            parts=frozenset(_PARTS[kind]),
-            weight=1 / len(prompts),
-            reader=_reader(kind, name.lower(), read, tools),
+    parts, said = frozenset(_PARTS[kind]), kind in ("conclusion", "profile")
+    turns = []
+    for name, prompt in prompts.items():
+        read_by = get_template(TEMPLATES.get(name.lower(), template))
+        turns.append(
+            Turn(
+                str(value["id"]),
+                [{"role": "user", "content": str(prompt)}],
+                [],
+                read_by,
+                tuple(accepted),
+                before=None,
+                after_mistake=kind == "reflextion",
+                last=said,
+                parts=parts,
+                weight=1 / len(prompts),
+                reader=_reader(kind, name.lower(), read_by, tools),
+            )
         )
-        for name, prompt in prompts.items()
-    ]
+    return turns
 
 
 def _accepted(kind: str, value: Mapping[str, Any]) -> list[Action]:

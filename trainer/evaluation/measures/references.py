@@ -9,7 +9,7 @@ own file, hold turns: each is a reference.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -44,20 +44,19 @@ def reference_turns(source: Path, template: str) -> list[Turn]:
         TrainerError: There is no reference in it, or it cannot be read.
         UsageError: The folder holds no run, or a benchmark was changed.
     """
-    if source.is_dir() or source.suffix == ".db":
-        read = _of_run
-    else:
-        read = next((read for column, read in _BY_COLUMN.items() if _has(source, column)), _of_rows)
+    from_run = source.is_dir() or source.suffix == ".db"
+    read = _of_run if from_run else _reader_of(source)
     found = list(read(source, template))
     if not found:
         raise TrainerError(f"--reference {source}: holds no successful path")
     return found
 
 
-def _has(file: Path, column: str) -> bool:
-    """Return whether the first record of a file has a column."""
+def _reader_of(file: Path) -> Callable[[Path, str], Iterator[Turn]]:
+    """Return what reads a file, by the columns of its first record."""
     first = next(iter(read_file(file)), None)
-    return first is not None and isinstance(first.value, dict) and column in first.value
+    columns = first.value if first is not None and isinstance(first.value, dict) else {}
+    return next((read for column, read in _BY_COLUMN.items() if column in columns), _of_rows)
 
 
 def _of_run(folder: Path, name: str) -> Iterator[Turn]:
@@ -230,8 +229,12 @@ def _in_words(reply: Message) -> Action:
     return in_words(phases.words_of(reply.get("content") or ""))
 
 
-_BY_COLUMN = {
+def _of_kagentbench(file: Path, name: str) -> Iterator[Turn]:
+    return kagentbench_turns(read_file(file), name)
+
+
+_BY_COLUMN: dict[str, Callable[[Path, str], Iterator[Turn]]] = {
     HASH: _of_benchmark,
-    GOLD: lambda file, name: kagentbench_turns(read_file(file), name),
+    GOLD: _of_kagentbench,
 }
 """Readers of files of turns, by a column that only they have."""

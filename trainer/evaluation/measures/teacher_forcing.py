@@ -22,6 +22,7 @@ from trainer.evaluation.measures.kagentbench import (
     PARTS,
     WEIGHTS,
     Likeness,
+    Part,
     arguments,
     match,
     thought,
@@ -152,11 +153,15 @@ def compare(
 
 def _parts(pairs: Sequence[tuple[Turn, Action]], alike: Likeness) -> dict[str, Estimate | None]:
     """Return the mean of each part, over the turns that are measured by it."""
-    found = {}
+    found: dict[str, Estimate | None] = {}
     for name, part in PARTS.items():
         own = [(turn, action) for turn, action in pairs if name in turn.parts]
-        found[name] = _mean(own, partial(part, alike=alike))
+        found[name] = _mean(own, partial(_scored, part, alike))
     return found
+
+
+def _scored(part: Part, alike: Likeness, turn: Turn, action: Action) -> float | None:
+    return part(turn, action, alike)
 
 
 def _values(parts: dict[str, Estimate | None]) -> dict[str, float]:

@@ -215,7 +215,8 @@ def teacher_forcing(reports: Reports) -> Iterator[Section]:
 def _likenesses(found: list[TeacherForcing | None], reports: Reports) -> Iterator[Table]:
     """Yield KAgentBench's table, in percent, with each measure of likeness in its place."""
     first, *others = LIKENESSES
-    columns, cells = [], {part: [part.replace("_", " ")] for part in (*WEIGHTS, "overall")}
+    columns: list[str] = []
+    cells = {part: [part.replace("_", " ")] for part in (*WEIGHTS, "overall")}
     for report, one in zip(reports, found, strict=True):
         if one is None or not one.others:
             continue
