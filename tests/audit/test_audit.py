@@ -103,7 +103,7 @@ PERSONAL = {
     "card": ("Pay with 4111 1111 1111 1111", "Order 4111 1111 1111 1112 of 1234567890123456"),
     "iban": ("To DE89 3704 0044 0532 0130 00", "To DE88 3704 0044 0532 0130 00"),
     "us_social_security": ("It is 123-45-6789", "It is 000-45-6789 or 123-45-67890"),
-    "ip_address": ("From 8.8.8.8", "From 10.0.0.1, version 1.2.3"),
+    "ip_address": ("From 8.8.8.8.", "From 10.0.0.1, version 1.2.3, 8.8.8.8.8"),
 }  # fmt: skip
 
 
