@@ -8,9 +8,9 @@ from pathlib import Path
 from random import Random
 
 from engine.errors import UsageError
-from trainer.evaluation.measures.statistics import wilson
 from treegraft.audit.rows import AuditRow, is_learned, text_of
 from treegraft.file_errors import FileError
+from treegraft.intervals import wilson
 from treegraft.text_files import read_text
 from treegraft.write_files import write_text
 
