@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import treegraft as tg
+from engine.errors import UsageError
 from engine.export.export import ExportSettings, export_rows
 from engine.export.filters import Counts, Filters
 from engine.export.no_rows import why_no_rows
@@ -215,6 +216,9 @@ def test_the_command_and_the_api_make_the_same_pairs(
     assert tg.Run(run).rows("dpo", pairs="value", margin=0.3).to_list() == written
     assert tg.Run(run).rows("prm", label_threshold=0.2)["labels"][0] == [True, False]
     assert tg.Run(run).stats["continuations"] == 7
+    plain = store(tmp_path / "plain", [valued()])
+    with pytest.raises(UsageError, match="holds no continuations"), RunReader.open(plain, "value"):
+        pass
     with RunReader.open(run, "value") as reader:
         assert [pair["rewards"] for pair in reader.read("t1").detail["pairs"]][0] == [1.0, 0.25]
 
