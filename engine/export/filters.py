@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import isfinite
 
@@ -95,9 +95,17 @@ NO_ANNOTATIONS = TreeAnnotations()
 
 
 def passing_leaves(
-    tree: Tree, filters: Filters, counts: Counts, annotations: TreeAnnotations = NO_ANNOTATIONS
+    tree: Tree,
+    filters: Filters,
+    counts: Counts,
+    annotations: TreeAnnotations = NO_ANNOTATIONS,
+    why_not: Callable[[Node], str] = lambda _: "",
 ) -> Iterator[Node]:
-    """Yield the leaves whose paths pass `filters`, shortest path first; count the others."""
+    """Yield the leaves whose paths pass `filters`, shortest path first; count the others.
+
+    `why_not` says of a path that passes otherwise why it is left out, in a few words; "" if it is
+    not.
+    """
     passed: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     for leaf in sorted(tree.leaves(), key=lambda leaf: (len(tree.lineage(leaf.id)), leaf.id)):
         path, alike = tree.path(leaf.id), passed[leaf.step.reward >= filters.min_reward]
@@ -105,6 +113,7 @@ def passing_leaves(
         read = "\n".join(words(step.action) for step in path)
         if not reason and read in alike and not filters.near_duplicates:
             reason = "duplicate"
+        reason = reason or why_not(leaf)
         if not reason and filters.per_task is not None and alike.total() >= filters.per_task:
             reason = "per_task"
         if reason:

@@ -45,23 +45,23 @@ def trained_paths(
 ) -> Iterator[tuple[Node, Trained]]:
     """Yield the end of each path that becomes a row, and what of it is trained."""
     values = Values(tree, rules.min_continuations) if rules.weigh_by_value else None
-    why_not, masked = _chosen(values, rules, filters)
+    missing, masked = _chosen(values, rules, filters)
     wanted = replace(filters, failures=rules.nat, spliced=rules.recovery)
-    for leaf in passing_leaves(tree, wanted, counts, annotations):
-        context = masked(leaf)
-        if context is None:
-            counts.dropped[why_not] += 1
-            continue
+
+    def why_not(leaf: Node) -> str:
+        return missing if masked(leaf) is None else ""
+
+    for leaf in passing_leaves(tree, wanted, counts, annotations, why_not):
         weights = None
         if values and rules.advantage_weighted:
             path = tree.lineage(leaf.id)
             weights = {node.id: _weight(values, node, rules.advantage_weighted) for node in path}
         note = SUCCEEDS if leaf.step.reward >= filters.min_reward else FAILS
-        yield leaf, Trained(context, weights, note if rules.nat else "")
+        yield leaf, Trained(masked(leaf) or frozenset(), weights, note if rules.nat else "")
 
 
 def _chosen(values: Values | None, rules: ValueRules, filters: Filters) -> tuple[str, Masked]:
-    """Return why some paths make no row, and what masks the others."""
+    """Return what the paths lack that make no row, and what masks the others."""
     if values and rules.recovery:
         turns = _WrongTurns(values, filters)
         return "no wrong turn", lambda leaf: turns.on(leaf) or None

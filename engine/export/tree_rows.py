@@ -12,7 +12,7 @@ from engine.export.settings import ExportSettings
 from engine.export.value_pairs import value_pairs
 from engine.runs.annotations import TreeAnnotations
 from environments.types import is_finite
-from search.tree import Tree
+from search.tree import Node, Tree
 from search.values import Values
 
 
@@ -75,13 +75,15 @@ def _prm_rows(
     """Yield a row for each path, successful or not, of which the value of every step is known."""
     values = Values(tree, settings.values.min_continuations)
     wanted = replace(settings.filters, failures=True)
-    for leaf in passing_leaves(tree, wanted, counts, annotations):
+
+    def why_not(leaf: Node) -> str:
+        known = all(values.of(node.id) for node in tree.lineage(leaf.id))
+        return "" if known else "not valued"
+
+    for leaf in passing_leaves(tree, wanted, counts, annotations, why_not):
         known = [value.mean for node in tree.lineage(leaf.id) if (value := values.of(node.id))]
         row = builder.prm_row(tree, leaf, known, settings.values.label_threshold)
-        if len(known) < len(row["completions"]):
-            counts.dropped["not valued"] += 1
-        else:
-            yield row, builder.sft_row(tree, leaf)
+        yield row, builder.sft_row(tree, leaf)
 
 
 def pair_rows(

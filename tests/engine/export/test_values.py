@@ -126,6 +126,7 @@ def test_messages_are_weighed_by_advantage(tmp_path: Path) -> None:
     [
         ({}, {("b", "right"): [1, 1], ("a", "right"): [1, 1]}),
         ({"recovery": True}, {("a", "right"): [0, 1], ("a", "b", "right"): [0, 1, 1]}),
+        ({"recovery": True, "filters": Filters(per_task=1)}, {("a", "right"): [0, 1]}),
         ({"pivots": ("0.3", "0.7")}, {("b", "right"): [1, 1], ("a", "right"): [1, 1]}),
         ({"pivots": ("0.2", "0.3")}, {("a", "right"): [0, 1]}),
         (
