@@ -12,12 +12,13 @@ from dataclasses import fields
 from functools import wraps
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeVar
 
 from engine.config import Config, config_of
 from engine.errors import UsageError
 from engine.export.export import ExportSettings, export_rows
 from engine.export.filters import Counts, Filters
+from engine.export.value_rules import ValueRules
 from engine.runs.build_executor import Resources, RunBudget
 from engine.runs.explore import Progress, Summary
 from engine.runs.failure import Failure
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 
 P = ParamSpec("P")
+Rules = TypeVar("Rules", Filters, ValueRules)
 
 
 class ExploredTree(Tree):
@@ -106,7 +108,7 @@ class Run(Mapping[str, ExploredTree]):
 
     def rows(
         self,
-        kind: Literal["sft", "dpo"] = "sft",
+        kind: Literal["sft", "dpo", "prm"] = "sft",
         *,
         template: str | Sequence[str] = (),
         **options: Any,
@@ -114,10 +116,12 @@ class Run(Mapping[str, ExploredTree]):
         """Return training rows; the columns are those of `engine export`.
 
         Args:
-            kind: "sft" for successful paths, "dpo" for preference pairs.
+            kind: "sft" for successful paths, "dpo" for preference pairs, "prm" for paths with
+                labelled steps.
             template: How messages are written; several are mixed. Default: the run's own.
-            **options: Fields of `ExportSettings` (pairs, dialects, mask_errors) and of `Filters`
-                (min_reward, per_task, ...), both in `engine.export`.
+            **options: Fields of `ExportSettings` (pairs, dialects, mask_errors), of `Filters`
+                (min_reward, per_task, ...) and of `ValueRules` (recovery, pivots, ...), all in
+                `engine.export`.
 
         Raises:
             TypeError: An option is unknown.
@@ -126,10 +130,9 @@ class Run(Mapping[str, ExploredTree]):
         """
         import datasets
 
-        names = {each.name for each in fields(Filters)}
-        wanted = Filters(**{name: options.pop(name) for name in names & options.keys()})
+        wanted, values = _taken(Filters, options), _taken(ValueRules, options)
         templates = (template,) if isinstance(template, str) else tuple(template)
-        settings = ExportSettings(kind, wanted, templates=templates, **options)
+        settings = ExportSettings(kind, wanted, values, templates=templates, **options)
         return datasets.Dataset.from_list(list(export_rows([self.path], settings, Counts())))
 
     def __repr__(self) -> str:
@@ -144,6 +147,12 @@ class Run(Mapping[str, ExploredTree]):
             f"<tr><th>{name}</th><td>{escape(_shown(found[name]))}</td></tr>" for name in _SHOWN
         )
         return f"<table><caption>{escape(str(self.path))}</caption>{cells}</table>"
+
+
+def _taken(cls: type[Rules], options: dict[str, Any]) -> Rules:
+    """Make a `cls` of those of `options` that are its fields, and remove them from `options`."""
+    names = {each.name for each in fields(cls)}
+    return cls(**{name: options.pop(name) for name in names & options.keys()})
 
 
 def _shown(value: Any) -> str:

@@ -6,7 +6,7 @@ with the chains of `react`, which all begin at the start state. A thought makes 
 
 from dataclasses import dataclass, field
 
-from search.tree import ROOT, Node, Tree
+from search.tree import ROOT, SPLICED, Node, Tree
 
 
 @dataclass(slots=True)
@@ -15,7 +15,7 @@ class States:
 
     Attributes:
         of: The number of the state that each node leads to, by node; ROOT is state 0.
-        actions: The nodes of each action taken in a state, by the action's key.
+        actions: The nodes of each action that a policy took in a state, by the action's key.
     """
 
     tree: Tree
@@ -32,7 +32,8 @@ class States:
             before, action = self.of[node.parent], node.step.action.key
             key = before, action, node.step.observation
             self.of.append(self._known.setdefault(key, len(self._known) + 1))
-            self.actions.setdefault(before, {}).setdefault(action, []).append(node)
+            if node.why != SPLICED:
+                self.actions.setdefault(before, {}).setdefault(action, []).append(node)
 
     def before(self, node: Node) -> int:
         """Return the state in which the action of `node` was taken."""
@@ -40,5 +41,5 @@ class States:
 
     def beside(self, node: Node) -> dict[str, list[Node]]:
         """Return the other actions taken in the state of `node`, each with its nodes."""
-        taken = self.actions[self.before(node)]
+        taken = self.actions.get(self.before(node), {})
         return {key: nodes for key, nodes in taken.items() if key != node.step.action.key}

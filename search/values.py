@@ -6,7 +6,7 @@ the end of a path only.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from statistics import fmean, pvariance
@@ -62,11 +62,13 @@ class Values:
     A continuation that passes through a state counts there, too: it is a draw of the same policy.
 
     Attributes:
+        least: Continuations of a state at least; the value of one with fewer is not known.
         states: Its states.
         drawn: How often the policy took each action, by the state and the action's key.
     """
 
     tree: Tree
+    least: int = 1
     states: States = field(init=False)
     drawn: dict[int, Counter[str]] = field(default_factory=dict)
     _rewards: dict[int, list[float]] = field(default_factory=dict, repr=False)
@@ -96,10 +98,26 @@ class Values:
 
     def of(self, node: int) -> Value | None:
         """Return the value of the state of a node, or of ROOT; None if nothing is known."""
-        if node != ROOT and (step := self.tree.node(node).step).ended:
-            return Value((step.reward,), ended=True) if isfinite(step.reward) else None
-        rewards = self._rewards.get(self.states.of[node])
-        return Value(tuple(rewards)) if rewards else None
+        return self._value([node])
+
+    def of_action(self, nodes: Sequence[Node]) -> Value | None:
+        """Return what an action is worth by its nodes in one state, which led to one state or more.
+
+        They lead to several if the world answered differently. None if nothing is known.
+        """
+        return self._value([node.id for node in nodes])
+
+    def _value(self, nodes: Sequence[int]) -> Value | None:
+        rewards, ended = list[float](), True
+        first = {self.states.of[node]: node for node in reversed(nodes)}
+        for state, node in reversed(first.items()):
+            if node != ROOT and (step := self.tree.node(node).step).ended:
+                rewards += [step.reward] if isfinite(step.reward) else []
+            else:
+                ended = False
+                rewards += self._rewards.get(state, [])
+        enough = rewards and (ended or len(rewards) >= self.least)
+        return Value(tuple(rewards), ended) if enough else None
 
     def advantage(self, node: Node) -> float | None:
         """Return by how much the action of `node` is better than the policy's mean action there."""

@@ -10,8 +10,10 @@ import typer
 from engine.cli.flags import command
 from engine.export.export import ExportSettings
 from engine.export.export import export as export_runs
-from engine.export.filters import Filters
+from engine.export.filters import Counts, Filters
 from engine.export.no_rows import why_no_rows
+from engine.export.pairs import BY_VALUE
+from engine.export.value_rules import ValueRules
 from engine.terminal import Json, say
 from treegraft.write_files import beside
 
@@ -24,27 +26,41 @@ def _export(
     ],
     settings: ExportSettings,
     filters: Filters,
+    values: ValueRules,
     json_: Json = False,
 ) -> None:
-    """Write training rows: successful paths (sft), or pairs of success and failure (dpo)."""
-    wanted = replace(settings, filters=filters)
-    counts = export_runs(runs, output, wanted)
+    """Write training rows: successful paths (sft), pairs (dpo), or paths with labels (prm)."""
+    wanted = replace(settings, filters=filters, values=values)
+    counts, by_value = export_runs(runs, output, wanted), wanted.pairs in BY_VALUE
     if counts.stale_annotations:
         say(f"{counts.stale_annotations} marks skipped: their trees no longer have those nodes")
     if json_:
-        results = json.dumps(
-            {"rows": counts.rows, "dropped": dict(counts.dropped), "forms": dict(counts.forms)}
-        )
-        print(results, file=beside(output))
+        found = {
+            "rows": counts.rows,
+            "dropped": dict(counts.dropped),
+            "forms": dict(counts.forms),
+            **({"ranked": counts.ranked, "misranked": counts.misranked} if by_value else {}),
+        }
+        print(json.dumps(found), file=beside(output))
     else:
         dropped = ", ".join(f"{reason} {n}" for reason, n in counts.dropped.most_common())
         say(f"{counts.rows} rows in {output}; paths left out: {dropped or 'none'}")
         if wanted.mix or wanted.shots:
             forms = ", ".join(f"{form} {n}" for form, n in counts.forms.most_common())
             say(f"forms of the rows: {forms or 'none'}")
+        if by_value and counts.ranked:
+            say(_misranked(counts))
     if not counts.rows:
         say(f"no row was written: {why_no_rows(wanted, counts)}")
         raise typer.Exit(1)
+
+
+def _misranked(counts: Counts) -> str:
+    share = counts.misranked / counts.ranked
+    return (
+        f"the policy draws the rejected action more often in {counts.misranked} of the "
+        f"{counts.ranked} value pairs that it draws from ({share:.0%})"
+    )
 
 
 export = command(_export)

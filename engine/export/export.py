@@ -3,21 +3,20 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal, get_args
 
-from engine.config import check_shots, one_of
 from engine.errors import UsageError
-from engine.export.filters import NO_ANNOTATIONS, Counts, Filters, is_json, passing_leaves
-from engine.export.formats import Format, check_name, write_rows
+from engine.export.filters import NO_ANNOTATIONS, Counts
+from engine.export.formats import check_name, write_rows
 from engine.export.leak_check import check_row
-from engine.export.mixing import Mixing, RestartsIn, parse_mix
+from engine.export.mixing import Mixing
 from engine.export.negatives import balanced
-from engine.export.pairs import By, Pair, PairKind, find_pairs
 from engine.export.pruned import PrunedTree
 from engine.export.rows import Row, RowBuilder
+from engine.export.settings import ExportSettings, Kind
+from engine.export.tree_rows import pair_rows, tree_rows
 from engine.runs.annotations import (
     Annotation,
     TreeAnnotations,
@@ -28,136 +27,16 @@ from engine.runs.annotations import (
 )
 from engine.runs.fingerprints import contains_secret
 from engine.runs.judgements import read_judgements, with_judgements
-from engine.runs.shots import read_shots
 from engine.runs.store import Store
-from engine.templates.tool_noise import ToolNoise
-from environments.types import is_finite
+from search.continuations import Continuations
 from search.tree import Tree
-from treegraft.ranges import SEED, check_ranges
 from treegraft.write_files import check_writable
 
-Kind = Literal["sft", "dpo"]
-ROWS = ("conversation", "per_call")
+__all__ = ["ExportSettings", "Kind", "export", "export_rows", "pair_rows"]
 
 
-@dataclass(frozen=True, slots=True)
-class ExportSettings:
-    """What to make of runs.
-
-    Attributes:
-        kind: Rows to write: sft (successful paths) or dpo (pairs of success and failure).
-        filters: Which paths become rows.
-        templates: How messages are written. Of several (a,b,c), each row takes one, chosen by its
-            path.
-        dialects: How tools are described: openai, lines, autogpt, toolbench, typescript. Of
-            several (a,b,c), each row takes one.
-        tool_noise: What is changed in the tools that rows show, as `engine explore --tool-noise`
-            takes it; none for the true ones.
-        pairs: Pairs in DPO rows: step (one action each) or trajectory (to the end of each path).
-        format: File format: jsonl, sharegpt or toolbench; jsonl writes Parquet if the file is
-            called *.parquet. The other two have no weights, so SFT rows that hold a reply that was
-            cut off are left out of them.
-        mask_errors: Show actions that failed with an error, but do not train on them (sft, jsonl).
-        by: What says which of two actions is better, in DPO rows: reward, or judge (the scores of
-            `engine judge`).
-        prune_detours: Leave out the steps that a successful path does not need, as `engine judge`
-            has proven by playing it without them (sft).
-        shots: Examples before the task of a row, not trained: solved paths of other tasks and
-            groups.
-        shots_from: Where they are drawn from: a run, or a file (docs/mixing.md). Never a test
-            split.
-        mix: Forms of rows and their weights, such as zero:0.5,few:0.3,thoughtless:0.2; each row
-            takes one, by its path. The column form says which.
-        restarts: What becomes of attempts at which the agent gave up to start anew: none leaves
-            them out; context puts them before the path, not trained; path trains giving up, too.
-        reflections_in_rows: Put the reflections that a path saw before it.
-        negatives: Most negatives among the rows, where there are other rows: a share. Negatives are
-            tasks in which no call is right (`engine make negatives`).
-        seed: Random seed of the draw of examples and negatives, and of the choice of forms.
-        rows: What an SFT row holds: conversation (a path), or per_call (one model call: the request
-            and its reply, for templates with one prompt per call).
-
-    Raises:
-        UsageError: A value is unknown, or the format cannot hold such rows.
-    """
-
-    kind: Kind = field(default="sft", metadata={"flag": "to", "type": str})
-    filters: Filters = field(default_factory=Filters, metadata={"hidden": True})
-    templates: tuple[str, ...] = field(
-        default=(), metadata={"flag": "template", "comma": True, "default": "the run's"}
-    )
-    dialects: tuple[str, ...] = field(
-        default=(), metadata={"flag": "dialect", "comma": True, "default": "the template's"}
-    )
-    tool_noise: str = field(default="", metadata={"default": "the run's"})
-    pairs: PairKind = field(default="step", metadata={"type": str})
-    format: Format = field(default="jsonl", metadata={"type": str})
-    mask_errors: bool = False
-    by: By = field(default="reward", metadata={"type": str})
-    prune_detours: bool = False
-    shots: int = field(default=0, metadata={"min": 0})
-    shots_from: str = ""
-    mix: tuple[str, ...] = field(
-        default=(), metadata={"comma": True, "default": "zero; with --shots few"}
-    )
-    restarts: RestartsIn = field(default="none", metadata={"type": str})
-    reflections_in_rows: bool = False
-    negatives: float = field(default=0.2, metadata={"min": 0, "max": 1})
-    seed: int = field(default=0, metadata=SEED)
-    rows: str = field(default="", metadata={"default": "what the template sends"})
-
-    def __post_init__(self) -> None:
-        ToolNoise.parse(self.tool_noise)
-        check_ranges(self)
-        self._check_mixing()
-        one_of("to", self.kind, get_args(Kind))
-        one_of("pairs", self.pairs, get_args(PairKind))
-        one_of("format", self.format, get_args(Format))
-        one_of("by", self.by, get_args(By))
-        self._check_judged()
-        if self.format == "toolbench" and self.kind == "dpo":
-            raise UsageError("ToolBench's format has no pairs; use --format jsonl or sharegpt")
-        if self.format == "sharegpt" and self.kind == "dpo" and self.pairs == "trajectory":
-            raise UsageError("ShareGPT pairs hold one message each; use --pairs step")
-        one_of("rows", self.rows, ("", *ROWS))
-        if self.rows and self.kind == "dpo":
-            raise UsageError("--rows is for --to sft")
-        if self.mask_errors and (self.kind == "dpo" or self.format != "jsonl"):
-            raise UsageError(
-                "--mask-errors is for --to sft and --format jsonl: the others have no weights"
-            )
-
-    def _check_judged(self) -> None:
-        if self.kind == "dpo" and self.prune_detours:
-            raise UsageError("--prune-detours is for --to sft: a pair parts at one step")
-        if self.kind == "sft" and (self.by != "reward" or self.filters.margin is not None):
-            raise UsageError("--by and --margin are for --to dpo")
-
-    @property
-    def use_judgements(self) -> bool:
-        """Whether the scores of `engine judge` are needed."""
-        scored = self.filters.min_step_score is not None
-        return scored or self.by == "judge" or self.prune_detours
-
-    def _check_mixing(self) -> None:
-        check_shots(self.shots, self.shots_from)
-        one_of("restarts", self.restarts, get_args(RestartsIn))
-        mix = parse_mix(self.mix)
-        if mix and bool(mix.get("few")) != bool(self.shots):
-            raise UsageError("--mix with few needs --shots, and --shots needs few in --mix")
-        if self.format != "jsonl" and (self.shots or self.restarts != "none"):
-            flag = "--shots" if self.shots else "--restarts"
-            raise UsageError(f"{flag} is for --format jsonl: the others have no weights")
-
-    def mixing(self) -> Mixing:
-        """Return what stands before the paths of rows; reads the examples.
-
-        Raises:
-            UsageError: There are none, or one is of a test split.
-        """
-        shots = read_shots(self.shots, self.shots_from, self.seed)
-        mix, reflections = parse_mix(self.mix), self.reflections_in_rows
-        return Mixing(mix, shots, self.restarts, reflections, self.seed)
+_CONTENT = ("messages", "prompt", "completions", "chosen", "rejected")
+"""Columns by which rows are told apart."""
 
 
 def export(runs: Sequence[Path], output: Path, settings: ExportSettings) -> Counts:
@@ -166,7 +45,8 @@ def export(runs: Sequence[Path], output: Path, settings: ExportSettings) -> Coun
     The file appears only when every row is written: if one row leaks, nothing is.
 
     Raises:
-        UsageError: a run does not exist, or the file cannot be written.
+        UsageError: a run does not exist or lacks the values that are needed, or the file cannot be
+            written.
         TemplateError: no such template or dialect, or the two do not go together.
         LeakError: a row would show a secret.
     """
@@ -187,23 +67,33 @@ def export_rows(
     rows are read.
 
     Raises:
-        UsageError: a run does not exist.
+        UsageError: a run does not exist, or lacks the values that are needed.
         TemplateError: no such template or dialect, or the two do not go together; when the first
             row is read.
         LeakError: a row would show a secret; when that row is read.
     """
     for run in runs:
-        Store.open(run).close()
+        _check_run(run, settings)
     counts, mixing = Counts() if counts is None else counts, settings.mixing()
     rows = (row for run in runs for row in _run_rows(run, settings, counts, mixing))
     return balanced(_unique(rows, counts), settings.negatives, settings.seed, counts)
+
+
+def _check_run(run: Path, settings: ExportSettings) -> None:
+    with Store.open(run) as store:
+        search = store.meta().get("config", {}).get("search")
+    if settings.use_values and search != Continuations.name:
+        raise UsageError(
+            f"{run} holds no continuations, so its states have no values: run `engine credit {run}`"
+            f" and export {run / 'credit'}"
+        )
 
 
 def _unique(rows: Iterator[Row], counts: Counts) -> Iterator[Row]:
     """Yield and count the rows that differ from all earlier ones, whatever run they are from."""
     seen: set[bytes] = set()
     for row in rows:
-        content = [row.get(column) for column in ("messages", "prompt", "chosen", "rejected")]
+        content = [row.get(column) for column in _CONTENT]
         digest = hashlib.sha256(json.dumps(content, allow_nan=False).encode()).digest()
         if digest in seen:
             counts.dropped["duplicate"] += 1
@@ -219,9 +109,8 @@ def _run_rows(run: Path, settings: ExportSettings, counts: Counts, mixing: Mixin
     if settings.filters.use_annotations:
         annotations = current_annotations(read_annotations(annotations_file(run)))
     judged = read_judgements(run) if settings.use_judgements else {}
-    # ToolBench's files hold text only, so the default is a template without native tool calls.
-    templates = settings.templates or (("toolllama",) if settings.format == "toolbench" else ())
     with Store.open(run) as store:
+        templates = settings.templates or _text_templates(settings, store)
         builder = RowBuilder.for_run(
             run.resolve().name,
             store.meta(),
@@ -241,75 +130,18 @@ def _run_rows(run: Path, settings: ExportSettings, counts: Counts, mixing: Mixin
                 tree = PrunedTree.of(tree, on_tree.detours)
             else:
                 on_tree = replace(on_tree, detours={})
-            for row, shown in _tree_rows(tree, own, settings, on_tree, counts):
+            for row, shown in tree_rows(tree, own, settings, on_tree, counts):
                 check_row(shown, fingerprints)
                 yield row
     counts.stale_annotations += sum(map(len, annotations.values()))
 
 
-def _tree_rows(
-    tree: Tree,
-    builder: RowBuilder,
-    settings: ExportSettings,
-    annotations: TreeAnnotations,
-    counts: Counts,
-) -> Iterator[tuple[Row, Row]]:
-    """Yield each row, and what to check for secrets: in one prompt per call, its conversation.
-
-    Such a prompt quotes what the agent wrote, so the prompt alone does not show who did.
-    """
-    if settings.kind == "dpo":
-        for pair, row in pair_rows(tree, builder, settings, annotations, counts):
-            per_call = settings.pairs == "step" and builder.is_per_call(tree, pair.chosen_leaf)
-            yield row | (builder.pair_of_calls(tree, pair) if per_call else {}), row
-        return
-    for leaf in passing_leaves(tree, settings.filters, counts, annotations):
-        shown = builder.sft_row(tree, leaf)
-        per_call = not settings.rows and builder.is_per_call(tree, leaf)
-        calls = per_call or settings.rows == "per_call"
-        for row in builder.call_rows(tree, leaf) if calls else [shown]:
-            if why := _why_useless(row, settings.format):
-                counts.dropped[why] += 1
-            else:
-                yield row, shown
-
-
-def pair_rows(
-    tree: Tree,
-    builder: RowBuilder,
-    settings: ExportSettings,
-    annotations: TreeAnnotations,
-    counts: Counts,
-) -> Iterator[tuple[Pair, Row]]:
-    """Yield the pairs of `tree` and their rows; count pairs whose halves read the same."""
-    kind = settings.pairs
-    for pair in find_pairs(tree, settings.filters, counts, kind, annotations, settings.by):
-        lost = tree.path((pair.rejected if kind == "step" else pair.rejected_leaf).id)
-        row = builder.dpo_row(tree, pair, kind)
-        if not (all(map(is_json, lost)) and is_finite(row)):
-            counts.dropped["not finite"] += 1
-        elif row["chosen"][0] == row["rejected"][0] and _same_action(row, kind):
-            # What comes after the two actions is no choice of the agent's.
-            counts.dropped["equal halves"] += 1
-        else:
-            yield pair, row
-
-
-def _same_action(row: Row, kind: PairKind) -> bool:
-    """Return whether halves that begin alike hold one action: an answer may be two messages."""
-    return kind == "trajectory" or bool(row["chosen"] == row["rejected"])
-
-
-def _why_useless(row: Row, format: Format) -> str:
-    """Return why nobody can train on an SFT row, in a few words; "" if it can be trained on."""
-    if not is_finite(row):
-        return "not finite"
-    weights = [m.get("weight") for m in row["messages"] if m["role"] == "assistant"]
-    if not any(weight != 0 for weight in weights):
-        return "nothing to train"
-    # Only JSON lines and Parquet have weights.
-    why = "needs weights" if row["call"] else "incomplete"
-    return why if 0 in weights and format != "jsonl" else ""
+def _text_templates(settings: ExportSettings, store: Store) -> tuple[str, ...]:
+    """Return the default template of rows that hold text only; none where the run's own serves."""
+    if settings.format == "toolbench":
+        return ("toolllama",)
+    native = store.meta()["config"]["template"] == "native"
+    return ("react",) if settings.kind == "prm" and native else ()
 
 
 def _annotations_on(

@@ -2,14 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from math import isfinite
 
 from engine.policies.student_first import OVERRULED
 from engine.runs.annotations import TreeAnnotations
 from environments.types import Action, Step, is_finite
-from search.tree import Node, Tree
+from search.tree import SPLICED, Node, Tree
 from treegraft.ranges import check_ranges
 
 
@@ -31,10 +31,12 @@ class Filters:
         min_step_score: Leave out paths that have a step with a lower score, from 0 to 1, or one
             without a score; `engine judge` gives them.
         margin: Least gain of a chosen action over a rejected one in DPO pairs: in the best reward
-            below them, or with --by judge in their scores. By default the rejected one has no
-            path below it that reaches --min-reward.
+            below them, with --by judge in their scores, or in their values (--pairs value: default
+            0.3). By default the rejected one has no path below it that reaches --min-reward.
         corrected: Keep only what a teacher corrected, in runs where a student acts first: paths
             with such a step, and pairs of the teacher's step and the student's.
+        failures: Keep failed paths, too.
+        spliced: Keep paths that were played on without asking the policy (`search.tree.SPLICED`).
     """
 
     min_reward: float = field(default=1.0, metadata={"min": 0, "max": 1})
@@ -47,6 +49,8 @@ class Filters:
     min_step_score: float | None = field(default=None, metadata={"min": 0, "max": 1})
     margin: float | None = field(default=None, metadata={"above": 0, "max": 1})
     corrected: bool = False
+    failures: bool = field(default=False, metadata={"hidden": True})
+    spliced: bool = field(default=False, metadata={"hidden": True})
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -68,9 +72,12 @@ class Counts:
         passed: paths that pass the filters.
         beside: what stood beside these paths in place of a failed action, for pairs: "none" (no
             other action), or other actions that "succeeded", were left "open", are "incomplete"
-            replies, were "marked bad", are no correction ("uncorrected"), are too near in reward
-            or score ("near") or have no score ("not judged").
+            replies, were "marked bad", are no correction ("uncorrected"), are too near in reward,
+            score or value ("near"), have no score ("not judged") or no value ("not valued"), read
+            like the chosen one ("alike") or are "rarely drawn" by the policy.
         forms: rows by the form that they are written in.
+        ranked: pairs by value of which the policy draws at least one action.
+        misranked: those of them of which it draws the rejected action more often.
     """
 
     rows: int = 0
@@ -80,32 +87,39 @@ class Counts:
     passed: int = field(default=0, repr=False)
     beside: Counter[str] = field(default_factory=Counter, repr=False)
     forms: Counter[str] = field(default_factory=Counter, repr=False)
+    ranked: int = field(default=0, repr=False)
+    misranked: int = field(default=0, repr=False)
 
 
 NO_ANNOTATIONS = TreeAnnotations()
 
 
 def passing_leaves(
-    tree: Tree, filters: Filters, counts: Counts, annotations: TreeAnnotations = NO_ANNOTATIONS
+    tree: Tree,
+    filters: Filters,
+    counts: Counts,
+    annotations: TreeAnnotations = NO_ANNOTATIONS,
+    why_not: Callable[[Node], str] = lambda _: "",
 ) -> Iterator[Node]:
-    """Yield the leaves whose paths pass `filters`, shortest path first; count the others."""
-    seen: set[tuple[str, ...]] = set()
-    passed = 0
+    """Yield the leaves whose paths pass `filters`, shortest path first; count the others.
+
+    `why_not` says of a path that passes otherwise why it is left out, in a few words; "" if it is
+    not.
+    """
+    passed: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
     for leaf in sorted(tree.leaves(), key=lambda leaf: (len(tree.lineage(leaf.id)), leaf.id)):
-        path = tree.path(leaf.id)
-        reason = why_dropped(path, filters) or _why_annotated(tree, leaf, filters, annotations)
-        if not reason and filters.corrected and not _has_correction(tree, leaf):
-            reason = "uncorrected"
-        words = tuple(_words(step.action) for step in path)
-        if not reason and words in seen and not filters.near_duplicates:
+        path, alike = tree.path(leaf.id), passed[leaf.step.reward >= filters.min_reward]
+        reason = why_dropped(path, filters) or _why_this_leaf(tree, leaf, filters, annotations)
+        read = "\n".join(words(step.action) for step in path)
+        if not reason and read in alike and not filters.near_duplicates:
             reason = "duplicate"
-        if not reason and filters.per_task is not None and passed >= filters.per_task:
+        reason = reason or why_not(leaf)
+        if not reason and filters.per_task is not None and alike.total() >= filters.per_task:
             reason = "per_task"
         if reason:
             counts.dropped[reason] += 1
             continue
-        seen.add(words)
-        passed += 1
+        alike[read] += 1
         counts.passed += 1
         yield leaf
 
@@ -117,9 +131,10 @@ def why_dropped(path: tuple[Step, ...], filters: Filters) -> str:
         return "not finite"
     if last.info.get("gave_up") and not filters.give_ups:
         return "gave_up"
-    if last.reward < filters.min_reward:
+    failed = last.reward < filters.min_reward
+    if failed and not filters.failures:
         return "reward"
-    if last.truncated and filters.min_reward > 0:
+    if last.truncated and filters.min_reward > 0 and not failed:
         return "truncated"
     if not filters.loops and _has_loop(path):
         return "loop"
@@ -131,7 +146,9 @@ def is_json(step: Step) -> bool:
     return isfinite(step.reward) and is_finite(step.action.arguments)
 
 
-def _why_annotated(tree: Tree, leaf: Node, filters: Filters, annotations: TreeAnnotations) -> str:
+def _why_this_leaf(tree: Tree, leaf: Node, filters: Filters, annotations: TreeAnnotations) -> str:
+    if leaf.why == SPLICED and not filters.spliced:
+        return "spliced"
     if filters.exclude_marked and annotations.is_bad_path(tree, leaf):
         return "marked bad"
     if filters.min_step_score is not None:
@@ -140,6 +157,8 @@ def _why_annotated(tree: Tree, leaf: Node, filters: Filters, annotations: TreeAn
             return "not judged" if least is None else "step score"
     if filters.min_mark is not None and annotations.scores.get(leaf.id, 0) < filters.min_mark:
         return "mark"
+    if filters.corrected and not _has_correction(tree, leaf):
+        return "uncorrected"
     return ""
 
 
@@ -152,6 +171,6 @@ def _has_correction(tree: Tree, leaf: Node) -> bool:
     return any(node.why in OVERRULED for node in tree.lineage(leaf.id))
 
 
-def _words(action: Action) -> str:
+def words(action: Action) -> str:
     """Return the words and operators of an action, to compare it with near-duplicates."""
     return " ".join(re.findall(r"\w+|[<>=!*/+%-]+", action.key.casefold()))

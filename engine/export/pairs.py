@@ -13,19 +13,26 @@ from engine.export.filters import NO_ANNOTATIONS, Counts, Filters, passing_leave
 from engine.policies.student_first import OVERRULED
 from engine.runs.annotations import TreeAnnotations
 from search.states import States
-from search.tree import STUDENT, Node, Tree
+from search.tree import SPLICED, STUDENT, Node, Tree
+from search.values import Value
 
-PairKind = Literal["step", "trajectory"]
-"""What the two halves of a pair hold.
+PairKind = Literal["step", "trajectory", "value", "boundary"]
+"""What the two halves of a pair are.
 
 "step": one action each, as in TP-LLaMA (arXiv:2406.07115, section 4.2). "trajectory": everything
-from the two actions to the ends of their paths.
+from the two actions to the ends of their paths. "value": one action each, of which the chosen one
+is worth more (`engine.export.value_pairs`). "boundary": those of them whose rejected action the
+policy draws at least nearly as often.
 """
+
+BY_VALUE: tuple[PairKind, ...] = ("value", "boundary")
+"""Pairs that need the values of states."""
 
 By = Literal["reward", "judge"]
 """What says which of two actions is better: the rewards below them, or a judge's scores."""
 
-_ROUNDING = 1e-9
+ROUNDING = 1e-9
+"""What a difference of rewards or values may lack of a margin."""
 
 _LEFT_OUT = ("incomplete", "marked bad")
 """Why a failed action makes no pair; where the action did not fail, nothing is left out."""
@@ -35,17 +42,28 @@ _LEFT_OUT = ("incomplete", "marked bad")
 class Pair:
     """Two actions in one state: one on a path that passes, the other without a success below it.
 
-    Their nodes have the same parent, or parents that are the same state.
+    Their nodes have the same parent, or parents that are the same state. By value, the first is
+    worth more than the other.
 
     Attributes:
-        chosen_leaf: end of the path that passes.
+        chosen_leaf: end of the path that passes; by value, of the best path below the action.
         rejected_leaf: last ended node below the rejected action, in depth-first order.
+        values: what the two actions are worth, of a pair by value.
     """
 
     chosen: Node
     rejected: Node
     chosen_leaf: Node
     rejected_leaf: Node
+    values: tuple[Value, Value] | None = None
+
+    @property
+    def rewards(self) -> tuple[float, float]:
+        """The rewards of the two halves: by value the mean ones, else those of their paths."""
+        if self.values:
+            chosen, rejected = self.values
+            return chosen.mean, rejected.mean
+        return self.chosen_leaf.step.reward, self.rejected_leaf.step.reward
 
 
 def find_pairs(
@@ -83,9 +101,24 @@ def find_pairs(
                 if kind == "step" and parting in done:
                     continue
                 done.add(parting)
-                yield Pair(chosen, rejected, leaf, states.last_ended(rejected))
+                yield Pair(chosen, rejected, leaf, last_ended(tree, rejected))
         if not others:
             counts.beside["none"] += 1
+
+
+def below(tree: Tree, node: Node) -> list[Node]:
+    """Return `node` and all nodes below it that a policy led to, in depth-first order."""
+    found, waiting = [], [node]
+    while waiting:
+        found.append(waiting.pop())
+        children = tree.children(found[-1].id)
+        waiting += (each for each in reversed(children) if each.why != SPLICED)
+    return found
+
+
+def last_ended(tree: Tree, node: Node) -> Node:
+    """Return the last ended node at or below `node`, in depth-first order; `node` without one."""
+    return next((each for each in reversed(below(tree, node)) if each.step.ended), node)
 
 
 class _Outcomes(States):
@@ -99,29 +132,18 @@ class _Outcomes(States):
         super().__init__(tree)
         self.best = [-inf] * len(self.of)
         self.open: set[int] = set()
-        for node in reversed(tree.nodes):
+        played = [node for node in tree.nodes if node.why != SPLICED]
+        inner = {node.parent for node in played}
+        for node in reversed(played):
             if node.step.ended:
                 # NaN, in a run of another program, is no failure.
                 reward = node.step.reward if node.step.reward <= inf else inf
                 self.best[node.id] = max(self.best[node.id], reward)
-            elif not tree.children(node.id):
+            elif node.id not in inner:
                 self.open.add(node.id)
             self.best[node.parent] = max(self.best[node.parent], self.best[node.id])
             if node.id in self.open:
                 self.open.add(node.parent)
-
-    def below(self, node: Node) -> list[Node]:
-        """Return `node` and all nodes below it, in depth-first order."""
-        found, waiting = [], [node]
-        while waiting:
-            found.append(waiting.pop())
-            waiting += reversed(self.tree.children(found[-1].id))
-        return found
-
-    def last_ended(self, node: Node) -> Node:
-        """Return the last ended node at or below `node`, in depth-first order."""
-        ended = [each for each in self.below(node) if each.step.ended]
-        return ended[-1] if ended else node
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,10 +173,9 @@ class _Rule:
             complete = [node for node in complete if _is_correction(chosen, node)]
             if not complete:
                 return "uncorrected", nodes[-1]
-        if self.filters.exclude_marked:
-            below = (each for node in nodes for each in self.states.below(node))
-            if self.annotations.any_bad(list(below)):
-                return "marked bad", nodes[-1]
+        seen = (each for node in nodes for each in below(self.states.tree, node))
+        if self.filters.exclude_marked and self.annotations.any_bad(seen):
+            return "marked bad", nodes[-1]
         return "", complete[-1]
 
     def _not_worse(self, leaf: Node, chosen: Node, nodes: Sequence[Node]) -> str:
@@ -171,11 +192,11 @@ class _Rule:
             if chosen.id not in scores or not others:
                 return "not judged"
             gain = scores[chosen.id] - max(others)
-            return "" if gain > 0 and gain >= (margin or 0) - _ROUNDING else "near"
+            return "" if gain > 0 and gain >= (margin or 0) - ROUNDING else "near"
         best = max(self.states.best[node.id] for node in nodes)
         if margin is None and best >= self.filters.min_reward:
             return "succeeded"
-        if margin is not None and leaf.step.reward - best < margin - _ROUNDING:
+        if margin is not None and leaf.step.reward - best < margin - ROUNDING:
             return "succeeded" if best >= self.filters.min_reward else "near"
         return "open" if any(node.id in self.states.open for node in nodes) else ""
 

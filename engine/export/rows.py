@@ -1,4 +1,4 @@
-"""Rows as dicts: SFT rows from paths, DPO rows from pairs.
+"""Rows as dicts: SFT and PRM rows from paths, DPO rows from pairs.
 
 The columns are those of TRL, `datasets` and OpenAI's fine-tuning: one row per trajectory or, where
 each request is one prompt, one row per model call. A row ends with an assistant message: nothing is
@@ -21,6 +21,7 @@ from engine.runs.fingerprints import Fingerprint
 from engine.templates import get as get_template
 from engine.templates import phases
 from engine.templates.base import Message, Template, World
+from engine.templates.context import as_text
 from engine.templates.model_calls import model_calls
 from engine.templates.registry import as_explored, is_builtin
 from engine.templates.text import Text
@@ -33,6 +34,25 @@ Row = dict[str, Any]
 
 THOUGHT_BY = "thought_by"
 """Key of `Step.info` under which a step says how its thought was added to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What is trained of a path, and what its prompt says of it.
+
+    Attributes:
+        masked: nodes whose steps are context only.
+        weights: loss weights of the other steps, by node; None for 1, and no weights in the row.
+        note: the last line of the prompt; "" for none.
+    """
+
+    masked: frozenset[int] = frozenset()
+    weights: Mapping[int, float] | None = None
+    note: str = ""
+
+
+WHOLE = Trained()
+"""Every step is trained alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,28 +114,28 @@ class RowBuilder:
         shown = World(world["instructions"], tools, noise)
         return cls(run, config["env"], shown, loaded, mask_errors)
 
-    def call_rows(self, tree: Tree, leaf: Node) -> Iterator[Row]:
+    def call_rows(self, tree: Tree, leaf: Node, trained: Trained = WHOLE) -> Iterator[Row]:
         """Yield a row for each model call of the path to `leaf`; only its reply is trained.
 
         Calls that are not to be trained have none.
         """
-        template, before = self._template(tree, leaf), self._before(tree, leaf)
-        path = before.written(tree.path(leaf.id))
+        template, before = self._template(tree, leaf), self._before(tree, leaf, trained.note)
+        path, weights = before.written(tree.path(leaf.id)), self._weights(tree, leaf, trained)
         world, number = self.world.of(tree.task), 0
-        for end, step in enumerate(path, 1):
+        for end, (step, weight) in enumerate(zip(path, weights, strict=True), 1):
             calls = model_calls(template, world, tree.task, path[:end], before.context)
             writer, seen, tools = unwrapped(template, (step,), world.tools)
             actions = _written(writer, seen, tools)
             for call, action in zip(calls, actions, strict=True):
                 number += 1
-                if self._is_untrained(step):
+                if weight == 0:
                     continue
-                messages = [*map(_untrained, call[:-1]), call[-1]]
+                messages = [*map(_untrained, call[:-1]), _weighed(call[-1], weight)]
                 _mark_thoughts(messages, writer, (action,), tools)
                 yield {
                     **self._origin(tree, leaf, before, number),
                     "reward": leaf.step.reward,
-                    "messages": messages,
+                    "messages": messages if trained.weights is None else _all_weighed(messages),
                     "tools": template.tools(world),
                 }
 
@@ -141,30 +161,62 @@ class RowBuilder:
         template, _, _ = unwrapped(self._template(tree, leaf), (), ())
         return isinstance(template, Text) and template.memory == "prompt"
 
-    def sft_row(self, tree: Tree, leaf: Node) -> Row:
+    def sft_row(self, tree: Tree, leaf: Node, trained: Trained = WHOLE) -> Row:
         """Return the row of the path to `leaf`: origin, reward, messages, tools."""
-        template, before = self._template(tree, leaf), self._before(tree, leaf)
+        template, before = self._template(tree, leaf), self._before(tree, leaf, trained.note)
         path, world = before.written(tree.path(leaf.id)), self.world.of(tree.task)
-        messages = self._messages(template, tree, path, before)
+        weights = self._weights(tree, leaf, trained)
+        messages = self._messages(template, tree, path, before, weights)
         writer, seen, tools = unwrapped(template, path, world.tools)
         _mark_thoughts(messages, writer, list(_written(writer, seen, tools)), tools)
+        messages = _to_last_reply(messages)
         return {
             **self._origin(tree, leaf, before),
             "reward": leaf.step.reward,
-            "messages": _to_last_reply(messages),
+            "messages": messages if trained.weights is None else _all_weighed(messages),
             "tools": template.tools(world),
         }
 
+    def prm_row(self, tree: Tree, leaf: Node, values: Sequence[float], least: float) -> Row:
+        """Return the row of the path to `leaf` in TRL's format of stepwise supervision.
+
+        A completion is what the agent wrote in a step; that of a later step begins with the
+        observation that it answers.
+
+        Args:
+            tree: its tree.
+            leaf: the end of the path.
+            values: of the path's actions.
+            least: the value from which on a step is labelled right.
+        """
+        template, before = self._template(tree, leaf), self._before(tree, leaf)
+        path = before.written(tree.path(leaf.id))
+        messages = self._messages(template, tree, path, before)
+        completions, waiting = list[str](), list[Message]()
+        ends = self._ends(template, tree, path, before)
+        for begin, end in zip(ends, ends[1:], strict=False):
+            said = _to_last_reply(messages[begin:end])
+            completions.append(as_text([*waiting, *said]))
+            waiting = messages[begin + len(said) : end]
+        return {
+            **self._origin(tree, leaf, before),
+            "reward": leaf.step.reward,
+            "prompt": as_text(messages[: ends[0]]) + "\n\n",
+            "completions": completions,
+            "labels": [value >= least for value in values],
+            "values": list(values),
+        }
+
     def dpo_row(self, tree: Tree, pair: Pair, kind: PairKind) -> Row:
-        """Return the row of `pair`: origin, prompt, chosen, rejected, tools, rewards."""
+        """Return the row of `pair`: origin, prompt, chosen, rejected, tools, rewards, values."""
         template = self._template(tree, pair.chosen_leaf)
         shown = self._before(tree, pair.chosen_leaf)
         before = tree.path(pair.chosen.parent)
         prompt = self._messages(template, tree, shown.written(before), shown)
         chosen, rejected = (
-            (pair.chosen, pair.rejected)
-            if kind == "step"
-            else (pair.chosen_leaf, pair.rejected_leaf)
+            (pair.chosen_leaf, pair.rejected_leaf)
+            if kind == "trajectory"
+            else (pair.chosen, pair.rejected)
         )
         start, depth = len(prompt), len(before)
         # The rejected action may have a parent of its own: the same state, with other thoughts.
@@ -182,8 +234,9 @@ class RowBuilder:
             "tools": template.tools(self.world.of(tree.task)),
             "pair_kind": kind,
             "depth": depth,
-            "chosen_reward": pair.chosen_leaf.step.reward,
-            "rejected_reward": pair.rejected_leaf.step.reward,
+            "chosen_reward": pair.rewards[0],
+            "rejected_reward": pair.rewards[1],
+            **_values(pair),
         }
 
     def _template(self, tree: Tree, leaf: Node) -> Template:
@@ -196,28 +249,56 @@ class RowBuilder:
         used += [step.action for example in examples for step in example.steps]
         return under_noise(chosen, self.world, tree.task, used)
 
-    def _before(self, tree: Tree, leaf: Node) -> Before:
+    def _before(self, tree: Tree, leaf: Node, note: str = "") -> Before:
         """Return the form of rows of the path to `leaf`, and what stands before it."""
-        return self.mixing.before(tree, leaf, self.world.of(tree.task).tools, self.shows)
+        before = self.mixing.before(tree, leaf, self.world.of(tree.task).tools, self.shows)
+        return replace(before, context=replace(before.context, note=note))
 
     def _messages(
-        self, template: Template, tree: Tree, path: Sequence[Step], before: Before
+        self,
+        template: Template,
+        tree: Tree,
+        path: Sequence[Step],
+        before: Before,
+        weights: Sequence[float] = (),
     ) -> list[Message]:
-        """Return the conversation of `path`, with weight 0 on what is not to be trained."""
+        """Return the conversation of `path`, with the weights of its steps where they are not 1.
+
+        Without `weights`, what is not to be trained has weight 0.
+        """
         render = partial(template.render, self.world, tree.task)
         messages = before.mark(render(path, before.context), partial(render, ()))
         plain, _, _ = unwrapped(template, path, ())
         if plain is not template:
             true = plain.render(self.world, tree.task, path, before.context)
             not_written(f"{tree.task.id}, without tool noise", true, self.secrets)
-        if not any(map(self._is_untrained, path)):
+        weights = weights or [0 if self._is_untrained(step) else 1 for step in path]
+        if all(weight == 1 for weight in weights):
             return messages
-        # Templates only append, so a step's messages are those that it adds.
-        ends = [len(render(path[:n], before.context)) for n in range(len(path))]
-        for step, begin, end in zip(path, ends, [*ends[1:], len(messages)], strict=True):
-            if self._is_untrained(step):
-                messages[begin:end] = map(_untrained, messages[begin:end])
+        ends = self._ends(template, tree, path, before)
+        for weight, begin, end in zip(weights, ends, ends[1:], strict=False):
+            messages[begin:end] = (_weighed(each, weight) for each in messages[begin:end])
         return messages
+
+    def _ends(
+        self, template: Template, tree: Tree, path: Sequence[Step], before: Before
+    ) -> list[int]:
+        """Return how many messages stand before `path`, and up to the end of each of its steps.
+
+        Templates only append, so a step's messages are those that it adds.
+        """
+        render = partial(template.render, self.world, tree.task)
+        return [len(render(path[:n], before.context)) for n in range(len(path) + 1)]
+
+    def _weights(self, tree: Tree, leaf: Node, trained: Trained) -> list[float]:
+        """Return the loss weight of each step of the path to `leaf`."""
+        weights = trained.weights or {}
+        return [
+            0
+            if node.id in trained.masked or self._is_untrained(node.step)
+            else weights.get(node.id, 1)
+            for node in tree.lineage(leaf.id)
+        ]
 
     def _is_untrained(self, step: Step) -> bool:
         return bool(step.incomplete or (self.mask_errors and step.info.get("error")))
@@ -258,8 +339,35 @@ def _thoughts_made(path: Sequence[Step]) -> dict[str, Any]:
     return {"by": writers} | ({"replies": replies} if replies else {}) if made else {}
 
 
+def _values(pair: Pair) -> Row:
+    """Return the columns of what the halves of a pair are worth; 0 where that is not known."""
+    columns: Row = {}
+    for half, place in (("chosen", 0), ("rejected", 1)):
+        value = pair.values[place] if pair.values else None
+        columns[f"{half}_value"] = value.mean if value else 0.0
+        columns[f"{half}_continuations"] = 0 if not value or value.ended else len(value.rewards)
+    return columns
+
+
+def _weighed(message: Message, weight: float) -> Message:
+    """Return `message` with its loss weight, if it is the assistant's and that is not 1."""
+    weighed = weight != 1 and message["role"] == "assistant"
+    return {**message, "weight": weight} if weighed else message
+
+
 def _untrained(message: Message) -> Message:
-    return {**message, "weight": 0} if message["role"] == "assistant" else message
+    return _weighed(message, 0)
+
+
+def _all_weighed(messages: Sequence[Message]) -> list[Message]:
+    """Return `messages` with the weight of each of the assistant's as a float, also where it is 1.
+
+    So a column of weights has one type, whatever row comes first.
+    """
+    return [
+        {**each, "weight": float(each.get("weight", 1))} if each["role"] == "assistant" else each
+        for each in messages
+    ]
 
 
 def _to_last_reply(messages: list[Message]) -> list[Message]:

@@ -11,6 +11,7 @@ from engine.runs.store import Store
 from engine.templates import TemplateError
 from engine.templates import get as get_template
 from engine.templates.text import Text
+from search.continuations import Continuations
 from search.tree import ROOT, Tree
 from search.usage import Usage
 
@@ -41,6 +42,8 @@ class Stats:
         winning_calls: how many solved trees took so many requests in the states of their first
             successful path.
         actors: who acted, in runs where a student acts first.
+        continuations: paths that a policy played on from the states of an earlier search, in runs
+            of `engine credit`; None in others.
         unpriced: models whose price is not known; None in runs that do not say.
     """
 
@@ -63,6 +66,7 @@ class Stats:
     widths: Counter[int] = field(default_factory=Counter)
     winning_calls: Counter[int] = field(default_factory=Counter)
     actors: ActorStats = field(default_factory=ActorStats)
+    continuations: int | None = None
     unpriced: list[str] | None = None
 
     @property
@@ -97,6 +101,7 @@ class Stats:
             **{name: dict(sorted(getattr(self, name).items())) for name in spreads},
             **({"repaired": dict(self.repaired.most_common())} if self.repaired else {}),
             **({"incomplete": dict(self.incomplete.most_common())} if self.incomplete else {}),
+            **({"continuations": self.continuations} if self.continuations is not None else {}),
             **({"student_first": self._student_first()} if self.actors else {}),
             **({"unpriced": self.unpriced} if self.unpriced else {}),
         }
@@ -121,8 +126,12 @@ def stats(store: Store) -> Stats:
     counts = Stats(failures=Counter(kind for kind, _ in store.failures().values()))
     counts.unpriced = store.meta().get("unpriced")
     grows = _grows(store.meta())
+    valued = store.meta().get("config", {}).get("search") == Continuations.name
     for tree in store.trees():
         _count(counts, tree)
+        if valued:
+            ended = sum(leaf.id > tree.searched for leaf in tree.leaves())
+            counts.continuations = (counts.continuations or 0) + ended
         counts.prefix_tokens += prefix_tokens(tree) if grows else 0
     # A task has both a tree and a failure if the budget cut its tree and the next search failed.
     counts.tasks = len({*store.task_ids(), *store.failures()})

@@ -38,11 +38,13 @@ class Context:
         examples: solved trajectories of other tasks.
         attempts: failed paths of this task that ended before this one began, in their order.
         reflections: what went wrong on failed paths of this task, in words.
+        note: what else is said of the path, as the last line before it.
     """
 
     examples: tuple[Trajectory, ...] = ()
     attempts: tuple[tuple[Step, ...], ...] = ()
     reflections: tuple[str, ...] = ()
+    note: str = ""
 
 
 NOTHING = Context()
@@ -80,6 +82,8 @@ def opening(context: Context, task: Task, asked: Callable[[str], str], turn: Tur
     if context.reflections:
         lines = (f"- {text}" for text in context.reflections)
         _say(messages, "\n".join([REFLECTIONS, *lines]))
+    if context.note:
+        _say(messages, context.note)
     return messages
 
 

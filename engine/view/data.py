@@ -24,6 +24,7 @@ from engine.templates.base import Message
 from engine.view.costs import first_success, subtree_costs, usage_totals
 from environments.types import Task
 from search.tree import ROOT, Node, Tree
+from search.values import Values
 
 Json = dict[str, Any]
 PROMPT_SHOWN = 300
@@ -69,9 +70,13 @@ def about_run(name: str, meta: Mapping[str, Any], builder: RowBuilder) -> Json:
 
 
 def tree_data(
-    tree: Tree, builder: RowBuilder, fingerprints: Sequence[Fingerprint], pairs: PairKind
+    tree: Tree,
+    builder: RowBuilder,
+    fingerprints: Sequence[Fingerprint],
+    pairs: PairKind,
+    values: Values | None = None,
 ) -> TreeData:
-    """Return what the page shows of `tree`.
+    """Return what the page shows of `tree`, with the values of its states where there are any.
 
     Raises:
         LeakError: it would show the task's secret.
@@ -81,7 +86,13 @@ def tree_data(
     costs, signatures = subtree_costs(tree), path_signatures(tree)
     shown_pairs = _pairs(tree, builder, pairs)
     nodes = [
-        _node(tree, node) | {"messages": messages[node.id], "signature": signatures[node.id]}
+        _node(tree, node)
+        | {"messages": messages[node.id], "signature": signatures[node.id]}
+        | (
+            {"continues": node.id > tree.searched, "value": _value(values, node.id)}
+            if values
+            else {}
+        )
         for node in tree.nodes
     ]
     detail = {
@@ -91,6 +102,7 @@ def tree_data(
         "messages": messages[ROOT],
         "signature": signatures[ROOT],
         "closed": tree.closed.get(ROOT, ""),
+        "value": _value(values, ROOT) if values else None,
         "costs": [[used.calls, used.tokens, round(used.usd, 9)] for used in costs],
         "nodes": nodes,
         "pairs": shown_pairs,
@@ -172,6 +184,21 @@ def _node(tree: Tree, node: Node) -> Json:
             [used.prompt_tokens, used.completion_tokens, used.cached_tokens, used.usd]
             for used in requests
         ],
+    }
+
+
+def _value(values: Values, node: int) -> Json | None:
+    """Return what the state of a node, or of ROOT, is worth; None if that is not known."""
+    value = values.of(node)
+    if value is None or value.ended:
+        return None
+    low, high = value.interval()
+    return {
+        "mean": value.mean,
+        "interval": [low, high],
+        "number": len(value.rewards),
+        "passed": value.pass_rate,
+        "pivot": value.pivot,
     }
 
 

@@ -18,7 +18,7 @@ class ViewOptions:
         html: File to write the page to.
         tasks: Ids of the tasks to show, a,b,c; or @FILE with one id per line.
         limit: Most tasks to show.
-        pairs: Pairs to show: step or trajectory.
+        pairs: Pairs to show: step, trajectory, value or boundary.
         serve: Serve the page on loopback; it follows the run.
         port: Port for --serve; 0 for any free one.
         import_marks: Add the marks of a file downloaded from the page.

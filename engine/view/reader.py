@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Self
 
 from engine.errors import UsageError
-from engine.export.pairs import PairKind
+from engine.export.pairs import BY_VALUE, PairKind
 from engine.export.rows import RowBuilder
 from engine.runs.annotations import (
     Annotation,
@@ -19,6 +19,8 @@ from engine.runs.annotations import (
 from engine.runs.fingerprints import contains_secret
 from engine.runs.store import Store
 from engine.view.data import Json, TreeData, about_run, summary_without_tree, tree_data
+from search.continuations import Continuations
+from search.values import Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,14 @@ class RunReader:
 
     Attributes:
         builder: renders its trees in the run's own template.
+        valued: whether its trees hold continuations, of which states have values.
     """
 
     store: Store
     builder: RowBuilder
     about: Json
     pairs: PairKind
+    valued: bool = False
 
     @classmethod
     @contextmanager
@@ -48,7 +52,13 @@ class RunReader:
             if "world" not in meta:
                 raise UsageError(f"the run in {run} has not begun; try again in a moment")
             builder = RowBuilder.for_run(name, meta, tool_noise="none")  # the true calls
-            yield cls(store, builder, about_run(name, meta, builder), pairs)
+            valued = meta["config"].get("search") == Continuations.name
+            if pairs in BY_VALUE and not valued:
+                raise UsageError(
+                    f"--pairs {pairs}: {run} holds no continuations; view those of "
+                    f"`engine credit {run}`"
+                )
+            yield cls(store, builder, about_run(name, meta, builder), pairs, valued)
 
     def read(self, task_id: str) -> TreeData:
         """Return what the page shows of a task's tree.
@@ -58,7 +68,9 @@ class RunReader:
             LeakError: the tree shows the task's secret.
         """
         tree = self.store.tree(task_id)
-        return tree_data(tree, self.builder, self.store.fingerprints(task_id), self.pairs)
+        values = Values(tree) if self.valued else None
+        fingerprints = self.store.fingerprints(task_id)
+        return tree_data(tree, self.builder, fingerprints, self.pairs, values)
 
     def failures(self) -> dict[str, Json]:
         """Return the summaries of the tasks that failed, by id.

@@ -72,6 +72,7 @@ def test_a_mistake_is_one_line_with_table_and_key(more: str, message: str) -> No
         ("[sft]\nearly_stopping_patience = 1\n", "[sft] --early-stopping-patience needs"),
         ("[explore]\nsearch = 'react'\nbacktrack = 2\n", "[explore] --search react takes no"),
         ("[export.dpo]\nmask_errors = true\n", "[export.dpo] --mask-errors is for"),
+        ("[export.dpo]\nnat = true\n", "[export.dpo] --nat: for --to sft"),
         ("[eval]\nsamples = 2\n", "[eval] --samples needs a --temperature"),
         ("threshold = 0\n[explore.student]\nwidth = 1\n", "[explore.student] is for a"),
     ],
@@ -173,6 +174,11 @@ def test_options_reach_what_a_step_calls(tmp_path: Path) -> None:
         concurrency = 5
         [export.sft]
         min_reward = 0.5
+        pivots = "0.3,0.7"
+        [export.dpo]
+        pairs = "value"
+        min_continuations = 3
+        margin = 0.2
         [eval]
         samples = 2
         temperature = 0.5
@@ -187,8 +193,11 @@ def test_options_reach_what_a_step_calls(tmp_path: Path) -> None:
     assert (parts["budget"].usd, parts["resources"].concurrency) == (2, 5)
     _, output, export = BUILDERS["pairs"](options.export(1, "dpo", []))
     assert (output, export.kind) == (tmp_path / "round-1-dpo.jsonl", "dpo")
+    assert (export.pairs, export.filters.margin) == ("value", 0.2)
+    assert export.values.min_continuations == 3
     export = BUILDERS["rows"](options.export(1, "sft", []))[2]
     assert (export.filters.min_reward, export.templates) == (0.5, ("react",))
+    assert export.values.pivot_range == (0.3, 0.7)
     evaluation, judgements, _ = BUILDERS["evaluate"](options.evaluate(1, "smollm2"))
     assert (evaluation.samples, judgements.judges) == (2, ("a", "b"))
     assert BUILDERS["serve"](options.serve(1, "smollm2", 7)).slots == 6

@@ -57,6 +57,16 @@ def test_values_are_means_of_continuations_and_count_where_they_pass() -> None:
     assert values.of(2) and values.of(2).interval() == (1.0, 1.0)  # type: ignore[union-attr]
 
 
+def test_an_action_is_worth_the_mean_over_what_the_world_answered() -> None:
+    """The same action led to two states; each has one continuation, and both count."""
+    other = replace(step(0), observation="saw another")
+    tree = grown(0, (ROOT, step(0)), (1, step(1, 1.0)), (ROOT, other), (3, step(1, 0.0)))
+    values = Values(tree, least=2)
+    assert values.of_action([tree.node(1), tree.node(3)]) == Value((1.0, 0.0))
+    assert values.of(1) is None and values.of(2) == Value((1.0,), ended=True)
+    assert values.advantage(tree.node(1)) is None
+
+
 def test_what_no_policy_drew_is_no_evidence() -> None:
     tree = grown(1, (ROOT, step(0)), (1, step(1, 1.0)), (1, step(2, 0.0)))
     tree.nodes[1] = replace(tree.nodes[1], why=SPLICED)

@@ -17,9 +17,11 @@ WORLD = {
 }
 
 
-def store(folder: Path, trees: Sequence[Tree], template: str = "react") -> Path:
+def store(
+    folder: Path, trees: Sequence[Tree], template: str = "react", search: str = "dfsdt"
+) -> Path:
     with Store.create(folder) as run:
-        config = {"template": template, "env": "none"}
+        config = {"template": template, "env": "none", "search": search}
         run.set_meta({"config": config, "world": WORLD, "template": ""})
         for tree in trees:
             run.add_tree(tree)
@@ -39,6 +41,28 @@ def chain(tree: Tree, *steps: Step, at: int = ROOT) -> int:
     for step in steps:
         at = tree.add(at, step).id
     return at
+
+
+def valued(id: str = "t1") -> Tree:
+    """A tree of `engine credit`: look a (failed), look b (solved); then eight continuations.
+
+    The start is worth 0, 1, 1, 0: a mean of 1/2. `look a` is worth 0, 1, 0, 0, a mean of 1/4;
+    `look b` is worth 1, 1. `look c` was taken once.
+    """
+    made = Tree(Task(id, "How many?"), "hand")
+    a = chain(made, look("a"))
+    b = chain(made, look("b"))
+    chain(made, answer("x", 0.0), at=a)
+    chain(made, answer("right"), at=b)
+    made.searched = len(made.nodes)
+    chain(made, look("a"), answer("x", 0.0))
+    chain(made, look("a"), answer("right"))
+    chain(made, look("b"), answer("right"))
+    chain(made, look("c"), answer("x", 0.0))
+    chain(made, answer("x", 0.0), at=a)
+    chain(made, answer("y", 0.0), at=a)
+    chain(made, answer("right"), at=b)
+    return made
 
 
 def tree(id: str, *steps: Step, prompt: str = "How many?") -> Tree:

@@ -28,6 +28,7 @@ from engine.config import Config
 from engine.errors import UsageError
 from engine.export.export import ExportSettings
 from engine.export.filters import Filters
+from engine.export.value_rules import ValueRules
 from engine.runs.build_executor import Resources, RunBudget
 from search import TaskBudget
 from trainer.evaluation.options import EvalOptions, JudgementOptions
@@ -108,7 +109,7 @@ EXPLORE = CommandOptions(
 )
 EXPORT = CommandOptions(
     "engine export",
-    (Filters, ExportSettings),
+    (Filters, ValueRules, ExportSettings),
     frozenset({"output", "to", "kind", "filters", "format"}),
     {"templates": "template", "dialects": "dialect"},
 )

@@ -21,6 +21,7 @@ from engine.config import Config, config_of
 from engine.errors import UsageError
 from engine.export.export import ExportSettings, export
 from engine.export.filters import Filters
+from engine.export.value_rules import ValueRules
 from engine.runs.build_executor import Resources, RunBudget
 from engine.runs.progress import Bar
 from engine.runs.run import Selection
@@ -58,9 +59,11 @@ def _build_export(
 ) -> tuple[list[Path], Path, ExportSettings]:
     """Return the arguments of `export`."""
     runs, output = [Path(run) for run in options.pop("runs")], Path(options.pop("output"))
-    filters, settings = take(Filters, options), take(ExportSettings, options)
+    filters, values = take(Filters, options), take(ValueRules, options)
+    options["to"] = kind  # what goes together depends on it
+    settings = take(ExportSettings, options)
     _refuse_rest(options)
-    return runs, output, replace(settings, kind=kind, filters=filters)
+    return runs, output, replace(settings, filters=filters, values=values)
 
 
 def _build_evaluation(options: Options) -> tuple[EvalOptions, JudgementOptions, Path]:

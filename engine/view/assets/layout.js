@@ -10,7 +10,7 @@ function layOut(tree) {
   const start = {
     id: 0, parent: -1, status: "open", closed: tree.closed, reward: 0, tool: "start",
     arguments: "", info: "", actor: "", overruled: "", request: [],
-    messages: tree.messages, signature: tree.signature,
+    messages: tree.messages, signature: tree.signature, value: tree.value,
   };
   tree.nodes = [start, ...tree.nodes];
   for (const node of tree.nodes) {

@@ -33,6 +33,13 @@ function factRows(node) {
   const rows = [["outcome", node.ended ? node.status.replace("_", " ") : node.outcome]];
   if (node.closed) rows.push(["closed", node.closed]);
   if (node.ended) rows.push(["reward", String(node.reward)]);
+  if (node.value) {
+    const { mean, interval, number, passed, pivot } = node.value;
+    const [low, high] = interval.map((bound) => bound.toFixed(2));
+    rows.push(["value Q", `${mean.toFixed(3)} (${low} to ${high}), ${plural(number, "continuation")}`]);
+    rows.push(["pass rate", `${passed.toFixed(3)}, pivot score ${pivot.toFixed(3)}`]);
+  }
+  if (node.continues) rows.push(["continuation", "not a node of the search"]);
   if (node.id) rows.push(["actor", node.actor || at.tree.source]);
   if (node.overruled) rows.push(["student replaced because", node.overruled]);
   for (const [prompt, completion, cached, usd] of node.request) {

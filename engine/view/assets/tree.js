@@ -30,9 +30,15 @@ function drawLegend() {
   $("legend").append(el("span", { class: "dim" }, "hollow: goes on; colour of the best below"));
 }
 
-/** Reward, cost, actor (if it was not the run's teacher) and marks, in a few words. */
+/** The value of a state, with how many continuations it was estimated from. */
+function valueWords({ mean, number }) {
+  return `Q ${mean.toFixed(2)} of ${number}`;
+}
+
+/** Reward, value, cost, actor (if it was not the run's teacher) and marks, in a few words. */
 function facts(node) {
   const parts = [];
+  if (node.value) parts.push(valueWords(node.value));
   if (node.ended) parts.push(`reward ${Number(node.reward.toFixed(3))}`);
   if (node.calls) parts.push(plural(node.calls, "call"), `${count(node.tokens)} tok`);
   if (node.actor) parts.push(node.actor);
@@ -45,7 +51,8 @@ function facts(node) {
 
 function drawNode(node, words) {
   const group = svg("g", {
-    class: node.id === at.node ? "node here" : "node", "data-node": node.id,
+    class: `node${node.id === at.node ? " here" : ""}${node.continues ? " continues" : ""}`,
+    "data-node": node.id,
     transform: `translate(${node.x} ${node.y})`,
   },
   svg("rect", { class: "row", x: -14, y: -LINE / 2, width: LABEL, height: LINE, rx: 5 }),

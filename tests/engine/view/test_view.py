@@ -20,6 +20,7 @@ from search import ROOT, Tree
 from tests.engine.export.test_rows import rows_of
 from tests.engine.view.test_annotations import mark
 from tests.support import commands
+from tests.support.stored import store, valued
 from tests.support.viewed import (
     ATTACK,
     GOLD,
@@ -108,6 +109,18 @@ def test_a_node_shows_its_conversation_facts_and_symbol(window, tmp_path):
         for kind in ("solved", "failed", "pruned", "open")
     }
     assert len(shapes) == 4
+
+
+def test_values_of_states_are_shown_and_continuations_stand_apart(window, tmp_path):
+    run = store(tmp_path / "credit", [valued()], search="continuations")
+    page = opened(window, run)
+    choose(page, 1)
+    assert page.inner_text("#here") == "node 1, look · failed · Q 0.25 of 4"
+    panel = page.inner_text("#panel")
+    assert "0.250 (0.06 to 0.64), 4 continuations" in panel
+    assert "0.250, pivot score 0.188" in panel
+    apart = [node.get_attribute("data-node") for node in page.locator(".node.continues").all()]
+    assert sorted(map(int, apart)) == list(range(5, 16))
 
 
 def test_arrow_keys_move_in_the_tree_and_letters_in_the_list(window, tmp_path):
