@@ -72,9 +72,10 @@ def _sft_line(done: "SftSummary") -> str:
     general = done.general
     mixed = f", {general['drawn']} general of {general['used']}" if general["rows"] else ""
     thoughts = f" ({done.thought_tokens} of thought)" if done.thought_tokens else ""
+    weighted = f", {done.weighted_messages} messages weighted" if done.weighted_messages else ""
     return (
         f"{done.used} of {done.rows} rows used{mixed}, dropped {_dropped(done.dropped)}{split}; "
-        f"{done.tokens} tokens, {done.trained_tokens} trained{thoughts}; "
+        f"{done.tokens} tokens, {done.trained_tokens} trained{thoughts}{weighted}; "
         f"{_losses(done)}; "
         f"{done.seconds:.0f} s, {done.tokens_per_second:.0f} tokens/s; "
         f"model written to {done.output_dir}"

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.templates.base import Message
+from trainer.data.formats.values import check_unweighted
 from trainer.data.mask import IGNORE, is_trained, merge, turns
 from trainer.data.row_check import RowCheck
 from trainer.data.row_source import RowSource, SourceRow, name_of, source_rows
 from trainer.data.rows import reasons, say_dropped
-from trainer.errors import RowError, TemplateRefused, TrainerError
+from trainer.errors import RowError, TemplateRefused, TrainerError, WrongValue
 from trainer.tokens.chat_template import ChatTemplate
 
 
@@ -234,6 +235,10 @@ def _pair(value: dict[str, Any]) -> tuple[Case, ...]:
 
 def _single(row: SourceRow, source: RowSource, min_reward: float) -> Case:
     messages, good = row.value["messages"], row.value.get("label")
+    try:
+        check_unweighted(messages)
+    except WrongValue as error:
+        raise TrainerError(f"{name_of(source)}: {row.place}: {error}") from error
     if good is None:
         reward = row.value.get("reward")
         if not isinstance(reward, int | float):

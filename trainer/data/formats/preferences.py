@@ -8,7 +8,7 @@ from typing import Any
 from engine.templates.base import Message
 from trainer.data.formats.conversations import check_whole, messages_of, role_of
 from trainer.data.formats.instructions import asked, prompt_of, system_of, turns_in
-from trainer.data.formats.values import Row, kind, listed, tools
+from trainer.data.formats.values import Row, check_unweighted, kind, listed, tools
 from trainer.errors import RowError, WrongValue
 
 _SIDES = ("chosen", "rejected")
@@ -33,6 +33,7 @@ def pair(record: Mapping[str, Any]) -> Row:
     row["tools"] = tools(record.get("tools"))
     for completion in completions:
         check_whole([*prompt, *completion])
+        check_unweighted(completion)
     return row
 
 
