@@ -87,8 +87,11 @@ def _dpo_line(done: "DpoSummary") -> str:
         f"{done.used} of {done.rows} pairs used, dropped {_dropped(done.dropped)}; "
         f"{done.tokens} tokens, {done.scored_tokens} written by the agent; "
         f"{_losses(done)}; "
+        f"{100 * done.ranked_wrong:.0f} % ranked wrong before training; "
         f"chosen preferred in {100 * done.accuracy:.0f} % of the last pairs, "
-        f"margin {done.margin:.3f}; "
+        f"margin {done.margin:.3f}; log-probability of chosen {done.chosen_before:.2f} to "
+        f"{done.chosen_after:.2f}, over rejected {done.margin_before:.2f} to "
+        f"{done.margin_after:.2f}; "
         f"{done.seconds:.0f} s; model written to {done.output_dir}"
     )
 
@@ -99,6 +102,8 @@ def _kto_line(done: "KtoSummary") -> str:
         f"dropped {_dropped(done.dropped)}; "
         f"{done.tokens} tokens, {done.scored_tokens} written by the agent; "
         f"{_losses(done)}; "
+        f"log-probability of successes {done.successes_before:.2f} to {done.successes_after:.2f}, "
+        f"of failures {done.failures_before:.2f} to {done.failures_after:.2f}; "
         f"{done.seconds:.0f} s; model written to {done.output_dir}"
     )
 
