@@ -67,7 +67,7 @@ def _print(file: Path, found: "Overview", unit: str) -> None:
     lines = [
         f"{file}: {found.rows:,} rows, taken for {_counted(found.formats)}",
         f"  messages: {_counted(found.roles)}; {found.context_turns:,} of the assistant are "
-        f"context only; {found.with_tools:,} rows with tools",
+        f"context only, {found.weighted_turns:,} weighted; {found.with_tools:,} rows with tools",
         f"  length in {unit}: {lengths}",
         f"  left out: {found.left_out.total():,}",
         *(f"    {number:,}: {reason}" for reason, number in found.left_out.most_common()),

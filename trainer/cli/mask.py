@@ -73,9 +73,10 @@ def _report(found: "Audit", rows: int) -> None:
         print(f"WRONG: {violation}")
     for reason, number in found.dropped.most_common():
         print(f"dropped: {number}: {reason}")
+    weighted = f" ({found.weighted} of a weight other than 1)" if found.weighted else ""
     print(
-        f"{rows} rows, {found.turns} turns in {found.sequences} sequences; {found.tokens} tokens, "
-        f"{found.distinct} distinct within a row, {found.trained} trained; "
+        f"{rows} rows, {found.turns} turns{weighted} in {found.sequences} sequences; "
+        f"{found.tokens} tokens, {found.distinct} distinct within a row, {found.trained} trained; "
         f"{f'WRONG: {len(found.violations)}' if found.violations else 'every mask is exact'}"
     )
 
@@ -92,7 +93,10 @@ def _as_json(renderer: "ChatTemplate", one: "Conversation") -> dict[str, Any]:
         {
             "ids": sequence.ids,
             "labels": sequence.labels,
-            "parts": [{"text": t, "trained": trained} for t, trained in parts(renderer, sequence)],
+            "parts": [
+                {"text": text, "trained": bool(weight), "weight": weight}
+                for text, weight in parts(renderer, sequence)
+            ],
         }
         for sequence in labelled
     ]

@@ -1,4 +1,7 @@
-"""A row as the loss sees it: what is trained is highlighted, and in brackets where colour fails."""
+"""A row as the loss sees it: what is trained is highlighted, and in brackets where colour fails.
+
+A weight other than 1 stands after its bracket.
+"""
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -6,7 +9,7 @@ from itertools import groupby
 from rich.text import Text
 
 from engine.templates.base import Message
-from trainer.data.mask import IGNORE, Labelled, is_trained
+from trainer.data.mask import Labelled, weight_of
 from trainer.tokens.chat_template import ChatTemplate
 
 OPEN, CLOSE = "\u27e6", "\u27e7"
@@ -25,12 +28,9 @@ def view(renderer: ChatTemplate, sequences: Sequence[Labelled]) -> Text:
             f"{sequence.trained} trained\n",
             "bold",
         )
-        for text, trained in parts(renderer, sequence):
+        for text, weight in parts(renderer, sequence):
             escaped = text.translate(_ESCAPES)
-            if trained:
-                shown.append(f"{OPEN}{escaped}{CLOSE}", "bold black on green")
-            else:
-                shown.append(escaped, "dim")
+            shown.append(*_marked(escaped, weight, "bold black on green"))
         shown.append("\n")
     return shown
 
@@ -40,18 +40,26 @@ def plain(messages: Sequence[Message], first: int = 0) -> Text:
     shown = Text()
     for number, message in enumerate(messages):
         shown.append(f"{message['role']}: ", "bold")
-        trained = message["role"] == "assistant" and number >= first and is_trained(message)
+        trained = message["role"] == "assistant" and number >= first
         said = [message.get("reasoning_content") or "", message["content"]]
         for call in message.get("tool_calls") or []:
             said.append(f"{call['function']['name']}({call['function']['arguments']})")
         text = "\n".join(part for part in said if part).translate(_ESCAPES)
-        shown.append(f"{OPEN}{text}{CLOSE}" if trained else text, "green" if trained else "dim")
+        shown.append(*_marked(text, weight_of(message) if trained else 0, "green"))
         shown.append("\n")
     return shown
 
 
-def parts(renderer: ChatTemplate, sequence: Labelled) -> Iterator[tuple[str, bool]]:
-    """Yield the text of each run of tokens, and whether the run is trained."""
-    pairs = zip(sequence.ids, sequence.labels, strict=True)
-    for trained, run in groupby(pairs, lambda pair: pair[1] != IGNORE):
-        yield str(renderer.tokenizer.decode([id for id, _ in run])), trained
+def parts(renderer: ChatTemplate, sequence: Labelled) -> Iterator[tuple[str, float]]:
+    """Yield the text of each run of tokens of one weight, and the weight."""
+    pairs = zip(sequence.ids, sequence.weights, strict=True)
+    for weight, run in groupby(pairs, lambda pair: pair[1]):
+        yield str(renderer.tokenizer.decode([id for id, _ in run])), weight
+
+
+def _marked(text: str, weight: float, style: str) -> tuple[str, str]:
+    """Return a text with its marks, and its style."""
+    if not weight:
+        return text, "dim"
+    times = "" if weight == 1 else f"\u00d7{weight:g}"
+    return f"{OPEN}{text}{CLOSE}{times}", style

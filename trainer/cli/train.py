@@ -72,9 +72,10 @@ def _sft_line(done: "SftSummary") -> str:
     general = done.general
     mixed = f", {general['drawn']} general of {general['used']}" if general["rows"] else ""
     thoughts = f" ({done.thought_tokens} of thought)" if done.thought_tokens else ""
+    weighted = f", {done.weighted_messages} messages weighted" if done.weighted_messages else ""
     return (
         f"{done.used} of {done.rows} rows used{mixed}, dropped {_dropped(done.dropped)}{split}; "
-        f"{done.tokens} tokens, {done.trained_tokens} trained{thoughts}; "
+        f"{done.tokens} tokens, {done.trained_tokens} trained{thoughts}{weighted}; "
         f"{_losses(done)}; "
         f"{done.seconds:.0f} s, {done.tokens_per_second:.0f} tokens/s; "
         f"model written to {done.output_dir}"
@@ -86,8 +87,11 @@ def _dpo_line(done: "DpoSummary") -> str:
         f"{done.used} of {done.rows} pairs used, dropped {_dropped(done.dropped)}; "
         f"{done.tokens} tokens, {done.scored_tokens} written by the agent; "
         f"{_losses(done)}; "
+        f"{100 * done.ranked_wrong:.0f} % ranked wrong before training; "
         f"chosen preferred in {100 * done.accuracy:.0f} % of the last pairs, "
-        f"margin {done.margin:.3f}; "
+        f"margin {done.margin:.3f}; log-probability of chosen {done.chosen_before:.2f} to "
+        f"{done.chosen_after:.2f}, over rejected {done.margin_before:.2f} to "
+        f"{done.margin_after:.2f}; "
         f"{done.seconds:.0f} s; model written to {done.output_dir}"
     )
 
@@ -98,6 +102,8 @@ def _kto_line(done: "KtoSummary") -> str:
         f"dropped {_dropped(done.dropped)}; "
         f"{done.tokens} tokens, {done.scored_tokens} written by the agent; "
         f"{_losses(done)}; "
+        f"log-probability of successes {done.successes_before:.2f} to {done.successes_after:.2f}, "
+        f"of failures {done.failures_before:.2f} to {done.failures_after:.2f}; "
         f"{done.seconds:.0f} s; model written to {done.output_dir}"
     )
 

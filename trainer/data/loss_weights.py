@@ -1,9 +1,9 @@
 """How much each token counts in the loss of SFT.
 
 The loss of a step is the sum over its sequences of `weights` times each token's loss, divided by
-the sum of their `loss_denominator`. So the weight of a token, of a source (`data.mixture`), or of
-a path that several trajectories share is one number in one column, and gradient accumulation
-changes nothing.
+the sum of their `loss_denominator`. So the weight of a message (an advantage, say), of a thought,
+of a source (`data.mixture`), or of a path that several trajectories share is one number in one
+column, and gradient accumulation changes nothing.
 """
 
 import re
@@ -76,7 +76,8 @@ def weigh(
         renderer: The chat template that rendered the turns.
         turns: The turns of a conversation.
         replies: Its assistant messages, one per turn.
-        thought_weight: Weight of tokens of thought; those of the call and the stop token have 1.
+        thought_weight: Weight of tokens of thought, times that of their message; those of the call
+            and the stop token have their message's.
         context_turns: Number of turns at the beginning that are context only.
 
     Raises:
@@ -95,7 +96,7 @@ def weigh(
         count += len(found)
         weights = _sequence_training(turn, sequences).weights
         for index in found:
-            weights[len(turn.context) + index] = thought_weight
+            weights[len(turn.context) + index] = thought_weight * turn.weight
     weighted = [WeightedSequence(one.ids, one.weights, sum(one.weights)) for one in sequences]
     return WeightedConversation([one for one in weighted if one.loss_denominator], count)
 

@@ -34,12 +34,17 @@ class Turn:
     Attributes:
         context: Token ids before the turn.
         completion: Token ids that the student must then emit.
-        trained: Whether the loss sees them; a message may be context only (`is_trained`).
+        weight: Loss weight of each of them; 0 where the message is context only.
     """
 
     context: list[int]
     completion: list[int]
-    trained: bool = True
+    weight: float = 1.0
+
+    @property
+    def trained(self) -> bool:
+        """Whether the loss sees the completion."""
+        return self.weight != 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,28 +54,32 @@ class Labelled:
     Attributes:
         ids: Token ids.
         labels: The id of each token that is trained, else IGNORE.
+        weights: Loss weight of each token: that of its message, 0 where it is not trained.
     """
 
     ids: list[int]
     labels: list[int]
+    weights: list[float]
 
     @property
     def trained(self) -> int:
         """How many tokens the loss sees."""
         return len(self.labels) - self.labels.count(IGNORE)
 
-    @property
-    def weights(self) -> list[float]:
-        """1 for each trained token, 0 for the others."""
-        return [float(label != IGNORE) for label in self.labels]
+
+def weight_of(message: Message) -> float:
+    """Return the loss weight of an assistant message: its `"weight"`, 1 without one.
+
+    OpenAI's fine-tuning uses the same key, for 0 and 1. `datasets` fills in None where other
+    messages have it.
+    """
+    weight = message.get("weight")
+    return 1.0 if weight is None else float(weight)
 
 
 def is_trained(message: Message) -> bool:
-    """Return whether the loss sees an assistant message: unless it has `"weight": 0`.
-
-    OpenAI's fine-tuning uses the same key. `datasets` fills in None where other messages have it.
-    """
-    return message.get("weight") != 0
+    """Return whether the loss sees an assistant message: unless it has `"weight": 0`."""
+    return weight_of(message) != 0
 
 
 def label(
@@ -119,8 +128,8 @@ def turns(
     encoded = renderer.encoder.encode_after(contexts, completions)
     for (_, ids), completion in zip(encoded, completions, strict=True):
         renderer.encoder.check_writable(ids, completion)
-    trained = [is_trained(messages[number]) for number in replies]
-    return [Turn(*ids, trains) for ids, trains in zip(encoded, trained, strict=True)]
+    weights = [weight_of(messages[number]) for number in replies]
+    return [Turn(*ids, weight) for ids, weight in zip(encoded, weights, strict=True)]
 
 
 def merge(turns: Iterable[Turn]) -> list[Labelled]:
@@ -132,11 +141,12 @@ def merge(turns: Iterable[Turn]) -> list[Labelled]:
         prefixes = [path for path in paths if turn.context[: len(path.ids)] == path.ids]
         path = max(prefixes, key=lambda path: len(path.ids), default=None)
         if path is None:
-            path = Labelled([], [])
+            path = Labelled([], [], [])
             paths.append(path)
         between = turn.context[len(path.ids) :]
         path.ids.extend(between + turn.completion)
         path.labels.extend([IGNORE] * len(between) + turn.completion)
+        path.weights.extend([0.0] * len(between) + [turn.weight] * len(turn.completion))
     return paths
 
 

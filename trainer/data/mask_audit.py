@@ -3,6 +3,7 @@
 For every conversation of a file, without looking at how the mask was made:
 - each assistant message is trained exactly once, except those of weight 0, and nothing else is: no
   token of system, user or tool text, no header;
+- each of its tokens has the weight of its message;
 - what is trained decodes to what the template writes of that message, up to and including a stop
   token, and holds its text, calls and arguments;
 - what precedes it is what the template renders for generation, control token for control token; so
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.templates.base import Message
-from trainer.data.mask import IGNORE, Labelled, is_trained, label, unshown
+from trainer.data.mask import IGNORE, Labelled, is_trained, label, unshown, weight_of
 from trainer.data.row_source import RowSource, SourceRow, source_rows
 from trainer.errors import RowError, TemplateRefused
 from trainer.tokens.chat_template import ChatTemplate
@@ -51,10 +52,12 @@ class Span:
     Attributes:
         before: All token ids before them.
         trained: Their ids.
+        weights: Their loss weights.
     """
 
     before: list[int]
     trained: list[int]
+    weights: list[float]
 
 
 @dataclass(slots=True)
@@ -64,6 +67,7 @@ class Audit:
     Attributes:
         conversations: Conversations read; a pair has two.
         turns: Assistant messages that are trained.
+        weighted: Those of them whose weight is not 1.
         sequences: Sequences.
         tokens: Tokens in all sequences.
         distinct: The same, with the common prefixes of a row counted once.
@@ -74,6 +78,7 @@ class Audit:
 
     conversations: int = 0
     turns: int = 0
+    weighted: int = 0
     sequences: int = 0
     tokens: int = 0
     distinct: int = 0
@@ -119,7 +124,9 @@ def audit(renderer: ChatTemplate, rows: Iterable[list[Conversation]]) -> Audit:
                 found.dropped[sequences] += 1
                 continue
             wrong = violations(renderer, one, sequences)
-            found.turns += len(_replies(one))
+            replies = _replies(one)
+            found.turns += len(replies)
+            found.weighted += sum(weight_of(one.messages[number]) != 1 for number in replies)
             found.violations += [f"line {one.line}, {one.column}{text}" for text in wrong]
             labelled += sequences
         found.sequences += len(labelled)
@@ -158,6 +165,8 @@ def violations(
         span = next((s for s in left if _is_turn(renderer, conversation, number, s)), None)
         if span:
             left.remove(span)
+            if set(span.weights) != {weight := weight_of(conversation.messages[number])}:
+                wrong.append(f"[{number}]: not each of its tokens has its weight, {weight:g}")
         else:
             wrong.append(
                 f"[{number}]: it is not trained as the template writes it, after the context that "
@@ -177,7 +186,8 @@ def spans(renderer: ChatTemplate, sequence: Labelled) -> Iterator[Span]:
             start = end - 1
         last = end == len(sequence.ids) or sequence.labels[end] == IGNORE
         if start is not None and (last or id in stops):
-            yield Span(sequence.ids[:start], sequence.ids[start:end])
+            part = slice(start, end)
+            yield Span(sequence.ids[:start], sequence.ids[part], sequence.weights[part])
             start = None
 
 
@@ -242,7 +252,7 @@ def _replies(whole: Conversation) -> list[int]:
 
 
 def _well_formed(sequence: Labelled) -> bool:
-    if len(sequence.ids) != len(sequence.labels):
+    if not len(sequence.ids) == len(sequence.labels) == len(sequence.weights):
         return False
     pairs = zip(sequence.ids, sequence.labels, strict=True)
     return all(label in (IGNORE, id) for id, label in pairs)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from trainer.data.mask import weight_of
 from trainer.data.mask_audit import Conversation, conversations_of, label_or_reason
 from trainer.data.row_source import SourceRow
 from trainer.errors import TemplateRefused
@@ -20,6 +21,7 @@ class Overview:
         formats: What they were taken for.
         roles: Messages of the usable rows, by role.
         context_turns: Assistant messages of weight 0.
+        weighted_turns: Assistant messages of a weight other than 0 and 1.
         with_tools: Usable rows with tool definitions.
         labels: Rows labelled true and false, for KTO.
         test_split: Rows of the test split.
@@ -32,6 +34,7 @@ class Overview:
     formats: Counter[str] = field(default_factory=Counter)
     roles: Counter[str] = field(default_factory=Counter)
     context_turns: int = 0
+    weighted_turns: int = 0
     with_tools: int = 0
     labels: Counter[str] = field(default_factory=Counter)
     test_split: int = 0
@@ -77,7 +80,8 @@ def _add(found: Overview, one: Conversation, renderer: ChatTemplate | None) -> s
     if one.defect:
         return one.defect
     found.roles.update(message["role"] for message in one.messages)
-    found.context_turns += sum(message.get("weight") == 0 for message in one.messages)
+    found.context_turns += sum(weight_of(message) == 0 for message in one.messages)
+    found.weighted_turns += sum(weight_of(message) not in (0, 1) for message in one.messages)
     if renderer is None:
         found.lengths.append(sum(map(_characters, one.messages)))
         return ""

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.templates.base import Message
+from trainer.data.formats.values import check_unweighted
 from trainer.data.mask import IGNORE, is_trained, merge, turns
 from trainer.data.row_check import RowCheck
 from trainer.data.row_source import RowSource, SourceRow, name_of, source_rows
 from trainer.data.rows import reasons, say_dropped
-from trainer.errors import RowError, TemplateRefused, TrainerError
+from trainer.errors import RowError, TemplateRefused, TrainerError, WrongValue
 from trainer.tokens.chat_template import ChatTemplate
 
 
@@ -46,6 +47,7 @@ class Preference:
         split: Split of its task, "" if unknown.
         id: Its id, "" if it has none.
         defect: Why it cannot be used, or ""; with one, there are no cases.
+        kind: What a pair is of, step or trajectory; "" if unknown.
     """
 
     line: int
@@ -53,6 +55,7 @@ class Preference:
     split: str = ""
     id: str = ""
     defect: str = ""
+    kind: str = ""
 
     @property
     def messages(self) -> list[Message]:
@@ -89,13 +92,21 @@ class TokenizedPreferences:
 
     Attributes:
         rows: Each row's cases.
+        kinds: Each row's kind; see `Preference`.
         read: Rows read.
         dropped: Rows left out, by reason.
     """
 
     rows: list[tuple[TokenizedCase, ...]] = field(default_factory=list)
+    kinds: list[str] = field(default_factory=list)
     read: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+
+    def keep(self, numbers: Sequence[int], reason: str) -> None:
+        """Leave out all rows but those at `numbers`, for `reason`."""
+        self.dropped += Counter({reason: len(self.rows) - len(numbers)})
+        self.rows = [self.rows[number] for number in numbers]
+        self.kinds = [self.kinds[number] for number in numbers]
 
     def counts(self) -> dict[str, Any]:
         """Return the counts that the summaries of DPO and KTO report."""
@@ -144,7 +155,8 @@ def read_pairs(source: RowSource) -> Iterator[Preference]:
                 f"(it was taken for {row.format})"
             )
         cases = () if row.defect else _pair(row.value)
-        yield Preference(row.number, cases, row.split, row.id, row.defect)
+        kind = row.value.get("pair_kind", "")
+        yield Preference(row.number, cases, row.split, row.id, row.defect, kind)
 
 
 def read_cases(source: RowSource, min_reward: float) -> Iterator[Preference]:
@@ -191,6 +203,7 @@ def tokenize(
             raise TemplateRefused(f"line {row.line}: {error}") from error
         else:
             tokenized.rows.append(cases)
+            tokenized.kinds.append(row.kind)
     return tokenized
 
 
@@ -234,6 +247,10 @@ def _pair(value: dict[str, Any]) -> tuple[Case, ...]:
 
 def _single(row: SourceRow, source: RowSource, min_reward: float) -> Case:
     messages, good = row.value["messages"], row.value.get("label")
+    try:
+        check_unweighted(messages)
+    except WrongValue as error:
+        raise TrainerError(f"{name_of(source)}: {row.place}: {error}") from error
     if good is None:
         reward = row.value.get("reward")
         if not isinstance(reward, int | float):

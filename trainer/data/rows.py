@@ -8,7 +8,7 @@ from typing import Any, Literal
 from engine.templates.base import Message
 from trainer.data.long_conversations import windows
 from trainer.data.loss_weights import WeightedConversation, WeightedSequence, weigh
-from trainer.data.mask import turns
+from trainer.data.mask import turns, weight_of
 from trainer.data.row_source import RowSource, name_of, source_rows
 from trainer.errors import RowError, TemplateRefused, TrainerError
 from trainer.runtime.distributed import say_once
@@ -63,6 +63,7 @@ class PreparedRows:
         split: Rows that became several windows.
         lost_turns: Turns of split rows that no window holds.
         thoughts: Tokens that have the weight of thoughts; 0 where that weight is 1.
+        weighted: Assistant messages of a weight other than 0 and 1.
     """
 
     sequences: list[WeightedSequence] = field(default_factory=list)
@@ -71,6 +72,7 @@ class PreparedRows:
     split: int = 0
     lost_turns: int = 0
     thoughts: int = 0
+    weighted: int = 0
 
     @property
     def used(self) -> int:
@@ -177,6 +179,7 @@ def _add(
         raise RowError("nothing in it is trained")
     prepared.sequences += sequences
     prepared.thoughts += sum(part.thoughts for part in parts)
+    prepared.weighted += sum(weight_of(message) not in (0, 1) for message in row.messages)
 
 
 def _weighted(

@@ -10,10 +10,12 @@ mismatched sequence may be longer than any row; it is truncated at the model's l
 changes an estimate and no row.
 """
 
+import math
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -24,8 +26,10 @@ from trl.trainer.utils import pad
 from trainer.data.preferences import TokenizedCase, TokenizedPreferences, read_cases
 from trainer.data.rows import reasons
 from trainer.errors import TrainerError
+from trainer.runtime.distributed import say_once
 from trainer.training.options import KtoOptions
 from trainer.training.output import claim
+from trainer.training.preference_figures import warning_of_fall
 from trainer.training.preference_trainer import (
     Columns,
     PreferenceData,
@@ -58,6 +62,11 @@ class KtoSummary(TrainingSummary):
         dropped: Cases left out, by reason.
         tokens: Tokens of one epoch.
         scored_tokens: Those of them that the agent wrote.
+        successes_before: Mean log-probability of successes before training, each the sum over what
+            the agent wrote.
+        successes_after: The same at the end: what those of the last log entry gained, added.
+        failures_before: Mean log-probability of failures before training.
+        failures_after: The same at the end.
     """
 
     rows: int
@@ -66,6 +75,10 @@ class KtoSummary(TrainingSummary):
     dropped: Mapping[str, int]
     tokens: int
     scored_tokens: int
+    successes_before: float
+    successes_after: float
+    failures_before: float
+    failures_after: float
 
 
 class MaskedCollator(DataCollatorForUnpairedPreference):
@@ -101,8 +114,32 @@ def kto(options: KtoOptions) -> KtoSummary:
     cases = gather(options, student, partial(read_cases, min_reward=options.min_reward))
     check(cases)
     trainer = build(options, student, cases)
+    rows: Any = trainer.train_dataset
+    before = _means(rows["label"], rows["ref_logps"])
+    say_once(
+        f"before training the mean log-probability of successes is {before[True]:.2f}, of failures "
+        f"{before[False]:.2f}"
+    )
     result = run(trainer, student, output)
-    return KtoSummary(**cases.train.counts(), successes=_successes(cases.train), **result.summary())
+
+    def after(good: bool, name: str) -> float:
+        # A reward is beta times the gain in log-probability.
+        rewards = result.figures(f"rewards/{name}")
+        return before[good] + rewards[-1] / options.beta if rewards and options.beta else math.nan
+
+    summary = KtoSummary(
+        **cases.train.counts(),
+        successes=_successes(cases.train),
+        successes_before=before[True],
+        successes_after=after(True, "chosen"),
+        failures_before=before[False],
+        failures_after=after(False, "rejected"),
+        **result.summary(),
+    )
+    remedy = "raise --desirable-weight, or lower --learning-rate"
+    if warning := warning_of_fall(summary.successes_before, summary.successes_after, remedy):
+        say_once(warning)
+    return summary
 
 
 def check(cases: PreferenceData) -> None:
@@ -174,6 +211,14 @@ def _rotated(cases: Sequence[TokenizedCase], batch: int) -> list[TokenizedCase]:
         part = list(cases[start : start + batch])
         rotated += [part[-1], *part[:-1]]
     return rotated
+
+
+def _means(labels: Sequence[bool], scores: Sequence[float]) -> dict[bool, float]:
+    """Return the mean score of successes and of failures."""
+    return {
+        good: fmean(score for label, score in zip(labels, scores, strict=True) if label == good)
+        for good in (True, False)
+    }
 
 
 def _successes(cases: TokenizedPreferences) -> int:

@@ -171,22 +171,66 @@ class DpoOptions(TrainingOptions):
         dataset: Pairs, as `engine export --to dpo` writes them or in any format of docs/data.md: a
             file, or a data set of the hub.
         beta: How strongly the student is held to the reference model; IPO's tau.
-        loss_type: sigmoid (DPO), or ipo (Azar et al. 2023, arXiv:2310.12036), which uses means
-            over the agent's tokens.
-        sft_weight: Weight of the negative log-likelihood of chosen, added to the loss (RPO: Pang
-            et al. 2024, arXiv:2404.19733).
+        loss_type: sigmoid (DPO); sigmoid_norm, the same on means over the agent's tokens (TRL's
+            name; for replies of unequal length); ipo (Azar et al. 2023, arXiv:2310.12036), on
+            means too; or robust (arXiv:2403.00409), for a known share of wrong labels. See
+            docs/preferences.md.
+        label_smoothing: Share of pairs that may be the wrong way round (cDPO, Mitchell 2023, with
+            sigmoid and sigmoid_norm; robust needs it). Below 0.5.
+        sft_weight: Weight of the negative log-likelihood of chosen, a mean over its tokens, added
+            to the loss (RPO: Pang et al. 2024, arXiv:2404.19733).
+        step_weight: W in the loss L_trajectories + W L_steps, each the mean over the pairs of its
+            pair_kind; --sft-weight is then of the chosen trajectories (IPR: Xiong et al. 2024,
+            arXiv:2406.11176).
+        boundary: Train only on pairs that the student ranks wrong, or right by at most so many
+            nats (log p(chosen) - log p(rejected), before training).
+        sync_ref_model: Let the reference follow the student (TR-DPO: Gorbatovski et al. 2024,
+            arXiv:2404.09656), instead of computing its log-probabilities once; also with LoRA.
+        ref_model_mixup_alpha: Share of the student that the reference takes each time.
+        ref_model_sync_steps: Optimizer steps after which the reference follows.
+        early_stopping_metric: What --early-stopping-patience watches on --eval-dataset: the loss,
+            or the margin, by how much chosen has gained on rejected in log-probability.
     """
 
     learning_rate: float = option(1e-6, OPTIMISATION, min=0)
     beta: float = option(0.1, LOSS, min=0)
-    loss_type: Literal["sigmoid", "ipo"] = option("sigmoid", LOSS)
+    loss_type: Literal["sigmoid", "sigmoid_norm", "ipo", "robust"] = option("sigmoid", LOSS)
+    label_smoothing: float = option(0.0, LOSS, min=0, max=0.5)
     sft_weight: float = option(0.0, LOSS, min=0)
+    step_weight: float | None = option(None, LOSS, above=0, default="all pairs alike")
+    boundary: float | None = option(None, DATA, min=0, default="all pairs")
+    sync_ref_model: bool = option(False, LOSS)
+    ref_model_mixup_alpha: float = option(0.6, LOSS, above=0, max=1)
+    ref_model_sync_steps: int = option(512, LOSS, min=1)
+    early_stopping_metric: Literal["loss", "margin"] = option("loss", CHECKPOINTS)
 
     def __post_init__(self) -> None:
-        """Check, as in the base class; IPO divides by beta."""
+        """Check, as in the base class; and what each loss needs.
+
+        Raises:
+            TrainerError: A value is out of its bounds, or flags contradict one another.
+        """
         super().__post_init__()
+        self._check_loss()
+        if self.sync_ref_model and self.deepspeed:
+            raise TrainerError(
+                "--sync-ref-model and --deepspeed: the reference cannot follow partitioned "
+                "weights; use one of them"
+            )
+        if self.early_stopping_metric != "loss" and not self.early_stopping_patience:
+            raise TrainerError("--early-stopping-metric needs --early-stopping-patience")
+
+    def _check_loss(self) -> None:
         if self.loss_type == "ipo" and not self.beta:
             raise TrainerError("--beta 0: must be above 0 with --loss-type ipo")
+        if self.loss_type == "ipo" and self.label_smoothing:
+            raise TrainerError("--label-smoothing with --loss-type ipo: raise --beta instead")
+        if self.loss_type == "robust" and not self.label_smoothing:
+            raise TrainerError(
+                "--loss-type robust needs --label-smoothing: the share of wrong labels"
+            )
+        if self.label_smoothing == 0.5:
+            raise TrainerError("--label-smoothing 0.5: must be below 0.5")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -116,6 +116,11 @@ def last_checkpoint(folder: Path) -> Path | None:
     return max(filter(_is_complete, found), key=step_of, default=None)
 
 
+def checkpoint_folder(folder: Path, step: int) -> Path:
+    """Return where transformers writes the checkpoint of an optimizer step."""
+    return folder / f"checkpoint-{step}"
+
+
 def step_of(checkpoint: Path) -> int:
     """Return the optimizer step at which a checkpoint was written."""
     return int(checkpoint.name.rpartition("-")[2])

@@ -2,7 +2,7 @@
 
 The reference is the student as it was before the first step; with LoRA it is the student without
 its adapter. Its log-probabilities are computed once and kept as columns beside the rows, so that
-only the student is in memory.
+only the student is in memory. A reference that moves (`moving_reference`) starts with them.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -89,9 +89,10 @@ def finish_setup(trainer: Any, packed: bool, names: Sequence[str]) -> None:
         packed: Whether to compute shared prefixes once.
         names: The names of the reference's columns.
     """
-    score_labelled_only(trainer.model)
-    if packed:
-        install(trainer.model)
+    for model in filter(None, (trainer.model, trainer.ref_model)):
+        score_labelled_only(model)
+        if packed:
+            install(model)
     with _runnable(trainer) as model:
         trainer.train_dataset = _with_reference(trainer, model, trainer.train_dataset, names)
         if trainer.eval_dataset is not None:

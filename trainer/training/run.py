@@ -244,7 +244,8 @@ def _save(trainer: Any, student: LoadedModel, folder: Path) -> None:
         adapted = [one for one in model.parameters() if one.requires_grad]
         with deepspeed.gathered(adapted):
             if distributed.is_main():
-                model.save_pretrained(str(folder / ADAPTER))
+                # A reference that moves has an adapter too, which is of no use afterwards.
+                model.save_pretrained(str(folder / ADAPTER), selected_adapters=["default"])
     elif deepspeed.is_partitioned(model):
         weights = trainer.accelerator.get_state_dict(trainer.deepspeed)
     if not distributed.is_main():

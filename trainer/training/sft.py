@@ -78,6 +78,7 @@ class SftSummary(TrainingSummary):
         tokens: Their tokens.
         trained_tokens: Those of them that the loss sees.
         thought_tokens: Tokens that have the weight --thought-weight.
+        weighted_messages: Assistant messages whose own weight is neither 0 nor 1.
         tokens_per_second: Tokens of the rows, without padding, over the training time.
     """
 
@@ -91,6 +92,7 @@ class SftSummary(TrainingSummary):
     tokens: int
     trained_tokens: int
     thought_tokens: int
+    weighted_messages: int
     tokens_per_second: float
 
 
@@ -255,6 +257,7 @@ def _summary(sources: Sources, result: TrainingResult) -> SftSummary:
         tokens=tokens,
         trained_tokens=sum(one.trained for one in sources.train),
         thought_tokens=agent.thoughts + general.thoughts,
+        weighted_messages=agent.weighted + general.weighted,
         tokens_per_second=round(computed / max(common["seconds"], 0.1), 1),
         **common,
     )

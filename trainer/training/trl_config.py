@@ -37,10 +37,7 @@ def trl_arguments(options: TrainingOptions, rows: int) -> dict[str, Any]:
         rows: Rows of the training set, as the data loader counts them.
     """
     cpu = hardware.device() == "cpu"
-    batch = options.per_device_train_batch_size * options.gradient_accumulation_steps
-    batch *= distributed.world_size()
-    epochs = ceil(rows / batch * options.num_train_epochs)
-    steps = options.max_steps if options.max_steps > 0 else epochs
+    steps = total_steps(options, rows)
     # transformers 5.2x renamed the argument; the flag keeps the name that everybody knows.
     renamed = hasattr(SFTConfig, "activation_checkpointing")
     checkpointing = "activation_checkpointing" if renamed else "gradient_checkpointing"
@@ -68,6 +65,14 @@ def trl_arguments(options: TrainingOptions, rows: int) -> dict[str, Any]:
         "max_length": None,
         "remove_unused_columns": False,
     }
+
+
+def total_steps(options: TrainingOptions, rows: int) -> int:
+    """Return the number of optimizer steps of a training on `rows` rows."""
+    if options.max_steps > 0:
+        return options.max_steps
+    batch = options.per_device_train_batch_size * options.gradient_accumulation_steps
+    return ceil(rows / (batch * distributed.world_size()) * options.num_train_epochs)
 
 
 def uses_bf16(options: TrainingOptions) -> bool:

@@ -475,8 +475,15 @@ def test_an_empty_reply_of_weight_0_is_context() -> None:
         ({"messages": [*Q, {"role": 1, "content": "a"}]}, "a message must have a role of"),
         ({"messages": [*Q, {"role": "assistant", "content": 5}]}, "must be text, not a number"),
         ({"messages": [*Q, {"role": "assistant", "content": {}}]}, "must be text, not an object"),
-        ({"messages": [*Q, A[0] | {"weight": "a"}]}, "weight must be 0"),
-        ({"messages": [*Q, A[0] | {"weight": 0.5}]}, "weight must be 0"),
+        ({"messages": [*Q, A[0] | {"weight": "a"}]}, "weight must be a number, not text"),
+        ({"messages": [*Q, A[0] | {"weight": True}]}, "weight must be a number, not a truth value"),
+        ({"messages": [*Q, A[0] | {"weight": -0.5}]}, "weight must be 0 .* above 0, not -0.5"),
+        ({"messages": [*Q, A[0] | {"weight": float("nan")}]}, "weight must be 0 .*, not nan"),
+        ({"conversations": [ASKED, SAID | {"train": 0.5}]}, "train must be true or false"),
+        (
+            {"prompt": "p", "chosen": [A[0] | {"weight": 0.5}], "rejected": A},
+            "weight must be 0 or 1 in DPO and KTO, not 0.5",
+        ),
         ({"messages": [*Q, A[0] | {"reasoning_content": ["a"]}]}, "reasoning_content must be text"),
         ({"messages": [*Q, A[0] | {"tool_calls": 3}]}, "tool_calls must be a list"),
         ({"messages": [*Q, A[0] | {"tool_calls": [{"name": None}]}]}, "a tool call must"),
@@ -490,7 +497,7 @@ def test_an_empty_reply_of_weight_0_is_context() -> None:
         ),
         ({"messages": [*Q, A[0] | {"note": float("nan")}]}, "NaN and infinities"),
         ({"conversations": {"a": 1}}, "conversations must be a list, not an object"),
-        ({"conversations": [ASKED, SAID | {"loss": "yes"}]}, "weight must be 0"),
+        ({"conversations": [ASKED, SAID | {"loss": "yes"}]}, "loss must be true or false"),
         ({"conversations": [ASKED, SAID], "system": 1}, "system must be text"),
         ({"instruction": 1, "output": "a"}, "instruction must be text, not a number"),
         ({"instruction": "i", "output": ["a"]}, "output must be text, not a list"),
@@ -624,7 +631,7 @@ def check_sound(row: Record) -> None:
         for message in messages:
             assert isinstance(message["content"], str)
             assert "None" not in message["content"]
-            assert message.get("weight") in (None, 0, 1)
+            assert (message.get("weight") or 0) >= 0
             calls = message.get("tool_calls", [])
             assert all(isinstance(json.loads(c["function"]["arguments"]), dict) for c in calls)
             spoken = message["content"].strip() or calls or message.get("reasoning_content")

@@ -157,10 +157,10 @@ def test_a_context_is_what_the_tokenizer_makes_of_it(renderer: ChatTemplate) -> 
 
 
 def test_a_turn_that_does_not_go_on_gets_a_sequence_of_its_own() -> None:
-    pairs = [Turn([1], [2, 9]), Turn([1, 2, 9, 3], [4, 9]), Turn([1, 3], [5, 9])]
+    pairs = [Turn([1], [2, 9]), Turn([1, 2, 9, 3], [4, 9], 0.5), Turn([1, 3], [5, 9])]
     assert merge(pairs) == [
-        Labelled([1, 2, 9, 3, 4, 9], [IGNORE, 2, 9, IGNORE, 4, 9]),
-        Labelled([1, 3, 5, 9], [IGNORE, IGNORE, 5, 9]),
+        Labelled([1, 2, 9, 3, 4, 9], [IGNORE, 2, 9, IGNORE, 4, 9], [0, 1, 1, 0, 0.5, 0.5]),
+        Labelled([1, 3, 5, 9], [IGNORE, IGNORE, 5, 9], [0, 0, 1, 1]),
     ]
 
 
@@ -197,7 +197,7 @@ def test_a_row_without_an_assistant_is_dropped_and_counted(renderer: ChatTemplat
         ('{"words": 1}', "line 2: its columns are of no known format: words. Known are: "),
         ('{"messages": [{"role": "bot", "content": ""}]}', "line 2: a message must have a role"),
         ('{"messages": [{"role": "user", "content": 1}]}', "line 2: a message's content"),
-        ('{"messages": [{"role": "assistant", "weight": 0.5}]}', "line 2: a message's weight"),
+        ('{"messages": [{"role": "assistant", "weight": -0.5}]}', "line 2: a message's weight"),
         ('{"messages": [], "tools": "["}', "line 2: tools"),
         ('{"messages": [{"role": "user", "tool_calls": [1]}]}', "line 2: a tool call must"),
     ],

@@ -83,7 +83,8 @@ def test_a_wrong_mask_is_found(renderer: ChatTemplate, spoil: Spoil) -> None:
     ids, labels = list(made.ids), list(made.labels)
     spoil(ids, labels)
     assert (ids, labels) != (made.ids, made.labels)
-    assert violations(renderer, ROW, [Labelled(ids, labels)])
+    weights = [float(label != IGNORE) for label in labels]
+    assert violations(renderer, ROW, [Labelled(ids, labels, weights)])
 
 
 def test_a_reply_that_is_trained_twice_is_found(renderer: ChatTemplate) -> None:
@@ -97,6 +98,17 @@ def test_a_message_of_weight_0_that_is_trained_is_found(renderer: ChatTemplate) 
     assert audit(renderer, [[row]]).violations == []
     assert audit(renderer, [[ROW]]).turns == audit(renderer, [[row]]).turns + 1
     assert violations(renderer, row, label(renderer, MESSAGES))
+
+
+def test_a_token_without_the_weight_of_its_message_is_found(renderer: ChatTemplate) -> None:
+    heavy = [*MESSAGES[:-1], MESSAGES[-1] | {"weight": 2.5}]
+    row = Conversation(1, "messages", heavy, [])
+    found = audit(renderer, [[row]])
+    assert (found.violations, found.turns, found.weighted) == ([], 2, 1)
+    (made,) = label(renderer, heavy)
+    assert view(renderer, [made]).plain.endswith(f"{OPEN}No.<|im_end|>{CLOSE}\u00d72.5\n")
+    made.weights[-1] = 1.0
+    assert violations(renderer, row, [made]) == ["[4]: not each of its tokens has its weight, 2.5"]
 
 
 def test_a_pair_trains_what_comes_after_its_prompt(renderer: ChatTemplate, tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """DPO: what is scored, against formulas written out by hand."""
 
 import json
+import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ import torch
 from peft import PeftModel
 from torch.nn.functional import logsigmoid
 from transformers import AutoModelForCausalLM
+from trl.trainer.dpo_trainer import DPOTrainer
 
 from tests.support import commands
 from tests.support.rows import PAIRS, STARTED, call, dialogue, pair, write
@@ -18,9 +21,14 @@ from trainer.data.preferences import Case, TokenizedCase, read_pairs, tokenize_c
 from trainer.errors import TemplateRefused, TrainerError
 from trainer.training.dpo import MaskedDPOTrainer, build, dpo
 from trainer.training.options import DpoOptions
-from trainer.training.output import ADAPTER
+from trainer.training.output import ADAPTER, OPTIONS
+from trainer.training.pair_loss import check_kinds
+from trainer.training.preference_figures import NOTABLE_FALL, warning_of_fall
 from trainer.training.preference_trainer import gather
 from trainer.training.run import LoadedModel, open_model
+
+Scores = Sequence[Sequence[float]]
+"""The log-probability of each token that the agent wrote, in chosen and in rejected."""
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
 
@@ -97,14 +105,27 @@ def test_the_context_is_the_whole_path_so_far(options: DpoOptions) -> None:
     )
 
 
-@pytest.mark.parametrize("use_peft", [False, True])
 @pytest.mark.parametrize(
-    ("loss_type", "sft_weight"), [("sigmoid", 0.0), ("ipo", 0.0), ("sigmoid", 0.2)]
+    ("loss_type", "smoothing", "sft_weight", "use_peft"),
+    [
+        ("sigmoid", 0.0, 0.0, True),
+        ("sigmoid", 0.1, 0.2, False),
+        ("sigmoid_norm", 0.0, 0.0, False),
+        ("sigmoid_norm", 0.1, 0.0, False),
+        ("ipo", 0.0, 0.2, True),
+        ("robust", 0.1, 0.0, False),
+    ],
 )
 def test_the_loss_is_the_formula_on_masked_sums(
-    options: DpoOptions, loss_type: str, sft_weight: float, use_peft: bool
+    options: DpoOptions, loss_type: str, smoothing: float, sft_weight: float, use_peft: bool
 ) -> None:
-    options = replace(options, loss_type=loss_type, sft_weight=sft_weight, use_peft=use_peft)
+    options = replace(
+        options,
+        loss_type=loss_type,
+        label_smoothing=smoothing,
+        sft_weight=sft_weight,
+        use_peft=use_peft,
+    )
     student, trainer = ready(options)
     assert trainer.ref_model is None
     pairs = gather(options, student, read_pairs).train.rows
@@ -116,19 +137,221 @@ def test_the_loss_is_the_formula_on_masked_sums(
     model: Any = trainer.model
     moved(model, use_peft)
     now = [[by_hand(model, case) for case in row] for row in pairs]
-    losses = []
-    for mine, theirs in zip(now, reference, strict=True):
-        gains = [sum(a) - sum(b) for a, b in zip(mine, theirs, strict=True)]
-        if loss_type == "ipo":
-            means = [gain / len(half) for gain, half in zip(gains, mine, strict=True)]
-            losses.append((means[0] - means[1] - 1 / (2 * options.beta)) ** 2)
-        else:
-            losses.append(-float(logsigmoid(torch.tensor(options.beta * (gains[0] - gains[1])))))
-    chosen_tokens = [chance for mine in now for chance in mine[0]]
-    expected = sum(losses) / len(losses) - sft_weight * sum(chosen_tokens) / len(chosen_tokens)
-    loss = trainer.compute_loss(model, batch_of(trainer))
+    losses = [
+        loss_by_hand(options, mine, theirs) - sft_weight * sum(mine[0]) / len(mine[0])
+        for mine, theirs in zip(now, reference, strict=True)
+    ]
+    expected = sum(losses) / len(losses)
+    batch = batch_of(trainer)
+    loss = trainer.compute_loss(model, dict(batch))
     assert loss.item() == pytest.approx(expected, rel=1e-4)
     assert abs(expected - 0.6931) > 0.01, "the student has moved"
+    if loss_type == "robust" or not (smoothing or sft_weight):
+        plain = {name: value for name, value in batch.items() if "weight" not in name}
+        theirs = DPOTrainer.compute_loss(trainer, model, plain)
+        assert loss.item() == pytest.approx(theirs.item(), rel=1e-5), "TRL's own"
+
+
+def loss_by_hand(options: DpoOptions, mine: Scores, theirs: Scores) -> float:
+    """The loss of a pair, whose halves' tokens have these log-probabilities."""
+    gains = [sum(a) - sum(b) for a, b in zip(mine, theirs, strict=True)]
+    if options.loss_type in ("ipo", "sigmoid_norm"):
+        gains = [gain / len(half) for gain, half in zip(gains, mine, strict=True)]
+    if options.loss_type == "ipo":
+        return float((gains[0] - gains[1] - 1 / (2 * options.beta)) ** 2)
+    delta = torch.tensor(options.beta * (gains[0] - gains[1]))
+    right, wrong = -float(logsigmoid(delta)), -float(logsigmoid(-delta))
+    share = options.label_smoothing
+    if options.loss_type == "robust":
+        return ((1 - share) * right - share * wrong) / (1 - 2 * share)
+    return (1 - share) * right + share * wrong
+
+
+KINDS = ["step", "trajectory", "trajectory"]
+
+
+def test_steps_trajectories_and_chosen_paths_are_one_loss(options: DpoOptions) -> None:
+    """IPR's sum of three means, however the rows are put into batches."""
+    rows = [row | {"pair_kind": kind} for row, kind in zip(PAIRS, KINDS, strict=True)]
+    options = replace(options, dataset=rows, step_weight=0.5, sft_weight=0.25)
+    student, trainer = ready(options)
+    pairs = gather(options, student, read_pairs).train.rows
+    model: Any = trainer.model
+    reference = [[by_hand(model, case) for case in row] for row in pairs]
+    moved(model)
+    now = [[by_hand(model, case) for case in row] for row in pairs]
+    losses = [loss_by_hand(options, *scores) for scores in zip(now, reference, strict=True)]
+    learned = [-sum(mine[0]) / len(mine[0]) for mine in now]
+    expected = (losses[1] + losses[2]) / 2 + 0.5 * losses[0] + 0.25 * (learned[1] + learned[2]) / 2
+    assert trainer.compute_loss(model, batch_of(trainer)).item() == pytest.approx(
+        expected, rel=1e-4
+    )
+    alone = [trainer.data_collator([row]) for row in trainer.train_dataset]
+    found = [trainer.compute_loss(model, batch).item() for batch in alone]
+    assert sum(found) / 3 == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "reason"),
+    [
+        (["step", "", "trajectory"], "1 of 3 pairs do not say their pair_kind"),
+        (["step"] * 3, "0 of 3 pairs are of trajectories: export both"),
+    ],
+)
+def test_a_weight_of_steps_needs_both_kinds(kinds: list[str], reason: str) -> None:
+    with pytest.raises(TrainerError, match=reason):
+        check_kinds(kinds)
+
+
+@pytest.mark.parametrize("use_peft", [False, True])
+def test_a_reference_that_moves_is_a_mix_of_weights(options: DpoOptions, use_peft: bool) -> None:
+    """Its log-probabilities are of the weights mixed by hand, the figures of those at the start."""
+    options = replace(
+        options,
+        use_peft=use_peft,
+        sync_ref_model=True,
+        ref_model_mixup_alpha=0.6,
+        ref_model_sync_steps=1,
+    )
+    student, trainer = ready(options)
+    pairs = gather(options, student, read_pairs).train.rows
+    model: Any = trainer.model
+    trained = {name: one for name, one in model.named_parameters() if one.requires_grad}
+    assert len(trained) > 10
+    assert not any(".ref." in name for name in trained)
+    before = {name: one.detach().clone() for name, one in trained.items()}
+    start = [[sum(by_hand(model, case)) for case in row] for row in pairs]
+    moved(model, use_peft)
+    after = {name: one.detach().clone() for name, one in trained.items()}
+    now = [[by_hand(model, case) for case in row] for row in pairs]
+    mixed = {name: 0.4 * before[name] + 0.6 * after[name] for name in trained}
+    with torch.no_grad():
+        for name, one in trained.items():
+            one.copy_(mixed[name])
+    reference = [[by_hand(model, case) for case in row] for row in pairs]
+    with torch.no_grad():
+        for name, one in trained.items():
+            one.copy_(after[name])
+    trainer.state.global_step = 1
+    trainer.callback_handler.on_step_end(trainer.args, trainer.state, trainer.control)
+    expected = [loss_by_hand(options, *scores) for scores in zip(now, reference, strict=True)]
+    model.train()
+    loss = trainer.compute_loss(model, batch_of(trainer))
+    assert loss.item() == pytest.approx(sum(expected) / 3, rel=1e-4)
+    assert abs(sum(expected) / 3 - 0.6931) > 0.001
+    gains = [sum(mine[0]) - was[0] for mine, was in zip(now, start, strict=True)]
+    assert trainer._metrics["train"]["gain/chosen"] == [pytest.approx(sum(gains) / 3, rel=1e-3)]
+    loss.backward()
+    assert {name for name, one in model.named_parameters() if one.grad is not None} == set(trained)
+
+
+@pytest.mark.parametrize("use_peft", [False, True])
+def test_a_reference_that_moves_is_resumed(
+    options: DpoOptions, tmp_path: Path, use_peft: bool
+) -> None:
+    options = replace(
+        options,
+        use_peft=use_peft,
+        sync_ref_model=True,
+        ref_model_sync_steps=2,
+        max_steps=3,
+        save_strategy="steps",
+        save_steps=2,
+        learning_rate=0.01,
+    )
+    whole = dpo(options)
+    again = replace(options, output_dir=tmp_path / "again", resume_from_checkpoint=True)
+    shutil.copytree(options.output_dir / "checkpoint-2", again.output_dir / "checkpoint-2")
+    shutil.copy(options.output_dir / OPTIONS, again.output_dir)
+    kept = json.loads((again.output_dir / OPTIONS).read_text("utf-8"))
+    kept["output_dir"] = str(again.output_dir)
+    (again.output_dir / OPTIONS).write_text(json.dumps(kept), "utf-8")
+    resumed = dpo(again)
+    assert (resumed.resumed, resumed.steps) == (2, 3)
+    assert resumed.loss_last == pytest.approx(whole.loss_last, rel=1e-5)
+    assert resumed.chosen_after == pytest.approx(whole.chosen_after, rel=1e-5)
+    one, two = (
+        AutoModelForCausalLM.from_pretrained(each.output_dir).state_dict()
+        for each in (options, again)
+    )
+    for name, weight in one.items():
+        torch.testing.assert_close(weight, two[name])
+    if use_peft:
+        assert sorted(p.name for p in (again.output_dir / ADAPTER).iterdir() if p.is_dir()) == []
+
+
+def test_only_pairs_at_the_boundary_are_trained_on(
+    options: DpoOptions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    backwards = {"chosen": PAIRS[2]["rejected"], "rejected": PAIRS[2]["chosen"]}
+    rows = [*PAIRS[:2], PAIRS[2] | backwards]
+    options = replace(options, dataset=rows)
+    _, trainer = ready(options)
+    scores = [
+        list(trainer.train_dataset[name]) for name in ("ref_chosen_logps", "ref_rejected_logps")
+    ]
+    margins = [good - bad for good, bad in zip(*scores, strict=True)]
+    wrong = sum(margin <= 0 for margin in margins)
+    assert 0 < wrong < 3, "the tiny model ranks some pairs right, some wrong"
+    assert (trainer.before.wrong, trainer.before.pairs) == (wrong, 3)
+    assert trainer.before.margin == pytest.approx(sum(margins) / 3)
+    widest = max(margins)
+    options = replace(options, boundary=widest - 0.01, max_steps=2, learning_rate=0.0)
+    summary = dpo(options)
+    assert (summary.rows, summary.used) == (3, 2)
+    assert summary.dropped == {f"ranked right by more than --boundary {widest - 0.01:g}": 1}
+    assert summary.ranked_wrong == pytest.approx(wrong / 3)
+    left = [number for number in range(3) if margins[number] < widest]
+    assert summary.chosen_before == pytest.approx(sum(scores[0][n] for n in left) / 2)
+    assert summary.margin_before == pytest.approx(sum(margins[n] for n in left) / 2)
+    assert summary.chosen_after == pytest.approx(summary.chosen_before, abs=1e-4)
+    said = capsys.readouterr().err
+    assert f"ranks {wrong} of 3 pairs ({100 * wrong / 3:.0f} %) wrong" in said
+    assert "2 of 3 pairs are left" in said
+    assert "warning" not in said
+    none = [row for row, margin in zip(rows, margins, strict=True) if margin == widest]
+    with pytest.raises(TrainerError, match="ranks all 1 pairs right by more, the closest by"):
+        dpo(replace(options, dataset=none, boundary=0.0, output_dir=options.output_dir / "no"))
+
+
+def test_a_fall_of_the_chosen_replies_is_told(
+    options: DpoOptions, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both halves begin alike: pushing one down takes the other with it."""
+    prompt = dialogue("Why?")
+    both = [dialogue("", f"Because {word}.")[1:] for word in ("it does", "it does not at all")]
+    options = replace(
+        options,
+        dataset=[{"prompt": prompt, "chosen": both[0], "rejected": both[1]}],
+        max_steps=8,
+        learning_rate=0.01,
+        warmup_ratio=0.0,
+    )
+    summary = dpo(options)
+    assert summary.chosen_after < summary.chosen_before - NOTABLE_FALL
+    assert summary.margin_after > summary.margin_before
+    (warning,) = re.findall("warning: .*", capsys.readouterr().err)
+    assert f"of {summary.chosen_before:.2f} to {summary.chosen_after:.2f}, a known" in warning
+    assert "add --sft-weight 1, or lower --learning-rate" in warning
+    assert warning_of_fall(-3.0, -3.05, "") == warning_of_fall(-3.0, float("nan"), "") == ""
+
+
+def test_the_held_out_margin_can_end_training(options: DpoOptions) -> None:
+    watched = {"early_stopping_metric": "margin", "early_stopping_patience": 1, "eval_steps": 1}
+    backwards = [row | {"chosen": row["rejected"], "rejected": row["chosen"]} for row in PAIRS]
+    summary = dpo(
+        replace(
+            options,
+            eval_dataset=backwards,
+            max_steps=9,
+            learning_rate=0.01,
+            warmup_ratio=0.0,
+            **watched,
+        )
+    )
+    assert summary.steps == 2, "the first margin is the best"
+    assert summary.eval_margin is not None
+    assert summary.eval_margin < 0 < summary.margin_after - summary.margin_before
 
 
 def test_an_observation_matters_as_context_only(options: DpoOptions) -> None:
@@ -261,7 +484,14 @@ def test_a_template_that_changes_earlier_turns_has_step_pairs_only(options: DpoO
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"loss_type": "zigzag"}, "use sigmoid or ipo"),
+        ({"loss_type": "zigzag"}, "use sigmoid or sigmoid_norm or ipo or robust"),
+        ({"loss_type": "robust"}, "robust needs --label-smoothing"),
+        ({"loss_type": "ipo", "label_smoothing": 0.1}, "raise --beta instead"),
+        ({"label_smoothing": 0.5}, "must be below 0.5"),
+        ({"sync_ref_model": True, "deepspeed": "zero2"}, "use one of them"),
+        ({"sync_ref_model": True, "max_steps": 5}, "has 5 steps, so the reference would never"),
+        ({"step_weight": 1.0}, "3 of 3 pairs do not say their pair_kind"),
+        ({"early_stopping_metric": "margin"}, "needs --early-stopping-patience"),
         ({"max_length": 5}, "no row is left: over --max-length 5 3"),
         ({"dataset": Path("none.jsonl")}, "none.jsonl: no such file"),
     ],

@@ -114,6 +114,17 @@ def test_training_learns_from_both(options: KtoOptions) -> None:
     summary = kto(replace(options, learning_rate=0.01, max_steps=6, warmup_ratio=0.0))
     assert (summary.rows, summary.used, summary.successes) == (4, 4, 2)
     assert summary.loss_last < summary.loss_first - 0.05
+    student = open_model(options)
+    cases = [case for (case,) in found(options, student).train.rows]
+    for good, before in ((True, summary.successes_before), (False, summary.failures_before)):
+        scores = [
+            masked_sum(student.model, case.prompt, case.completion, case.mask)
+            for case in cases
+            if case.good == good
+        ]
+        assert before == pytest.approx(float(sum(scores)) / 2, rel=1e-4)
+    apart = summary.successes_before - summary.failures_before
+    assert summary.successes_after - summary.failures_after > apart + 1
     assert AutoModelForCausalLM.from_pretrained(options.output_dir)
 
 

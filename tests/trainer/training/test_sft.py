@@ -294,6 +294,48 @@ def test_thoughts_weigh_what_they_are_told_to(agent: SftOptions) -> None:
     assert gradients(agent, **AT_ONCE)[0] == pytest.approx(loss / weights, rel=1e-5)
 
 
+WEIGHTS = [0.25, 2.0, 0.0, 1.0, 3.5]
+WEIGHED = [
+    [m | {"weight": WEIGHTS[(n + at) % 5]} if m["role"] == "assistant" else m for at, m in row]
+    for n, row in enumerate(map(list, map(enumerate, AGENT)))
+]
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"tree_packing": "off"}, {"tree_packing": "on"}, {"packing": True}],
+    ids=["rows", "tree", "packed"],
+)
+def test_messages_weigh_what_they_say(
+    options: SftOptions, tmp_path: Path, how: dict[str, Any]
+) -> None:
+    """Against sum(weight x -log p) / sum(weights), each message found in the text."""
+    options = replace(
+        options,
+        dataset=write(tmp_path / "w.jsonl", [{"messages": row} for row in [*WEIGHED, WEIGHED[0]]]),
+        per_device_train_batch_size=6,
+        **how,
+    )
+    student = open_model(options)
+    tokenizer, model = student.renderer.tokenizer, student.model
+    loss = weights = 0.0
+    for messages in [*WEIGHED, WEIGHED[0]]:
+        for at, message in enumerate(messages):
+            if message["role"] != "assistant":
+                continue
+            render = tokenizer.apply_chat_template
+            before = render(messages[:at], add_generation_prompt=True, return_dict=False)
+            said = tokenizer(message["content"] + "<|im_end|>", add_special_tokens=False).input_ids
+            with torch.no_grad():
+                chances = model(torch.tensor([before + said])).logits.log_softmax(-1)[0]
+            spoken = chances[range(len(before) - 1, len(before) + len(said) - 1), said]
+            loss -= message["weight"] * float(spoken.sum())
+            weights += message["weight"] * len(said)
+    assert gradients(options)[0] == pytest.approx(loss / weights, rel=1e-5)
+    summary = sft(replace(options, max_steps=1))
+    assert (summary.used, summary.weighted_messages) == (6, 6)
+
+
 def test_long_rows_are_split_at_turns_and_nothing_is_lost_unsaid(options: SftOptions) -> None:
     renderer = open_model(options).renderer
     texts = ["Task.", *(text for n in range(6) for text in (call(f"step {n}"), f"seen {n} " * 9))]

@@ -11,7 +11,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.templates.base import Message
-from trainer.data.formats.values import decoded, kind, listed, optional_text, text, trained
+from trainer.data.formats.values import (
+    WEIGHTS,
+    decoded,
+    kind,
+    listed,
+    optional_text,
+    text,
+    weight,
+)
 from trainer.errors import RowError, WrongValue
 
 _ROLES = {
@@ -23,9 +31,8 @@ _ROLES = {
     "developer": "developer",
 }
 """What a turn may be from. A "call" is what the assistant says where it calls a tool."""
-_WEIGHTS = ("weight", "loss", "loss_weight", "train")
 _THOUGHTS = ("reasoning_content", "reasoning", "thinking")
-_READ = {"role", "content", "tool_calls", "function_call", "reasoning_content", *_WEIGHTS}
+_READ = {"role", "content", "tool_calls", "function_call", "reasoning_content", *WEIGHTS}
 _THOUGHT = re.compile(r"\A<think>(.*)</think>\s*(?=[\[{])", re.DOTALL)
 
 
@@ -115,11 +122,11 @@ class _Reading:
 
     def add(self, turn: Any) -> None:
         role = role_of(turn)
-        weight = trained(turn.get(key) for key in _WEIGHTS)
+        weighs = weight(turn)
         for key in _THOUGHTS:
             optional_text(turn.get(key), key)
         if role in ("assistant", "call"):
-            self._speak(turn, role, {} if weight is None else {"weight": weight})
+            self._speak(turn, role, {} if weighs is None else {"weight": weighs})
         elif role == "tool":
             self._observe(turn)
         else:
@@ -149,13 +156,13 @@ class _Reading:
             self._append(turn, {"role": "tool", "tool_call_id": id, "content": content})
         self._asked = False
 
-    def _speak(self, turn: Mapping[str, Any], role: str, weight: dict[str, int]) -> None:
+    def _speak(self, turn: Mapping[str, Any], role: str, weighs: dict[str, float]) -> None:
         content, thought, calls = _content(turn)
         if role == "call":
             content, calls = _called_in(text(content, "a call"))
         calls = self._calls(turn, calls)
         thought = thought or optional_text(turn.get("reasoning_content"), "reasoning_content")
-        message: Message = {"role": "assistant", "content": content or "", **weight}
+        message: Message = {"role": "assistant", "content": content or "", **weighs}
         message |= {"reasoning_content": thought} if thought else {}
         message |= {"tool_calls": calls} if calls else {}
         before = self.messages[-1] if self.messages else {}

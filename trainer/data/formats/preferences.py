@@ -8,7 +8,7 @@ from typing import Any
 from engine.templates.base import Message
 from trainer.data.formats.conversations import check_whole, messages_of, role_of
 from trainer.data.formats.instructions import asked, prompt_of, system_of, turns_in
-from trainer.data.formats.values import Row, kind, listed, tools
+from trainer.data.formats.values import Row, check_unweighted, kind, listed, optional_text, tools
 from trainer.errors import RowError, WrongValue
 
 _SIDES = ("chosen", "rejected")
@@ -29,10 +29,12 @@ def pair(record: Mapping[str, Any]) -> Row:
         prompt, *completions = _parted(*map(messages_of, sides, _SIDES))
     else:
         prompt, *completions = _completed(record, sides)
-    row = {"prompt": prompt, **dict(zip(_SIDES, completions, strict=True))}
+    row: Row = {"prompt": prompt, **dict(zip(_SIDES, completions, strict=True))}
     row["tools"] = tools(record.get("tools"))
+    row["pair_kind"] = optional_text(record.get("pair_kind"), "pair_kind")
     for completion in completions:
         check_whole([*prompt, *completion])
+        check_unweighted(completion)
     return row
 
 

@@ -1,6 +1,7 @@
 """Values of records: what is absent drops the row, what has the wrong type refuses the file."""
 
 from collections.abc import Iterable, Mapping
+from math import isfinite
 from typing import Any
 
 from trainer.data.records import parse
@@ -8,6 +9,9 @@ from trainer.errors import RowError, WrongValue
 
 Row = dict[str, Any]
 """A row in our form, as `engine export` writes it."""
+
+WEIGHTS = ("weight", "loss", "loss_weight", "train")
+"""Keys of a turn that say its loss weight, or whether it is trained at all."""
 
 
 def text(value: Any, what: str) -> str:
@@ -70,19 +74,43 @@ def tools(value: Any) -> list[dict[str, Any]]:
     return [_tool(decoded(tool, "a tool")) for tool in listed(value, "tools")]
 
 
-def trained(values: Iterable[Any]) -> int | None:
-    """Return the weight of a turn that several keys may say; None if none does.
+def weight(turn: Mapping[str, Any]) -> float | None:
+    """Return the loss weight of a turn, which several keys may say; None if none does.
 
     Raises:
-        WrongValue: A weight is neither 0 (context only) nor 1.
+        WrongValue: A weight is no number or below 0; or what says only whether the turn is trained
+            is neither true nor false.
     """
-    for value in values:
+    for key in WEIGHTS:
+        value = turn.get(key)
         if value is None:
             continue
-        if not isinstance(value, int | float) or value not in (0, 1):
-            raise WrongValue("a message's weight must be 0 (context only) or 1")
-        return int(value)
+        if key in ("loss", "train"):
+            if not isinstance(value, int | float) or value not in (0, 1):
+                raise WrongValue(f"a message's {key} must be true or false")
+            return int(value)
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            raise WrongValue(f"a message's {key} must be a number, not {kind(value)}")
+        if not (isfinite(value) and value >= 0):
+            raise WrongValue(
+                f"a message's {key} must be 0 (context only) or a number above 0, not {value}"
+            )
+        return value
     return None
+
+
+def check_unweighted(messages: Iterable[Mapping[str, Any]]) -> None:
+    """Require that each message counts either fully or not at all, as in DPO and KTO.
+
+    Raises:
+        WrongValue: A weight is neither 0 nor 1.
+    """
+    for message in messages:
+        if message.get("weight") not in (None, 0, 1):
+            raise WrongValue(
+                f"a message's weight must be 0 or 1 in DPO and KTO, not {message['weight']}: only "
+                "trainer sft weighs messages"
+            )
 
 
 def label(value: Any) -> bool:
