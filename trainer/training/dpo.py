@@ -33,6 +33,7 @@ from trainer.training.run import (
     open_model,
     run,
 )
+from trainer.training.token_budget import with_passes
 from trainer.training.trl_config import lora_config, trl_arguments
 from trainer.tree_packing.batches import alike
 
@@ -114,6 +115,7 @@ def build(options: DpoOptions, student: LoadedModel, pairs: PreferenceData) -> M
     Raises:
         TrainerError: TRL refuses the value of a flag.
     """
+    options = with_passes(options, pairs.train.counts()["scored_tokens"])
     tokenizer = student.renderer.tokenizer
     longest = max(half.tokens for row in pairs.train.rows for half in row)
     packed = alike(options.tree_packing, student.model, longest)

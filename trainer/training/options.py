@@ -43,6 +43,8 @@ class TrainingOptions:
         learning_rate: Peak learning rate.
         num_train_epochs: Passes over the rows.
         max_steps: Optimizer steps; overrides --num-train-epochs.
+        trained_tokens: Tokens that the loss sees in the whole training, to the next optimizer step;
+            overrides --num-train-epochs. Methods are compared at equal numbers.
         per_device_train_batch_size: Rows per batch and process. On a CPU 1 is fastest, because a
             padded row needs an attention mask; on a GPU use what fits.
         gradient_accumulation_steps: Batches per optimizer step.
@@ -82,6 +84,7 @@ class TrainingOptions:
     learning_rate: float = option(5e-5, OPTIMISATION, min=0)
     num_train_epochs: float = option(1.0, OPTIMISATION, above=0)
     max_steps: int = option(-1, OPTIMISATION, min=-1, default="by epochs")
+    trained_tokens: int | None = option(None, OPTIMISATION, min=1, default="by epochs")
     per_device_train_batch_size: int = option(1, OPTIMISATION, min=1)
     gradient_accumulation_steps: int = option(8, OPTIMISATION, min=1)
     warmup_ratio: float = option(0.05, OPTIMISATION, min=0, max=1)
@@ -124,6 +127,8 @@ class TrainingOptions:
                 _check(flag_name(each), value, hints[each.name], each.metadata)
         if self.early_stopping_patience and self.eval_dataset is None:
             raise TrainerError("--early-stopping-patience needs --eval-dataset: held-out rows")
+        if self.trained_tokens is not None and self.max_steps > 0:
+            raise TrainerError("--trained-tokens and --max-steps: use one of them")
 
 
 @dataclass(frozen=True, kw_only=True)

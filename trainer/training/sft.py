@@ -40,6 +40,7 @@ from trainer.training.run import (
     row_check,
     run,
 )
+from trainer.training.token_budget import with_passes
 from trainer.training.trl_config import lora_config, trl_arguments
 from trainer.tree_packing.batches import Packing, attach, plan
 
@@ -159,6 +160,7 @@ def build(options: SftOptions, student: LoadedModel, sources: Sources) -> Weight
             return pack(sequences, student.max_length)
         return Dataset.from_dict(columns(sequences))
 
+    options = with_passes(options, sum(one.trained for one in sources.train))
     tokenizer = student.renderer.tokenizer
     tree_packing = _tree_packing(options, student, sources.train)
     train = table(sources.train)

@@ -91,6 +91,7 @@ def test_flags_and_yaml_keys_keep_their_former_names(tmp_path: Path) -> None:
         ({"warmup_ratio": 1.5}, "--warmup-ratio 1.5: must be at most 1"),
         ({"early_stopping_patience": 1}, "needs --eval-dataset"),
         ({"packing": True, "tree_packing": "on"}, "use one of them"),
+        ({"trained_tokens": 9, "max_steps": 1}, "--trained-tokens and --max-steps: use one"),
     ],
 )
 def test_values_are_checked_in_python_too(change: dict[str, Any], reason: str) -> None:
@@ -117,8 +118,11 @@ def test_rows_may_be_in_memory(tiny: Path, tmp_path: Path) -> None:
     )
     assert (done.rows, done.used, done.general["used"]) == (5, 5, 1)
     assert done.eval_loss is not None
-    pairs = DpoOptions(model=str(tiny), dataset=PAIRS, output_dir=tmp_path / "dpo", max_steps=1)
-    assert dpo(pairs).used == 3
+    pairs = DpoOptions(
+        model=str(tiny), dataset=PAIRS, output_dir=tmp_path / "dpo", trained_tokens=1
+    )
+    trained = dpo(pairs)
+    assert (trained.used, trained.steps, trained.epochs) == (3, 1, 1)
     with pytest.raises(TrainerError, match="dataset was rows in memory, sha256"):
         claim(replace(pairs, dataset=PAIRS[:2], resume_from_checkpoint=True), "dpo")
     with pytest.raises(TrainerError, match="the rows in memory: 1 of 1 rows are of the test split"):
