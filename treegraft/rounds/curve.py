@@ -27,12 +27,15 @@ class Point:
         rows: SFT rows of all rounds.
         pairs: DPO pairs of all rounds.
         used: Rows that SFT trained on.
+        trained: Tokens that the loss saw in the round, in SFT and DPO together; None if the run is
+            of a version that did not count them.
         held_out: The held-out solve rate; None if it was not measured.
         calls: Requests of the round's searches.
         teacher_calls: Those of them to the teacher.
         tokens: Tokens of the round's searches.
         usd: Dollars spent on the round's searches; None if a price is not known.
         seconds: Duration of all steps.
+        method: What the rounds do; `settings.Method`.
     """
 
     round: int
@@ -50,6 +53,8 @@ class Point:
     tokens: int = 0
     usd: float | None = 0.0
     seconds: float = 0.0
+    trained: int | None = 0
+    method: str = "teacher"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, and "solve_rate", as JSON takes them."""
@@ -112,7 +117,18 @@ def _point(state: State, number: int) -> Point:
         tokens=sum(found["tokens"] for found in searches),
         usd=_sum([found["usd"] for found in searches]),
         seconds=sum(done.seconds for name, done in state.done.items() if name.startswith(prefix)),
+        trained=_trained([_result(state, number, kind) for kind in ("sft", "dpo")]),
+        method=state.method,
     )
+
+
+def _trained(trainings: Sequence[Result]) -> int | None:
+    """Return the number of tokens that the loss saw; a part of a pass counts by its share."""
+    done = [training for training in trainings if training]
+    if not all("epochs" in training for training in done):
+        return None
+    passes = [(one.get("trained_tokens") or one["scored_tokens"], one["epochs"]) for one in done]
+    return sum(round(tokens * epochs) for tokens, epochs in passes)
 
 
 def _sum(dollars: Sequence[float | None]) -> float | None:
