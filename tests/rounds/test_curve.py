@@ -114,7 +114,9 @@ def test_the_document_holds_every_round() -> None:
     ]
     text = markdown(found, "2 rounds are done")
     assert found[1].to_dict()["held_out"]["low"] == pytest.approx(0.0456, abs=1e-4)
-    assert "| 1 | teacher | 3 | 0 | 2 | 3 | 2 | 1 | 77 | 25.0 % [5, 70] 1/4 | 0 | 0 | 0.25 |" in text
+    assert (
+        "| 1 | teacher | 3 | 0 | 2 | 3 | 2 | 1 | 77 | 25.0 % [5, 70] 1/4 | 0 | 0 | 0.25 |" in text
+    )
     assert "| 2 | rft | 3 | 0 | 0 | 0 | 0 | 0 | unknown | - |" in text
     assert text.endswith("Stopped: 2 rounds are done.\n")
     assert len({len(line) for line in table(found)}) == 1

@@ -81,7 +81,7 @@ def test_a_mistake_is_one_line_with_table_and_key(more: str, message: str) -> No
         ("[train]\ntokens = 9\n[sft]\nmax_steps = 9\n", "[sft] --trained-tokens and --max-steps"),
         (
             "[explore.untrained]\nshots = 2\n[rounds]\nmethod = 'rft'\n",
-            "[explore.untrained] --shots and --shots-from",
+            "[explore.untrained] --shots needs --shots-from",
         ),
     ],
 )

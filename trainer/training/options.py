@@ -218,6 +218,31 @@ class KtoOptions(TrainingOptions):
     undesirable_weight: float = option(1.0, LOSS, min=0)
 
 
+@dataclass(frozen=True, kw_only=True)
+class DistillOptions(SftOptions):
+    """Options of `trainer distill`.
+
+    Attributes:
+        teacher: The model to learn from, with the student's tokenizer: directory, hub id or
+            smollm2.
+        beta: Which divergence, as TRL names it: 1 is the reverse KL (student from teacher), 0 the
+            forward KL, between them the generalised Jensen-Shannon divergence.
+        temperature: Softmax temperature of both distributions.
+        tree_packing: Distillation does not pack; off is the only value.
+    """
+
+    teacher: str = field(metadata={"panel": MODEL})
+    beta: float = option(1.0, LOSS, min=0, max=1)
+    temperature: float = option(1.0, LOSS, above=0)
+    tree_packing: Literal["off"] = option("off", SPEED)
+
+    def __post_init__(self) -> None:
+        """Check, as in the base class; the teacher is not partitioned."""
+        super().__post_init__()
+        if self.deepspeed is not None:
+            raise TrainerError("--deepspeed is for other kinds of training: leave it out")
+
+
 def _paths(places: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:
     return tuple(map(Path, [places] if isinstance(places, str | Path) else places))
 

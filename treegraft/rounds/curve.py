@@ -30,10 +30,10 @@ class Point:
         trained: Tokens that the loss saw in the round, in SFT and DPO together; None if the run is
             of a version that did not count them.
         held_out: The held-out solve rate; None if it was not measured.
-        calls: Requests of the round's searches.
+        calls: Requests of the round's searches, and of its credit.
         teacher_calls: Those of them to the teacher.
-        tokens: Tokens of the round's searches.
-        usd: Dollars spent on the round's searches; None if a price is not known.
+        tokens: Tokens of these requests.
+        usd: Dollars spent on them; None if a price is not known.
         seconds: Duration of all steps.
         method: What the rounds do; `settings.Method`.
     """
@@ -99,6 +99,8 @@ def why_stop(finished: Sequence[Point], settings: RoundsSettings) -> str:
 
 def _point(state: State, number: int) -> Point:
     searches = [found for name in SEARCHES if (found := _result(state, number, name))]
+    credit = _result(state, number, "credit")
+    paid = [*searches, *([credit] if credit else [])]
     measured = _result(state, number, "evaluate")
     prefix = f"{number}/"
     return Point(
@@ -112,10 +114,10 @@ def _point(state: State, number: int) -> Point:
         pairs=_result(state, number, "pairs").get("rows", 0),
         used=_result(state, number, "sft").get("used", 0),
         held_out=Rate(measured["hits"], measured["total"]) if measured else None,
-        calls=sum(found["calls"] for found in searches),
+        calls=sum(found["calls"] for found in paid),
         teacher_calls=sum(found["teacher_calls"] for found in searches),
-        tokens=sum(found["tokens"] for found in searches),
-        usd=_sum([found["usd"] for found in searches]),
+        tokens=sum(found["tokens"] for found in paid),
+        usd=_sum([found["usd"] for found in paid]),
         seconds=sum(done.seconds for name, done in state.done.items() if name.startswith(prefix)),
         trained=_trained([_result(state, number, kind) for kind in ("sft", "dpo")]),
         method=state.method,

@@ -65,6 +65,7 @@ class Loop:
             found = self._explore(number, "student", tasks, len(todo))
             if not found["student"]:
                 say(f"round {number}: the student solved none of the {len(todo)} tasks left")
+            self._credit(number, tasks, len(todo))
             return
         if number == 1:
             self._explore(number, "teacher", tasks, len(todo))
@@ -78,6 +79,14 @@ class Loop:
             tasks = self._write_ids(number, MISSED, missed)
             self._explore(number, "teacher", tasks, len(missed))
 
+    def _credit(self, number: int, tasks: Path, count: int) -> None:
+        """Value the states of the student's search, if the file asks for it."""
+        if self.options.settings.credit is None:
+            return
+        searched = self.options.search(number, "student", tasks, base_url(self.state.port))
+        options = self.options.credit(number, searched)
+        self._step(f"{number}/credit", options, self._served(number - 1), tasks=count)
+
     def _explore(self, number: int, searcher: Searcher, tasks: Path, count: int) -> Result:
         """Search, with the student of the round before if the searcher needs it."""
         url = base_url(self.state.port)
@@ -87,10 +96,12 @@ class Loop:
 
     def _export(self, number: int) -> None:
         """Write the rows of every round so far."""
+        # The run of a credit holds the search, too.
+        searches = curve.SEARCHES if self.options.settings.credit is None else ("credit",)
         runs = [
             self.options.path(before, name)
             for before in range(1, number + 1)
-            for name in curve.SEARCHES
+            for name in searches
             if f"{before}/{name}" in self.state.done
         ]
         rows = self._step(f"{number}/rows", self.options.export(number, "sft", runs))

@@ -48,7 +48,7 @@ def markdown(points: Sequence[Point], stopped: str) -> str:
         "Tasks: searched in the round. Student: solved by the student alone. Teacher: solved by or "
         "with the teacher. Left: train tasks that the student has not solved so far. Rows and "
         "pairs: of all rounds. Trained: tokens that the loss saw in the round, over all passes. "
-        "Calls, tokens, $: of the round's searches. Round 0: before any training.",
+        "Calls, tokens, $: of the round's searches and its credit. Round 0: before any training.",
         "",
         _row(head),
         _row(["---:"] * len(head)),

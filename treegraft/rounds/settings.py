@@ -15,6 +15,7 @@ from engine.cli.flags import flag_fields
 from engine.errors import UsageError
 from treegraft.file_errors import FileError
 from treegraft.rounds.command_options import (
+    CREDIT,
     DPO,
     EVAL,
     EXPLORE,
@@ -35,6 +36,7 @@ TrainingOptions = Annotated[Options, BeforeValidator(SFT.read)]
 DpoTrainingOptions = Annotated[Options, BeforeValidator(DPO.read)]
 ServerOptions = Annotated[Options, BeforeValidator(SERVE.read)]
 
+CreditTable = Annotated[Options, BeforeValidator(CREDIT.read)]
 EvaluationOptions = Annotated[Options, BeforeValidator(EVAL.read)]
 
 Method = Literal["teacher", "rft", "rft-dpo"]
@@ -265,6 +267,7 @@ class Settings(Table):
     student: StudentSettings
     teacher: TeacherSettings = TeacherSettings()
     explore: ExploreSettings = ExploreSettings()
+    credit: CreditTable | None = None
     export: ExportTables = ExportTables()
     train: TrainSettings = TrainSettings()
     sft: TrainingOptions = {}

@@ -73,6 +73,20 @@ class StepOptions:
             }
         return options
 
+    def credit(self, number: int, searched: Options) -> Options:
+        """Return the options of valuing the states of a search of the student's.
+
+        Args:
+            number: The round.
+            searched: The options of the search.
+        """
+        return {
+            "run": searched["output"],
+            "output": str(self.path(number, "credit")),
+            "shots_from": searched.get("shots_from", "") if searched.get("shots") else "",
+            **(self.settings.credit or {}),
+        }
+
     def export(self, number: int, kind: Kind, runs: Sequence[Path]) -> Options:
         """Return the options of writing the rows of every run so far, each of them once."""
         chosen = self.settings.export.sft if kind == "sft" else self.settings.export.dpo
@@ -173,6 +187,10 @@ def check_settings(settings: Settings) -> None:
             f"student.threshold is for a teacher that helps; the method {settings.rounds.method} "
             "has none: leave it out"
         )
+    if settings.credit is not None and settings.rounds.taught:
+        raise UsageError(
+            "[credit] values what the student searches alone: choose the method rft or rft-dpo"
+        )
     if settings.train.tokens is not None:
         for table, options in (("sft", settings.sft), ("dpo", settings.dpo)):
             if "trained_tokens" in options:
@@ -190,7 +208,9 @@ def _samples(options: StepOptions, settings: Settings) -> Iterator[tuple[str, st
     if settings.rounds.taught:
         yield "explore", "teacher", options.search(1, "teacher", ids)
     else:
-        yield "explore.untrained", "student", options.search(1, "student", ids, url)
+        search = options.search(1, "student", ids, url)
+        yield "explore.untrained", "student", search
+        yield "credit", "credit", options.credit(1, search)
     if settings.student.threshold is None:
         yield "explore.student", "student", options.search(2, "student", ids, url)
     else:

@@ -18,12 +18,18 @@ from tests.support.rows import AGENT, PAIRS
 from trainer.cli.options import RENAMED, Config
 from trainer.errors import TrainerError
 from trainer.training.dpo import dpo
-from trainer.training.options import DpoOptions, KtoOptions, SftOptions, TrainingOptions
+from trainer.training.options import (
+    DistillOptions,
+    DpoOptions,
+    KtoOptions,
+    SftOptions,
+    TrainingOptions,
+)
 from trainer.training.output import claim
 from trainer.training.sft import sft
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
-KINDS = {"sft": SftOptions, "dpo": DpoOptions, "kto": KtoOptions}
+KINDS = {"sft": SftOptions, "dpo": DpoOptions, "kto": KtoOptions, "distill": DistillOptions}
 REQUIRED: dict[str, Any] = {"model": "m", "dataset": "rows.jsonl", "output_dir": "out"}
 
 
@@ -62,8 +68,12 @@ def test_every_option_is_a_flag_with_a_help_text(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS.values())
 def test_the_command_has_the_defaults_of_the_dataclass(kind: type[TrainingOptions]) -> None:
-    given = ("--model=m", "--dataset=rows.jsonl", "--output=out")
-    assert parsed(kind, *given) == kind(**REQUIRED)
+    given = ["--model=m", "--dataset=rows.jsonl", "--output=out"]
+    required = dict(REQUIRED)
+    if kind is DistillOptions:
+        given.append("--teacher=t")
+        required["teacher"] = "t"
+    assert parsed(kind, *given) == kind(**required)
 
 
 def test_flags_and_yaml_keys_keep_their_former_names(tmp_path: Path) -> None:
