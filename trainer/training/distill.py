@@ -29,6 +29,8 @@ from trainer.training.trl_config import uses_bf16
 with warnings.catch_warnings(action="ignore"):  # that all of trl.experimental may change
     from trl.experimental.gkd import GKDTrainer
 
+_jsd: Callable[..., torch.Tensor] = GKDTrainer.generalized_jsd_loss
+
 
 class DistillationTrainer(WeightedTrainer):
     """The trainer of SFT, with a divergence from the teacher in place of the likelihood.
@@ -52,7 +54,7 @@ class DistillationTrainer(WeightedTrainer):
         **kwargs: Any,
     ) -> None:
         super().__init__(*args, **kwargs)
-        frozen = teacher.eval().requires_grad_(False)
+        frozen = teacher.train(False).requires_grad_(False)
         self.teacher: Any = self.accelerator.prepare_model(frozen, evaluation_mode=True)
         self.tokens, self.beta, self.temperature = tokens, beta, temperature
 
@@ -72,7 +74,7 @@ class DistillationTrainer(WeightedTrainer):
         outputs = model(**inputs)
         with torch.no_grad():
             taught = self.teacher(**inputs).logits
-        divergence = GKDTrainer.generalized_jsd_loss(
+        divergence = _jsd(
             outputs.logits[labelled][:, : self.tokens].float(),
             taught[labelled][:, : self.tokens].float(),
             beta=self.beta,

@@ -129,8 +129,11 @@ def _trained(trainings: Sequence[Result]) -> int | None:
     done = [training for training in trainings if training]
     if not all("epochs" in training for training in done):
         return None
-    passes = [(one.get("trained_tokens") or one["scored_tokens"], one["epochs"]) for one in done]
-    return sum(round(tokens * epochs) for tokens, epochs in passes)
+    total = 0
+    for one in done:
+        a_pass: int = one.get("trained_tokens") or one["scored_tokens"]
+        total += round(a_pass * one["epochs"])
+    return total
 
 
 def _sum(dollars: Sequence[float | None]) -> float | None:

@@ -161,9 +161,9 @@ def _search(searcher: str, options: Options) -> Mapping[str, Any]:
 
 
 def _credit(options: Options) -> Mapping[str, Any]:
-    run, output, *more = _build_credit(options)
+    run, output, settings, budget, resources = _build_credit(options)
     with Bar(Console(stderr=True)) as bar:
-        summary = wait(lambda: credit(run, output, *more, bar))
+        summary = wait(lambda: credit(run, output, settings, budget, resources, bar))
     with Store.open(output) as store:
         used, unpriced = store.usage(), bool(store.meta().get("unpriced"))
     cost = {"calls": used.calls, "tokens": used.tokens, "usd": known_usd(used, unpriced)}
