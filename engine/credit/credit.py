@@ -77,6 +77,8 @@ def _tasks(store: Store, stored: Mapping[str, Any], settings: CreditSettings) ->
     """Return the chosen tasks that have a tree, whole, with their secrets."""
     with open_world(stored, settings.task_file) as world:
         known = [world.task(id) for id in store.task_ids()]
+    if not known:
+        raise UsageError("the run has no tree, so no state to value: `engine stats` says why")
     return select(known, only=read_ids(settings.tasks), limit=settings.limit)
 
 
