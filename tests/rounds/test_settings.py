@@ -173,12 +173,11 @@ def test_each_round_draws_anew_and_a_searchers_own_table_wins(tmp_path: Path) ->
 
 def test_without_a_teacher_the_student_searches_untrained_in_its_own_way(tmp_path: Path) -> None:
     more = """
-        [explore]
-        shots_from = "none.jsonl"
         [explore.student]
         width = 3
         [explore.untrained]
         shots = 2
+        shots_from = "none.jsonl"
         [eval.untrained]
         shots = 2
         shots_from = "none.jsonl"
