@@ -98,14 +98,13 @@ def _print_table(points: "Sequence[Point]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from treegraft.rounds.plot import HELD_OUT, table
+    from treegraft.rounds.plot import table
 
     header, *rows = table(points)
     drawn = Table(box=None, padding=(0, 1, 0, 0))
     for name in header:
-        drawn.add_column(name, justify="right", no_wrap=name != HELD_OUT)
+        drawn.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         drawn.add_row(*row)
-    console = Console()
-    # In a file or a pipe, keep each round on one line.
-    console.print(drawn, width=None if console.is_terminal else 120)
+    # Each round is one line, with every column: a narrower terminal wraps it.
+    Console(width=max(Console().width, 120)).print(drawn)
