@@ -77,6 +77,32 @@ def kto(
     return _train("kto", KtoOptions, rows, model, output_dir, options)
 
 
+def distill(
+    rows: RowSource,
+    *,
+    model: str | os.PathLike[str],
+    teacher: str | os.PathLike[str],
+    output_dir: Path | str,
+    **options: Any,
+) -> TrainedModel:
+    """Train a model on a local teacher's probabilities of what the agent wrote in rows.
+
+    Args:
+        rows: As of `sft`; on-policy if they are the model's own paths.
+        model: Directory, hub id or "smollm2".
+        teacher: The same, of a model with the same tokenizer.
+        output_dir: Directory for the trained model.
+        **options: Fields of `DistillOptions`.
+
+    Raises:
+        TreegraftError: Something you can fix; the message says what to do.
+    """
+    from trainer.training.options import DistillOptions
+
+    taught = {**options, "teacher": os.fspath(teacher)}
+    return _train("distill", DistillOptions, rows, model, output_dir, taught)
+
+
 def _train(
     method: str,
     kind: "type[TrainingOptions]",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from engine.api import Run, aexplore, explore, load_environment
     from environments import Action, Outcome, Task, Tool, ToolEnv
     from search import Beam, BestFirst, Dfsdt, Mcts, React, Tree
-    from trainer.api import TrainedModel, dpo, evaluate, kto, sft
+    from trainer.api import TrainedModel, distill, dpo, evaluate, kto, sft
     from trainer.evaluation.report import Report
     from treegraft.errors import TreegraftError
 
@@ -39,6 +39,7 @@ __all__ = [
     "Tree",
     "TreegraftError",
     "aexplore",
+    "distill",
     "dpo",
     "evaluate",
     "explore",
@@ -51,7 +52,7 @@ _MODULES = {
     "engine.api": ("Run", "aexplore", "explore", "load_environment"),
     "environments": ("Action", "Outcome", "Task", "Tool", "ToolEnv"),
     "search": ("Beam", "BestFirst", "Dfsdt", "Mcts", "React", "Tree"),
-    "trainer.api": ("TrainedModel", "dpo", "evaluate", "kto", "sft"),
+    "trainer.api": ("TrainedModel", "distill", "dpo", "evaluate", "kto", "sft"),
     "trainer.evaluation.report": ("Report",),
     "treegraft.errors": ("TreegraftError",),
 }

@@ -37,6 +37,7 @@ TRAINER = {
     "sft": ("trainer.cli.train:sft", "Fine-tune a model on rows."),
     "dpo": ("trainer.cli.train:dpo", "Train a model on preference pairs."),
     "kto": ("trainer.cli.train:kto", "Train a model on rows labelled good or bad."),
+    "distill": ("trainer.cli.train:distill", "Train a model on a teacher's probabilities."),
     "data": ("trainer.cli.data:data", "Say what files of rows hold, and what would be left out."),
     "mask": ("trainer.cli.mask:mask", "Show and prove which tokens are trained on."),
     "eval": ("trainer.cli.eval:eval_", "Measure a model in an environment; compare runs."),

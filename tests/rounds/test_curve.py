@@ -50,6 +50,22 @@ def test_a_task_is_left_until_the_student_solves_it_alone(tmp_path: Path) -> Non
     assert two.seconds == 3.0
 
 
+def test_the_trained_tokens_are_those_of_both_trainings(tmp_path: Path) -> None:
+    sft = {"used": 4, "tokens": 999, "trained_tokens": 100, "epochs": 2.5}
+    dpo = {"used": 4, "tokens": 999, "scored_tokens": 40, "epochs": 1.0}
+    found = state(tmp_path, {"1/sft": sft, "1/dpo": dpo, "2/sft": sft, "3/sft": {"used": 4}})
+    assert [point.trained for point in points(found)] == [290, 250, None]
+
+
+def test_a_run_keeps_its_method(tmp_path: Path) -> None:
+    State.load(tmp_path).claim(7, {"train": TRAIN}, "rft")
+    kept = State.load(tmp_path)
+    kept.claim(7, {"train": TRAIN}, "rft")
+    assert kept.method == "rft"
+    with pytest.raises(UsageError, match="begun with the method rft, and not rft-dpo"):
+        kept.claim(7, {"train": TRAIN}, "rft-dpo")
+
+
 def test_when_no_round_follows() -> None:
     def point(round: int, hits: int, left: int = 5) -> Point:
         return Point(round, left=left, held_out=Rate(hits, 10))
@@ -93,13 +109,15 @@ def test_every_rate_can_be_drawn(hits: int, total: int) -> None:
 def test_the_document_holds_every_round() -> None:
     found = [
         Point(0, left=3, held_out=Rate(0, 4)),
-        Point(1, 3, 0, 2, 3, rows=2, pairs=1, held_out=Rate(1, 4), usd=0.25),
-        Point(2, 3),
+        Point(1, 3, 0, 2, 3, rows=2, pairs=1, held_out=Rate(1, 4), usd=0.25, trained=77),
+        Point(2, 3, method="rft", trained=None),
     ]
     text = markdown(found, "2 rounds are done")
     assert found[1].to_dict()["held_out"]["low"] == pytest.approx(0.0456, abs=1e-4)
-    assert "| 1 | 3 | 0 | 2 | 3 | 2 | 1 | 25.0 % [5, 70] 1/4 | 0 | 0 | 0.25 |" in text
-    assert "| 2 | 3 | 0 | 0 | 0 | 0 | 0 | - |" in text
+    assert (
+        "| 1 | teacher | 3 | 0 | 2 | 3 | 2 | 1 | 77 | 25.0 % [5, 70] 1/4 | 0 | 0 | 0.25 |" in text
+    )
+    assert "| 2 | rft | 3 | 0 | 0 | 0 | 0 | 0 | unknown | - |" in text
     assert text.endswith("Stopped: 2 rounds are done.\n")
     assert len({len(line) for line in table(found)}) == 1
 

@@ -10,7 +10,7 @@ from engine.errors import UsageError
 from sandbox.errors import SandboxError
 from treegraft.rounds.settings import Settings, Table, parse, read
 from treegraft.rounds.step import BUILDERS
-from treegraft.rounds.step_options import StepOptions, check_settings
+from treegraft.rounds.step_options import Kind, StepOptions, check_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,6 +57,8 @@ def test_a_small_file_is_enough() -> None:
         ("[eval]\nmodel = 'x'\n", "[eval] model: rounds set this option"),
         ("[serve]\nport = 1\n", "[serve] port: rounds set this option"),
         ("[export.dpo]\nto = 'sft'\n", "[export.dpo] to: rounds set this option"),
+        ("[rounds]\nmethod = 'sft'\n", "[rounds] method is 'sft'; it must be 'teacher', 'rft' or"),
+        ("[eval.untrained]\nmodel = 'x'\n", "[eval.untrained] model: rounds set this option"),
     ],
 )
 def test_a_mistake_is_one_line_with_table_and_key(more: str, message: str) -> None:
@@ -75,6 +77,13 @@ def test_a_mistake_is_one_line_with_table_and_key(more: str, message: str) -> No
         ("[export.dpo]\nnat = true\n", "[export.dpo] --nat: for --to sft"),
         ("[eval]\nsamples = 2\n", "[eval] --samples needs a --temperature"),
         ("threshold = 0\n[explore.student]\nwidth = 1\n", "[explore.student] is for a"),
+        ("threshold = 0\n[rounds]\nmethod = 'rft'\n", "the method rft has none: leave it out"),
+        ("[train]\ntokens = 9\n[dpo]\ntrained_tokens = 9\n", "[dpo] trained_tokens: train.tokens"),
+        ("[train]\ntokens = 9\n[sft]\nmax_steps = 9\n", "[sft] --trained-tokens and --max-steps"),
+        (
+            "[explore.untrained]\nshots = 2\n[rounds]\nmethod = 'rft'\n",
+            "[explore.untrained] --shots needs --shots-from",
+        ),
     ],
 )
 def test_options_that_contradict_each_other_are_refused(more: str, message: str) -> None:
@@ -163,6 +172,41 @@ def test_each_round_draws_anew_and_a_searchers_own_table_wins(tmp_path: Path) ->
     assert (student["budget_calls"], student["teacher"]) == (9, "student-2")
 
 
+def test_without_a_teacher_the_student_searches_untrained_in_its_own_way(tmp_path: Path) -> None:
+    more = """
+        [explore.student]
+        width = 3
+        [explore.untrained]
+        shots = 2
+        shots_from = "none.jsonl"
+        [eval.untrained]
+        shots = 2
+        shots_from = "none.jsonl"
+        [rounds]
+        method = "rft"
+    """
+    options = StepOptions(settings(more), tmp_path)
+    first, later = (options.search(n, "student", tmp_path / "ids", "http://x") for n in (1, 2))
+    assert (first["teacher"], first["width"], first["shots"]) == ("student-0", 3, 2)
+    assert (later["teacher"], later["width"], "shots" in later) == ("student-1", 3, False)
+    assert [options.evaluate(n, "m").get("shots") for n in (0, 1)] == [2, None]
+    assert options.export(1, "sft", [])["per_task"] == 10
+    assert "per_task" not in StepOptions(settings(), tmp_path).export(1, "sft", [])
+
+
+@pytest.mark.parametrize(
+    ("both", "expected"), [(False, {"sft": 1000}), (True, {"sft": 700, "dpo": 300})]
+)
+def test_each_method_trains_on_as_many_tokens(
+    tmp_path: Path, both: bool, expected: dict[str, int]
+) -> None:
+    more = "[train]\ntokens = 1000\ndpo_share = 0.3\n[sft]\nnum_train_epochs = 2\n"
+    options = StepOptions(settings(more), tmp_path)
+    kinds: tuple[Kind, ...] = ("sft", "dpo") if both else ("sft",)
+    found = {kind: options.train(1, kind, "m", both=both)["trained_tokens"] for kind in kinds}
+    assert found == expected
+
+
 def test_options_reach_what_a_step_calls(tmp_path: Path) -> None:
     """Under the names of the file, with the types of the Python API."""
     more = """
@@ -205,8 +249,9 @@ def test_options_reach_what_a_step_calls(tmp_path: Path) -> None:
         BUILDERS["sft"](options.train(1, "sft", "smollm2") | {"no_such": 1})
 
 
-def test_the_example_is_sound() -> None:
-    check_settings(read(ROOT / "examples" / "rounds.toml"))
+def test_the_examples_are_sound() -> None:
+    for name in ("rounds.toml", "rft.toml"):
+        check_settings(read(ROOT / "examples" / name))
 
 
 def test_every_key_is_documented() -> None:

@@ -143,23 +143,30 @@ FLAGS: dict[str, tuple[str, str]] = {
     "trainer eval --report": (OUT, "--compare={run} --report={bad}"),
     "trainer eval --output": (FOLDER, "--env=bird --model=m --limit=1 --output={bad}"),
 }
-for name in ("sft", "dpo", "kto"):
+TRAININGS = {name: TRAINED for name in ("sft", "dpo", "kto")}
+TRAININGS["distill"] = f"{TRAINED} --teacher={{tiny}}"
+for name, trained in TRAININGS.items():
+    other = trained.replace("--dataset={rows}", "")
     FLAGS |= {
-        f"trainer {name} --dataset": (IN, "--model={tiny} --dataset={bad} --output={out}"),
-        f"trainer {name} --output": (FOLDER, f"{TRAINED} --output={{bad}}"),
+        f"trainer {name} --dataset": (IN, f"{other} --dataset={{bad}} --output={{out}}"),
+        f"trainer {name} --output": (FOLDER, f"{trained} --output={{bad}}"),
         f"trainer {name} --eval-dataset": (
             IN,
-            f"{TRAINED} --output={{out}} --eval-dataset={{bad}}",
+            f"{trained} --output={{out}} --eval-dataset={{bad}}",
         ),
-        f"trainer {name} --held-out": (IN, f"{TRAINED} --output={{out}} --held-out={{bad}}"),
-        f"trainer {name} --deepspeed": (IN, f"{TRAINED} --output={{out}} --deepspeed={{bad}}"),
-        f"trainer {name} --config": (IN, f"{TRAINED} --output={{out}} --config={{bad}}"),
+        f"trainer {name} --held-out": (IN, f"{trained} --output={{out}} --held-out={{bad}}"),
+        f"trainer {name} --deepspeed": (IN, f"{trained} --output={{out}} --deepspeed={{bad}}"),
+        f"trainer {name} --config": (IN, f"{trained} --output={{out}} --config={{bad}}"),
     }
-FLAGS["trainer sft --general-data"] = (IN, f"{TRAINED} --output={{out}} --general-data={{bad}}")
+for name in ("sft", "distill"):
+    FLAGS[f"trainer {name} --general-data"] = (
+        IN,
+        f"{TRAININGS[name]} --output={{out}} --general-data={{bad}}",
+    )
 
 SLOW = {
     f"trainer {name} --{flag}"
-    for name in ("sft", "dpo", "kto")
+    for name in TRAININGS
     for flag in ("dataset", "eval-dataset", "general-data", "held-out", "deepspeed")
     if (name, flag) not in (("sft", "dataset"), ("sft", "held-out"), ("sft", "deepspeed"))
 }
@@ -229,7 +236,7 @@ ALLOWED = {
     ("engine make templates --queries", truncated),  # any lines of text are queries
     ("trainer eval --scores", empty),  # a sheet without scores
     *((f"engine cache {name} --journal", empty) for name in ("list", "prune")),
-    *((f"trainer {name} --config", empty) for name in ("sft", "dpo", "kto")),
+    *((f"trainer {name} --config", empty) for name in TRAININGS),
 }
 CASES = [
     pytest.param(flag, make, id=f"{flag} {make.__name__}")

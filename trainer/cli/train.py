@@ -1,4 +1,4 @@
-"""The commands `trainer sft`, `trainer dpo` and `trainer kto`."""
+"""The commands `trainer sft`, `trainer dpo`, `trainer kto` and `trainer distill`."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from engine.terminal import Json, results_only
 from trainer.cli.options import RENAMED, Config
 from trainer.runtime.distributed import is_main, process_group, say_once
 from trainer.runtime.prepare import prepare_torch
-from trainer.training.options import DpoOptions, KtoOptions, SftOptions
+from trainer.training.options import DistillOptions, DpoOptions, KtoOptions, SftOptions
 
 if TYPE_CHECKING:
     from trainer.training.dpo import DpoSummary
@@ -51,6 +51,16 @@ def kto(options: KtoOptions, config: Config = None, json_: Json = False) -> None
 
         done = kto(options)
     _print(done, _kto_line(done), as_json=json_)
+
+
+@_flags
+def distill(options: DistillOptions, config: Config = None, json_: Json = False) -> None:
+    """Learn a local teacher's probabilities of each token that the agent wrote."""
+    with _training():
+        from trainer.training.distill import distill
+
+        done = distill(options)
+    _print(done, _sft_line(done), as_json=json_)
 
 
 @contextmanager

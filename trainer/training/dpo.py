@@ -42,6 +42,7 @@ from trainer.training.run import (
     open_model,
     run,
 )
+from trainer.training.token_budget import with_passes
 from trainer.training.trl_config import lora_config, total_steps, trl_arguments
 from trainer.tree_packing.batches import alike
 
@@ -233,6 +234,7 @@ def build(options: DpoOptions, student: LoadedModel, pairs: PreferenceData) -> M
     Raises:
         TrainerError: TRL refuses the value of a flag, or the pairs do not suit the flags.
     """
+    asked, options = options, _with_passes(options, pairs.train)
     _check(options, pairs)
     tokenizer = student.renderer.tokenizer
     longest = max(half.tokens for row in pairs.train.rows for half in row)
@@ -261,7 +263,7 @@ def build(options: DpoOptions, student: LoadedModel, pairs: PreferenceData) -> M
     finish_setup(trainer, packed, _REFERENCE)
     trainer.before = _ranking(trainer.train_dataset)
     if options.boundary is not None:
-        _keep_boundary(trainer, pairs.train, options)
+        options = _keep_boundary(trainer, pairs.train, asked)
         _check(options, pairs)
     trainer.train_dataset = _weighted(trainer.train_dataset, pairs.train, options)
     if pairs.held_out:
@@ -308,17 +310,27 @@ def _before(rows: Any) -> tuple[list[float], list[float]]:
 
 def _keep_boundary(
     trainer: MaskedDPOTrainer, pairs: TokenizedPreferences, options: DpoOptions
-) -> None:
-    """Leave out the pairs that the student ranks right by more than --boundary."""
+) -> DpoOptions:
+    """Leave out the pairs that the student ranks right by more than --boundary.
+
+    Returns:
+        The options, with as many passes over the pairs that are left as were asked for.
+    """
     assert options.boundary is not None
     rows: Any = trainer.train_dataset
     kept = at_boundary(*_before(rows), options.boundary)
     trainer.train_dataset = rows.select(kept)
     pairs.keep(kept, f"ranked right by more than --boundary {options.boundary:g}")
     # There are fewer steps now than when the trainer was made.
+    options = _with_passes(options, pairs)
     arguments = trl_arguments(options, len(kept))
-    for name in ("warmup_steps", "logging_steps"):
+    for name in ("warmup_steps", "logging_steps", "num_train_epochs"):
         setattr(trainer.args, name, arguments[name])
+    return options
+
+
+def _with_passes(options: DpoOptions, pairs: TokenizedPreferences) -> DpoOptions:
+    return with_passes(options, pairs.counts()["scored_tokens"])
 
 
 def _weighted(rows: Any, pairs: TokenizedPreferences, options: DpoOptions) -> Dataset:

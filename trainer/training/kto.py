@@ -45,6 +45,7 @@ from trainer.training.run import (
     open_model,
     run,
 )
+from trainer.training.token_budget import with_passes
 from trainer.training.trl_config import lora_config, trl_arguments
 from trainer.tree_packing.batches import alike
 
@@ -163,6 +164,7 @@ def build(options: KtoOptions, student: LoadedModel, cases: PreferenceData) -> M
     Raises:
         TrainerError: TRL refuses the value of a flag.
     """
+    options = with_passes(options, cases.train.counts()["scored_tokens"])
     tokenizer = student.renderer.tokenizer
     packed = alike(options.tree_packing, student.model, student.max_length)
     train, held_out = cases.tables(

@@ -43,6 +43,8 @@ class TrainingOptions:
         learning_rate: Peak learning rate.
         num_train_epochs: Passes over the rows.
         max_steps: Optimizer steps; overrides --num-train-epochs.
+        trained_tokens: Tokens that the loss sees in the whole training, to the next optimizer step;
+            overrides --num-train-epochs. Methods are compared at equal numbers.
         per_device_train_batch_size: Rows per batch and process. On a CPU 1 is fastest, because a
             padded row needs an attention mask; on a GPU use what fits.
         gradient_accumulation_steps: Batches per optimizer step.
@@ -82,6 +84,7 @@ class TrainingOptions:
     learning_rate: float = option(5e-5, OPTIMISATION, min=0)
     num_train_epochs: float = option(1.0, OPTIMISATION, above=0)
     max_steps: int = option(-1, OPTIMISATION, min=-1, default="by epochs")
+    trained_tokens: int | None = option(None, OPTIMISATION, min=1, default="by epochs")
     per_device_train_batch_size: int = option(1, OPTIMISATION, min=1)
     gradient_accumulation_steps: int = option(8, OPTIMISATION, min=1)
     warmup_ratio: float = option(0.05, OPTIMISATION, min=0, max=1)
@@ -124,6 +127,8 @@ class TrainingOptions:
                 _check(flag_name(each), value, hints[each.name], each.metadata)
         if self.early_stopping_patience and self.eval_dataset is None:
             raise TrainerError("--early-stopping-patience needs --eval-dataset: held-out rows")
+        if self.trained_tokens is not None and self.max_steps > 0:
+            raise TrainerError("--trained-tokens and --max-steps: use one of them")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,6 +260,31 @@ class KtoOptions(TrainingOptions):
     beta: float = option(0.1, LOSS, min=0)
     desirable_weight: float = option(1.0, LOSS, min=0)
     undesirable_weight: float = option(1.0, LOSS, min=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DistillOptions(SftOptions):
+    """Options of `trainer distill`.
+
+    Attributes:
+        teacher: The model to learn from, with the student's tokenizer: directory, hub id or
+            smollm2.
+        beta: Which divergence, as TRL names it: 1 is the reverse KL (student from teacher), 0 the
+            forward KL, between them the generalised Jensen-Shannon divergence.
+        temperature: Softmax temperature of both distributions.
+        tree_packing: Distillation does not pack; off is the only value.
+    """
+
+    teacher: str = field(metadata={"panel": MODEL})
+    beta: float = option(1.0, LOSS, min=0, max=1)
+    temperature: float = option(1.0, LOSS, above=0)
+    tree_packing: Literal["off"] = option("off", SPEED)
+
+    def __post_init__(self) -> None:
+        """Check, as in the base class; the teacher is not partitioned."""
+        super().__post_init__()
+        if self.deepspeed is not None:
+            raise TrainerError("--deepspeed is for other kinds of training: leave it out")
 
 
 def _paths(places: str | Path | Iterable[str | Path]) -> tuple[Path, ...]:

@@ -55,6 +55,7 @@ class TrainingSummary:
 
     Attributes:
         steps: Optimizer steps, those before a resumption included.
+        epochs: Passes over the rows; the last one may be a part of one.
         resumed: Step from which training was resumed, or 0.
         loss_first: First logged loss.
         loss_last: Last logged loss.
@@ -64,6 +65,7 @@ class TrainingSummary:
     """
 
     steps: int
+    epochs: float
     resumed: int
     loss_first: float
     loss_last: float
@@ -97,6 +99,7 @@ class TrainingResult:
         losses, held_out = self.figures("loss"), self.figures("eval_loss")
         return {
             "steps": self.state.global_step,
+            "epochs": round(float(self.state.epoch or 0), 4),
             "resumed": self.resumed,
             "loss_first": losses[0] if losses else float("nan"),
             "loss_last": losses[-1] if losses else float("nan"),

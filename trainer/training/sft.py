@@ -4,7 +4,7 @@
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,6 +40,7 @@ from trainer.training.run import (
     row_check,
     run,
 )
+from trainer.training.token_budget import with_passes
 from trainer.training.trl_config import lora_config, trl_arguments
 from trainer.tree_packing.batches import Packing, attach, plan
 
@@ -96,17 +97,37 @@ class SftSummary(TrainingSummary):
     tokens_per_second: float
 
 
+MakeTrainer = Callable[..., WeightedTrainer]
+"""The class, or a partial of one that is derived from it."""
+
+
 def sft(options: SftOptions) -> SftSummary:
     """Train, and write the model.
 
     Raises:
         TrainerError: A flag, a file or the model cannot be used; nothing was written.
     """
-    output = claim(options, "sft")
+    return fit(options, "sft", lambda student: WeightedTrainer)
+
+
+def fit(
+    options: SftOptions, command: str, trainer_for: Callable[[LoadedModel], MakeTrainer]
+) -> SftSummary:
+    """Train on rows as SFT reads them, and write the model.
+
+    Args:
+        options: The options of the command.
+        command: Its name.
+        trainer_for: Returns what makes the trainer of a student.
+
+    Raises:
+        TrainerError: A flag, a file or the model cannot be used; nothing was written.
+    """
+    output = claim(options, command)
     student = open_model(options)
+    make = trainer_for(student)
     sources = gather(options, student)
-    trainer = build(options, student, sources)
-    return _summary(sources, run(trainer, student, output))
+    return _summary(sources, run(build(options, student, sources, make), student, output))
 
 
 def gather(options: SftOptions, student: LoadedModel) -> Sources:
@@ -149,7 +170,12 @@ def gather(options: SftOptions, student: LoadedModel) -> Sources:
     return Sources(agent, general, mixed, held_out, len(drawn))
 
 
-def build(options: SftOptions, student: LoadedModel, sources: Sources) -> WeightedTrainer:
+def build(
+    options: SftOptions,
+    student: LoadedModel,
+    sources: Sources,
+    make: MakeTrainer = WeightedTrainer,
+) -> WeightedTrainer:
     """Return TRL's trainer, ready to train.
 
     Raises:
@@ -161,13 +187,14 @@ def build(options: SftOptions, student: LoadedModel, sources: Sources) -> Weight
             return pack(sequences, student.max_length)
         return Dataset.from_dict(columns(sequences))
 
+    options = with_passes(options, sum(one.trained for one in sources.train))
     tokenizer = student.renderer.tokenizer
     tree_packing = _tree_packing(options, student, sources.train)
     train = table(sources.train)
     if tree_packing.packed:
         train = Dataset.from_list(tree_packing.grouped(train.to_list()))
     with flags_checked():
-        trainer = WeightedTrainer(
+        trainer = make(
             student.model,
             args=SFTConfig(
                 **trl_arguments(replace(options, **tree_packing.flags), len(train)),

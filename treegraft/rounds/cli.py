@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from engine.config import one_of
 from engine.terminal import Json, resumable, say
 
 if TYPE_CHECKING:
@@ -19,13 +20,17 @@ def rounds(
     rounds: Annotated[
         int | None, typer.Option(min=1, help="Number of rounds.", show_default="the file's")
     ] = None,
+    method: Annotated[
+        str | None,
+        typer.Option(help="teacher, rft or rft-dpo (docs/rounds.md).", show_default="the file's"),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "--out",
             help="The run's folder; the same command resumes it.",
-            show_default="runs/NAME for NAME.toml",
+            show_default="runs/NAME for NAME.toml; with --method runs/NAME-METHOD",
         ),
     ] = None,
     status: Annotated[
@@ -36,14 +41,16 @@ def rounds(
     """Explore, export, train and evaluate, round after round, on the tasks still unsolved."""
     from treegraft.rounds.run import read_status
     from treegraft.rounds.run import rounds as run_rounds
-    from treegraft.rounds.settings import read
+    from treegraft.rounds.settings import METHODS, read
     from treegraft.rounds.subprocesses import StepFailed
 
+    if method is not None:
+        one_of("method", method, METHODS)
     settings = read(file)
-    if rounds is not None:
-        number = settings.rounds.model_copy(update={"number": rounds})
-        settings = settings.model_copy(update={"rounds": number})
-    folder = output or Path("runs") / file.stem
+    flags = {"number": rounds, "method": method}
+    given = {name: value for name, value in flags.items() if value is not None}
+    settings = settings.model_copy(update={"rounds": settings.rounds.model_copy(update=given)})
+    folder = output or Path("runs") / "-".join([file.stem, *([method] if method else [])])
     if status:
         _show(read_status(settings, folder), folder, json_)
         return
@@ -91,14 +98,13 @@ def _print_table(points: "Sequence[Point]") -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from treegraft.rounds.plot import HELD_OUT, table
+    from treegraft.rounds.plot import table
 
     header, *rows = table(points)
     drawn = Table(box=None, padding=(0, 1, 0, 0))
     for name in header:
-        drawn.add_column(name, justify="right", no_wrap=name != HELD_OUT)
+        drawn.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         drawn.add_row(*row)
-    console = Console()
-    # In a file or a pipe, keep each round on one line.
-    console.print(drawn, width=None if console.is_terminal else 120)
+    # Each round is one line, with every column: a narrower terminal wraps it.
+    Console(width=max(Console().width, 120)).print(drawn)

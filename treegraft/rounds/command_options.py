@@ -25,6 +25,7 @@ from engine.cli.explore import RENAMED as EXPLORE_RENAMED
 from engine.cli.explore import SearchFlags
 from engine.cli.flags import flag_fields, json_object, parameter_name
 from engine.config import Config
+from engine.credit.settings import CreditSettings
 from engine.errors import UsageError
 from engine.export.export import ExportSettings
 from engine.export.filters import Filters
@@ -106,6 +107,11 @@ EXPLORE = CommandOptions(
     (Config, _SearchName, SearchFlags, TaskBudget, RunBudget, Resources),
     frozenset(_RUN | _STUDENT | {"journal", "quarantine", "teacher"}),
     {old.replace("-", "_"): new.replace("-", "_") for old, new in EXPLORE_RENAMED.items()},
+)
+CREDIT = CommandOptions(
+    "engine credit",
+    (CreditSettings, RunBudget, Resources),
+    frozenset(_RUN | {"policy", "task_file", "shots_from", "journal"}),
 )
 EXPORT = CommandOptions(
     "engine export",

@@ -27,12 +27,15 @@ class Point:
         rows: SFT rows of all rounds.
         pairs: DPO pairs of all rounds.
         used: Rows that SFT trained on.
+        trained: Tokens that the loss saw in the round, in SFT and DPO together; None if the run is
+            of a version that did not count them.
         held_out: The held-out solve rate; None if it was not measured.
-        calls: Requests of the round's searches.
+        calls: Requests of the round's searches, and of its credit.
         teacher_calls: Those of them to the teacher.
-        tokens: Tokens of the round's searches.
-        usd: Dollars spent on the round's searches; None if a price is not known.
+        tokens: Tokens of these requests.
+        usd: Dollars spent on them; None if a price is not known.
         seconds: Duration of all steps.
+        method: What the rounds do; `settings.Method`.
     """
 
     round: int
@@ -50,6 +53,8 @@ class Point:
     tokens: int = 0
     usd: float | None = 0.0
     seconds: float = 0.0
+    trained: int | None = 0
+    method: str = "teacher"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields, and "solve_rate", as JSON takes them."""
@@ -94,6 +99,8 @@ def why_stop(finished: Sequence[Point], settings: RoundsSettings) -> str:
 
 def _point(state: State, number: int) -> Point:
     searches = [found for name in SEARCHES if (found := _result(state, number, name))]
+    credit = _result(state, number, "credit")
+    paid = [*searches, *([credit] if credit else [])]
     measured = _result(state, number, "evaluate")
     prefix = f"{number}/"
     return Point(
@@ -107,12 +114,26 @@ def _point(state: State, number: int) -> Point:
         pairs=_result(state, number, "pairs").get("rows", 0),
         used=_result(state, number, "sft").get("used", 0),
         held_out=Rate(measured["hits"], measured["total"]) if measured else None,
-        calls=sum(found["calls"] for found in searches),
+        calls=sum(found["calls"] for found in paid),
         teacher_calls=sum(found["teacher_calls"] for found in searches),
-        tokens=sum(found["tokens"] for found in searches),
-        usd=_sum([found["usd"] for found in searches]),
+        tokens=sum(found["tokens"] for found in paid),
+        usd=_sum([found["usd"] for found in paid]),
         seconds=sum(done.seconds for name, done in state.done.items() if name.startswith(prefix)),
+        trained=_trained([_result(state, number, kind) for kind in ("sft", "dpo")]),
+        method=state.method,
     )
+
+
+def _trained(trainings: Sequence[Result]) -> int | None:
+    """Return the number of tokens that the loss saw; a part of a pass counts by its share."""
+    done = [training for training in trainings if training]
+    if not all("epochs" in training for training in done):
+        return None
+    total = 0
+    for one in done:
+        a_pass: int = one.get("trained_tokens") or one["scored_tokens"]
+        total += round(a_pass * one["epochs"])
+    return total
 
 
 def _sum(dollars: Sequence[float | None]) -> float | None:

@@ -55,9 +55,18 @@ class Loop:
         return self.options.settings.student.model
 
     def _search(self, number: int) -> None:
-        """Search the tasks left: first the student, from round 2 on, then the teacher."""
+        """Search the tasks left: first the student, from round 2 on, then the teacher.
+
+        Without a teacher the student searches alone, in round 1 untrained.
+        """
         todo = curve.left(self.state, number)
         tasks = self._write_ids(number, LEFT, todo)
+        if not self.options.settings.rounds.taught:
+            found = self._explore(number, "student", tasks, len(todo))
+            if not found["student"]:
+                say(f"round {number}: the student solved none of the {len(todo)} tasks left")
+            self._credit(number, tasks, len(todo))
+            return
         if number == 1:
             self._explore(number, "teacher", tasks, len(todo))
             return
@@ -70,6 +79,14 @@ class Loop:
             tasks = self._write_ids(number, MISSED, missed)
             self._explore(number, "teacher", tasks, len(missed))
 
+    def _credit(self, number: int, tasks: Path, count: int) -> None:
+        """Value the states of the student's search, if the file asks for it."""
+        if self.options.settings.credit is None:
+            return
+        searched = self.options.search(number, "student", tasks, base_url(self.state.port))
+        options = self.options.credit(number, searched)
+        self._step(f"{number}/credit", options, self._served(number - 1), tasks=count)
+
     def _explore(self, number: int, searcher: Searcher, tasks: Path, count: int) -> Result:
         """Search, with the student of the round before if the searcher needs it."""
         url = base_url(self.state.port)
@@ -79,19 +96,25 @@ class Loop:
 
     def _export(self, number: int) -> None:
         """Write the rows of every round so far."""
+        # The run of a credit holds the search, too.
+        searches = curve.SEARCHES if self.options.settings.credit is None else ("credit",)
         runs = [
             self.options.path(before, name)
             for before in range(1, number + 1)
-            for name in curve.SEARCHES
+            for name in searches
             if f"{before}/{name}" in self.state.done
         ]
         rows = self._step(f"{number}/rows", self.options.export(number, "sft", runs))
+        settings = self.options.settings.rounds
         if not rows["rows"]:
+            how = "" if settings.taught else ", such as more width, or examples (shots)"
             raise StepFailed(
                 f"round {number}: no task was solved, so there is nothing to train on (`engine "
-                f"stats {runs[-1]}` shows more): change the settings, and choose another --output"
+                f"stats {runs[-1]}` shows more): change the settings{how}, and choose another "
+                "--output"
             )
-        self._step(f"{number}/pairs", self.options.export(number, "dpo", runs))
+        if settings.pairs:
+            self._step(f"{number}/pairs", self.options.export(number, "dpo", runs))
 
     def _train(self, number: int) -> None:
         """Train by SFT, then by DPO if there are enough pairs."""
@@ -99,18 +122,20 @@ class Loop:
         start = settings.student.model
         if settings.train.start == "last" and number > 1:
             start = self.student(number - 1)
-        self._fit(number, "sft", start)
-        pairs = self.state.done[f"{number}/pairs"].result["rows"]
-        if settings.train.least_pairs and pairs >= settings.train.least_pairs:
-            self._fit(number, "dpo", str(self.options.path(number, "sft")))
+        written = self.state.done.get(f"{number}/pairs")
+        pairs, least = written.result["rows"] if written else 0, settings.train.least_pairs
+        both = least > 0 and pairs >= least
+        self._fit(number, "sft", start, both=both)
+        if both:
+            self._fit(number, "dpo", str(self.options.path(number, "sft")), both=both)
 
-    def _fit(self, number: int, kind: Kind, model: str) -> None:
+    def _fit(self, number: int, kind: Kind, model: str, *, both: bool) -> None:
         """Train a model, once its rows are checked for held-out tasks."""
         folder, name = self.options.path(number, kind), f"{number}/{kind}"
         if name not in self.state.done:
             check_rows(self.chosen.known, self.options.path(number, f"{kind}.jsonl"))
             _clear(folder)
-        self._step(name, self.options.train(number, kind, model))
+        self._step(name, self.options.train(number, kind, model, both=both))
         for checkpoint in folder.glob("checkpoint-*"):  # three times the model, and useless now
             shutil.rmtree(checkpoint)
 

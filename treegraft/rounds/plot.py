@@ -11,12 +11,14 @@ FILE = "curve.md"
 HELD_OUT = "held-out (95 %)"
 _COLUMNS = (
     "round",
+    "method",
     "tasks",
     "student",
     "teacher",
     "left",
     "rows",
     "pairs",
+    "trained",
     HELD_OUT,
     "calls",
     "tokens",
@@ -45,8 +47,8 @@ def markdown(points: Sequence[Point], stopped: str) -> str:
         "",
         "Tasks: searched in the round. Student: solved by the student alone. Teacher: solved by or "
         "with the teacher. Left: train tasks that the student has not solved so far. Rows and "
-        "pairs: of all rounds. Calls, tokens, $: of the round's searches. Round 0: before any "
-        "training.",
+        "pairs: of all rounds. Trained: tokens that the loss saw in the round, over all passes. "
+        "Calls, tokens, $: of the round's searches and its credit. Round 0: before any training.",
         "",
         _row(head),
         _row(["---:"] * len(head)),
@@ -68,11 +70,12 @@ def write_markdown(folder: Path, points: Sequence[Point], stopped: str) -> None:
 def _cells(point: Point) -> list[str]:
     rate = "-" if point.held_out is None else _percent(point.held_out)
     if point.round == 0:
-        return ["0", "", "", "", str(point.left), "", "", rate, "", "", ""]
+        return ["0", point.method, "", "", "", str(point.left), "", "", "", rate, "", "", ""]
     numbers = (point.tasks, point.student, point.teacher, point.left, point.rows, point.pairs)
+    trained = "unknown" if point.trained is None else str(point.trained)
     usd = "unknown" if point.usd is None else f"{point.usd:.2f}"
     cost = (str(point.calls), str(point.tokens), usd)
-    return [str(point.round), *map(str, numbers), rate, *cost]
+    return [str(point.round), point.method, *map(str, numbers), trained, rate, *cost]
 
 
 def _percent(rate: Rate) -> str:

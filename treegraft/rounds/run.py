@@ -56,7 +56,7 @@ def rounds(
     with locked(folder):
         state = State.load(folder)
         tasks = {"train": chosen.train, "held_out": chosen.measured}
-        state.claim(state.port or choose_port(folder), tasks)
+        state.claim(state.port or choose_port(folder), tasks, settings.rounds.method)
         write_ids(folder / HELD_OUT, chosen.measured)
         loop = Loop(StepOptions(settings, folder), state, chosen)
         for number in count():

@@ -6,7 +6,7 @@ The options of a command stand in the table of its name; `command_options` knows
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
@@ -15,6 +15,7 @@ from engine.cli.flags import flag_fields
 from engine.errors import UsageError
 from treegraft.file_errors import FileError
 from treegraft.rounds.command_options import (
+    CREDIT,
     DPO,
     EVAL,
     EXPLORE,
@@ -34,6 +35,13 @@ ExportOptions = Annotated[Options, BeforeValidator(EXPORT.read)]
 TrainingOptions = Annotated[Options, BeforeValidator(SFT.read)]
 DpoTrainingOptions = Annotated[Options, BeforeValidator(DPO.read)]
 ServerOptions = Annotated[Options, BeforeValidator(SERVE.read)]
+
+CreditTable = Annotated[Options, BeforeValidator(CREDIT.read)]
+EvaluationOptions = Annotated[Options, BeforeValidator(EVAL.read)]
+
+Method = Literal["teacher", "rft", "rft-dpo"]
+METHODS: tuple[str, ...] = get_args(Method)
+"""Who searches, and what is trained (docs/rounds.md)."""
 
 _MOVED = {
     ("student", "serve"): ("serve",),
@@ -167,12 +175,15 @@ class ExploreSettings(Table):
     Attributes:
         options: Options of all searches. Round n adds n - 1 to the seed.
         student: Options of the student's search; they override `options`.
+        untrained: Options of the student's search before its first training, with a method that
+            has no teacher; they override `student`.
         teacher: Options of the teacher's search; they override `options`.
     """
 
     command: ClassVar[CommandOptions | None] = EXPLORE
 
     options: Options = {}
+    untrained: ExploreOptions = {}
     student: ExploreOptions = {}
     teacher: ExploreOptions = {}
 
@@ -191,10 +202,15 @@ class TrainSettings(Table):
         start: "base" trains the original model in every round, "last" the student of the round
             before. Either way on the rows of all rounds.
         least_pairs: DPO follows SFT from this number of pairs on; 0 for never.
+        tokens: Tokens that the loss sees in a round, in SFT and DPO together; None for what the
+            options of the two say.
+        dpo_share: Share of `tokens` that DPO takes, if it follows.
     """
 
     start: Literal["base", "last"] = "base"
     least_pairs: int = Field(default=16, ge=0)
+    tokens: int | None = Field(default=None, ge=2)
+    dpo_share: float = Field(default=0.25, gt=0, lt=1)
 
 
 class EvalSettings(Table):
@@ -204,6 +220,7 @@ class EvalSettings(Table):
         base: Measure the student before its first training, too.
         served: Ask the student through `trainer serve`, instead of loading it to measure it.
         options: Options of the command.
+        untrained: Options of the measurement before the first training; they override `options`.
     """
 
     command: ClassVar[CommandOptions | None] = EVAL
@@ -211,21 +228,36 @@ class EvalSettings(Table):
     base: bool = True
     served: bool = False
     options: Options = {}
+    untrained: EvaluationOptions = {}
 
 
 class RoundsSettings(Table):
-    """[rounds]: when to stop.
+    """[rounds]: what a round does, and when to stop.
 
     Attributes:
+        method: "teacher": a teacher demonstrates, and the student learns from both by SFT and DPO.
+            "rft": the student learns by SFT from its own successes alone (rejection-sampling
+            fine-tuning). "rft-dpo": the same, then DPO on its own successes and failures.
         number: Number of rounds.
         least_gain: Stop after a round whose held-out solve rate, 0 to 1, is not higher than the
             last by this much; None for never.
         failures: Share of a step's tasks, 0 to 1, that may fail; the run stops if more do.
     """
 
+    method: Method = "teacher"
     number: int = Field(default=3, ge=1)
     least_gain: float | None = Field(default=None, ge=-1, le=1)
     failures: float = Field(default=0.5, ge=0, le=1)
+
+    @property
+    def taught(self) -> bool:
+        """Whether there is a teacher."""
+        return self.method == "teacher"
+
+    @property
+    def pairs(self) -> bool:
+        """Whether pairs are written, and DPO may follow SFT."""
+        return self.method != "rft"
 
 
 class Settings(Table):
@@ -235,6 +267,7 @@ class Settings(Table):
     student: StudentSettings
     teacher: TeacherSettings = TeacherSettings()
     explore: ExploreSettings = ExploreSettings()
+    credit: CreditTable | None = None
     export: ExportTables = ExportTables()
     train: TrainSettings = TrainSettings()
     sft: TrainingOptions = {}

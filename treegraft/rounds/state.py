@@ -48,6 +48,7 @@ class State:
             address is part of an explored run and of the journal's keys.
         tasks: Ids of "train" and "held_out", with which the run began.
         done: Finished steps by name, in the order in which they finished.
+        method: What its rounds do; `settings.Method`.
     """
 
     folder: Path
@@ -55,6 +56,7 @@ class State:
     port: int = 0
     tasks: Mapping[str, list[str]] = field(default_factory=dict)
     done: dict[str, FinishedStep] = field(default_factory=dict)
+    method: str = "teacher"
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -74,19 +76,25 @@ class State:
                     "or choose another --output"
                 )
             done = {name: FinishedStep(**value) for name, value in content["done"].items()}
-            return cls(folder, content["now"], content["port"], content["tasks"], done)
+            method = content.get("method", "teacher")  # the only one that there was
+            return cls(folder, content["now"], content["port"], content["tasks"], done, method)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UsageError(f"{file} is not a state of `engine rounds`: {error}") from error
 
-    def claim(self, port: int, tasks: Mapping[str, list[str]]) -> None:
-        """Make a new folder the run's, or check that it has the same tasks.
+    def claim(self, port: int, tasks: Mapping[str, list[str]], method: str = "teacher") -> None:
+        """Make a new folder the run's, or check that it has the same tasks and method.
 
         Raises:
             UsageError: It has others.
         """
         if not self.tasks:
-            self.port, self.tasks = port, tasks
+            self.port, self.tasks, self.method = port, tasks, method
             self._save()
+        if method != self.method:
+            raise UsageError(
+                f"{self.folder} was begun with the method {self.method}, and not {method}: choose "
+                "another --output"
+            )
         for side, ids in tasks.items():
             if ids != self.tasks[side]:
                 raise UsageError(
@@ -137,7 +145,7 @@ class State:
 
     def _save(self) -> None:
         done = {name: asdict(step) for name, step in self.done.items()}
-        content = {"version": VERSION, "now": self.now, "port": self.port}
+        content = {"version": VERSION, "now": self.now, "port": self.port, "method": self.method}
         content |= {"tasks": self.tasks, "done": done}
         write_text(self.folder / FILE, json.dumps(content, indent=1) + "\n")
 

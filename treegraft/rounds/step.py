@@ -17,14 +17,18 @@ from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeVar
 from rich.console import Console
 
 from engine.api import explore_config
+from engine.chat.prices import known_usd
 from engine.config import Config, config_of
+from engine.credit.credit import credit, read_credit
+from engine.credit.settings import CreditSettings
 from engine.errors import UsageError
 from engine.export.export import ExportSettings, export
 from engine.export.filters import Filters
 from engine.export.value_rules import ValueRules
 from engine.runs.build_executor import Resources, RunBudget
 from engine.runs.progress import Bar
-from engine.runs.run import Selection
+from engine.runs.run import Selection, wait
+from engine.runs.store import Store
 from engine.runs.tasks import read_ids
 from engine.terminal import results_only, say
 from trainer.cli.serve import stop_with_stdin
@@ -52,6 +56,17 @@ def _build_search(options: Options) -> tuple[Config, dict[str, Any]]:
         "resources": take(Resources, options),
     }
     return config_of(options), more
+
+
+def _build_credit(
+    options: Options,
+) -> tuple[Path, Path, CreditSettings, RunBudget, Resources]:
+    """Return the arguments of `credit`."""
+    run, output = Path(options.pop("run")), Path(options.pop("output"))
+    settings, budget = take(CreditSettings, options), take(RunBudget, options)
+    resources = take(Resources, options)
+    _refuse_rest(options)
+    return run, output, settings, budget, resources
 
 
 def _build_export(
@@ -90,6 +105,7 @@ BUILDERS: Mapping[str, Callable[[Options], Any]] = {
     "teacher": _build_search,
     "student": _build_search,
     "both": _build_search,
+    "credit": _build_credit,
     "rows": partial(_build_export, "sft"),
     "pairs": partial(_build_export, "dpo"),
     "sft": partial(_build, SftOptions),
@@ -126,6 +142,8 @@ def run(step: str, options: Options, results: TextIO) -> Mapping[str, Any]:
     """
     if step in ("teacher", "student", "both"):
         return _search(step, options)
+    if step == "credit":
+        return _credit(options)
     if step in ("rows", "pairs"):
         return _export(step, options)
     if step == "evaluate":
@@ -143,6 +161,17 @@ def _search(searcher: str, options: Options) -> Mapping[str, Any]:
     if found.summary.stopped:
         say(f"the budget is spent: {found.summary.stopped} tasks were cut short")
     return outcome(found.path, ids, searcher)
+
+
+def _credit(options: Options) -> Mapping[str, Any]:
+    run, output, settings, budget, resources = _build_credit(options)
+    with Bar(Console(stderr=True)) as bar:
+        summary = wait(lambda: credit(run, output, settings, budget, resources, bar))
+    with Store.open(output) as store:
+        used, unpriced = store.usage(), bool(store.meta().get("unpriced"))
+    cost = {"calls": used.calls, "tokens": used.tokens, "usd": known_usd(used, unpriced)}
+    why = summary.failures[0].message if summary.failures else ""
+    return {**read_credit(output).to_dict(), "failed": summary.failed, "why": why, **cost}
 
 
 def _export(step: str, options: Options) -> Mapping[str, Any]:

@@ -18,12 +18,18 @@ from tests.support.rows import AGENT, PAIRS
 from trainer.cli.options import RENAMED, Config
 from trainer.errors import TrainerError
 from trainer.training.dpo import dpo
-from trainer.training.options import DpoOptions, KtoOptions, SftOptions, TrainingOptions
+from trainer.training.options import (
+    DistillOptions,
+    DpoOptions,
+    KtoOptions,
+    SftOptions,
+    TrainingOptions,
+)
 from trainer.training.output import claim
 from trainer.training.sft import sft
 
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:transformers")
-KINDS = {"sft": SftOptions, "dpo": DpoOptions, "kto": KtoOptions}
+KINDS = {"sft": SftOptions, "dpo": DpoOptions, "kto": KtoOptions, "distill": DistillOptions}
 REQUIRED: dict[str, Any] = {"model": "m", "dataset": "rows.jsonl", "output_dir": "out"}
 
 
@@ -62,8 +68,12 @@ def test_every_option_is_a_flag_with_a_help_text(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", KINDS.values())
 def test_the_command_has_the_defaults_of_the_dataclass(kind: type[TrainingOptions]) -> None:
-    given = ("--model=m", "--dataset=rows.jsonl", "--output=out")
-    assert parsed(kind, *given) == kind(**REQUIRED)
+    given = ["--model=m", "--dataset=rows.jsonl", "--output=out"]
+    required = dict(REQUIRED)
+    if kind is DistillOptions:
+        given.append("--teacher=t")
+        required["teacher"] = "t"
+    assert parsed(kind, *given) == kind(**required)
 
 
 def test_flags_and_yaml_keys_keep_their_former_names(tmp_path: Path) -> None:
@@ -91,6 +101,7 @@ def test_flags_and_yaml_keys_keep_their_former_names(tmp_path: Path) -> None:
         ({"warmup_ratio": 1.5}, "--warmup-ratio 1.5: must be at most 1"),
         ({"early_stopping_patience": 1}, "needs --eval-dataset"),
         ({"packing": True, "tree_packing": "on"}, "use one of them"),
+        ({"trained_tokens": 9, "max_steps": 1}, "--trained-tokens and --max-steps: use one"),
     ],
 )
 def test_values_are_checked_in_python_too(change: dict[str, Any], reason: str) -> None:
@@ -117,8 +128,11 @@ def test_rows_may_be_in_memory(tiny: Path, tmp_path: Path) -> None:
     )
     assert (done.rows, done.used, done.general["used"]) == (5, 5, 1)
     assert done.eval_loss is not None
-    pairs = DpoOptions(model=str(tiny), dataset=PAIRS, output_dir=tmp_path / "dpo", max_steps=1)
-    assert dpo(pairs).used == 3
+    pairs = DpoOptions(
+        model=str(tiny), dataset=PAIRS, output_dir=tmp_path / "dpo", trained_tokens=1
+    )
+    trained = dpo(pairs)
+    assert (trained.used, trained.steps, trained.epochs) == (3, 1, 1)
     with pytest.raises(TrainerError, match="dataset was rows in memory, sha256"):
         claim(replace(pairs, dataset=PAIRS[:2], resume_from_checkpoint=True), "dpo")
     with pytest.raises(TrainerError, match="the rows in memory: 1 of 1 rows are of the test split"):

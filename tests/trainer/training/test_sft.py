@@ -133,6 +133,13 @@ def test_the_command_trains_a_model_that_loads(tiny: Path, rows: Path, tmp_path:
     assert (out / LOG).exists()
 
 
+def test_training_is_as_long_as_the_tokens_asked_for(options: SftOptions) -> None:
+    """To the next step; a pass has two of them."""
+    one_pass = sum(each.trained for each in gather(options, open_model(options)).train)
+    done = sft(replace(options, trained_tokens=round(1.2 * one_pass)))
+    assert (done.trained_tokens, done.steps, done.epochs) == (one_pass, 3, 1.5)
+
+
 def test_lora_writes_the_merged_model_and_the_adapter(options: SftOptions, tiny: Path) -> None:
     summary = sft(replace(options, use_peft=True, max_steps=2, learning_rate=0.01))
     assert summary.steps == 2
