@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from contextlib import closing
 from copy import deepcopy
 from pathlib import Path
-from shutil import copytree
 from typing import Any
 
 import pytest
 import torch
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
 
 from engine.chat.base import ChatRequest
 from trainer.errors import TrainerError
@@ -24,8 +23,8 @@ from treegraft.errors import UsageError
 
 SLOTS = 3
 BETA = 0.7
-GREEDY = Sampling(12, logprobs=True)
-DRAWN = Sampling(12, 0.9, top_p=0.95, seed=5, logprobs=True)
+GREEDY = Sampling(8, logprobs=True)
+DRAWN = Sampling(8, 0.9, top_p=0.95, seed=5, logprobs=True)
 STOP = 2
 
 
@@ -85,7 +84,8 @@ def naive(
     ids, scores, padding = list(prompt), list[float](), False
     while len(ids) < len(prompt) + how.max_tokens:
         with torch.inference_mode():
-            logs = [model(torch.tensor([ids])).logits[0, -1].log_softmax(-1) for model in trio]
+            all_logits = [model(torch.tensor([ids]), logits_to_keep=1).logits for model in trio]
+        logs = [logits[0, -1].log_softmax(-1) for logits in all_logits]
         padding |= int(logs[0].argmax()) >= size
         base, tuned, untuned = (each[:size] for each in logs)
         combined = (base + BETA * (tuned - untuned)).log_softmax(-1)
@@ -115,27 +115,31 @@ def test_tokens_are_those_of_a_naive_loop(
     assert any(reply.cached for reply in found)
 
 
-@pytest.mark.parametrize("how", [GREEDY, DRAWN], ids=["greedy", "drawn"])
-@pytest.mark.parametrize(("tuned", "beta"), [(1, 0.0), (2, 1.0)], ids=["beta 0", "no tuning"])
+@pytest.mark.parametrize(
+    ("tuned", "beta", "how"),
+    [(1, 0.0, GREEDY), (1, 0.0, DRAWN), (2, 1.0, GREEDY), (2, 1.0, DRAWN)],
+    ids=["beta 0", "beta 0, drawn", "no tuning", "no tuning, drawn"],
+)
 def test_without_a_difference_it_is_the_base(
     trio: list[LlamaForCausalLM],
     prompts: list[list[int]],
     tokenizer: PreTrainedTokenizerBase,
-    how: Sampling,
     tuned: int,
     beta: float,
+    how: Sampling,
 ) -> None:
     base = llama(4, 32, 2, len(tokenizer), 0)
     others = [cached(trio[number], tokenizer) for number in (tuned, 2)]
     joined = EmulatedTuning(cached(base, tokenizer), *others, beta=beta)
-    alone = decoded(cached(base, tokenizer), prompts, how)
-    assert decoded(joined, prompts, how) == alone
+    alone = decoded(cached(base, tokenizer), prompts[:3], how)
+    assert decoded(joined, prompts[:3], how) == alone
 
 
 @pytest.fixture(scope="module")
-def chat(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalChat]:
+def chat(
+    tokenizer: PreTrainedTokenizerBase, tiny: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalChat]:
     """A base whose untuned model is itself: it is loaded and run once."""
-    tokenizer = AutoTokenizer.from_pretrained(tiny)
     folder = tmp_path_factory.mktemp("tuned")
     llama(1, 32, 2, len(tokenizer), 64).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
@@ -161,22 +165,26 @@ async def test_a_chat_may_be_of_models_together(chat: LocalChat, tiny: Path) -> 
         ({"special": ["hello"]}, "tokens special in only one: 1 \\(such as 'hello'\\)"),
     ],
 )
-def test_other_tokenizers_are_refused(tiny: Path, change: dict[str, Any], words: str) -> None:
-    base, other = (AutoTokenizer.from_pretrained(tiny) for _ in range(2))
+def test_other_tokenizers_are_refused(
+    tokenizer: PreTrainedTokenizerBase, change: dict[str, Any], words: str
+) -> None:
+    other = deepcopy(tokenizer)
     other.add_tokens(change.get("add", []))
     other.add_tokens(change.get("special", []), special_tokens=True)
     with pytest.raises(TrainerError, match=f"one tokenizer; of a and c: .*{words}") as caught:
-        check_tokenizers({"a": base, "b": base, "c": other})
+        check_tokenizers({"a": tokenizer, "b": tokenizer, "c": other})
     assert "\n" not in str(caught.value)
 
 
-def test_the_tokenizers_are_compared_before_weights_are_loaded(tiny: Path, tmp_path: Path) -> None:
-    other = copytree(tiny, tmp_path / "other", ignore=lambda *_: ["model.safetensors"])
-    changed = AutoTokenizer.from_pretrained(tiny)
+def test_tokenizers_are_compared_before_weights_are_loaded(
+    tokenizer: PreTrainedTokenizerBase, tiny: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_bytes((tiny / "config.json").read_bytes())
+    changed = deepcopy(tokenizer)
     changed.add_tokens(["<new>"])
-    changed.save_pretrained(other)
+    changed.save_pretrained(tmp_path)
     with pytest.raises(TrainerError, match="one tokenizer"):
-        LocalChat(str(tiny), eft=Eft(str(other), str(tiny)))
+        LocalChat(str(tiny), eft=Eft(str(tmp_path), str(tiny)))
 
 
 @pytest.mark.parametrize("pair", ["a", "a:", ":b", "a:b:c"])
