@@ -3,7 +3,7 @@
 The models are loaded one after the other and read the same rows, whose answers are given (teacher
 forcing); their logits are then combined as `trainer serve --eft` does. The largest comes last.
 
-    python benchmarks/eft.py --base BIG --tuned TUNED --untuned SMALL --rows rows.jsonl --number 10
+    python -m benchmarks.eft --base BIG --tuned TUNED --untuned SMALL --rows rows.jsonl --number 10
 """
 
 import argparse
@@ -48,7 +48,6 @@ def read_rows(path: Path, renderer: ChatTemplate, number: int) -> list[Row]:
 def logits_of(name: str, rows: list[Row]) -> Iterator[torch.Tensor]:
     """Yield the logits at each row's answer; the beginning that all rows share is read once."""
     model, _ = load(name, torch.float32)
-    model.eval()
     start = min(shared(row.prompt, rows[0].prompt) for row in rows)
     start = min([start, *(len(row.prompt) - 1 for row in rows)])
     cache = DynamicCache(config=model.config)

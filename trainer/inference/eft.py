@@ -90,7 +90,7 @@ class EmulatedTuning:
             name: CachedModel.load(name, slots=slots, context=context, dtype=dtype)
             for name in dict.fromkeys(names)
         }
-        return cls(*(loaded[name] for name in names), eft.beta)
+        return cls(loaded[base], loaded[eft.tuned], loaded[eft.untuned], eft.beta)
 
     def logits(
         self, first: int, ids: Sequence[Sequence[int]], positions: torch.Tensor, visible: int

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerBase
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from engine.chat.base import ChatRequest
 from trainer.errors import TrainerError
@@ -18,7 +18,7 @@ from trainer.inference.kv_cache import ATTENTION
 from trainer.inference.local_chat import LocalChat
 from trainer.inference.next_token import CachedModel, NextToken
 from trainer.serving.choose import candidates
-from trainer.serving.options import ServeOptions
+from trainer.serving.options import Backend, ServeOptions
 from treegraft.errors import UsageError
 
 SLOTS = 3
@@ -28,7 +28,7 @@ DRAWN = Sampling(8, 0.9, top_p=0.95, seed=5, logprobs=True)
 STOP = 2
 
 
-def llama(seed: int, width: int, layers: int, vocabulary: int, padding: int) -> LlamaForCausalLM:
+def llama(seed: int, width: int, layers: int, vocabulary: int, padding: int) -> PreTrainedModel:
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=vocabulary + padding,
@@ -39,14 +39,14 @@ def llama(seed: int, width: int, layers: int, vocabulary: int, padding: int) -> 
         num_key_value_heads=2,
         initializer_range=0.2,
     )
-    model = LlamaForCausalLM(config).eval()
+    model = LlamaForCausalLM(config)
     with torch.no_grad():  # padding would often be the likeliest
         model.lm_head.weight[vocabulary:] *= 9
     return model
 
 
 @pytest.fixture(scope="module")
-def trio(tokenizer: PreTrainedTokenizerBase) -> list[LlamaForCausalLM]:
+def trio(tokenizer: PreTrainedTokenizerBase) -> list[PreTrainedModel]:
     """A base, a tuned and an untuned model: other shapes, and heads of three sizes."""
     size = len(tokenizer)
     shapes = [(0, 48, 3, size, 11), (1, 32, 2, size, 5), (2, 32, 2, size, 0)]
@@ -61,7 +61,7 @@ def prompts() -> list[list[int]]:
     return [*made, made[1][:30] + made[0], made[1] + [7, 8, 9]]
 
 
-def cached(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerBase) -> CachedModel:
+def cached(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> CachedModel:
     own = deepcopy(model)
     own.set_attn_implementation(ATTENTION)
     return CachedModel(own, tokenizer, slots=SLOTS, context=200)
@@ -77,7 +77,7 @@ def decoded(model: NextToken, prompts: list[list[int]], how: Sampling) -> list[G
 
 
 def naive(
-    trio: list[LlamaForCausalLM], prompt: list[int], how: Sampling, size: int
+    trio: list[PreTrainedModel], prompt: list[int], how: Sampling, size: int
 ) -> tuple[list[int], list[float], bool]:
     """One reply without a cache: its tokens, their log-probabilities, and if padding was likely."""
     generator = torch.Generator().manual_seed(how.seed) if how.temperature else None
@@ -99,12 +99,13 @@ def naive(
 
 @pytest.mark.parametrize("how", [GREEDY, DRAWN], ids=["greedy", "drawn"])
 def test_tokens_are_those_of_a_naive_loop(
-    trio: list[LlamaForCausalLM],
+    trio: list[PreTrainedModel],
     prompts: list[list[int]],
     tokenizer: PreTrainedTokenizerBase,
     how: Sampling,
 ) -> None:
-    joined = EmulatedTuning(*(cached(model, tokenizer) for model in trio), beta=BETA)
+    base, tuned, untuned = (cached(model, tokenizer) for model in trio)
+    joined = EmulatedTuning(base, tuned, untuned, BETA)
     found = decoded(joined, prompts, how)
     expected = [naive(trio, prompt, how, len(tokenizer)) for prompt in prompts]
     assert any(padding for *_, padding in expected), "the base alone would have drawn padding"
@@ -121,7 +122,7 @@ def test_tokens_are_those_of_a_naive_loop(
     ids=["beta 0", "beta 0, drawn", "no tuning", "no tuning, drawn"],
 )
 def test_without_a_difference_it_is_the_base(
-    trio: list[LlamaForCausalLM],
+    trio: list[PreTrainedModel],
     prompts: list[list[int]],
     tokenizer: PreTrainedTokenizerBase,
     tuned: int,
@@ -129,8 +130,8 @@ def test_without_a_difference_it_is_the_base(
     how: Sampling,
 ) -> None:
     base = llama(4, 32, 2, len(tokenizer), 0)
-    others = [cached(trio[number], tokenizer) for number in (tuned, 2)]
-    joined = EmulatedTuning(cached(base, tokenizer), *others, beta=beta)
+    changed, untuned = (cached(trio[number], tokenizer) for number in (tuned, 2))
+    joined = EmulatedTuning(cached(base, tokenizer), changed, untuned, beta)
     alone = decoded(cached(base, tokenizer), prompts[:3], how)
     assert decoded(joined, prompts[:3], how) == alone
 
@@ -200,7 +201,8 @@ def test_flags_that_cannot_work_are_refused() -> None:
         Eft.parse("", 0.5)
     with pytest.raises(UsageError, match="--eft-beta -1"):
         Eft("a", "b", -1)
-    for backend in ("vllm", "transformers"):
+    backends: list[Backend] = ["vllm", "transformers"]
+    for backend in backends:
         with pytest.raises(TrainerError, match=f"--backend {backend} has no --eft; use builtin"):
-            ServeOptions("m", backend, eft=Eft("a", "b"))  # type: ignore[arg-type]
+            ServeOptions("m", backend, eft=Eft("a", "b"))
     assert candidates(ServeOptions("m", eft=Eft("a", "b"))) == ["builtin"]
