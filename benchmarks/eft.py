@@ -65,7 +65,7 @@ def logits_of(name: str, rows: list[Row]) -> Iterator[torch.Tensor]:
             flush=True,
         )
         for row in rows:
-            cache.crop(start)
+            cache.crop(start - cache.get_seq_length())  # that many tokens fewer
             ids = torch.tensor([row.prompt[start:] + row.answer[:-1]])
             out = model(ids, past_key_values=cache, logits_to_keep=len(row.answer))
             yield out.logits[0].float()
