@@ -1,6 +1,5 @@
 """Emulated fine-tuning: three models over slots draw what a naive loop over the three draws."""
 
-from collections.abc import Iterator
 from contextlib import closing
 from copy import deepcopy
 from pathlib import Path
@@ -136,27 +135,23 @@ def test_without_a_difference_it_is_the_base(
     assert decoded(joined, prompts[:3], how) == alone
 
 
-@pytest.fixture(scope="module")
-def chat(
-    tokenizer: PreTrainedTokenizerBase, tiny: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[LocalChat]:
-    """A base whose untuned model is itself: it is loaded and run once."""
-    folder = tmp_path_factory.mktemp("tuned")
-    llama(1, 32, 2, len(tokenizer), 64).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    eft = Eft(str(folder), str(tiny))
-    with closing(LocalChat(str(tiny), slots=2, dtype=torch.float32, eft=eft)) as made:
-        yield made
-
-
-async def test_a_chat_may_be_of_models_together(chat: LocalChat, tiny: Path) -> None:
-    with closing(LocalChat(str(tiny), slots=2, dtype=torch.float32)) as base:
-        asked = {"temperature": 0.0, "max_tokens": 8, "logprobs": True}
-        request = ChatRequest("m", [{"role": "user", "content": "hello"}], [], asked)
-        (one,), (other,) = await chat.generate(request), await base.generate(request)
-        assert one.text != other.text
-        assert one.prompt == other.prompt
-        assert chat.base_url != base.base_url
+async def test_a_chat_asks_models_together(
+    tokenizer: PreTrainedTokenizerBase, tiny: Path, tmp_path: Path
+) -> None:
+    """The untuned model is the base itself: with beta 1 the student alone is left."""
+    student = llama(1, 32, 2, len(tokenizer), 64)
+    student.save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    asked = {"temperature": 0.0, "max_tokens": 8, "logprobs": True}
+    request = ChatRequest("m", [{"role": "user", "content": "hello"}], [], asked)
+    eft = Eft(str(tmp_path), str(tiny))
+    with closing(LocalChat(str(tiny), slots=2, dtype=torch.float32, eft=eft)) as chat:
+        (reply,) = await chat.generate(request)
+        prompt = chat.renderer.encode(chat.renderer.render(request.messages, generation=True))
+    (ids, scores, _) = naive([student] * 3, prompt, GREEDY, len(tokenizer))
+    assert reply.text == tokenizer.decode(ids, skip_special_tokens=True)
+    assert [token.logprob for token in reply.tokens] == pytest.approx(scores, abs=1e-3)
+    assert chat.context == 512, "the least of the models' own"
 
 
 @pytest.mark.parametrize(
