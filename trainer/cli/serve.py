@@ -44,6 +44,15 @@ def serve(
             min=1, help="Requests generated at the same time.", show_default="builtin: 32"
         ),
     ] = None,
+    eft: Annotated[
+        str,
+        typer.Option(
+            metavar="TUNED:UNTUNED",
+            help="Add to the model what tuning changed from UNTUNED to TUNED, token by token "
+            "(emulated fine-tuning; builtin only).",
+        ),
+    ] = "",
+    eft_beta: Annotated[float, typer.Option(min=0, help="How much of it to add; 1 for all.")] = 1.0,
     api_key: Annotated[
         str,
         typer.Option(
@@ -69,11 +78,13 @@ def serve(
     if until_stdin_closes:
         Thread(target=stop_with_stdin, daemon=True).start()
     prepare_torch()
+    from trainer.inference.eft import Eft
     from trainer.serving.choose import serve
     from trainer.serving.options import Announcement, ServeOptions
 
     backend = "builtin" if backend == "own" else backend  # its name until version 0.1
-    options = ServeOptions(model, backend, host, port, name, context, slots, api_key)  # type: ignore[arg-type]  # it checks the backend
+    added = Eft.parse(eft, eft_beta)
+    options = ServeOptions(model, backend, host, port, name, context, slots, api_key, added)  # type: ignore[arg-type]  # it checks the backend
     if not (options.loopback or options.key):
         say(f"warning: without --api-key, anyone who can reach {host} can use the model")
     results = sys.stdout

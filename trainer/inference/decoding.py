@@ -16,9 +16,8 @@ from math import isfinite
 from queue import Empty, SimpleQueue
 
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from trainer.inference.kv_cache import SlotCache
+from trainer.inference.next_token import NextToken
 from trainer.tokens.trie import shared
 
 _SPARE = 8  # cached tokens that a slot may lose when another sequence takes it over
@@ -115,33 +114,19 @@ class Decoder:
     """Generates with a model that nothing else may call until `close`.
 
     Attributes:
-        context: Maximum tokens per row.
         broken: An error has ended the thread; new requests are refused.
     """
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        tokenizer: PreTrainedTokenizerBase,
-        stop: Collection[int],
-        *,
-        slots: int,
-        context: int,
-    ) -> None:
+    def __init__(self, model: NextToken, stop: Collection[int]) -> None:
         """Start the thread.
 
         Args:
-            model: The model.
-            tokenizer: Its tokenizer.
+            model: The model; a row is a slot of it.
             stop: Token ids that end a reply.
-            slots: Rows at once.
-            context: Maximum tokens per row.
         """
-        self.context = context
         self.broken = False
-        self._model, self._tokenizer, self._stop = model, tokenizer, frozenset(stop)
-        self._cache = SlotCache(slots)
-        self._slots = [_Slot() for _ in range(slots)]
+        self._model, self._stop = model, frozenset(stop)
+        self._slots = [_Slot() for _ in range(model.slots)]
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._waiting: list[_Job] = []
         self._clock = 0
@@ -150,7 +135,7 @@ class Decoder:
         self._thread.start()
 
     def submit(self, prompt: list[int], sampling: Sampling) -> "Future[Generated]":
-        """Generate a reply to `prompt` (at least 1 token, fewer than `context`)."""
+        """Generate a reply to `prompt` (at least 1 token, fewer than the model's context)."""
         if self._closed:
             raise RuntimeError("the decoder is closed")
         future: Future[Generated] = Future()
@@ -214,7 +199,7 @@ class Decoder:
         start = len(slot.held)
         job.cached = start
         positions = torch.arange(start, len(job.prompt))[None]
-        logits = self._forward(at, [job.prompt[start:]], positions, len(job.prompt))
+        logits = self._model.logits(at, [job.prompt[start:]], positions, len(job.prompt)).cpu()
         slot.held = list(job.prompt)
         if job.sampling.temperature > _COLDEST:
             job.generator = torch.Generator().manual_seed(job.sampling.seed)
@@ -230,7 +215,7 @@ class Decoder:
         if best.job is not None or len(best.held) - common > _SPARE:
             slot = min((s for s in self._slots if s.job is None), key=lambda s: s.used)
             if slot is not best:
-                self._cache.copy(self._slots.index(best), self._slots.index(slot), common)
+                self._model.copy(self._slots.index(best), self._slots.index(slot), common)
         slot.held = prompt[:common]
         return slot
 
@@ -241,28 +226,11 @@ class Decoder:
         at = [len(slot.held) if slot.job else -1 for slot in rows]
         last = [[slot.job.ids[-1] if slot.job else 0] for slot in rows]
         visible = max(len(slot.held) for slot in rows if slot.job) + 1
-        logits = self._forward(0, last, torch.tensor(at)[:, None], visible)
+        logits = self._model.logits(0, last, torch.tensor(at)[:, None], visible).cpu()
         for slot, row in zip(rows, logits, strict=True):
             if slot.job:
                 slot.held.append(slot.job.ids[-1])
                 self._take(slot, row)
-
-    def _forward(
-        self, first: int, ids: list[list[int]], positions: torch.Tensor, visible: int
-    ) -> torch.Tensor:
-        """Return logits of each row's last token, (rows, vocabulary), on the CPU in float32."""
-        device = self._model.device
-        positions = positions.to(device)
-        mask = self._cache.plan_forward(first, positions, visible)
-        out = self._model(
-            input_ids=torch.tensor(ids, device=device),
-            attention_mask=mask,
-            position_ids=positions.clamp(min=0),
-            past_key_values=self._cache,
-            use_cache=True,
-            logits_to_keep=1,
-        )
-        return torch.as_tensor(out.logits[:, -1]).float().cpu()
 
     def _take(self, slot: _Slot, logits: torch.Tensor) -> None:
         """Add the next token to the row in `slot`, and finish the row if it ends."""
@@ -272,12 +240,12 @@ class Decoder:
         job.ids.append(token)
         stopped = token in self._stop
         ids = job.ids[:-1] if stopped else job.ids
-        text = str(self._tokenizer.decode(ids, skip_special_tokens=True))
+        text = str(self._model.tokenizer.decode(ids, skip_special_tokens=True))
         if job.sampling.logprobs and not stopped:
             job.scored.append((float(logits.log_softmax(-1)[token]), len(text.rstrip(_PARTIAL))))
         cuts = [at for at in map(text.find, job.sampling.stop) if at >= 0]
         ended = stopped or bool(cuts)
-        full = len(job.ids) >= job.sampling.max_tokens or len(slot.held) + 1 >= self.context
+        full = len(job.ids) >= job.sampling.max_tokens or len(slot.held) + 1 >= self._model.context
         if not (ended or full or job.future.cancelled()):
             return
         slot.job = None

@@ -23,9 +23,9 @@ from search.policy import PolicyError
 from search.usage import Usage
 from trainer.errors import TrainerError
 from trainer.inference.decoding import Decoder, Generated, Sampling
-from trainer.inference.kv_cache import ATTENTION, unsupported
+from trainer.inference.eft import Eft, EmulatedTuning
+from trainer.inference.next_token import CachedModel, NextToken, own_ends
 from trainer.runtime import hardware
-from trainer.runtime.loading import load
 from trainer.tokens.chat_template import ChatTemplate
 
 SLOTS = 32
@@ -49,7 +49,8 @@ class LocalChat:
 
     Attributes:
         name: The model's name.
-        fingerprint: See `fingerprint`.
+        context: Maximum tokens of prompt and reply.
+        fingerprint: 12 hex digits of what decides the replies.
         base_url: Stands for an endpoint: it names the model and its fingerprint.
         renderer: The model's chat template.
     """
@@ -61,6 +62,7 @@ class LocalChat:
         slots: int = SLOTS,
         context: int = CONTEXT,
         dtype: torch.dtype | None = None,
+        eft: Eft | None = None,
     ) -> None:
         """Load the model.
 
@@ -69,27 +71,22 @@ class LocalChat:
             slots: Requests generated for at once.
             context: Maximum tokens of prompt and reply.
             dtype: None for bfloat16 if that is fast here, else float32.
+            eft: What to add to the model.
 
         Raises:
             TrainerError: The model cannot be loaded, or not run here.
         """
         dtype = dtype or (torch.bfloat16 if hardware.fast_bf16() else torch.float32)
-        loaded, tokenizer = load(model, dtype, ATTENTION)
-        context = min(context, getattr(loaded.config, "max_position_embeddings", context))
-        if reason := unsupported(loaded.config, context):
-            raise TrainerError(f"{model}: {reason}; serve it with vLLM and pass --base-url")
+        if eft is None:
+            loaded: NextToken = CachedModel.load(model, slots=slots, context=context, dtype=dtype)
+        else:
+            loaded = EmulatedTuning.load(model, eft, slots=slots, context=context, dtype=dtype)
         self.name = Path(model).name
-        self.fingerprint = fingerprint(loaded, tokenizer.chat_template)
+        self.context = loaded.context
+        self.fingerprint = loaded.fingerprint
         self.base_url = f"{LOCAL}{self.name}@{self.fingerprint}"
-        self.renderer = ChatTemplate(tokenizer)
-        torch.nn.Module.to(loaded, hardware.device())
-        stop = stop_ids(loaded, self.renderer)
-        self._decoder = Decoder(loaded, tokenizer, stop, slots=slots, context=context)
-
-    @property
-    def context(self) -> int:
-        """Maximum tokens of prompt and reply."""
-        return self._decoder.context
+        self.renderer = ChatTemplate(loaded.tokenizer)
+        self._decoder = Decoder(loaded, loaded.ends | _template_ends(self.renderer))
 
     @property
     def broken(self) -> bool:
@@ -157,24 +154,16 @@ class LocalChat:
             raise PolicyError(str(error)) from error
 
 
-def fingerprint(model: PreTrainedModel, chat_template: object) -> str:
-    """Return 12 hex digits of what decides the replies: weights, their type, the chat template."""
-    digest = sha256(json.dumps([str(model.dtype), str(chat_template)]).encode())
-    for name, weight in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(weight.contiguous().view(torch.uint8).numpy())
-    return digest.hexdigest()[:12]
-
-
-def stop_ids(model: PreTrainedModel, renderer: ChatTemplate) -> set[int]:
+def stop_ids(model: PreTrainedModel, renderer: ChatTemplate) -> frozenset[int]:
     """Return the token ids that end a reply: the model's, the tokenizer's, the chat template's."""
-    config = model.generation_config
-    ends = config.eos_token_id if config is not None else None
-    stop = set(ends if isinstance(ends, list) else [ends])
-    stop.add(renderer.tokenizer.eos_token_id)
+    return own_ends(model) | _template_ends(renderer)
+
+
+def _template_ends(renderer: ChatTemplate) -> frozenset[int]:
+    ends = [renderer.tokenizer.eos_token_id]
     if renderer.stop:
-        stop.add(renderer.tokenizer.convert_tokens_to_ids(renderer.stop))
-    return {int(id) for id in stop if id is not None}
+        ends.append(renderer.tokenizer.convert_tokens_to_ids(renderer.stop))
+    return frozenset(int(id) for id in ends if id is not None)
 
 
 def _parameters(request: ChatRequest) -> tuple[int, Mapping[str, Any]]:

@@ -37,3 +37,22 @@ def load(
         first = str(error).strip().splitlines()[0]
         raise TrainerError(f"cannot load model {name_or_path}: {first}") from error
     return model, tokenizer
+
+
+def load_tokenizer(name_or_path: str) -> "PreTrainedTokenizerBase":
+    """Return a model's tokenizer alone.
+
+    Args:
+        name_or_path: Directory, hub id or smollm2.
+
+    Raises:
+        TrainerError: There is no such tokenizer, or it cannot be downloaded.
+    """
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(resolve(name_or_path))
+    except (OSError, ValueError) as error:  # no such id, no network, unknown kind
+        first = str(error).strip().splitlines()[0]
+        raise TrainerError(f"cannot load the tokenizer of {name_or_path}: {first}") from error
+    return tokenizer

@@ -54,4 +54,4 @@ def run(options: ServeOptions, ready: Callable[[Announcement], None]) -> str:
 
 def _load(options: ServeOptions) -> LocalChat:
     slots, context = options.slots or SLOTS, options.context or CONTEXT
-    return LocalChat(options.model, slots=slots, context=context)
+    return LocalChat(options.model, slots=slots, context=context, eft=options.eft)

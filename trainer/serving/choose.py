@@ -55,6 +55,8 @@ def candidates(options: ServeOptions) -> list[str]:
     """
     if options.backend != "auto":
         return [options.backend]
+    if options.eft:
+        return ["builtin"]
     reason = builtin.why_unusable(options)
     transformers = external.find_transformers() and not external.transformers_lacks(options)
     usable = {

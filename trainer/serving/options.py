@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from trainer.errors import TrainerError
+from trainer.inference.eft import Eft
 from treegraft.ranges import check_ranges
 
 Backend = Literal["auto", "vllm", "builtin", "transformers"]
@@ -23,9 +24,11 @@ class ServeOptions:
         context: maximum tokens of prompt and reply; None for the backend's default.
         slots: requests generated at the same time; None for the backend's default.
         key: what clients must send; "" for nothing.
+        eft: what the built-in server adds to the model.
 
     Raises:
-        TrainerError: there is no such backend, or the key does not fit into an HTTP header.
+        TrainerError: there is no such backend, the key does not fit into an HTTP header, or
+            another server was asked for `eft`.
     """
 
     model: str
@@ -36,6 +39,7 @@ class ServeOptions:
     context: int | None = field(default=None, metadata={"min": 2})
     slots: int | None = field(default=None, metadata={"min": 1})
     key: str = ""
+    eft: Eft | None = None
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -44,6 +48,8 @@ class ServeOptions:
             raise TrainerError(f"--backend is {self.backend!r}; use one of {known}")
         if not (self.key.isascii() and self.key.isprintable()):
             raise TrainerError("the key must consist of printable ASCII characters")
+        if self.eft and self.backend not in ("auto", "builtin"):
+            raise TrainerError(f"--backend {self.backend} has no --eft; use builtin")
 
     @property
     def model_name(self) -> str:

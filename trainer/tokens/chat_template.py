@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from engine.templates.base import Message
-from trainer.errors import RowError, TemplateRefused, TrainerError
-from trainer.runtime.embedded_model import resolve
+from trainer.errors import RowError, TemplateRefused
+from trainer.runtime.loading import load_tokenizer
 from trainer.tokens.encoder import Encoder
 
 if TYPE_CHECKING:
@@ -195,14 +195,7 @@ def load_chat_template(name_or_path: str) -> ChatTemplate:
         TrainerError: There is no such tokenizer, it cannot be downloaded, or it has no chat
             template.
     """
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(resolve(name_or_path))
-    except (OSError, ValueError) as error:  # no such id, no network, unknown kind
-        first = str(error).strip().splitlines()[0]
-        raise TrainerError(f"cannot load the tokenizer of {name_or_path}: {first}") from error
-    return ChatTemplate(tokenizer)
+    return ChatTemplate(load_tokenizer(name_or_path))
 
 
 def _plain(message: Message, as_text: bool) -> Message:
