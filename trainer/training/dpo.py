@@ -117,6 +117,7 @@ def build(options: DpoOptions, student: LoadedModel, pairs: PreferenceData) -> M
     tokenizer = student.renderer.tokenizer
     longest = max(half.tokens for row in pairs.train.rows for half in row)
     packed = alike(options.tree_packing, student.model, longest)
+    student.settle_attention(packed)
     train, held_out = pairs.tables(columns)
     losses: dict[str, float] = {options.loss_type: 1.0}
     if options.sft_weight:

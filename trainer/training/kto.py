@@ -128,6 +128,7 @@ def build(options: KtoOptions, student: LoadedModel, cases: PreferenceData) -> M
     """
     tokenizer = student.renderer.tokenizer
     packed = alike(options.tree_packing, student.model, student.max_length)
+    student.settle_attention(packed)
     train, held_out = cases.tables(
         partial(columns, batch=options.per_device_train_batch_size, seed=options.seed)
     )
