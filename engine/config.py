@@ -20,7 +20,7 @@ from engine.templates import TemplateError
 from engine.templates import get as get_template
 from engine.templates.tool_noise import ToolNoise
 from sandbox.check import resolved
-from search import SEARCHES, Dfsdt, Mcts, React, Search, TaskBudget
+from search import SEARCHES, Continuations, Dfsdt, Mcts, React, Search, TaskBudget
 from treegraft.ranges import SEED, check_range, check_ranges
 from treegraft.text_files import read_bytes
 from treegraft.urls import redact_url
@@ -225,7 +225,10 @@ class Config:
         search, budget = kept.pop("search"), kept.pop("budget")
         # What they hold counts, not where it is kept.
         kept["shots_from"] = kept.pop("examples").digest
-        kept |= {"search": search.name, **asdict(search)}
+        kept["search"] = search.name
+        kept |= {
+            f.name: getattr(search, f.name) for f in fields(search) if "hidden" not in f.metadata
+        }
         kept |= {f"task_budget_{name}": value for name, value in asdict(budget).items()}
         kept["env_args"] = {k: without_password(v) for k, v in self.env_args.items()}
         kept["sampling"] = dict(self.sampling)
@@ -296,7 +299,8 @@ def search_of(name: str, options: Mapping[str, Any]) -> Search:
 def current_names(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return a stored config under today's names, without options of searches it did not use."""
     named = {RENAMED.get(name, name): value for name, value in stored.items()}
-    used = {field.name for field in fields(SEARCHES[named["search"]])}
+    kinds = {**SEARCHES, Continuations.name: Continuations}
+    used = {field.name for field in fields(kinds[named["search"]])}
     return {k: v for k, v in named.items() if k in used or k not in SEARCH_OPTIONS}
 
 

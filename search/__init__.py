@@ -6,6 +6,7 @@ from search.base import Search
 from search.beam import Beam
 from search.best_first import BestFirst
 from search.budget import TaskBudget
+from search.continuations import Continuations
 from search.cot import Cot
 from search.dfsdt import Dfsdt
 from search.mcts import Mcts
@@ -21,6 +22,7 @@ __all__ = [
     "BestFirst",
     "BudgetSpent",
     "Call",
+    "Continuations",
     "Cot",
     "Dfsdt",
     "Judge",

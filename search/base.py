@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, fields
 from functools import cache
-from typing import Any, ClassVar, get_args, get_type_hints
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 from environments.base import ToolEnv
 from environments.types import Task
@@ -49,7 +49,8 @@ class Search(ABC):
         check_ranges(self)
         for each in fields(self):
             flag, value = f"--{each.name.replace('_', '-')}", getattr(self, each.name)
-            choices = get_args(_hints(type(self))[each.name])
+            hint = _hints(type(self))[each.name]
+            choices = get_args(hint) if get_origin(hint) is Literal else ()
             if choices and value not in choices:
                 raise UsageError(f"{flag} is {value!r}; use one of {', '.join(choices)}")
 

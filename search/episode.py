@@ -105,6 +105,7 @@ class Episode:
         self._won, self._used = len(tree.winners()), tree.usage
         self._saved: dict[int, Snapshot] = {}
         self._closed: set[int] = set()  # states in which nothing will be played again
+        self._entering: set[int] = set()  # states of an earlier search, not yet played here
         self._here = ROOT
 
     @property
@@ -123,6 +124,16 @@ class Episode:
     def _again(self) -> int:
         """How often a request is asked again whose reply is not complete."""
         return min(MAX_AGAIN, self.search.retries)
+
+    def adopt(self, tree: Tree) -> Tree:
+        """Begin with the nodes of an earlier search of the task; return the new tree of both.
+
+        The requests of the earlier search are not in it: it has paid for them.
+        """
+        nodes = [replace(node, call=-1) for node in tree.nodes]
+        self.tree = Tree(self.tree.task, self.tree.source, nodes, searched=len(nodes))
+        self._entering = set(range(1, len(nodes) + 1))
+        return self.tree
 
     async def ask(
         self,
@@ -322,8 +333,9 @@ class Episode:
             observation, *_ = await self._env("step", node.step.action)
             if observation != node.step.observation:
                 raise StateLost(f"{self.tree.task.id}: state {node.id} cannot be rebuilt")
-        if begin < len(lineage):
+        if any(node.id not in self._entering for node in lineage[begin:]):
             self.tree.replayed.append(at)
+        self._entering.difference_update(node.id for node in lineage[begin:])
         self._here = at
 
     async def _restored(self, at: int) -> bool:

@@ -16,6 +16,10 @@ ROOT = 0
 STUDENT = "student"
 """The actor of an action proposed by a student that acts before the teacher."""
 
+SPLICED = "spliced"
+"""Why a step was taken that no policy proposed in its state: it continues a path beside it, after a
+wrong turn (`search.continuations`)."""
+
 Kind = Literal["propose", "student", "value", "compare", "reflect", "grade"]
 Status = Literal["solved", "gave_up", "failed", "cut", "open"]
 
@@ -54,7 +58,7 @@ class Node:
         call: Index in `Tree.calls` of the request that proposed `step`; -1 if there was none.
         actor: Who proposed it: "" for the run's teacher, STUDENT for a student that acts first.
         why: Why the teacher replaced the student at this step (one of
-            `engine.policies.student_first.REASONS`), or "".
+            `engine.policies.student_first.REASONS`), SPLICED, or "".
         attempts: Leaves at which earlier attempts gave up, whose paths the proposal of `step` saw.
             Only a child of ROOT has any; what is below it saw them, too.
     """
@@ -93,6 +97,8 @@ class Tree:
         replayed: States whose snapshot was lost, rebuilt by playing their path again.
         stopped: Why the search ended: "solved", "exhausted", "calls", "tokens", "usd" or "budget"
             (the run's; such a tree is searched on when the run is resumed).
+        searched: In a tree of `engine credit`, how many of its nodes an earlier search visited; the
+            rest are continuations (`search.continuations`). 0 in the tree of a search.
     """
 
     task: Task
@@ -103,6 +109,7 @@ class Tree:
     closed: dict[int, str] = field(default_factory=dict)
     replayed: list[int] = field(default_factory=list)
     stopped: str = ""
+    searched: int = 0
     _children: dict[int, list[int]] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -18,6 +18,7 @@ ENGINE = {
     "view": ("engine.cli.view:view", "Show a run in the browser, and annotate it."),
     "export": ("engine.cli.export:export", "Write SFT rows or DPO pairs."),
     "correct": ("engine.cli.correct:correct", "Correct a step, and play its path again."),
+    "credit": ("engine.cli.credit:credit", "Value each state of a run by playing on from it."),
     "judge": ("engine.cli.judge:judge", "Judge the steps of a run's successful paths."),
     "make": ("engine.cli.make:make", "Make tasks, templates, thoughts and negatives."),
     "audit": ("treegraft.audit.cli:audit", "Find what is wrong with rows; write a data card."),

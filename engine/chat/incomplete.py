@@ -12,6 +12,8 @@ from dataclasses import replace
 
 from engine.chat.base import LOCAL, Chat, ChatReply, ChatRequest
 from engine.templates.base import Message
+from search.policy import MAX_AGAIN
+from search.usage import Usage
 
 ONLY_REASONING = "only_reasoning"
 """Why a reply with reasoning, but without content and calls, is not complete."""
@@ -85,6 +87,24 @@ def asked_again(request: ChatRequest, number: int, choices: int = 1) -> ChatRequ
 def may_differ(chat: Chat, request: ChatRequest) -> bool:
     """Return whether asking again can bring another reply: not from a greedy model in here."""
     return not (chat.base_url.startswith(LOCAL) and request.sampling.get("temperature") == 0)
+
+
+async def complete(chat: Chat, request: ChatRequest) -> tuple[ChatReply, Usage]:
+    """Return the reply to `request`, and what it cost to get it.
+
+    It is asked for again while it is not complete; the last reply may still not be.
+
+    Raises:
+        PolicyError, BudgetSpent: See `Chat.complete`.
+    """
+    reply = await chat.complete(request)
+    usage = reply.usage
+    for number in range(1, MAX_AGAIN + 1):
+        if not (any(incomplete(reply)) and may_differ(chat, request)):
+            break
+        reply = await chat.complete(asked_again(request, number))
+        usage += reply.usage
+    return reply, usage
 
 
 def noted(reasons: Sequence[str]) -> str:

@@ -17,7 +17,7 @@ from engine.templates.base import Template, World, world_of
 from engine.templates.nearest import Nearest
 from engine.templates.tool_noise import ToolNoise
 from environments import ToolEnv
-from search import Judge, Policy
+from search import Continuations, Judge, Policy
 
 
 def build_policy(
@@ -45,7 +45,10 @@ def build_policy(
 
 def _teacher(config: Config, env: ToolEnv, chat: Chat | None) -> Policy:
     if config.teacher == DEMONSTRATION:
-        return DemonstrationPolicy(env, mistake_rate=config.mistake_rate, seed=config.seed)
+        redraw = isinstance(config.search, Continuations)
+        return DemonstrationPolicy(
+            env, mistake_rate=config.mistake_rate, seed=config.seed, redraw=redraw
+        )
     if chat is None:
         raise UsageError(f"--teacher {config.teacher} needs an endpoint")
     template = _template(config, get_template(config.template, config.dialect))

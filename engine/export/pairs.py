@@ -1,19 +1,19 @@
 """DPO pairs: where a successful path and a failed action part.
 
-Paths that begin alike are one path until they part, whatever nodes they are made of: the chains of
-`react`, for example, all begin at the start state. Two states are the same if the same actions led
-there and brought the same observations; a thought makes no other state.
+Paths that begin alike are one path until they part, whatever nodes they are made of: see
+`search.states`.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
 from engine.export.filters import NO_ANNOTATIONS, Counts, Filters, passing_leaves
 from engine.policies.student_first import OVERRULED
 from engine.runs.annotations import TreeAnnotations
-from search.tree import ROOT, STUDENT, Node, Tree
+from search.states import States
+from search.tree import STUDENT, Node, Tree
 
 PairKind = Literal["step", "trajectory"]
 """What the two halves of a pair hold.
@@ -65,7 +65,7 @@ def find_pairs(
     pair each. A bad annotation anywhere below a rejected action drops its pairs, because a pair
     says that everything below it failed. What the other actions beside the paths were is counted.
     """
-    states = _States(tree)
+    states = _Outcomes(tree)
     rule = _Rule(states, filters, annotations, by)
     done: set[tuple[int, str, str]] = set()
     for leaf in passing_leaves(tree, filters, counts, annotations):
@@ -88,49 +88,27 @@ def find_pairs(
             counts.beside["none"] += 1
 
 
-@dataclass(slots=True)
-class _States:
-    """The states of a tree, equal ones as one, and how the paths below each node ended.
+class _Outcomes(States):
+    """The states of a tree, and how the paths below each node ended.
 
-    of: the number of the state that each node leads to, by node.
-    actions: the nodes of each action taken in a state.
     best: the highest reward of the paths that ended at or below each node; -inf without one.
     open: nodes at or below which a path has not ended.
     """
 
-    tree: Tree
-    of: list[int] = field(default_factory=lambda: [ROOT])
-    actions: dict[int, dict[str, list[Node]]] = field(default_factory=dict)
-    best: list[float] = field(default_factory=list)
-    open: set[int] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        known: dict[tuple[int, str, str], int] = {}
-        for node in self.tree.nodes:
-            before, action = self.of[node.parent], node.step.action.key
-            state = known.setdefault((before, action, node.step.observation), len(known) + 1)
-            self.of.append(state)
-            self.actions.setdefault(before, {}).setdefault(action, []).append(node)
+    def __init__(self, tree: Tree) -> None:
+        super().__init__(tree)
         self.best = [-inf] * len(self.of)
-        for node in reversed(self.tree.nodes):
+        self.open: set[int] = set()
+        for node in reversed(tree.nodes):
             if node.step.ended:
                 # NaN, in a run of another program, is no failure.
                 reward = node.step.reward if node.step.reward <= inf else inf
                 self.best[node.id] = max(self.best[node.id], reward)
-            elif not self.tree.children(node.id):
+            elif not tree.children(node.id):
                 self.open.add(node.id)
             self.best[node.parent] = max(self.best[node.parent], self.best[node.id])
             if node.id in self.open:
                 self.open.add(node.parent)
-
-    def before(self, node: Node) -> int:
-        """Return the state in which the action of `node` was taken."""
-        return self.of[node.parent]
-
-    def beside(self, node: Node) -> dict[str, list[Node]]:
-        """Return the other actions taken in the state of `node`, each with its nodes."""
-        taken = self.actions[self.before(node)]
-        return {key: nodes for key, nodes in taken.items() if key != node.step.action.key}
 
     def below(self, node: Node) -> list[Node]:
         """Return `node` and all nodes below it, in depth-first order."""
@@ -150,7 +128,7 @@ class _States:
 class _Rule:
     """Says which actions are worse than the chosen one."""
 
-    states: _States
+    states: _Outcomes
     filters: Filters
     annotations: TreeAnnotations
     by: By

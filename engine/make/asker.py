@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from engine.chat.address import APIS
-from engine.chat.base import Chat, ChatReply, ChatRequest
+from engine.chat.base import Chat, ChatRequest
 from engine.chat.budget import Budget
 from engine.chat.cache import has_replies
-from engine.chat.incomplete import asked_again, incomplete, may_differ
+from engine.chat.incomplete import complete, incomplete
 from engine.chat.open import ChatStack, EndpointSpec
 from engine.chat.prices import needed_price, price_of, read_prices
 from engine.config import one_of
 from engine.panels import BUDGET, OUTPUT, TEACHER, WORKERS
 from engine.runs.build_executor import RunBudget
 from engine.templates.base import Message
-from search.policy import MAX_AGAIN
 from search.usage import Usage
 from treegraft.ranges import SEED, check_ranges
 
@@ -122,19 +121,9 @@ class Asker:
             parameters["seed"] = (parameters["seed"] + attempt) % 2**31
         request = ChatRequest(self.name, list(messages), [], parameters, attempt)
         async with self._turn:
-            reply, usage = await self._complete(request)
+            reply, usage = await complete(self._chat, request)
         text = str(reply.messages[0].get("content") or "")
         return Answer(text, reply.key, usage, incomplete(reply)[0])
-
-    async def _complete(self, request: ChatRequest) -> tuple[ChatReply, Usage]:
-        reply = await self._chat.complete(request)
-        usage = reply.usage
-        for number in range(1, MAX_AGAIN + 1):
-            if not (incomplete(reply)[0] and may_differ(self._chat, request)):
-                break
-            reply = await self._chat.complete(asked_again(request, number))
-            usage += reply.usage
-        return reply, usage
 
 
 @asynccontextmanager

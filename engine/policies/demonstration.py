@@ -28,6 +28,8 @@ class DemonstrationPolicy:
     Args:
         world: the environment whose solutions are played.
         mistake_rate: probability of a mistake at each state, in [0, 1].
+        redraw: draw anew at each further request in a state, as a model does, in place of the next
+            best action.
 
     Raises:
         NoSolution: the world does not define `solution`.
@@ -35,8 +37,16 @@ class DemonstrationPolicy:
 
     name = NAME
 
-    def __init__(self, world: Demonstrable, *, mistake_rate: float = 0.3, seed: int = 0) -> None:
+    def __init__(
+        self,
+        world: Demonstrable,
+        *,
+        mistake_rate: float = 0.3,
+        seed: int = 0,
+        redraw: bool = False,
+    ) -> None:
         require_solutions(world)
+        self.redraw = redraw
         self.world, self.mistake_rate, self.seed = world, mistake_rate, seed
 
     async def propose(self, request: Request) -> Proposal:
@@ -45,7 +55,9 @@ class DemonstrationPolicy:
             return self._answer(request.task)
         tried, count, attempt = request.tried, request.count, request.attempt
         known = {step.action.key for step in tried}
-        plan = self._plan(request.task, request.path, bool(tried) or count > 1 or attempt > 0)
+        draw, attempt = (attempt, 0) if self.redraw else (0, attempt)
+        whole = bool(tried) or count > 1 or attempt > 0
+        plan = self._plan(request.task, request.path, whole, draw)
         fresh = [action for action in plan if action.key not in known]
         fresh.append(Action(GIVE_UP.name, {}))
         start = 0 if tried else min(attempt, len(fresh) - 1)
@@ -92,18 +104,21 @@ class DemonstrationPolicy:
         except NoSolution as error:  # of this task only: the search of the others goes on
             raise PolicyError(str(error)) from error
 
-    def _plan(self, task: Task, path: Sequence[Step], whole: bool) -> list[Action]:
+    def _plan(self, task: Task, path: Sequence[Step], whole: bool, draw: int) -> list[Action]:
         """Return the actions to propose in a state, first choice first.
 
         whole: whether more than the first choice is needed. Mistakes are computed only on demand,
         because an environment may have to try them out.
+
+        draw: the number of the draw in this state.
         """
         script = self._script(task)
         done = _played(script, path)
         if done == len(script):
             return []
         right = self.world.recover(task, path) or script[done]
-        rng = Random(f"{self.seed}|{task.id}|{[step.action.key for step in path]}")
+        actions = [step.action.key for step in path]
+        rng = Random(f"{self.seed}|{task.id}|{actions}" + (f"|{draw}" if draw else ""))
         errs = rng.random() < self.mistake_rate
         if not (errs or whole):
             return [right]

@@ -133,6 +133,7 @@ def tree_to_dict(tree: Tree) -> dict[str, Any]:
         "repeats": tree.duplicates,
         "closed": {str(state): reason for state, reason in sorted(tree.closed.items())},
         "replayed": tree.replayed,
+        **({"searched": tree.searched} if tree.searched else {}),
         "calls": [call_to_list(call) for call in tree.calls],
         "nodes": [node_to_dict(node) for node in tree.nodes],
     }

@@ -194,12 +194,10 @@ class _Keeper:
             return
         self.store.add_tree(found)
         self.summary.usage += found.usage
-        if found.solved:
-            self.summary.solved += 1
-        elif found.stopped == "budget":
-            self.summary.stopped += 1
-        else:
-            self.summary.unsolved += 1
+        cut = found.stopped == "budget"
+        self.summary.stopped += cut  # also where a path was found: more were asked for
+        self.summary.solved += found.solved
+        self.summary.unsolved += not (found.solved or cut)
         self.progress.tree(found)
 
 

@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS tasks (
 CREATE TABLE IF NOT EXISTS trees (
     task_id TEXT PRIMARY KEY REFERENCES tasks, source TEXT NOT NULL, stopped TEXT NOT NULL,
     solved INTEGER NOT NULL, repeats INTEGER NOT NULL, closed TEXT NOT NULL,
-    replayed TEXT NOT NULL);
+    replayed TEXT NOT NULL, searched TEXT NOT NULL DEFAULT '0');
 CREATE TABLE IF NOT EXISTS nodes (
     task_id TEXT NOT NULL REFERENCES trees, id INTEGER NOT NULL, parent INTEGER NOT NULL,
     call INTEGER NOT NULL, tool TEXT NOT NULL, arguments TEXT NOT NULL, thought TEXT NOT NULL,
@@ -62,6 +62,7 @@ CREATE TABLE IF NOT EXISTS failures (
     trace TEXT NOT NULL DEFAULT '');
 """
 _ADDED_COLUMNS = (
+    ("trees", "searched", "'0'"),
     ("calls", "kind", "'propose'"),
     ("calls", "incomplete", "''"),
     ("calls", "said", "''"),
@@ -173,7 +174,8 @@ class Store:
             for table in ("trees", "nodes", "calls", "failures"):
                 self._db.execute(f"DELETE FROM {table} WHERE task_id = ?", (task_id,))
             self._db.execute(
-                "INSERT INTO trees VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO trees (task_id, source, stopped, solved, repeats, closed, replayed,"
+                " searched) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     task_id,
                     tree.source,
@@ -182,6 +184,7 @@ class Store:
                     tree.duplicates,
                     dumps({str(k): v for k, v in sorted(tree.closed.items())}),
                     dumps(tree.replayed),
+                    str(tree.searched),
                 ),
             )
             self._db.executemany(
@@ -285,6 +288,7 @@ class Store:
             {int(state): reason for state, reason in json.loads(row["closed"]).items()},
             json.loads(row["replayed"]),
             row["stopped"],
+            int(row["searched"]) if "searched" in row.keys() else 0,  # noqa: SIM118
         )
 
     def fingerprints(self, task_id: str) -> list[Fingerprint]:

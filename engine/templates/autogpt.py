@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from engine.templates import dialects
 from engine.templates.parts import Parts, words
 from engine.templates.reading.json_calls import LABELLED, Call, find_object, lines_of
-from engine.templates.reading.json_text import NotJson, read_json
+from engine.templates.reading.json_text import NotJson, read_json, whole_json
 from engine.templates.reading.reader import OBJECT_FIRST, Reader
 from engine.templates.text import Text
 from environments.tools import Tool
@@ -102,15 +102,9 @@ def thoughts_of(thought: str) -> dict[str, str]:
 
 def _exact(reply: str) -> Call | None:
     """Return the call in a reply as `write` writes it."""
-    try:
-        found = read_json(reply)
-    except NotJson:
-        return None
-    if found.repaired or found.end != len(reply):
-        return None
-    match found.value:
+    match value := whole_json(reply):
         case {"thoughts": {"text": str()} as thoughts, "command": dict() as command}:
-            whole = len(found.value) == 2 and command.keys() == {"name", "args"}
+            whole = len(value) == 2 and command.keys() == {"name", "args"}
             right = all(isinstance(said, str) for said in thoughts.values())
             if not (whole and right and thoughts.keys() <= set(THOUGHTS)):
                 return None

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.templates.reading.json_calls import Call
-from engine.templates.reading.json_text import NotJson, read_json
+from engine.templates.reading.json_text import whole_json
 from engine.templates.reading.model_forms import find_marked
 from engine.templates.reading.reader import ANYWHERE, Reader, is_plain
 from environments.tools import Tool
@@ -55,12 +55,8 @@ class DelimitedJson:
         start, end = len(before) + len(self.opening), len(reply) - len(self.closing)
         if not (reply.startswith(self.opening, len(before)) and reply.endswith(self.closing)):
             return None
-        try:
-            found = read_json(inside := reply[start:end])
-        except NotJson:
-            return None
-        value = found.value
-        if found.repaired or found.end != len(inside) or not isinstance(value, dict):
+        value = whole_json(reply[start:end])
+        if not isinstance(value, dict):
             return None
         if value.keys() - {_THOUGHT} != {self.tool, self.arguments} or not is_plain(before):
             return None

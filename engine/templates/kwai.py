@@ -13,7 +13,7 @@ from engine.templates import phases
 from engine.templates.openai_format import function
 from engine.templates.parts import Parts, Values, tasks_as_json, words
 from engine.templates.reading.json_calls import Call, find_object
-from engine.templates.reading.json_text import NotJson, read_json
+from engine.templates.reading.json_text import whole_json
 from engine.templates.reading.reader import OBJECT_FIRST, Reader
 from engine.templates.text import Text
 from environments.tools import Tool
@@ -85,15 +85,9 @@ def write(action: Action, tools: Sequence[Tool] = ()) -> str:
 
 def _exact(reply: str) -> Call | None:
     """Return the call in a reply as `write` writes it."""
-    try:
-        found = read_json(reply)
-    except NotJson:
-        return None
-    if found.repaired or found.end != len(reply):
-        return None
-    match found.value:
+    match value := whole_json(reply):
         case {"task_name": str(task), "command": {"name": str(name), "args": dict(args)}}:
-            whole = len(found.value) == 2 and len(found.value["command"]) == 2
+            whole = len(value) == 2 and len(value["command"]) == 2
             return Call(name, args, task) if whole else None
     return None
 

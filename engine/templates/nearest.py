@@ -10,14 +10,13 @@ not count.
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import exp, log
-from typing import Any
 
-from engine.templates.base import Message, Template, World
-from engine.templates.context import NOTHING, Context
+from engine.templates.base import Message, World
+from engine.templates.wrapped import Wrapped
 from environments.tools import Tool
-from environments.types import Action, Step, Task
+from environments.types import Action, Task
 
 _LONGEST_GRAM = 4
 
@@ -45,52 +44,8 @@ def nearest(name: str, tools: Sequence[Tool]) -> str:
     return found[0] if best > 0 and len(found) == 1 else ""
 
 
-@dataclass(frozen=True, slots=True)
-class Nearest:
+class Nearest(Wrapped):
     """A template whose parsed actions name the nearest tool where they name none."""
-
-    template: Template
-
-    @property
-    def name(self) -> str:
-        """See `Template.name`."""
-        return self.template.name
-
-    @property
-    def stop(self) -> tuple[str, ...]:
-        """See `Template.stop`."""
-        return self.template.stop
-
-    def render(
-        self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING
-    ) -> list[Message]:
-        """See `Template.render`."""
-        return self.template.render(world, task, path, context)
-
-    def request(
-        self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING
-    ) -> list[Message]:
-        """See `Template.request`."""
-        return self.template.request(world, task, path, context)
-
-    def conclusion(
-        self,
-        world: World,
-        task: Task,
-        path: Sequence[Step],
-        action: Action,
-        context: Context = NOTHING,
-    ) -> list[Message]:
-        """See `Template.conclusion`."""
-        return self.template.conclusion(world, task, path, action, context)
-
-    def concluded(self, action: Action, message: Message, tools: Sequence[Tool] = ()) -> Action:
-        """See `Template.concluded`."""
-        return self.template.concluded(action, message, tools)
-
-    def tools(self, world: World) -> list[dict[str, Any]]:
-        """See `Template.tools`."""
-        return self.template.tools(world)
 
     def parse(self, message: Message, tools: Sequence[Tool] = ()) -> Action:
         """See `Template.parse`."""

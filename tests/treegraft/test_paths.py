@@ -57,6 +57,23 @@ FLAGS: dict[str, tuple[str, str]] = {
     "engine export --template": (IN, "{run} --output={out} --template={bad}"),
     "engine correct RUN": (RUN, "{bad} --task=a --node=1"),
     "engine correct --task-file": (IN, "{run} --task=a --node=1 --task-file={bad}"),
+    "engine credit RUN": (RUN, "{bad}"),
+    "engine credit --output": (FOLDER, "{run} --output={bad}"),
+    "engine credit --task-file": (IN, "{run} --task-file={bad}"),
+    "engine credit --tasks": (IN, "{run} --tasks=@{bad}"),
+    "engine credit --template": (
+        IN,
+        "{run} --policy=m --base-url=http://127.0.0.1:9/v1 --template={bad}",
+    ),
+    "engine credit --shots-from": (IN, "{run} --shots-from={bad}"),
+    "engine credit --journal": (
+        OUT,
+        "{run} --policy=m --base-url=http://127.0.0.1:9/v1 --journal={bad}",
+    ),
+    "engine credit --prices": (
+        IN,
+        "{run} --policy=m --base-url=http://127.0.0.1:9/v1 --prices={bad}",
+    ),
     "engine judge RUN": (RUN, "{bad}"),
     "engine judge --task-file": (IN, "{run} --task-file={bad}"),
     "engine judge --journal": (OUT, f"{{run}} {ASKING} --journal={{bad}}"),

@@ -91,6 +91,15 @@ def read_json(text: str) -> Found:
     raise wrong
 
 
+def whole_json(text: str) -> Any:
+    """Return the JSON value that all of `text` is; None if there is none, or it needs repair."""
+    try:
+        found = read_json(text)
+    except NotJson:
+        return None
+    return None if found.repaired or found.end != len(text) else found.value
+
+
 def plain(value: Any, depth: int = 0) -> Any:
     """Return `value` as plain JSON, lone surrogates replaced by U+FFFD.
 

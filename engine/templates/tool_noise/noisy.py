@@ -7,31 +7,20 @@ from typing import Any
 from engine.templates.base import Message, Template, World
 from engine.templates.context import NOTHING, Context
 from engine.templates.tool_noise.view import ToolView, make_view
+from engine.templates.wrapped import Wrapped
 from environments.tools import Tool
 from environments.types import Action, Step, Task
 
 
 @dataclass(frozen=True, slots=True)
-class Noisy:
+class Noisy(Wrapped):
     """A template for one task, with noise.
 
     Attributes:
-        template: the template that writes and reads.
         view: what the agent sees of the task's tools.
     """
 
-    template: Template
     view: ToolView
-
-    @property
-    def name(self) -> str:
-        """See `Template.name`."""
-        return self.template.name
-
-    @property
-    def stop(self) -> tuple[str, ...]:
-        """See `Template.stop`."""
-        return self.template.stop
 
     def render(
         self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING

@@ -14,11 +14,11 @@ from trainer.evaluation.measures.statistics import (
     estimate,
     mean_change,
     solve_rate_change,
-    wilson,
 )
 from trainer.evaluation.metrics import measure
 from trainer.evaluation.report import Report
 from trainer.evaluation.reporting.comparison import Comparison
+from treegraft.intervals import wilson
 
 
 def tree(id: str, *steps: Step, group: str = "shop", difficulty: str = "simple") -> Tree:

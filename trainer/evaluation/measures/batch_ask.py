@@ -8,10 +8,10 @@ from pathlib import Path
 
 from engine.chat.base import Chat, ChatReply, ChatRequest, EndpointUnusable
 from engine.chat.budget import Budget
-from engine.chat.incomplete import asked_again, incomplete, may_differ
+from engine.chat.incomplete import complete
 from engine.chat.open import ChatStack, EndpointSpec
 from engine.chat.prices import Price
-from search.policy import MAX_AGAIN, BudgetSpent, PolicyError
+from search.policy import BudgetSpent, PolicyError
 from trainer.errors import TrainerError
 
 _GO_ON = "what was paid is kept: the same command with a larger bound goes on"
@@ -111,11 +111,7 @@ async def _ask(asked: Asked, requests: Sequence[ChatRequest]) -> list[ChatReply 
     async def one(chat: Chat, request: ChatRequest) -> ChatReply | PolicyError:
         async with turn:
             try:
-                reply = await chat.complete(request)
-                for number in range(1, MAX_AGAIN + 1):
-                    if not (any(incomplete(reply)) and may_differ(chat, request)):
-                        break
-                    reply = await chat.complete(asked_again(request, number))
+                reply, _ = await complete(chat, request)
                 return reply
             except EndpointUnusable:
                 raise

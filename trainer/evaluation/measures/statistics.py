@@ -7,7 +7,8 @@ from math import sqrt
 
 import numpy as np
 
-_Z = 1.959964  # 95 %
+from treegraft.intervals import wilson
+
 _SAMPLES = 2000  # of a bootstrap
 _DRAWN = 1 << 20  # units drawn at once, to bound memory
 
@@ -102,16 +103,6 @@ def mean_change(runs: Iterable[tuple[Mapping[str, float], Mapping[str, float]]])
         for id, value in before.items():
             rises.setdefault(id, []).append(after[id] - value)
     return estimate((sum(each), len(each)) for each in rises.values())
-
-
-def wilson(hits: int, total: int) -> tuple[float, float]:
-    """Return the 95 % score interval of a proportion (Wilson 1927); (0, 1) if `total` is 0."""
-    if not total:
-        return 0.0, 1.0
-    p, z2 = hits / total, _Z * _Z
-    middle = (p + z2 / (2 * total)) / (1 + z2 / total)
-    half = _Z / (1 + z2 / total) * sqrt(p * (1 - p) / total + z2 / (4 * total * total))
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def solve_rate_change(

@@ -1,0 +1,163 @@
+"""Play on from every state of a run, into a run of its own."""
+
+from collections import Counter
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from math import inf
+from pathlib import Path
+from typing import Any
+
+from engine.chat.prices import price_of, read_prices
+from engine.config import Config
+from engine.credit.settings import CreditSettings
+from engine.errors import UsageError
+from engine.executors.base import close_env, make_env
+from engine.policies.probe import probe
+from engine.runs.build_executor import (
+    Resources,
+    RunBudget,
+    check_teacher,
+    open_executor,
+    unpriced_models,
+)
+from engine.runs.explore import Progress, RunOptions, Summary, explore
+from engine.runs.run import LOCAL, NO_BUDGET, with_examples
+from engine.runs.store import Store
+from engine.runs.tasks import read_ids, select
+from engine.runs.world_of_run import open_world
+from environments import Task
+from search import ROOT, Continuations
+from search.values import Values
+
+FOLDER = "credit"
+"""In a run's folder: the run that holds its states' continuations."""
+
+DEFAULT = CreditSettings()
+
+
+async def credit(
+    run: Path,
+    output: Path,
+    settings: CreditSettings = DEFAULT,
+    budget: RunBudget = NO_BUDGET,
+    resources: Resources = LOCAL,
+    progress: Progress | None = None,
+) -> Summary:
+    """Value the states of the trees in `run`; `output` becomes a run that holds both.
+
+    A second call goes on where the first one stopped.
+
+    Raises:
+        TreegraftError: Something the user can fix.
+    """
+    if resources.executor != "local":
+        raise UsageError("engine credit works with --executor local only")
+    progress = progress or Progress()
+    with Store.open(run) as store:
+        stored = store.meta()["config"]
+        if stored.get("search") == Continuations.name:
+            raise UsageError(
+                "the run holds continuations already: value the one that it was made of"
+            )
+        config = with_examples(settings.config(stored, store.tree), progress)
+        tasks = _tasks(store, stored, settings)
+        resources = await _resources(run, config, settings, stored, resources)
+        await check_teacher(config, output, resources)
+        options = RunOptions(
+            resources.fail_fast, unpriced_models(config, resources), _data_state(config)
+        )
+        async with open_executor(config, output, budget, resources) as executor:
+            return await explore(
+                config, tasks, output, executor, progress=progress, options=options
+            )
+
+
+def _tasks(store: Store, stored: Mapping[str, Any], settings: CreditSettings) -> list[Task]:
+    """Return the chosen tasks that have a tree, whole, with their secrets."""
+    with open_world(stored, settings.task_file) as world:
+        known = [world.task(id) for id in store.task_ids()]
+    if not known:
+        raise UsageError("the run has no tree, so no state to value: `engine stats` says why")
+    return select(known, only=read_ids(settings.tasks), limit=settings.limit)
+
+
+async def _resources(
+    run: Path,
+    config: Config,
+    settings: CreditSettings,
+    stored: Mapping[str, Any],
+    resources: Resources,
+) -> Resources:
+    """Return `resources` with the run's journal, and the server of a student if that plays on."""
+    journal = resources.journal or run.resolve().parent / "journal.db"
+    student = settings.student(stored)
+    if student is None:
+        return replace(resources, journal=journal)
+    await probe(student, -inf)
+    price = price_of(student.model, read_prices(resources.prices))
+    chat = student.spec(price).open(resources.concurrency)
+    return replace(resources, journal=journal, chat=chat)
+
+
+def _data_state(config: Config) -> Mapping[str, str]:
+    env = make_env(config)
+    try:
+        return env.data_state()
+    finally:
+        close_env(env)
+
+
+@dataclass(slots=True)
+class Credit:
+    """What is known of the states of a run.
+
+    Attributes:
+        states: States in which the search's paths had not ended.
+        valued: Those of them that have a value.
+        pivots: Those that 30 to 70 % of the continuations solved.
+        means: How many states have each mean reward, rounded to tenths.
+        continuations: Paths that were played on.
+    """
+
+    states: int = 0
+    valued: int = 0
+    pivots: int = 0
+    means: Counter[float] = field(default_factory=Counter)
+    continuations: int = 0
+
+    def add(self, values: Values) -> None:
+        """Count the states of one tree."""
+        tree, of = values.tree, values.states.of
+        open_nodes = [node.id for node in tree.nodes[: tree.searched] if not node.step.ended]
+        first = {of[node]: node for node in reversed([ROOT, *open_nodes])}
+        self.states += len(first)
+        self.continuations += sum(leaf.id > tree.searched for leaf in tree.leaves())
+        for value in filter(None, map(values.of, first.values())):
+            self.valued += 1
+            self.pivots += 0.3 <= value.pass_rate <= 0.7
+            self.means[round(value.mean, 1)] += 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the counts as JSON values."""
+        means = {f"{mean:g}": number for mean, number in sorted(self.means.items())}
+        return {
+            "states": self.states,
+            "valued": self.valued,
+            "pivots": self.pivots,
+            "means": means,
+            "continuations": self.continuations,
+        }
+
+
+def read_credit(run: Path) -> Credit:
+    """Return what is known of the states of a run that `credit` made.
+
+    Raises:
+        UsageError: There is no run, or it holds no continuations.
+    """
+    found = Credit()
+    with closing(Store.open(run)) as store:
+        for tree in store.trees():
+            found.add(Values(tree))
+    return found
