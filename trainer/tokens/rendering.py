@@ -7,11 +7,11 @@ the sandbox.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from jinja2 import Template, Undefined
+from jinja2 import Environment, Template, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from engine.templates.base import Message
@@ -41,12 +41,12 @@ class RenderedPrefixes:
         self,
         tokenizer: "PreTrainedTokenizerBase",
         messages: Sequence[Message],
-        tools: Sequence[Mapping[str, Any]],
+        tools: Sequence[dict[str, Any]],
     ) -> None:
         self._program = _compiled(tokenizer.get_chat_template(tools=list(tools) or None))
         written = tokenizer.apply_chat_template(
             [list(messages)],
-            tools=list(tools) or None,
+            tools=[*tools] or None,
             chat_template=_PREPARED,
             tokenize=False,
         )
@@ -94,6 +94,6 @@ def _compiled(chat_template: str) -> Template:
     """Return the template, compiled for transformers' environment in a `RememberingSandbox`."""
     from transformers.utils.chat_template_utils import _compile_jinja_template
 
-    environment = _compile_jinja_template(chat_template).environment.overlay()
+    environment: Environment = _compile_jinja_template(chat_template).environment.overlay()
     environment.__class__ = RememberingSandbox  # it has all else: filters, functions, extensions
     return environment.from_string(chat_template)

@@ -14,7 +14,7 @@ from trainer.training.options import DpoOptions, SftOptions, TrainingOptions
 from trainer.training.trl_config import trl_arguments
 
 REQUIRED: dict[str, Any] = {"model": "m", "dataset": "rows.jsonl", "output_dir": Path("out")}
-TWO, THREE = "flash_attention_2", "flash_attention_3"
+THREE, TWO = FLASH
 no_gpu = pytest.mark.skipif(device() != "cpu", reason="has a GPU")
 
 
