@@ -13,10 +13,10 @@ from trainer.tokens.rendering import RenderedPrefixes
 MESSAGES = [{"role": "user", "content": "a {0.__class__} b"}]
 
 
-def outcome(render: Callable[[], str]) -> str:
+def outcome(render: Callable[[], object]) -> str:
     """What is written, or the error."""
     try:
-        return render()
+        return str(render())
     except (jinja2.TemplateError, TypeError) as error:
         return repr(error)
 
@@ -25,14 +25,14 @@ def outcome(render: Callable[[], str]) -> str:
 def test_each_prefix_is_what_transformers_writes(name: str) -> None:
     tokenizer = templates()[name].tokenizer()
     for one in CONVERSATIONS:
-        messages, tools = [dict(message) for message in one.messages], one.tools
+        messages, tools = [dict(message) for message in one.messages], [*one.tools]
         prefixes = RenderedPrefixes(tokenizer, messages, tools)
         for length, generation in ((len(messages), False), (len(messages) - 1, True)):
             expected = outcome(
                 partial(
                     tokenizer.apply_chat_template,
                     messages[:length],
-                    tools=tools or None,
+                    tools=[*tools] or None,
                     tokenize=False,
                     add_generation_prompt=generation,
                 )
