@@ -37,7 +37,7 @@ import trl
 from datasets import Dataset
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from tests.support.chat_templates import ChatTemplate, templates
+from tests.support.chat_templates import TemplateCase, templates
 from trainer.data.mask import label
 
 Rows = list[dict[str, Any]]
@@ -99,7 +99,7 @@ def _compare(case: Case, rows: Rows, repeats: int, folder: str) -> float:
     return ratio
 
 
-def _ours(template: ChatTemplate, case: Case, rows: Rows) -> Callable[[], object]:
+def _ours(template: TemplateCase, case: Case, rows: Rows) -> Callable[[], object]:
     def run() -> object:
         renderer = template.renderer()
         return [
@@ -109,7 +109,7 @@ def _ours(template: ChatTemplate, case: Case, rows: Rows) -> Callable[[], object
     return run
 
 
-def _theirs(template: ChatTemplate, case: Case, rows: Rows, folder: str) -> Callable[[], object]:
+def _theirs(template: TemplateCase, case: Case, rows: Rows, folder: str) -> Callable[[], object]:
     tokenizer = template.tokenizer()
     kept = [
         {

@@ -40,6 +40,7 @@ TRAINER = {
     "distill": ("trainer.cli.train:distill", "Train a model on a teacher's probabilities."),
     "data": ("trainer.cli.data:data", "Say what files of rows hold, and what would be left out."),
     "mask": ("trainer.cli.mask:mask", "Show and prove which tokens are trained on."),
+    "plan": ("trainer.cli.plan:plan", "Say what memory, time and money a training takes."),
     "eval": ("trainer.cli.eval:eval_", "Measure a model in an environment; compare runs."),
     "serve": ("trainer.cli.serve:serve", "Serve a model behind OpenAI's chat API."),
 }

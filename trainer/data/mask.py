@@ -117,8 +117,9 @@ def turns(
     replies = [n for n, m in enumerate(messages) if m["role"] == "assistant" and n >= first]
     if not replies:
         raise RowError("it has no assistant message")
-    contexts = renderer.prefixes(messages, replies, tools, generation=True)
-    closed = renderer.prefixes(messages, [n + 1 for n in replies], tools, generation=False)
+    render = renderer.prefixes(messages, tools)
+    contexts = [render(n, generation=True) for n in replies]
+    closed = [render(n + 1, generation=False) for n in replies]
     called = [bool(messages[n].get("tool_calls")) for n in replies]
     parts = zip(contexts, closed, called, strict=True)
     completions = [_completion(renderer, *part) for part in parts]

@@ -239,6 +239,7 @@ def build(options: DpoOptions, student: LoadedModel, pairs: PreferenceData) -> M
     tokenizer = student.renderer.tokenizer
     longest = max(half.tokens for row in pairs.train.rows for half in row)
     packed = alike(options.tree_packing, student.model, longest)
+    student.settle_attention(packed)
     train, held_out = pairs.tables(columns)
     copied = options.sync_ref_model and not options.use_peft
     with flags_checked():

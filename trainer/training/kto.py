@@ -167,6 +167,7 @@ def build(options: KtoOptions, student: LoadedModel, cases: PreferenceData) -> M
     options = with_passes(options, cases.train.counts()["scored_tokens"])
     tokenizer = student.renderer.tokenizer
     packed = alike(options.tree_packing, student.model, student.max_length)
+    student.settle_attention(packed)
     train, held_out = cases.tables(
         partial(columns, batch=options.per_device_train_batch_size, seed=options.seed)
     )

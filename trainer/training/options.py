@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from engine.cli.flags import flag_name
 from trainer.data.row_source import RowSource, in_memory
 from trainer.errors import TrainerError
+from trainer.runtime.kernels import FLASH, Attention
 from treegraft.ranges import out_of_range
 
 MODEL, DATA, LOSS = "Model", "Data", "Loss"
@@ -66,6 +67,9 @@ class TrainingOptions:
         bf16: Compute in bfloat16 (autocast).
         dtype: Storage type of the weights; bfloat16, half the memory, needs LoRA or DeepSpeed.
         gradient_checkpointing: Recompute activations: less memory, more time.
+        attn_implementation: How attention is computed: auto takes FlashAttention where it is
+            installed, --bf16 holds and no tree is packed, else sdpa.
+        use_liger_kernel: Take Liger's kernels for norms, rotary embeddings and MLPs (GPUs only).
         tree_packing: Compute the prefixes that rows share only once; auto where it is worth it.
         deepspeed: ZeRO over several processes: zero2, zero3, or a DeepSpeed configuration FILE.
         use_peft: Train a LoRA adapter; writes the merged model, and the adapter in adapter/.
@@ -97,6 +101,8 @@ class TrainingOptions:
     dtype: Literal["float32", "bfloat16"] = option("float32", SPEED)
     bf16: bool | None = option(None, SPEED, default="where it is fast")
     gradient_checkpointing: bool | None = option(None, SPEED, default="on GPUs")
+    attn_implementation: Attention = option("auto", SPEED)
+    use_liger_kernel: bool = option(False, SPEED)
     tree_packing: Literal["auto", "on", "off"] = option("auto", SPEED)
     deepspeed: str | None = option(None, SPEED, default="off")
     eval_steps: int = option(0, CHECKPOINTS, min=0, default="every epoch")
@@ -129,6 +135,11 @@ class TrainingOptions:
             raise TrainerError("--early-stopping-patience needs --eval-dataset: held-out rows")
         if self.trained_tokens is not None and self.max_steps > 0:
             raise TrainerError("--trained-tokens and --max-steps: use one of them")
+        if self.attn_implementation in FLASH and self.tree_packing == "on":
+            raise TrainerError(
+                f"--attn-implementation {self.attn_implementation} and --tree-packing on: "
+                "FlashAttention takes no mask of a tree: use one of them"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

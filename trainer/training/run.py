@@ -24,6 +24,7 @@ from trainer.data.row_check import RowCheck
 from trainer.errors import TrainerError
 from trainer.inference.local_chat import stop_ids
 from trainer.runtime import distributed
+from trainer.runtime.kernels import FLASH, Attention, attention, usable_flash
 from trainer.runtime.loading import load
 from trainer.tokens.chat_template import ChatTemplate
 from trainer.training import deepspeed
@@ -41,12 +42,20 @@ class LoadedModel:
         model: The model.
         renderer: Its tokenizer and chat template.
         max_length: Longest sequence in tokens: --max-length, or fewer where the model takes fewer.
+        attention: The attention to compute with, unless its rows are packed as trees.
     """
 
     name: str
     model: PreTrainedModel
     renderer: ChatTemplate
     max_length: int
+    attention: Attention = "sdpa"
+
+    def settle_attention(self, packed: bool) -> None:
+        """Make the model compute with `attention`, unless its rows are packed as trees."""
+        if not packed and self.attention in FLASH and self.model._supports_flash_attn:
+            self.model.set_attn_implementation(self.attention)
+            distributed.say_once(f"attention: {self.attention}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,20 +122,22 @@ def open_model(options: TrainingOptions) -> LoadedModel:
     """Load the model to train; join the other processes first.
 
     Raises:
-        TrainerError: There is no such model, or DeepSpeed cannot be used.
+        TrainerError: There is no such model, or what a flag asks for cannot be used.
     """
-    dtype = weight_dtype(options)
+    dtype, asked = weight_dtype(options), options.attn_implementation
+    best = attention(asked, usable_flash(), uses_bf16(options))
     deepspeed.start(options.deepspeed)
     transformers.utils.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.utils.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     transformers.set_seed(options.seed)
     with deepspeed.loading(options.deepspeed, uses_bf16(options)):
-        model, tokenizer = load(options.model, dtype)
+        # With auto, trees may be packed, which needs sdpa: see `settle_attention`.
+        model, tokenizer = load(options.model, dtype, "sdpa" if asked == "auto" else best)
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     longest = getattr(model.config, "max_position_embeddings", options.max_length)
     max_length = min(options.max_length, longest)
-    return LoadedModel(options.model, model, ChatTemplate(tokenizer), max_length)
+    return LoadedModel(options.model, model, ChatTemplate(tokenizer), max_length, best)
 
 
 def row_check(options: TrainingOptions) -> RowCheck:

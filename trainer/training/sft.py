@@ -190,6 +190,7 @@ def build(
     options = with_passes(options, sum(one.trained for one in sources.train))
     tokenizer = student.renderer.tokenizer
     tree_packing = _tree_packing(options, student, sources.train)
+    student.settle_attention(tree_packing.packed)
     train = table(sources.train)
     if tree_packing.packed:
         train = Dataset.from_list(tree_packing.grouped(train.to_list()))

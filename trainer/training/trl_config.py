@@ -5,10 +5,12 @@ from typing import Any
 
 import torch
 from peft import LoraConfig
+from transformers.utils.import_utils import is_liger_kernel_available
 from trl.trainer.sft_config import SFTConfig
 
 from trainer.errors import TrainerError
 from trainer.runtime import distributed, hardware
+from trainer.runtime.kernels import check_liger
 from trainer.training import deepspeed
 from trainer.training.options import TrainingOptions
 
@@ -25,6 +27,7 @@ _UNCHANGED = (
     "save_total_limit",
     "report_to",
     "seed",
+    "use_liger_kernel",
 )
 """Options that TRL takes under the same name and with the same meaning."""
 
@@ -35,7 +38,12 @@ def trl_arguments(options: TrainingOptions, rows: int) -> dict[str, Any]:
     Args:
         options: The options of a command.
         rows: Rows of the training set, as the data loader counts them.
+
+    Raises:
+        TrainerError: A flag asks for what this machine does not have.
     """
+    if options.use_liger_kernel:
+        check_liger(hardware.device(), is_liger_kernel_available())
     cpu = hardware.device() == "cpu"
     steps = total_steps(options, rows)
     # transformers 5.2x renamed the argument; the flag keeps the name that everybody knows.

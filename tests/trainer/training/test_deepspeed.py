@@ -16,7 +16,6 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
-from benchmarks.memory import GB, QWEN, states
 from tests.support import forked
 from tests.support.forked import Group
 from tests.support.parts import missing
@@ -228,14 +227,3 @@ def test_what_a_file_leaves_open_comes_from_the_flags(tmp_path: Path) -> None:
 def test_presets_differ_in_what_is_split() -> None:
     assert configuration(None) is None
     assert (configuration("zero2"), configuration("zero3")) == (preset(2), preset(3))
-
-
-@pytest.mark.parametrize(("stage", "gigabytes"), [(0, 120), (1, 31.4), (2, 16.6), (3, 1.9)])
-def test_the_formula_of_memory_gives_the_papers_figures(stage: int, gigabytes: float) -> None:
-    """arXiv:1910.02054, figure 1: 7.5 billion parameters on 64 GPUs."""
-    assert states(7.5e9, 64, stage) / GB == pytest.approx(gigabytes, abs=0.05)
-
-
-def test_the_shapes_have_the_published_numbers_of_parameters() -> None:
-    """As the model cards count them, in billions."""
-    assert [round(shape.parameters / 1e9, 1) for shape in QWEN] == [7.6, 14.8, 72.7]

@@ -1,0 +1,1 @@
+"""What a training will take: memory per GPU, time and dollars, before one is rented."""
