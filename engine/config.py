@@ -299,7 +299,7 @@ def search_of(name: str, options: Mapping[str, Any]) -> Search:
 def current_names(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return a stored config under today's names, without options of searches it did not use."""
     named = {RENAMED.get(name, name): value for name, value in stored.items()}
-    kinds = {**SEARCHES, Continuations.name: Continuations}
+    kinds: Mapping[str, type[Search]] = {**SEARCHES, Continuations.name: Continuations}
     used = {field.name for field in fields(kinds[named["search"]])}
     return {k: v for k, v in named.items() if k in used or k not in SEARCH_OPTIONS}
 
