@@ -88,7 +88,13 @@ def freeze(runs: Sequence[Path], file: Path, template: str = "", by: str = "") -
 
 
 def _with_corrections(runs: Sequence[Path]) -> list[Path]:
-    """Return `runs`, each with the run of its corrected paths behind it, if there is one."""
+    """Return `runs`, each with the run of its corrected paths behind it, if there is one.
+
+    Raises:
+        UsageError: One of `runs` does not exist.
+    """
+    for run in runs:
+        Store.open(run).close()
     both = [each for run in runs for each in (run, corrected_run(run))]
     kept = [each for each in both if each in runs or each.is_dir()]
     return list({each.resolve(): each for each in kept}.values())

@@ -91,7 +91,8 @@ class CreditSettings:
         Raises:
             UsageError: The options do not go together.
         """
-        kept = current_names(stored)
+        default = Config(env=stored["env"]).to_dict()  # what a run of an older version lacks
+        kept = default | current_names(stored)
         student = self.student(kept)
         if student is not None:
             own = {"template": kept.get("student_template")} if self.policy == STUDENT else {}
