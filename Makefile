@@ -9,7 +9,7 @@ SANDBOXES := tests/attacks tests/sandbox
 # OpenEnv and verifiers need mcp 1, and the world mcp needs mcp 2: an environment of their own.
 VERIFIERS := tests/engine/serve_env/test_verifiers_env.py
 OPENENV := tests/environments/openenv tests/engine/serve_env
-# What computes with torch, most of it without waiting: one process imports it once for all.
+# What computes with torch, most of it without waiting: few processes import it once for all.
 TRAINER := tests/trainer tests/treegraft/test_api.py tests/treegraft/test_paths.py
 
 QUICK := $(addprefix tests/,test_docs.py search/test_dfsdt.py search/test_episode.py search/test_golden.py \
@@ -48,7 +48,7 @@ rest: sandboxes  ## all other tests, three files at once
 	    $(addprefix --ignore=,$(SANDBOXES) $(TRAINER) $(OPENENV))
 
 trainer: types
-	nice -n 19 $(PYTEST) $(TRAINER)
+	nice -n 19 $(PYTEST) -n 2 --dist loadfile $(TRAINER)
 
 openenv: .venv/openenv/installed  ## the tests with OpenEnv, and with verifiers
 	.venv/openenv/bin/python -m pytest -q $(OPENENV)
