@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 from trainer.errors import TrainerError
 from trainer.inference.next_token import CachedModel
 from trainer.runtime.loading import load_tokenizer
+from trainer.tokens.comparison import difference
 from treegraft.ranges import check_ranges
 
 
@@ -121,31 +122,7 @@ def check_tokenizers(tokenizers: dict[str, PreTrainedTokenizerBase]) -> None:
     """
     (first, base), *others = tokenizers.items()
     for name, other in others:
-        if differences := _differences(base, other):
-            shown = "; ".join(
-                f"{what} {len(found)} (such as {min(found)!r})"
-                for what, found in differences.items()
-            )
+        if shown := difference(base, other):
             raise TrainerError(
                 f"--eft needs models with one tokenizer; of {first} and {name}: {shown}"
             )
-
-
-def _differences(
-    base: PreTrainedTokenizerBase, other: PreTrainedTokenizerBase
-) -> dict[str, set[str]]:
-    """Return the tokens that two tokenizers do not share, by what they do not share."""
-    ours, theirs = base.get_vocab(), other.get_vocab()
-    both = ours.keys() & theirs.keys()
-    found = {
-        "tokens only in the first:": ours.keys() - both,
-        "tokens only in the second:": theirs.keys() - both,
-        "tokens with another id:": {token for token in both if ours[token] != theirs[token]},
-        "tokens special in only one:": (_special(base) ^ _special(other)) & both,
-    }
-    return {what: tokens for what, tokens in found.items() if tokens}
-
-
-def _special(tokenizer: PreTrainedTokenizerBase) -> set[str]:
-    added = tokenizer.added_tokens_decoder.values()
-    return {token.content for token in added if token.special}

@@ -20,6 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trainer.data.mask import IGNORE
 from trainer.errors import TrainerError
 from trainer.runtime.loading import load
+from trainer.tokens.comparison import difference
 from trainer.training.loss import WeightedTrainer
 from trainer.training.options import DistillOptions
 from trainer.training.run import LoadedModel
@@ -129,14 +130,9 @@ def check_tokens(student: LoadedModel, name: str, teacher: PreTrainedTokenizerBa
     Raises:
         TrainerError: They differ; the message names a token.
     """
-    own = student.renderer.tokenizer.get_vocab()
-    theirs = teacher.get_vocab()
-    if own != theirs:
-        token = min(
-            token for token in own.keys() | theirs.keys() if own.get(token) != theirs.get(token)
-        )
+    if shown := difference(student.renderer.tokenizer, teacher, special=False):
         raise TrainerError(
-            f"--teacher {name} has other tokens than {student.name} (such as {token!r}); "
-            "distillation compares the two models token by token: take a teacher with the "
-            "student's tokenizer, or train on its replies by `trainer sft`"
+            f"--teacher {name} has other tokens than {student.name} ({shown}); distillation "
+            "compares the two models token by token: take a teacher with the student's tokenizer, "
+            "or train on its replies by `trainer sft`"
         )

@@ -171,7 +171,7 @@ def test_failed_paths_are_told_apart_by_a_line(tmp_path: Path) -> None:
         ("c", "x"): False,
     }
     assert all(text.endswith(bad) for path, text in told.items() if path[-1] != "right")
-    world = World(WORLD["instructions"], tuple(Tool(*tool) for tool in WORLD["tools"]))  # type: ignore
+    world = World(WORLD["instructions"], tuple(Tool(*tool) for tool in WORLD["tools"]))  # type: ignore[arg-type]
     asked = get_template(str(EXAMPLES / "succeeds.toml")).render(world, Task("t1", "How many?"), ())
     assert asked == next(row["messages"][:2] for row in rows if row["reward"])
 
