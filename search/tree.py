@@ -168,6 +168,13 @@ class Tree:
         """Yield every node at which a path has ended, in the order found."""
         return (node for node in self.nodes if node.step.ended)
 
+    def continuations(self) -> Iterator[Node]:
+        """Yield the leaves of the paths that a policy played on from states of an earlier search.
+
+        Spliced paths, which no policy chose, are none.
+        """
+        return (leaf for leaf in self.leaves() if leaf.id > self.searched and leaf.why != SPLICED)
+
     def winners(self) -> list[Node]:
         """Return the leaves that solved the task, in the order found."""
         return [node for node in self.leaves() if node.step.solved]

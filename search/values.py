@@ -12,7 +12,7 @@ from math import isfinite
 from statistics import fmean, pvariance
 
 from search.states import States
-from search.tree import ROOT, SPLICED, Node, Tree
+from search.tree import ROOT, Node, Tree
 from treegraft.intervals import wilson
 
 
@@ -75,17 +75,15 @@ class Values:
 
     def __post_init__(self) -> None:
         self.states = States(self.tree)
-        for leaf in self.tree.nodes[self.tree.searched :]:
-            if leaf.step.ended:
-                self.add(leaf)
+        for leaf in self.tree.continuations():
+            self.add(leaf)
 
     def add(self, leaf: Node) -> None:
         """Count the continuation that ended in `leaf`."""
-        chain = list(self._continuation(leaf))
-        if not chain or chain[0].why == SPLICED or not isfinite(leaf.step.reward):
+        if not isfinite(leaf.step.reward):
             return
         self.states.update()
-        for node in chain:
+        for node in self._continuation(leaf):
             state = self.states.before(node)
             self._rewards.setdefault(state, []).append(leaf.step.reward)
             self.drawn.setdefault(state, Counter())[node.step.action.key] += 1

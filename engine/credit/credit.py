@@ -12,7 +12,6 @@ from engine.chat.prices import price_of, read_prices
 from engine.config import Config
 from engine.credit.settings import CreditSettings
 from engine.errors import UsageError
-from engine.executors.base import close_env, make_env
 from engine.policies.probe import probe
 from engine.runs.build_executor import (
     Resources,
@@ -61,25 +60,26 @@ async def credit(
                 "the run holds continuations already: value the one that it was made of"
             )
         config = with_examples(settings.config(stored, store.tree), progress)
-        tasks = _tasks(store, stored, settings)
+        tasks, data = _tasks(store, stored, settings)
         resources = await _resources(run, config, settings, stored, resources)
         await check_teacher(config, output, resources)
-        options = RunOptions(
-            resources.fail_fast, unpriced_models(config, resources), _data_state(config)
-        )
+        options = RunOptions(resources.fail_fast, unpriced_models(config, resources), data)
         async with open_executor(config, output, budget, resources) as executor:
             return await explore(
                 config, tasks, output, executor, progress=progress, options=options
             )
 
 
-def _tasks(store: Store, stored: Mapping[str, Any], settings: CreditSettings) -> list[Task]:
-    """Return the chosen tasks that have a tree, whole, with their secrets."""
+def _tasks(
+    store: Store, stored: Mapping[str, Any], settings: CreditSettings
+) -> tuple[list[Task], Mapping[str, str]]:
+    """Return the chosen tasks that have a tree, with their secrets; and the state of their data."""
     with open_world(stored, settings.task_file) as world:
         known = [world.task(id) for id in store.task_ids()]
+        data = world.env.data_state()
     if not known:
         raise UsageError("the run has no tree, so no state to value: `engine stats` says why")
-    return select(known, only=read_ids(settings.tasks), limit=settings.limit)
+    return select(known, only=read_ids(settings.tasks), limit=settings.limit), data
 
 
 async def _resources(
@@ -98,14 +98,6 @@ async def _resources(
     price = price_of(student.model, read_prices(resources.prices))
     chat = student.spec(price).open(resources.concurrency)
     return replace(resources, journal=journal, chat=chat)
-
-
-def _data_state(config: Config) -> Mapping[str, str]:
-    env = make_env(config)
-    try:
-        return env.data_state()
-    finally:
-        close_env(env)
 
 
 @dataclass(slots=True)
@@ -132,7 +124,7 @@ class Credit:
         open_nodes = [node.id for node in tree.nodes[: tree.searched] if not node.step.ended]
         first = {of[node]: node for node in reversed([ROOT, *open_nodes])}
         self.states += len(first)
-        self.continuations += sum(leaf.id > tree.searched for leaf in tree.leaves())
+        self.continuations += sum(1 for _ in tree.continuations())
         for value in filter(None, map(values.of, first.values())):
             self.valued += 1
             self.pivots += 0.3 <= value.pass_rate <= 0.7

@@ -130,7 +130,7 @@ def stats(store: Store) -> Stats:
     for tree in store.trees():
         _count(counts, tree)
         if valued:
-            ended = sum(leaf.id > tree.searched for leaf in tree.leaves())
+            ended = sum(1 for _ in tree.continuations())
             counts.continuations = (counts.continuations or 0) + ended
         counts.prefix_tokens += prefix_tokens(tree) if grows else 0
     # A task has both a tree and a failure if the budget cut its tree and the next search failed.
