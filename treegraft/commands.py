@@ -42,6 +42,7 @@ TRAINER = {
     "mask": ("trainer.cli.mask:mask", "Show and prove which tokens are trained on."),
     "plan": ("trainer.cli.plan:plan", "Say what memory, time and money a training takes."),
     "eval": ("trainer.cli.eval:eval_", "Measure a model in an environment; compare runs."),
+    "gguf": ("trainer.cli.gguf:gguf", "Write a student for llama.cpp and Ollama."),
     "serve": ("trainer.cli.serve:serve", "Serve a model behind OpenAI's chat API."),
 }
 
