@@ -7,18 +7,24 @@ from typing import Any
 
 from engine.config import Config, one_of
 from engine.errors import UsageError
+from engine.interop.atif_read import read_atif
 from engine.interop.chat import read_chat
 from engine.interop.conversation import Conversation
 from engine.interop.merge import Forest
 from engine.interop.rewards import RewardFile, number, scaled
 from engine.interop.settings import ImportSettings
+from engine.interop.verifiers_traces import read_verifiers
 from engine.runs.explore import locked, versions
 from engine.runs.store import Store
 from engine.runs.world_of_run import IMPORTED
 
 Reader = Callable[[Path, ImportSettings], Iterator[Conversation]]
 
-FORMATS: Mapping[str, Reader] = {"chat": read_chat}
+FORMATS: Mapping[str, Reader] = {
+    "atif": read_atif,
+    "chat": read_chat,
+    "verifiers": read_verifiers,
+}
 """The readers, by the format's name."""
 
 
