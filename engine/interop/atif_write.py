@@ -21,11 +21,11 @@ from engine.export.leak_check import check_row
 from engine.interop.atif_steps import OTHER_STEPS, OURS, VERSION, to_steps
 from engine.interop.conversation import Record
 from engine.interop.merge import RECORDS
-from engine.interop.turns import RECORDED
 from engine.runs.fingerprints import Fingerprint
 from engine.runs.store import Store
 from engine.templates.base import Message, World
 from engine.templates.native import Native
+from engine.templates.recorded import FACTS
 from environments.tools import Tool
 from search.continuations import Continuations
 from search.tree import Node, Tree
@@ -130,7 +130,7 @@ class _TreeWriter:
         }
 
     def _steps(self, node: Node, messages: Sequence[Message]) -> list[dict[str, Any]]:
-        steps, facts = to_steps(messages), dict(node.step.info.get(RECORDED, {}))
+        steps, facts = to_steps(messages), dict(node.step.info.get(FACTS, {}))
         results = facts.pop("results", None)
         first = steps[0]
         extra = {**facts.pop("extra", {})}

@@ -17,6 +17,7 @@ from engine.interop.verifiers_traces import read_verifiers
 from engine.runs.explore import locked, versions
 from engine.runs.store import Store
 from engine.runs.world_of_run import IMPORTED
+from engine.templates.recorded import recorded_tokens
 
 Reader = Callable[[Path, ImportSettings], Iterator[Conversation]]
 
@@ -75,11 +76,13 @@ def import_run(
     with locked(output), Store.create(output) as store:
         if not store.empty:
             raise UsageError(f"--output {output} holds a run; choose another folder")
-        store.set_meta(_meta(format, paths, settings))
+        with_tokens = False
         for tree in forest.trees():
             store.add_tree(tree)
+            with_tokens |= any(recorded_tokens(node.step) for node in tree.nodes)
             found.trees += 1
             found.nodes += len(tree.nodes)
+        store.set_meta(_meta(format, paths, settings, with_tokens))
     return found
 
 
@@ -88,7 +91,9 @@ def _reward(raw: Any, conversation: Conversation, settings: ImportSettings) -> f
     return settings.default_reward if given is None else scaled(given, settings.success)
 
 
-def _meta(format: str, paths: Sequence[Path], settings: ImportSettings) -> dict[str, Any]:
+def _meta(
+    format: str, paths: Sequence[Path], settings: ImportSettings, with_tokens: bool
+) -> dict[str, Any]:
     return {
         "config": Config(env=IMPORTED, teacher=IMPORTED).to_dict(),
         "template": "",
@@ -99,5 +104,6 @@ def _meta(format: str, paths: Sequence[Path], settings: ImportSettings) -> dict[
             "format": format,
             "files": [path.name for path in paths],
             "success": settings.success,
+            "token_ids": with_tokens,
         },
     }

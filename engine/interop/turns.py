@@ -14,14 +14,12 @@ from typing import Any
 from engine.errors import UsageError
 from engine.interop.conversation import Conversation, Record
 from engine.templates.base import Message
-from engine.templates.recorded import with_messages
+from engine.templates.recorded import FACTS, with_messages
 from environments.tools import SAY
 from environments.types import Action, Step, text_of
 
 PARALLEL = "parallel"
 """The tool of an action that is several calls in one reply."""
-RECORDED = "recorded"
-"""Key of `Step.info`: what the record says of the reply beside its message."""
 ROLES = ("system", "developer", "user", "assistant", "tool", "function")
 _REASONING = ("reasoning_content", "reasoning")
 
@@ -82,7 +80,7 @@ def _turn(conversation: Conversation, messages: Sequence[Message], place: int) -
         step = Step(step.action, step.observation, info={"error": "malformed"})
     step = with_messages(step, [dict(message) for message in messages])
     facts = conversation.facts.get(place)
-    info = {**step.info, **({RECORDED: dict(facts)} if facts else {})}
+    info = {**step.info, **({FACTS: dict(facts)} if facts else {})}
     return Turn(Step(step.action, step.observation, info=info), place)
 
 

@@ -15,6 +15,8 @@ from environments.types import Step
 
 MESSAGES = "messages"
 """Key of `Step.info`: the assistant's message and those that answer it, in OpenAI's form."""
+FACTS = "recorded"
+"""Key of `Step.info`: what the record says of the reply beside its message, named as in ATIF."""
 _MARK, _OBSERVED = "messages_of", "observation_in"
 
 
@@ -39,6 +41,12 @@ def recorded(step: Step) -> list[dict[str, Any]] | None:
         {**message, "content": step.observation} if number == observed else dict(message)
         for number, message in enumerate(step.info[MESSAGES])
     ]
+
+
+def recorded_tokens(step: Step) -> list[int]:
+    """Return the ids of the tokens that the model drew in this step; [] if they are not known."""
+    metrics = step.info.get(FACTS, {}).get("metrics", {})
+    return list(metrics.get("completion_token_ids") or ())
 
 
 def _mark(step: Step) -> str:

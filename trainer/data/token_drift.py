@@ -40,6 +40,14 @@ class Drift:
             self.drifted += 1
             self.first = self.first or f"{place}: {text}"
 
+    def __str__(self) -> str:
+        if not self.drifted:
+            return f"{self.messages} messages with recorded tokens, none tokenises otherwise"
+        return (
+            f"{self.drifted} of {self.messages} messages with recorded tokens tokenise otherwise; "
+            f"{self.first}"
+        )
+
 
 def token_drift(renderer: ChatTemplate, source: RowSource) -> Drift | None:
     """Compare the recorded tokens of a source with those of the student's tokenizer.
