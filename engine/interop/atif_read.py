@@ -103,11 +103,15 @@ def _conversation(
         raise UsageError(f"{place}: it has no steps")
     if not isinstance(agent, Mapping):
         raise UsageError(f"{place}: it names no agent")
+    if not isinstance(agent.get("tool_definitions") or [], list):
+        raise UsageError(f"{place}: its tool_definitions are not a list")
     read = _Read()
     for number, step in enumerate(steps, 1):
         where = f"{place}, step {number}"
-        if not isinstance(step, Mapping):
-            raise UsageError(f"{where}: not an object")
+        if not isinstance(step, Mapping) or "source" not in step:
+            raise UsageError(f"{where}: not an object with a source and a message")
+        if not all(isinstance(step.get(name) or {}, Mapping) for name in ("extra", "metrics")):
+            raise UsageError(f"{where}: its extra or its metrics are not an object")
         read.add(step, where)
     if not read.usage and isinstance(total := record.get("final_metrics"), Mapping):
         _add_total(read, total, place)
@@ -145,7 +149,8 @@ def _usage(metrics: Record, names: Sequence[str], costs: Sequence[str], place: s
     if not all(isinstance(each, int | float) for each in (*tokens, usd)):
         raise UsageError(f"{place}: its metrics are not numbers")
     spent = any((*tokens, usd))
-    return Usage(1, *map(int, tokens), float(usd)) if spent else NO_USAGE
+    prompt, completion, cached = map(int, tokens)
+    return Usage(1, prompt, completion, cached, float(usd)) if spent else NO_USAGE
 
 
 def _task(record: Record, result: Record, settings: ImportSettings) -> str:

@@ -46,8 +46,11 @@ def _of_trace(
     nodes = trace.get("nodes") if isinstance(trace, Mapping) else None
     if not isinstance(nodes, list):
         raise UsageError(f"{place}: it has no nodes")
-    calls = {call.get("node"): call for call in trace.get("calls") or () if call}
-    reward = value_at(trace, settings.reward) if settings.reward else _reward(trace)
+    _check_lists(trace, ("calls", "tools"), place)
+    for number, node in enumerate(nodes):
+        _check_lists(node, ("token_ids", "mask", "logprobs"), f"{place}, node {number}")
+    calls = {call.get("node"): call for call in trace.get("calls") or () if _is_object(call)}
+    reward = value_at(trace, settings.reward) if settings.reward else _reward(trace, place)
     kept = {name: value for name, value in trace.items() if name not in _GRAPH}
     inner = {_parent(node, n, place) for n, node in enumerate(nodes)}
     for leaf in (n for n in range(len(nodes)) if n not in inner):
@@ -67,6 +70,16 @@ def _of_trace(
             usage={at: _usage(call) for at, call in used.items()},
             kept=kept | ({"episode": dict(episode)} if episode else {}),
         )
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, Mapping)
+
+
+def _check_lists(record: Any, names: Sequence[str], place: str) -> None:
+    for name in names if _is_object(record) else ():
+        if not isinstance(record.get(name) or [], list):
+            raise UsageError(f"{place}: its {name} are not a list")
 
 
 def _parent(node: Any, number: int, place: str) -> int | None:
@@ -143,13 +156,20 @@ def _usage(call: Record) -> Usage:
     return Usage(1, prompt + cached, completion, cached, cost)
 
 
-def _reward(trace: Record) -> Any:
-    """Return the weighted sum of the rewards, as verifiers computes it; None without one."""
+def _reward(trace: Record, place: str) -> Any:
+    """Return the weighted sum of the rewards, as verifiers computes it; None without one.
+
+    Raises:
+        UsageError: one has no score.
+    """
     rewards = trace.get("rewards")
     if not isinstance(rewards, Mapping):
         return trace.get("reward")
     given = [each for each in rewards.values() if isinstance(each, Mapping)]
-    return sum(each["score"] * each.get("weight", 1.0) for each in given) if given else None
+    numbers = [(each.get("score"), each.get("weight", 1.0)) for each in given]
+    if not all(isinstance(each, int | float) for pair in numbers for each in pair):
+        raise UsageError(f"{place}: a reward has no score or no weight that is a number")
+    return sum(score * weight for score, weight in numbers) if given else None
 
 
 def _task(trace: Record, settings: ImportSettings) -> str:

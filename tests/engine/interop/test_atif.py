@@ -159,6 +159,8 @@ def test_both_spellings_of_cost_are_read(tmp_path: Path, spelling: str) -> None:
         ({"schema_version": "ATIF-v9"}, "its schema_version is 'ATIF-v9', not ATIF-v1.x"),
         ({"steps": []}, "it has no steps"),
         ({"agent": None}, "it names no agent"),
+        ({"agent": {"tool_definitions": 3}}, "its tool_definitions are not a list"),
+        ({"steps": [{"source": "agent", "message": "", "extra": 3}]}, "step 1: its extra"),
         ({"steps": [{"step_id": 1, "source": "robot", "message": ""}]}, "step 1: a step needs"),
         (
             {"steps": [{"source": "agent", "message": "", "tool_calls": [{}]}]},

@@ -47,6 +47,8 @@ def check(traces: Path, run: Path) -> None:
         ({"nodes": None}, "line 2, trace 0: it has no nodes"),
         ({"nodes": [{"parent": 3}]}, "node 0 has no parent before it"),
         ({"nodes": [{"message": None}]}, "node 0: it has no message"),
+        ({"calls": 3}, "line 2, trace 0: its calls are not a list"),
+        ({"rewards": {"a": {"score": "x"}}}, "a reward has no score"),
         (None, "line 2: neither an episode with traces nor a trace with nodes"),
     ],
 )
