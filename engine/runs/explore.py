@@ -234,7 +234,7 @@ def claim(store: Store, config: Config, env: ToolEnv) -> Config:
                 "instructions": shown.instructions,
                 "tools": tools_to_lists(shown.tools),
             },
-            "versions": _versions(),
+            "versions": versions(),
         }
     )
     return config
@@ -246,7 +246,8 @@ def template_source(meta: Mapping[str, Any], name: str) -> str:
     return str(meta.get(name) or meta.get(old) or "")
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of what decides about a run's trees, for its meta."""
     found = {"python": platform.python_version()}
     for name in ("treegraft", "gymnasium", "openai", "sqlglot"):
         try:

@@ -37,8 +37,10 @@ class World:
     noise: "ToolNoise | None" = None
 
     def of(self, task: Task) -> "World":
-        """Return what is shown on `task`, which may have tools of its own."""
-        return self if task.tools is None else replace(self, tools=task.tools)
+        """Return what is shown on `task`, which may have instructions and tools of its own."""
+        told, tools = task.instructions, task.tools
+        shown = self if told is None else replace(self, instructions=told)
+        return shown if tools is None else replace(shown, tools=tools)
 
 
 def world_of(env: ToolEnv) -> World:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -35,6 +35,7 @@ def mask(
     """
     prepare_torch()
     from trainer.data.mask_audit import audit, read_conversations
+    from trainer.data.token_drift import token_drift
     from trainer.tokens.chat_template import load_chat_template
 
     rows = list(read_conversations(dataset))
@@ -43,14 +44,17 @@ def mask(
     if row > len(rows):
         raise TrainerError(f"--row {row}: {dataset} has {len(rows)} rows")
     renderer = load_chat_template(model)
-    found = audit(renderer, rows)
+    found, drift = audit(renderer, rows), token_drift(renderer, dataset)
     if json_:
         shown = [_as_json(renderer, one) for one in rows[row - 1]]
         counts = {field.name: getattr(found, field.name) for field in fields(found)}
-        print(json.dumps({**counts, "rows": len(rows), "row": shown}))
+        drifted = {"drift": asdict(drift)} if drift else {}
+        print(json.dumps({**counts, **drifted, "rows": len(rows), "row": shown}))
     else:
         _show(renderer, rows[row - 1])
         _report(found, len(rows))
+        if drift:
+            print(drift)
     if found.violations or not found.sequences:
         raise typer.Exit(1)
 
