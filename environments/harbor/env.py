@@ -1,12 +1,12 @@
-"""The world "harbor": task folders of Harbor and Terminal-Bench 2, played in their own containers.
+"""The world "harbor": task folders of Harbor and Terminal-Bench 2, in their own containers.
 
-A state is the container's files, saved as an image, and the shell's folder and variables, carried as
-text. Programs left in the background end with their command, so a task whose tests need a service
-that the agent started cannot be solved here.
+A state is the container's files, saved as an image, and the shell's folder and variables, carried
+as text. Programs left in the background end with their command, so a task whose tests need a
+service that the agent started cannot be solved here.
 
 `tests/` is uploaded only to grade, into a new container with the files of the leaf, after what lay
-at /tests and /logs/verifier was removed. As in Harbor, an agent that is root can change the programs
-that the tests use. `solution/` is in the container only while the demonstration runs.
+at /tests and /logs/verifier was removed. As in Harbor, an agent that is root can change the
+programs that the tests use. `solution/` is in the container only while the demonstration runs.
 
 The `info` of the end holds all "rewards" by name. The reward is the one called "reward", else their
 mean. Tests that leave none fail the task: that is never a reward of 0.

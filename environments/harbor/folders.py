@@ -197,6 +197,10 @@ def _hindrances(folder: Path, settings: Mapping[str, Any]) -> Iterator[str]:
         yield "no docker_image, and no environment/Dockerfile"
     if not (folder / "tests/test.sh").is_file():
         yield "no tests/test.sh"
+    yield from _variables_of_this_machine(settings)
+
+
+def _variables_of_this_machine(settings: Mapping[str, Any]) -> Iterator[str]:
     for part in ("environment", "verifier", "solution"):
         for name, value in (_at(settings, f"{part}.env") or {}).items():
             if any(default is None for default in _defaults(value)):

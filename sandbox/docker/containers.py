@@ -20,8 +20,8 @@ import uuid
 from dataclasses import dataclass, field
 
 from sandbox.docker import daemon
-from sandbox.docker.backend import REMOVE_SECONDS, START_SECONDS, UNSURE
-from sandbox.docker.channel import FRAME, STDERR
+from sandbox.docker.backend import START_SECONDS, UNSURE
+from sandbox.docker.channel import FRAME, REMOVE_SECONDS, STDERR
 from sandbox.errors import SandboxError
 from sandbox.owner import LABEL, owner
 

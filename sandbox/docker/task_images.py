@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from sandbox.docker import daemon, image
 from sandbox.docker.backend import START_SECONDS
 from sandbox.errors import SandboxError
+from sandbox.program import NODES_FOLDERS
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -81,7 +82,7 @@ def plain_base() -> str:
 
     with daemon.connected(START_SECONDS) as client:
         base = image.ensure(client)
-        links = [path for path in image.NODES_FOLDERS]
+        links = list(NODES_FOLDERS)
         text = PLAIN.format(base=base, links=" ".join(links), folders=" ".join(links))
         tag = f"{NAME}:{hashlib.sha256(text.encode()).hexdigest()[:12]}"
         if not image.exists(client, tag):
