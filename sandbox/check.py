@@ -127,6 +127,11 @@ def _backend(name: str) -> Backend:
     return found
 
 
+def is_for_trusted_code(name: str) -> bool:
+    """Return whether the sandbox `name`, which is not "auto", keeps agent code from nothing."""
+    return name != "auto" and not confines(_backend(name))
+
+
 def open_sandbox(backend: Backend, quota: Quota, prelude: str = "") -> AnySandbox:
     """Return a sandbox of `backend` that branches; the first use starts it."""
     if isinstance(backend, Forks):

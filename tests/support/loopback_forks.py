@@ -8,6 +8,7 @@ import contextlib
 import io
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -48,7 +49,7 @@ class LoopbackForks(ForkBackend):
             raise SandboxError(result.exception)
 
     def fork(self, parent: str, node: str) -> None:
-        self.ports[node] = self.ask(parent, 60.0, op="fork", node=node)
+        self.ports[node] = self.ask(parent, 60.0, op="fork", name=node)
 
     def run(self, node: str, code: str, limits: StepLimits) -> Result:
         kept = {"output_bytes": limits.output_bytes, "value_chars": limits.value_chars}
@@ -78,10 +79,10 @@ class LoopbackForks(ForkBackend):
         self.server.communicate()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def ask(self, node: str, seconds: float, **request: Any) -> Any:
+    def ask(self, node: str, wait: float, **request: Any) -> Any:
         if node not in self.ports:
             raise StateLost(f"no node {node}")
-        with socket.create_connection(("127.0.0.1", self.ports[node]), seconds) as stream:
+        with socket.create_connection(("127.0.0.1", self.ports[node]), wait) as stream:
             stream.sendall(json.dumps(request).encode() + b"\n")
             with stream.makefile("rb") as lines:
                 line = lines.readline()
@@ -104,7 +105,7 @@ def serve(folder: str) -> None:
             request = json.loads(lines.readline())
             match request.pop("op", "run"):
                 case "fork":
-                    place, door = branch(folder, place, request["node"], door, stream)
+                    place, door = branch(folder, place, request["name"], door, stream)
                 case "end":
                     leave(0)
                 case _:
@@ -121,10 +122,12 @@ def branch(
     copy, new = Path(folder, node), socket.create_server(("127.0.0.1", 0))
     shutil.copytree(place, copy, symlinks=True)
     where = copy / os.path.relpath(os.getcwd(), place)
+    drawn = random.getstate()  # Python seeds anew in a fork
     if fork():
         stream.sendall(json.dumps(new.getsockname()[1]).encode() + b"\n")
         new.close()
         return place, door
+    random.setstate(drawn)
     door.close()
     os.chdir(where)
     return copy, new
