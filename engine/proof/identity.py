@@ -6,7 +6,7 @@ import platform
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def public_options(options: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(text, str) and text.startswith("/"):
             text = Path(text).name
         shown[name] = "[hidden]" if _HIDDEN.search(name) else text
-    return shown
+    return dict(json.loads(json.dumps(shown, default=str)))
 
 
 def data_hash(place: str | Path | None) -> dict[str, str] | None:
@@ -138,7 +138,5 @@ def _hash_of(files: Iterable[tuple[str, Path]]) -> str:
     found = []
     for name, path in files:
         with path.open("rb") as file:
-            from hashlib import file_digest
-
             found.append([name, file_digest(file, "sha256").hexdigest()])
     return digest(sorted(found))

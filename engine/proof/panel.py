@@ -21,7 +21,7 @@ from engine.proof.tool_kinds import (
     shells,
     writers,
 )
-from environments import Action, Tool
+from environments import GIVE_UP, Action, Tool
 from environments.cheaters import AgentView, Attempt, Cheater
 
 ECHO, NOTHING, COMMON, OBSERVED = "echo", "nothing", "common", "observed"
@@ -95,10 +95,12 @@ def _answer_as_others(view: AgentView) -> Attempt:
 
 def _observe(view: AgentView, index: int, all_of_it: bool = False) -> Attempt:
     """Make the calls that need no argument, or any word; answer with what was seen."""
-    closing, seen = {tool.name for tool in ends(view.tools, view.endings)}, []
+    left_out = [*ends(view.tools, view.endings), GIVE_UP]
+    left_out += [tool for tool, _, _ in writers(view.tools)]
+    seen = []
     for tool in view.tools:
-        easy = None if tool.name in closing else call(tool, _last_word(view.prompt))
-        if easy is not None and tool.name != "give_up":
+        easy = None if tool in left_out else call(tool, _last_word(view.prompt))
+        if easy is not None:
             seen.append((yield easy))
     if all_of_it:
         others = (str(value) for each in view.endings for value in each.arguments.values())

@@ -2,13 +2,16 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from multiprocessing.connection import Connection
 
+from engine.proof.programs import LEFT
 from engine.proof.trial import Bench, Trial, endings_of, try_task
-from environments import Task, ToolEnv
+from environments import Action, Task, ToolEnv
 from sandbox import SandboxError
 from search.faults import TaskFault
 from treegraft.errors import TreegraftError
@@ -102,10 +105,27 @@ def _serve(pipe: Connection, open_env: OpenEnv, ids: Sequence[str]) -> None:
             bench.close()
 
 
-def _tried(bench: Bench, known: dict[str, Task], endings: dict, id: str) -> Trial:
+def _tried(
+    bench: Bench, known: Mapping[str, Task], endings: Mapping[str, Action], id: str
+) -> Trial:
     if id not in known:
         return Trial(id, harmed="another process has no such task")
+    own = set(os.listdir())
     try:
-        return try_task(bench, known[id], endings)
+        found = try_task(bench, known[id], endings)
     except (SandboxError, TaskFault) as error:
-        return Trial(id, raised={"the solution": type(error).__name__})
+        found = Trial(id, raised={"the solution": type(error).__name__})
+    escaped = [name for name in LEFT if name not in own and os.path.lexists(name)]
+    for name in escaped:
+        _remove(name)
+    if escaped:
+        words = f"a cheater wrote {', '.join(escaped)} into the working directory of this process"
+        found = replace(found, harmed=found.harmed or words)
+    return found
+
+
+def _remove(name: str) -> None:
+    if os.path.isdir(name) and not os.path.islink(name):
+        shutil.rmtree(name)
+    else:
+        os.remove(name)
