@@ -111,7 +111,8 @@ def _observe(view: AgentView, index: int, all_of_it: bool = False) -> Attempt:
 
 
 def _last_word(text: str) -> str:
-    return (_WORD.findall(text) or ["0"])[-1]
+    found: list[str] = _WORD.findall(text)
+    return found[-1] if found else "0"
 
 
 def _reading(view: AgentView) -> Iterator[tuple[str, Cheater]]:
@@ -163,8 +164,7 @@ def _read_tables(view: AgentView, tool: Tool, name: str) -> Attempt:
         seen.append((yield action))
     names = [word for word in re.findall(r"\w+", "\n".join(seen)) if _SUSPICIOUS.search(word)]
     for table in list(dict.fromkeys(names))[:5]:
-        action = call(tool, f'SELECT * FROM "{table}"', name)
-        if action is not None:
+        for action in _calls(tool, name, [f'SELECT * FROM "{table}"']):
             seen.append((yield action))
     yield from _answer_all(view, _told(seen[-1] if seen else ""))
 

@@ -51,6 +51,7 @@ class Check:
         failures: Why it fails, by task id; nothing of a secret.
         mean: The mean reward that a cheater earned; None for other checks.
         floor: The mean reward that it may earn.
+        attempts: How many it made.
     """
 
     about: str
@@ -58,6 +59,7 @@ class Check:
     failures: dict[str, str] = field(default_factory=dict)
     mean: float | None = None
     floor: float | None = None
+    attempts: int = 0
 
     @property
     def passed(self) -> bool:
@@ -77,6 +79,7 @@ class Check:
         }
         if self.mean is not None:
             found |= {"mean": round(self.mean, 6), "floor": self.floor or 0.0}
+            found["attempts"] = self.attempts
         return found
 
 
@@ -110,6 +113,7 @@ def prove(
             earned.setdefault(name, []).append(reward)
             check = checks.setdefault(f"cheater {name}", Check(about.get(name, "the world's own")))
             check.checked += 1
+            check.attempts += trial.attempts.get(name, 0)
             if reward > trial.floor + _ROUNDING:
                 by = trial.last_tools.get(name, "")
                 check.failures[trial.task] = (

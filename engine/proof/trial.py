@@ -1,5 +1,6 @@
 """One task on trial: its solution, nothing, and the panel of cheaters."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,6 +33,7 @@ class Trial:
         shown: Where the secret is shown.
         harmed: What is no longer as it was after the cheaters; "" if all is.
         raised: What the world's code raised during attempts, by the cheater.
+        attempts: How many each cheater made.
     """
 
     task: str
@@ -42,6 +44,7 @@ class Trial:
     shown: Sequence[str] = ()
     harmed: str = ""
     raised: Mapping[str, str] = field(default_factory=dict)
+    attempts: Mapping[str, int] = field(default_factory=dict)
 
 
 def view_of(env: ToolEnv, task: Task, endings: Mapping[str, Action]) -> AgentView:
@@ -87,6 +90,7 @@ def try_task(bench: "Bench", task: Task, endings: Mapping[str, Action]) -> Trial
         list(dict.fromkeys([*shown, *attempts.shown])),
         _harm(bench, task, right, idle),
         attempts.raised,
+        attempts.made,
     )
 
 
@@ -137,8 +141,10 @@ class _Attempts:
     last_tools: dict[str, str] = field(default_factory=dict)
     shown: list[str] = field(default_factory=list)
     raised: dict[str, str] = field(default_factory=dict)
+    made: Counter[str] = field(default_factory=Counter)
 
     def play(self, name: str, view: AgentView, cheater: Cheater) -> None:
+        self.made[name] += 1
         steps: list[Step] = []
         try:
             blamed(partial(_attempt, self.bench.env, self.task, cheater(view), steps.append))

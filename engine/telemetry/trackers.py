@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
 from engine.errors import UsageError
-from engine.terminal import say
+from engine.terminal import results_only, say
 
 NONE = "none"
 PROJECT = "treegraft"
@@ -38,7 +38,8 @@ class _Wandb:
     def __init__(self) -> None:
         import wandb
 
-        self._wandb, self.errors = wandb, (wandb.Error, OSError)
+        self._wandb = wandb
+        self.errors: tuple[type[Exception], ...] = (wandb.Error, OSError)
 
     def begin(self, run: str, facts: Mapping[str, Any]) -> None:
         project = os.environ.get("WANDB_PROJECT", PROJECT)
@@ -55,7 +56,8 @@ class _Mlflow:
     def __init__(self) -> None:
         import mlflow
 
-        self._mlflow, self.errors = mlflow, (mlflow.MlflowException, OSError)
+        self._mlflow = mlflow
+        self.errors: tuple[type[Exception], ...] = (mlflow.MlflowException, OSError)
 
     def begin(self, run: str, facts: Mapping[str, Any]) -> None:
         self._mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", PROJECT))
@@ -73,7 +75,8 @@ class _Trackio:
     def __init__(self) -> None:
         import trackio
 
-        self._trackio, self.errors = trackio, (OSError, RuntimeError, ValueError)
+        self._trackio = trackio
+        self.errors: tuple[type[Exception], ...] = (OSError, RuntimeError, ValueError)
 
     def begin(self, run: str, facts: Mapping[str, Any]) -> None:
         project = os.environ.get("TRACKIO_PROJECT", PROJECT)
@@ -118,7 +121,8 @@ class Reports:
         found = {f"explore/{name}": value for name, value in figures(now - self._began).items()}
         for name, tracker in list(self._trackers.items()):
             try:
-                tracker.log(found, step)
+                with results_only():
+                    tracker.log(found, step)
             except tracker.errors as error:
                 del self._trackers[name]
                 say(f"--report-to {name}: {_line(error)}; it gets nothing more of this run")
@@ -160,14 +164,16 @@ def reports(given: str, run: str, facts: Mapping[str, Any]) -> Iterator[Reports]
 
 def _begun(name: str, run: str, facts: Mapping[str, Any]) -> Tracker:
     try:
-        tracker = TRACKERS[name]()
+        with results_only():
+            tracker = TRACKERS[name]()
     except ImportError as error:
         package = error.name or name
         raise UsageError(
             f"--report-to {name}: the package {package} is not installed: pip install {name}"
         ) from None
     try:
-        tracker.begin(run, facts)
+        with results_only():
+            tracker.begin(run, facts)
     except tracker.errors as error:
         raise UsageError(f"--report-to {name}: {_line(error)}") from error
     return tracker
@@ -175,7 +181,8 @@ def _begun(name: str, run: str, facts: Mapping[str, Any]) -> Tracker:
 
 def _finish(name: str, tracker: Tracker) -> None:
     try:
-        tracker.finish()
+        with results_only():
+            tracker.finish()
     except tracker.errors as error:
         say(f"--report-to {name}: {_line(error)}")
 

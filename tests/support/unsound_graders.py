@@ -25,7 +25,7 @@ FRUITS = {"a": "apple", "b": "banana", "c": "cherry pie with cream"}
 class Quiz(ToolEnv):
     """Nothing is wrong with it."""
 
-    tools = (LOOK, ANSWER, GIVE_UP)
+    tools: tuple[Tool, ...] = (LOOK, ANSWER, GIVE_UP)
     instructions = "Answer."
     answers: ClassVar[Mapping[str, str]] = FRUITS
     seen = "the table, the chair"

@@ -1,6 +1,7 @@
 """Spans of tasks, requests and tool calls: by the conventions, and where OTEL_* says."""
 
 import json
+import sys
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
@@ -68,7 +69,8 @@ def test_a_search_is_a_trace_by_the_conventions(
     assert {
         name for span in chats + agents + tools for name in facts(span) if "gen_ai" in name
     } <= (KNOWN)
-    refused, *answered = sorted(chats, key=lambda span: span.start_time or 0)
+    (refused,) = [span for span in chats if "error.type" in facts(span)]
+    answered = [span for span in chats if span is not refused]
     assert facts(refused)["error.type"] == "PolicyError" and not refused.status.is_ok
     first = facts(answered[0])
     assert answered[0].name == "chat player" and first["gen_ai.request.temperature"] == 0.5
@@ -113,8 +115,8 @@ class Receiver(BaseHTTPRequestHandler):
 def test_the_command_sends_where_the_environment_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    handler = type("Own", (Receiver,), {"received": []})
-    with HTTPServer(("127.0.0.1", 0), handler) as server:
+    received = Receiver.received = []
+    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", address)
@@ -124,20 +126,30 @@ def test_the_command_sends_where_the_environment_says(
     assert done.returncode == 0, done.stderr
     (resource,) = {
         each.value.string_value
-        for request in handler.received
+        for request in received
         for part in request.resource_spans
         for each in part.resource.attributes
         if each.key == "service.name"
     }
     sent = [
         span.name
-        for request in handler.received
+        for request in received
         for part in request.resource_spans
         for scope in part.scope_spans
         for span in scope.spans
     ]
     assert resource == "treegraft" and sent.count("invoke_agent treegraft") == 2
     assert "execute_tool answer" in sent
+
+
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "engine.telemetry.spans")
+    monkeypatch.setitem(sys.modules, "opentelemetry", None)
+    found = engine("explore", "--env", "kg", "--limit", 1, "--otel", "--output", tmp_path / "r")
+    assert found.returncode == 2
+    assert "--otel needs packages that are not installed (opentelemetry): pip" in found.stderr
+    plain = engine("explore", "--env", "kg", "--limit", 1, "--output", tmp_path / "r")
+    assert plain.returncode == 0, plain.stderr
 
 
 @pytest.mark.parametrize(
