@@ -222,9 +222,9 @@ def _verify(choice: ProvenChoice, proving: ProofFlags) -> None:
                 f"{world[flag]['name']} here, --{flag.replace('_', '-')} ..."
             )
     if not choice.env:
-        own = tuple(f"{name}={value}" for name, value in world["options"].items())
-        given = tuple(each for each in own if not each.endswith("=None"))
-        choice = replace(choice, env=world["env"], split=world["split"], env_arg=given)
+        given = {name: value for name, value in world["options"].items() if value is not None}
+        own = tuple(f"{name}={_written(value)}" for name, value in given.items())
+        choice = replace(choice, env=world["env"], split=world["split"], env_arg=own)
     with choice.open(None) as (env, _):
         found = differences(proof, env, _opened(choice))
     state = "proven" if proof["proven"] else "not proven"
@@ -232,6 +232,13 @@ def _verify(choice: ProvenChoice, proving: ProofFlags) -> None:
     say(f"{proving.verify}: {world['env']}, {state}; {words}; the world here {same}")
     if found or not proof["proven"]:
         raise typer.Exit(1)
+
+
+def _written(value: object) -> str:
+    """Return the value of an option as --env-arg takes it."""
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 validate = command(_validate)

@@ -11,6 +11,7 @@ from engine.errors import UsageError
 from engine.proof import identity, signing
 from engine.proof.prove import Check
 from environments import Task, ToolEnv
+from sandbox.check import choose
 from treegraft.text_files import read_text
 from treegraft.write_files import write_text
 
@@ -65,7 +66,7 @@ def document(
         "proven": all(check.passed for check in checks.values()),
         "versions": identity.versions(env.extra),
         "world": world_of(env, opened),
-        "sandbox": opened.sandbox if env.sandboxed else "none",
+        "sandbox": choose(opened.sandbox).backend.name if env.sandboxed else "none",
         "tasks": {"count": len(tasks), "sha256": identity.digest(public), "public": public},
         "checks": {name: check.to_dict() for name, check in checks.items()},
     }
