@@ -97,10 +97,9 @@ def try_task(bench: "Bench", task: Task, endings: Mapping[str, Action]) -> Trial
 def _harm(bench: "Bench", task: Task, right: Sequence[Step], idle: Sequence[Step]) -> str:
     """Return what is no longer played as it was; "" if all is."""
     try:
-        if first_difference(right, bench.play(task, [step.action for step in right])):
-            return "the solution is played otherwise after the cheaters"
-        if first_difference(idle, bench.play(task, [step.action for step in idle])):
-            return "doing nothing is played otherwise after the cheaters"
+        for what, steps in (("the solution", right), ("doing nothing", idle)):
+            if found := first_difference(steps, bench.play(task, [step.action for step in steps])):
+                return f"step {found[0] + 1} of {what} returns something else after the cheaters"
     except (SandboxError, TaskFault) as error:
         return f"the task cannot be played after the cheaters: {type(error).__name__}"
     return ""
