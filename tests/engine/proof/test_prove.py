@@ -10,6 +10,7 @@ from engine.proof.panel import ABOUT
 from engine.proof.prove import Check, prove
 from engine.proof.trial import Bench, endings_of, try_task
 from engine.proof.trials import TrialFailed, trials
+from engine.runs.fingerprints import fingerprints, secrets_in
 from engine.validate import validate
 from environments import ToolEnv
 from tests.support import unsound_graders as graders
@@ -92,3 +93,15 @@ def test_a_world_that_cannot_be_made_there_is_told() -> None:
     open_env = partial(environments.make, f"{graders.__name__}:NoSuchWorld")
     with pytest.raises(TrialFailed, match="has no 'NoSuchWorld'"):
         list(trials(open_env, graders.Quiz().tasks))
+
+
+@pytest.mark.parametrize("name", ["browser", "mcp", "os"])
+def test_no_bundled_prompt_shows_its_secret(name: str) -> None:
+    for split in ("train", "test"):
+        env = environments.make(name, split=split)
+        shown = [
+            task.id
+            for task in env.tasks
+            if secrets_in(task.prompt, fingerprints(task.secret, task.findable))
+        ]
+        assert len(env.tasks) > 10 and shown == []
