@@ -63,7 +63,8 @@ async def credit(
         tasks, data = _tasks(store, stored, settings)
         resources = await _resources(run, config, settings, stored, resources)
         await check_teacher(config, output, resources)
-        options = RunOptions(resources.fail_fast, unpriced_models(config, resources), data)
+        unpriced = unpriced_models(config, resources)
+        options = RunOptions(resources.fail_fast, unpriced, data, resources.report_to)
         async with open_executor(config, output, budget, resources) as executor:
             return await explore(
                 config, tasks, output, executor, progress=progress, options=options
