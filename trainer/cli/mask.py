@@ -13,7 +13,7 @@ from engine.cli.flags import command
 from engine.terminal import Json
 from trainer.cli.options import RENAMED
 from trainer.errors import TrainerError
-from trainer.runtime.prepare import prepare_torch
+from trainer.runtime.prepare import prepare_tokenizers
 
 if TYPE_CHECKING:
     from trainer.data.mask_audit import Audit, Conversation
@@ -33,7 +33,7 @@ def mask(
 
     Exit status 1: a mask is wrong, or no row can be used.
     """
-    prepare_torch()
+    prepare_tokenizers()
     from trainer.data.mask_audit import audit, read_conversations
     from trainer.tokens.chat_template import load_chat_template
 
