@@ -1,7 +1,7 @@
 """How TRL, LLaMA-Factory, axolotl and prime-rl read a record, and which messages they train.
 
-Each reading turns a record into one of our formats (`formats`), with a mark on each message that the
-trainer trains (`mask_rules.MARK`). What they do is restated from their documentation and published
+Each reading turns a record into one of our formats (`formats`), with a mark on each message that
+the trainer trains (`mask_rules.MARK`). What they do is restated from their documentation and published
 code, which docs/masks.md names; none of them is imported. Their settings come from their own files
 (`mask_settings`).
 """

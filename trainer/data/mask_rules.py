@@ -1,8 +1,8 @@
 """Which messages another trainer trains, against which ones the rows say.
 
-A reading of another trainer's data set (`mask_readings`) marks each message that it trains. Here the
-marks are taken off, and compared with what the row says: the assistant's messages, except those of
-weight 0 and those before the choice of a pair.
+A reading of another trainer's data set (`mask_readings`) marks each message that it trains. Here
+the marks are taken off, and compared with what the row says: the assistant's messages, except those
+of weight 0 and those before the choice of a pair.
 """
 
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from trainer.tokens.chat_template import ChatTemplate
 MARK = "trained_elsewhere"
 """Key of a message: whether the other trainer trains it."""
 TOKENS = "tokens_elsewhere"
-"""Key of the last message: token ids and mask, where the row has its own (TRL's assistant_masks)."""
+"""Key of the last message: token ids and mask, where the row has its own (TRL's form)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,11 @@ Their rules are restated here from their published code: TRL's `assistant_only_l
 """
 
 import json
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from os.path import commonprefix
 from typing import TYPE_CHECKING, Any
 
 from engine.templates.base import Message
@@ -22,7 +24,8 @@ if TYPE_CHECKING:
 
 _NEAR = 3
 """How far behind a message axolotl looks for the token that ends it."""
-_DUMMY = "[[dummy_message]]"
+_DUMMIES = ("[[dummy]]", "zz dummy zz")
+"""What axolotl puts in place of a message to see where it stands: no edge in common."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,28 +139,24 @@ class Axolotl:
         self, renderer: ChatTemplate, one: Conversation, numbers: frozenset[int]
     ) -> TrainedTokens:
         """Return what is trained of a conversation; see `TokenRule`."""
-        messages = _as_objects(one.messages)
-        tokenizer = renderer.tokenizer
-
-        def build(given: Sequence[Message], **more: Any) -> list[int]:
-            made: Any = tokenizer.apply_chat_template(
-                list(given), tools=one.tools or None, tokenize=True, return_dict=False, **more
-            )
-            return list(made)
-
+        messages, tokenizer = _as_objects(one.messages), renderer.tokenizer
         if self.last_only:
-            before = build(messages[:-1], add_generation_prompt=True)
-            ids = before + build(messages)[len(before) :]
+            before = _ids(tokenizer, _text(tokenizer, messages[:-1], generation=True))
+            ids = before + _ids(tokenizer, _text(tokenizer, messages))[len(before) :]
             return TrainedTokens(ids, [place >= len(before) for place in range(len(ids))])
-        ids = build(messages)
+        text = _text(tokenizer, messages, one.tools)
+        made = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+        ids, spans = list(made["input_ids"]), list(made["offset_mapping"])
         trained, last = [False] * len(ids), dict[str, int]()
         for number in range(len(messages)):
             if number not in numbers and "all" not in (self.train_on_eos, self.train_on_eot):
                 continue
-            dummy = {"role": messages[number]["role"], "content": _DUMMY}
-            start, end = _changed(build([*messages[:number], dummy]), build(messages[: number + 1]))
+            dummies = [
+                _text(tokenizer, _with_dummy(messages, number, d), one.tools) for d in _DUMMIES
+            ]
+            start, end = _tokens_between(spans, *_changed(text, dummies))
             if number in numbers and start >= 0:
-                trained[start:end] = [True] * (min(end, len(ids)) - start)
+                trained[start:end] = [True] * (end - start)
             for kind, option, place in self._ends(tokenizer, ids, end):
                 last[kind] = place
                 if option == "all" or (option == "turn" and number in numbers):
@@ -183,17 +182,49 @@ class Axolotl:
                 yield kind, option, place
 
 
-def _changed(one: list[int], other: list[int]) -> tuple[int, int]:
-    """Return where `other` differs from `one`: the first place, and that after the last; else -1.
+def _text(
+    tokenizer: "PreTrainedTokenizerBase",
+    messages: Sequence[Message],
+    tools: Sequence[dict[str, Any]] = (),
+    generation: bool = False,
+) -> str:
+    return str(
+        tokenizer.apply_chat_template(
+            list(messages),
+            tools=list(tools) or None,
+            tokenize=False,
+            add_generation_prompt=generation,
+        )
+    )
 
-    Both are of the same conversation but for the content of the last message.
-    """
-    shorter = min(len(one), len(other))
-    start = next((n for n in range(shorter) if one[n] != other[n]), None)
-    back = next((n for n in range(1, shorter + 1) if one[-n] != other[-n]), None)
-    if start is None or back is None or len(other) - back + 1 <= start:
+
+def _ids(tokenizer: "PreTrainedTokenizerBase", text: str) -> list[int]:
+    return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def _with_dummy(messages: Sequence[Message], number: int, dummy: str) -> list[Message]:
+    """Return the conversation with another text in place of a message."""
+    other = {"role": messages[number]["role"], "content": dummy}
+    return [*messages[:number], other, *messages[number + 1 :]]
+
+
+def _changed(text: str, others: Sequence[str]) -> tuple[int, int]:
+    """Return the part of `text` that is not as in one of `others`, in characters."""
+    starts, ends = [], []
+    for other in others:
+        start = len(commonprefix([text, other]))
+        limit = min(len(text), len(other)) - start
+        starts.append(start)
+        ends.append(len(text) - min(limit, len(commonprefix([text[::-1], other[::-1]]))))
+    return min(starts), max(ends)
+
+
+def _tokens_between(spans: list[tuple[int, int]], start: int, end: int) -> tuple[int, int]:
+    """Return the first token of these characters and the one after the last; -1 without any."""
+    if end <= start:
         return -1, -1
-    return start, len(other) - back + 1
+    first = bisect_right([stop for _, stop in spans], start)
+    return first, bisect_left([begin for begin, _ in spans], end)
 
 
 def _as_objects(messages: Sequence[Message]) -> list[Message]:
