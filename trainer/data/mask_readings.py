@@ -1,9 +1,9 @@
 """How TRL, LLaMA-Factory, axolotl and prime-rl read a record, and which messages they train.
 
 Each reading turns a record into one of our formats (`formats`), with a mark on each message that
-the trainer trains (`mask_rules.MARK`). What they do is restated from their documentation and published
-code, which docs/masks.md names; none of them is imported. Their settings come from their own files
-(`mask_settings`).
+the trainer trains (`mask_rules.MARK`). What they do is restated from their documentation and
+published code, which docs/masks.md names; none of them is imported. Their settings come from their
+own files (`mask_settings`).
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -94,7 +94,7 @@ def trl(renderer: ChatTemplate, one: Conversation, numbers: frozenset[int]) -> T
     tokenizer = renderer.tokenizer
     made: Any = tokenizer.apply_chat_template(
         _as_objects(one.messages),
-        tools=one.tools or None,
+        tools=[*one.tools] or None,
         chat_template=_marked_template(tokenizer),
         return_dict=True,
         return_assistant_tokens_mask=True,
