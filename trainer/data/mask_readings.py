@@ -116,13 +116,18 @@ def _with_tokens(messages: list[Any], record: Record) -> list[Any]:
 
 # LLaMA-Factory: an entry of dataset_info.json; mask_history and train_on_prompt of the training.
 
+_COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}
+_COLUMNS |= {"messages": "conversations"}
+_TAGS = {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"}
+_TAGS |= {"observation_tag": "observation", "function_tag": "function_call", "system_tag": "system"}
+
 
 @dataclass(frozen=True, slots=True)
 class _LlamaFactory:
     formatting: str = "alpaca"
     ranking: bool = False
-    columns: Mapping[str, str | None] = field(default_factory=dict)
-    tags: Mapping[str, str | None] = field(default_factory=dict)
+    columns: Mapping[str, str | None] = field(default_factory=lambda: _COLUMNS)
+    tags: Mapping[str, str | None] = field(default_factory=lambda: _TAGS)
     mask_history: bool = False
     train_on_prompt: bool = False
 

@@ -14,11 +14,6 @@ from trainer.errors import TrainerError
 from treegraft.file_errors import FileError
 from treegraft.text_files import read_text
 
-_COLUMNS = {"prompt": "instruction", "query": "input", "response": "output"}
-_COLUMNS |= {"messages": "conversations"}
-_TAGS = {"role_tag": "from", "content_tag": "value", "user_tag": "human", "assistant_tag": "gpt"}
-_TAGS |= {"observation_tag": "observation", "function_tag": "function_call", "system_tag": "system"}
-
 Found = tuple[Path, dict[str, Any]]
 """The file of rows, and the settings that belong to it."""
 
@@ -86,8 +81,7 @@ def _llama_factory(file: Path, values: dict[str, Any], dataset: Path) -> Found:
     settings = {
         "formatting": entry.get("formatting", "alpaca"),
         "ranking": bool(entry.get("ranking")),
-        "columns": entry.get("columns", _COLUMNS),
-        "tags": entry.get("tags", _TAGS),
+        **{key: entry[key] for key in ("columns", "tags") if entry.get(key)},
         "mask_history": bool(training.get("mask_history")),
         "train_on_prompt": bool(training.get("train_on_prompt")),
     }
