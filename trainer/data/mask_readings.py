@@ -190,7 +190,8 @@ class _LlamaFactory:
         name = said.get(turn.get(role)) if role else None
         if name is None:
             raise RowError(f"LLaMA-Factory leaves it out: no tag for {turn.get(role or '')!r}")
-        more = {"tool_calls": turn["tool_calls"]} if turn.get("tool_calls") else {}
+        kept = ("tool_calls", "weight")
+        more = {key: turn[key] for key in kept if turn.get(key) is not None}
         return {"role": name, "content": turn.get(content) if content else None, **more}
 
     def _choose(self, turns: list[dict[str, Any]]) -> list[dict[str, Any]]:
