@@ -9,7 +9,7 @@ more: weights of pairs, shared prefixes, a reference that moves.
 
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ from trainer.errors import TrainerError
 from trainer.tokens.chat_template import ChatTemplate
 
 _SIDES = ("chosen", "rejected")
-_MASKS = ["chosen_mask", "rejected_mask"]
+_MASKS = ("chosen_mask", "rejected_mask")
 
 
 class MaskedPreferenceCollator(DataCollatorForPreference):
@@ -96,9 +96,11 @@ class MaskedDPOTrainer(DPOTrainer):
         return Dataset.from_dict(preference_columns(pairs))
 
     def _set_signature_columns_if_needed(self) -> None:
-        super()._set_signature_columns_if_needed()
-        columns: list[str] = self._signature_columns or []
-        self._signature_columns = [*columns, *(set(_MASKS) - set(columns))]
+        settle: Callable[[], None] = super()._set_signature_columns_if_needed
+        settle()
+        this: Any = self  # transformers does not say that the columns are a list
+        columns = this._signature_columns
+        this._signature_columns = [*columns, *(name for name in _MASKS if name not in columns)]
 
 
 def preference_columns(pairs: TokenizedPreferences) -> dict[str, list[Any]]:
