@@ -15,7 +15,7 @@ import pytest
 from hatchling.builders.wheel import WheelBuilder
 from packaging.requirements import Requirement
 
-from tests.support.rows import PAIRS, dialogue, write
+from tests.support.rows import dialogue, write
 from trainer.runtime.embedded_model import resolve
 
 SOURCES = Path(__file__).parents[3]
@@ -64,9 +64,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 def test_it_is_enough_to_check_masks(installed: tuple[Path, Path], tmp_path: Path) -> None:
-    rows = [{"messages": dialogue("Hi?", "Hello.")}, *PAIRS]
-    file = write(tmp_path / "rows.jsonl", rows)
-    arguments = ["mask", "--dataset", str(file), "--model", resolve("smollm2")]
+    file = write(tmp_path / "rows.jsonl", [{"messages": dialogue("Hi?", "Hello.")}])
+    arguments = ["mask", "--dataset", str(file), "--model", resolve("smollm2"), "--github"]
+    arguments += ["--for", "axolotl"]
     done = subprocess.run(
         [sys.executable, "-I", "-S", "-c", RUN, *map(str, installed), *arguments],
         capture_output=True,
@@ -76,4 +76,5 @@ def test_it_is_enough_to_check_masks(installed: tuple[Path, Path], tmp_path: Pat
     )
     assert done.returncode == 0, done.stderr
     assert "every mask is exact" in done.stdout
+    assert "compared with axolotl token by token: no difference" in done.stdout
     assert not LEFT_OUT & set(done.stderr.splitlines()[-1].strip('["]').split('", "'))
