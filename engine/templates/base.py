@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.templates.context import NOTHING, Context
-from environments import ToolEnv
 from environments.tools import Tool
 from environments.types import Action, Step, Task
 from treegraft.errors import TreegraftError
 
 if TYPE_CHECKING:
     from engine.templates.tool_noise.noise import ToolNoise
+    from environments import ToolEnv
 
 Message = dict[str, Any]
 
@@ -43,7 +43,7 @@ class World:
         return shown if tools is None else replace(shown, tools=tools)
 
 
-def world_of(env: ToolEnv) -> World:
+def world_of(env: "ToolEnv") -> World:
     """Return the instructions of `env`, and the tools of tasks that have none of their own."""
     return World(env.instructions, env.tools)
 
