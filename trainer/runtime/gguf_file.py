@@ -99,7 +99,7 @@ def _weights(model: Path, architecture: str, blocks: int) -> Mapping[str, Any]:
     found: dict[str, Any] = {}
     for file in sorted(model.glob("*.safetensors")):
         try:
-            handle = safe_open(file, "pt")
+            handle: Any = safe_open(file, "pt")
         except SafetensorError as error:
             raise TrainerError(f"{file} is not a complete file of weights: {error}") from error
         for theirs in handle.keys():  # noqa: SIM118 (it is no dictionary)
