@@ -14,7 +14,10 @@ from sandbox.errors import SandboxError
 from tests.support.configs import make_config
 
 KEYPAD = "examples.keypad:KeypadEnv"
-UNKNOWN = "no sandbox 'nosuch'.*; use one of auto, docker, bubblewrap, landlock, process$"
+UNKNOWN = (
+    "no sandbox 'nosuch'.*; use one of auto, docker, bubblewrap, landlock, process, "
+    "or module:Class of your own$"
+)
 
 
 class Notes(Progress):

@@ -17,6 +17,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.semconv._incubating.attributes import gen_ai_attributes as names
 
+from engine.runs.build_executor import Resources
 from engine.runs.run import Selection
 from engine.telemetry.spans import Spans
 from engine.telemetry.tracing import ACTIVE
@@ -59,7 +60,8 @@ def test_a_search_is_a_trace_by_the_conventions(
         config = make_config(
             "bird", teacher="player", base_url=server.base_url, search="react", temperature=0.5
         )
-        run(config, tmp_path / "a", selection=Selection(limit=2))
+        one_by_one = Resources(concurrency=1)  # the fault is the first task's
+        run(config, tmp_path / "a", selection=Selection(limit=2), resources=one_by_one)
         spans = by_operation(exporter.get_finished_spans())
         asked = len(server.requests)
         exporter.clear()
