@@ -7,7 +7,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PYTEST := $(BIN)/python -m pytest -q
 SANDBOXES := tests/attacks tests/sandbox
 # OpenEnv and verifiers need mcp 1, and the world mcp needs mcp 2: an environment of their own.
-VERIFIERS := tests/engine/serve_env/test_verifiers_env.py
+VERIFIERS := $(addprefix tests/engine/serve_env/,test_verifiers_env.py test_verifiers_traces.py)
 OPENENV := tests/environments/openenv tests/engine/serve_env
 # What computes with torch, most of it without waiting: few processes import it once for all.
 TRAINER := tests/trainer tests/treegraft/test_api.py tests/treegraft/test_paths.py

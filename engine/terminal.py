@@ -40,12 +40,12 @@ def confirmed(sandbox: str, unsafe: bool) -> str:
         SandboxError: There is none of that name; or it confines nothing, and the user did not
             allow that with --unsafe.
     """
-    from sandbox.check import resolved
+    from sandbox.check import is_for_trusted_code, resolved
 
     resolved(sandbox)
-    if sandbox == "process" and not unsafe:
+    if not unsafe and is_for_trusted_code(sandbox):
         raise SandboxError(
-            "--sandbox process confines nothing: agent code could read and change your files; "
+            f"--sandbox {sandbox} confines nothing: agent code could read and change your files; "
             "add --unsafe if that is what you want"
         )
     return sandbox

@@ -1,9 +1,10 @@
 """What a world knows about solving its own tasks."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from environments.cheaters import Cheater
 from environments.errors import NoSolution
 from environments.thoughts import plain_thought
 from environments.tools import GIVE_UP, Tool
@@ -87,6 +88,13 @@ class Demonstrable:
     def noop(self, task: Task) -> list[Action]:
         """Return actions that end `task` unsolved; a sound grader gives them less than 1.0."""
         return [Action(GIVE_UP.name, {})]
+
+    def cheaters(self) -> Mapping[str, Cheater]:
+        """Return ways to cheat in this world, by name; none should earn more than `noop`.
+
+        `engine validate --proof` plays them beside its own panel. By default there are none.
+        """
+        return {}
 
 
 def told_by_last(path: Sequence[Step]) -> str:

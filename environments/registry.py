@@ -27,6 +27,7 @@ ENTRY_POINTS = {
     "bird": "environments.sql.env:BirdEnv",
     "browser": "environments.browser.env:BrowserEnv",
     "database": "environments.sql.writable:DatabaseEnv",
+    "harbor": "environments.harbor.env:HarborEnv",
     "kg": "environments.kg.env:KgEnv",
     "mcp": "environments.mcp_servers.env:McpEnv",
     "openenv": "environments.openenv.env:OpenEnvWorld",

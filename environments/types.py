@@ -38,6 +38,8 @@ class Task:
             answer to a question: names joined by dots ("checks.path"), whatever lists are between.
             The leak check looks for every other text by itself, and for these only in the object
             that holds them.
+        opening: the messages before the first reply, in OpenAI's form, if the task is of an
+            imported conversation that did not begin with the instructions of the environment.
     """
 
     id: str
@@ -50,6 +52,24 @@ class Task:
     tools: "tuple[Tool, ...] | None" = field(default=None, compare=False)
     made: Mapping[str, Any] = field(default_factory=dict, compare=False)
     findable: tuple[str, ...] = ()
+    opening: tuple[Mapping[str, Any], ...] | None = field(default=None, compare=False)
+
+    @property
+    def instructions(self) -> str | None:
+        """The instructions of this task; None for those of the environment."""
+        if self.opening is None:
+            return None
+        said = (each for each in self.opening if each["role"] in ("system", "developer"))
+        return "\n\n".join(text_of(each) for each in said)
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """Return the text of a message of OpenAI's, whose content may be a list of parts."""
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = (part.get("text") for part in content if isinstance(part, Mapping))
+        return "\n".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Copy training tasks in BIRD's layout under other names, so that a student learns to read schemas.
 
-    python examples/renamed.py TARGET [--data DIR] [--copies 3] [--seed 0] [--only-copies]
+    python examples/renamed.py TARGET [--data DIR] [--copies 3] [--seed 0] [--only-copies] \
+        [--per-database N]
     engine explore --env bird --data TARGET --split train --env-arg schema=prompt --output RUN
 
 A student that is trained on few databases memorises their tables, and names them on every other
@@ -157,12 +158,21 @@ def _many(word: str) -> str:
     return word + ("es" if re.search(r"(s|x|ch|sh)$", word) else "s")
 
 
-def rename(
-    source: Path, split: str, target: Path, copies: int, seed: int, *, originals: bool = True
-) -> int:
-    """Write `copies` of a split under other names into `target`; how many tasks there are.
+@dataclass(frozen=True)
+class Wanted:
+    """What to write: `copies` of each database, and the `originals`; of each at most `per_database`
+    tasks, other ones of each copy (0 for all)."""
 
-    source: a folder in BIRD's layout.   originals: write the split as it is, too.
+    copies: int
+    seed: int = 0
+    originals: bool = True
+    per_database: int = 0
+
+
+def rename(source: Path, split: str, target: Path, wanted: Wanted) -> int:
+    """Write copies of a split under other names into `target`; how many tasks there are.
+
+    source: a folder in BIRD's layout.
 
     Raises:
         DataError: it is malformed, or a database cannot be renamed (a broken view, a name that
@@ -172,15 +182,17 @@ def rename(
     records = [record.fields for record in read]
     databases = bird_databases(source, split)
     made: list[dict[str, Any]] = []
-    for number in range(0 if originals else 1, copies + 1):
+    for number in range(0 if wanted.originals else 1, wanted.copies + 1):
         for group in sorted({str(record["db_id"]) for record in records}):
             own = [record for record in records if record["db_id"] == group]
             new = f"{group}_{number}" if number else group
+            if 0 < wanted.per_database < len(own):
+                own = random.Random(f"{wanted.seed} tasks {new}").sample(own, wanted.per_database)
             folder = target / f"{split}_databases" / new
             shutil.copytree(databases / group, folder)
             (folder / f"{group}.sqlite").rename(folder / f"{new}.sqlite")
             if number:
-                chance = random.Random(f"{seed} {new}")
+                chance = random.Random(f"{wanted.seed} {new}")
                 try:
                     own = _renamed(own, folder / f"{new}.sqlite", chance)
                 except sqlite3.Error as error:
@@ -279,17 +291,12 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=3, help="copies of each database")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only-copies", action="store_true", help="leave the original tasks out")
+    parser.add_argument("--per-database", type=int, default=0, help="tasks of each; 0 for all")
     chosen = parser.parse_args()
     shutil.rmtree(chosen.target, ignore_errors=True)
     chosen.target.mkdir(parents=True)
-    tasks = rename(
-        data_folder(chosen.data),
-        "train",
-        chosen.target,
-        chosen.copies,
-        chosen.seed,
-        originals=not chosen.only_copies,
-    )
+    wanted = Wanted(chosen.copies, chosen.seed, not chosen.only_copies, chosen.per_database)
+    tasks = rename(data_folder(chosen.data), "train", chosen.target, wanted)
     print(f"{tasks} tasks in {chosen.target}")
 
 

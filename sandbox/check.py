@@ -19,6 +19,7 @@ from pathlib import Path
 from sandbox.backends import BACKENDS, CONFINING
 from sandbox.branching import BranchingSandbox
 from sandbox.errors import SandboxError
+from sandbox.fork_backend import ForkedSandbox, Forks, find_forks
 from sandbox.program import Backend
 from sandbox.protocol import ROOT_NODE, Quota, Result, StepLimits
 
@@ -30,6 +31,8 @@ EVERYWHERE = ("standard library", "branches apart", "time limit")
 """Promises that even "process" makes."""
 CANARY = "TREEGRAFT_CANARY"
 CHOOSING = threading.Lock()
+
+AnySandbox = BranchingSandbox | ForkedSandbox
 
 READ_HOST = "open({path!r}).read()"
 WRITE_HOST = "open({path!r}, 'w').write('broken')"
@@ -106,10 +109,39 @@ def resolved(kind: str) -> str:
         SandboxError: there is no such kind.
     """
     name = os.environ.get(VARIABLE, kind) if kind == "auto" else kind
-    if name not in KINDS:
+    if name not in KINDS and find_forks(name) is None:
         where = f" ({VARIABLE})" if name != kind else ""
-        raise SandboxError(f"no sandbox {name!r}{where}; use one of {', '.join(KINDS)}")
+        raise SandboxError(
+            f"no sandbox {name!r}{where}; use one of {', '.join(KINDS)}, or module:Class of your "
+            "own"
+        )
     return name
+
+
+def _backend(name: str) -> Backend:
+    if name in BACKENDS:
+        return BACKENDS[name]()
+    found = find_forks(name)
+    if found is None:
+        raise SandboxError(f"no sandbox {name!r}")
+    return found
+
+
+def is_for_trusted_code(name: str) -> bool:
+    """Return whether the sandbox `name`, which is not "auto", keeps agent code from nothing."""
+    return name != "auto" and not confines(_backend(name))
+
+
+def open_sandbox(backend: Backend, quota: Quota, prelude: str = "") -> AnySandbox:
+    """Return a sandbox of `backend` that branches; the first use starts it."""
+    if isinstance(backend, Forks):
+        return ForkedSandbox(backend.made_by, quota, prelude)
+    return BranchingSandbox(backend, quota, prelude)
+
+
+def confines(backend: Backend) -> bool:
+    """Return whether it should keep agent code from this machine."""
+    return backend.made_by.confines if isinstance(backend, Forks) else backend.name != "process"
 
 
 @functools.cache
@@ -120,7 +152,11 @@ def _choose(kind: str) -> Choice:
     for name in CONFINING if kind == "auto" else (kind,):
         report = check(name)
         if report.works:
-            return Choice(BACKENDS[name](), "; ".join(["its self-check passed", *refused]))
+            backend = _backend(name)
+            passed = "its self-check passed"
+            if not confines(backend):
+                passed += "; it confines nothing"
+            return Choice(backend, "; ".join([passed, *refused]))
         refused.append(f"{name}: {report.trouble}")
     raise SandboxError(f"no sandbox works here ({'; '.join(refused)}); see `engine sandbox check`")
 
@@ -128,23 +164,23 @@ def _choose(kind: str) -> Choice:
 @functools.cache
 def check(name: str) -> Report:
     """Try the backend `name`; once per process."""
-    backend = BACKENDS[name]()
+    backend = _backend(name)
     unavailable = backend.unavailable()
     if unavailable:
         return Report(name, unavailable)
     try:
-        with _on_host() as bait, BranchingSandbox(backend, QUOTA) as sandbox:
-            return _try(name, sandbox, bait)
+        with _on_host() as bait, open_sandbox(backend, QUOTA) as sandbox:
+            return _try(backend, sandbox, bait)
     except SandboxError as error:
         return Report(name, str(error))
 
 
-def _try(name: str, sandbox: BranchingSandbox, bait: "Bait") -> Report:
+def _try(backend: Backend, sandbox: AnySandbox, bait: "Bait") -> Report:
     started = time.perf_counter()
     sandbox.start()
     start = time.perf_counter() - started
     broken = [promise for promise, kept in _promises(sandbox, bait) if not kept]
-    if name == "process":
+    if not confines(backend):
         broken = [promise for promise in broken if promise in EVERYWHERE]
     sandbox.step(ROOT_NODE, "clock", "1")
     step, branch = (
@@ -152,7 +188,7 @@ def _try(name: str, sandbox: BranchingSandbox, bait: "Bait") -> Report:
         _milliseconds(sandbox, ROOT_NODE, "fork"),
     )
     return Report(
-        name,
+        backend.name,
         broken=tuple(broken),
         files=sandbox.facts["files"],
         python=sandbox.facts["python"],
@@ -162,13 +198,13 @@ def _try(name: str, sandbox: BranchingSandbox, bait: "Bait") -> Report:
     )
 
 
-def _milliseconds(sandbox: BranchingSandbox, parent: str, node: str) -> float:
+def _milliseconds(sandbox: AnySandbox, parent: str, node: str) -> float:
     started = time.perf_counter()
     sandbox.step(parent, node, "1")
     return (time.perf_counter() - started) * 1e3
 
 
-def _promises(sandbox: BranchingSandbox, bait: "Bait") -> Iterator[tuple[str, bool]]:
+def _promises(sandbox: AnySandbox, bait: "Bait") -> Iterator[tuple[str, bool]]:
     """Yield each promise of a backend, and whether it is kept."""
     names = itertools.count()
 

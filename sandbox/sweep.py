@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from sandbox.docker import daemon
+from sandbox.docker.containers import remove_image
 from sandbox.errors import SandboxError
 from sandbox.owner import LABEL, SCRATCH, alive, discard
 
@@ -41,6 +42,7 @@ def sweep() -> Swept:
     """Remove this user's containers and scratch folders whose owner is gone."""
     try:
         names = orphaned_containers()
+        remove_saved_states()
     except SandboxError as error:
         return Swept(folders=sweep_folders(), trouble=str(error))
     with ThreadPoolExecutor(REMOVED_AT_ONCE) as pool:
@@ -59,6 +61,23 @@ def orphaned_containers() -> list[str]:
     except ImportError:
         return []
     return [one["Names"][0].lstrip("/") for one in found if not alive(one["Labels"][LABEL])]
+
+
+def remove_saved_states() -> None:
+    """Remove images that were states of containers whose owner is gone (`docker.containers`)."""
+    try:
+        if not daemon.socket_path().is_socket():
+            return
+        with daemon.connected(SECONDS) as client:
+            found = client.api.images(all=True, filters={"label": LABEL})
+    except ImportError:
+        return
+    dead = [one["Id"] for one in found if not alive(one["Labels"][LABEL])]
+    for _ in dead:  # one goes only after those that were made of it
+        left = [image for image in dead if not remove_image(image)]
+        if left == dead or not left:
+            return
+        dead = left
 
 
 def sweep_folders() -> tuple[Path, ...]:

@@ -13,7 +13,7 @@ import pytest
 from environments import DataError, ToolEnv, make
 from environments.sql.mistakes.tokens import names_replaced
 from environments.sql.tasks.formats import BUNDLED
-from examples.renamed import THINGS, Renaming, draw, rename
+from examples.renamed import THINGS, Renaming, Wanted, draw, rename
 
 TABLES = {"members": ["member_id", "full_name", "joined_on"], "loans": ["loan_id", "member_id"]}
 
@@ -35,7 +35,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def folder(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """As they are and in two copies."""
     target = tmp_path_factory.mktemp("target")
-    assert rename(source, "train", target, copies=2, seed=0) == 240
+    assert rename(source, "train", target, Wanted(copies=2)) == 240
     return target
 
 
@@ -65,10 +65,16 @@ def test_every_copy_brings_the_same_rows_for_other_queries(env: ToolEnv) -> None
 def test_copies_alone_are_those_beside_the_originals(
     source: Path, folder: Path, tmp_path: Path
 ) -> None:
-    assert rename(source, "train", tmp_path, copies=1, seed=0, originals=False) == 80
+    assert rename(source, "train", tmp_path, Wanted(copies=1, originals=False)) == 80
     assert not (tmp_path / "train_databases" / "symphony").exists()
     alone, beside = (json.loads((at / "train.json").read_text()) for at in (tmp_path, folder))
     assert [one["SQL"] for one in alone] == [one["SQL"] for one in beside[80:160]]
+
+
+def test_each_copy_has_other_tasks(source: Path, tmp_path: Path) -> None:
+    assert rename(source, "train", tmp_path, Wanted(copies=2, per_database=3)) == 18
+    drawn = json.loads((tmp_path / "train.json").read_text())
+    assert len({one["SQL"] for one in drawn}) > 9  # of one draw there would be 6 queries
 
 
 def test_neither_schema_nor_question_holds_a_tables_old_name(env: ToolEnv) -> None:
@@ -135,4 +141,4 @@ def test_a_database_that_cannot_be_renamed(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.mkdir()
     with pytest.raises(DataError, match="odd: cannot be renamed: .*nowhere"):
-        rename(tmp_path / "source", "train", target, copies=1, seed=0)
+        rename(tmp_path / "source", "train", target, Wanted(copies=1))

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from search import Beam, BestFirst, Dfsdt, Mcts, React, Tree
     from trainer.api import TrainedModel, distill, dpo, evaluate, kto, sft
     from trainer.evaluation.report import Report
+    from trainer.training.masked_trl import MaskedDPOTrainer, MaskedPreferenceCollator
     from treegraft.errors import TreegraftError
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
     "Beam",
     "BestFirst",
     "Dfsdt",
+    "MaskedDPOTrainer",
+    "MaskedPreferenceCollator",
     "Mcts",
     "Outcome",
     "React",
@@ -54,6 +57,7 @@ _MODULES = {
     "search": ("Beam", "BestFirst", "Dfsdt", "Mcts", "React", "Tree"),
     "trainer.api": ("TrainedModel", "distill", "dpo", "evaluate", "kto", "sft"),
     "trainer.evaluation.report": ("Report",),
+    "trainer.training.masked_trl": ("MaskedDPOTrainer", "MaskedPreferenceCollator"),
     "treegraft.errors": ("TreegraftError",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}

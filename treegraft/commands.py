@@ -16,6 +16,7 @@ ENGINE = {
     "stats": ("engine.cli.runs:stats", "Print a run's solve rate, cost and tree shapes."),
     "show": ("engine.cli.runs:show", "Print a task's tree, or list a run's tasks."),
     "view": ("engine.cli.view:view", "Show a run in the browser, and annotate it."),
+    "import": ("engine.cli.import_:import_run", "Make a run of what another system recorded."),
     "export": ("engine.cli.export:export", "Write SFT rows or DPO pairs."),
     "correct": ("engine.cli.correct:correct", "Correct a step, and play its path again."),
     "benchmark": ("engine.cli.benchmark:benchmark", "Freeze reviewed steps as references."),
@@ -43,6 +44,7 @@ TRAINER = {
     "mask": ("trainer.cli.mask:mask", "Show and prove which tokens are trained on."),
     "plan": ("trainer.cli.plan:plan", "Say what memory, time and money a training takes."),
     "eval": ("trainer.cli.eval:eval_", "Measure a model in an environment; compare runs."),
+    "gguf": ("trainer.cli.gguf:gguf", "Write a student for llama.cpp and Ollama."),
     "serve": ("trainer.cli.serve:serve", "Serve a model behind OpenAI's chat API."),
 }
 

@@ -8,11 +8,9 @@ from engine.config import Config, current_names, one_of
 from engine.credit.plays_on import PlaysOn, config_with, repeats_itself
 from engine.errors import UsageError
 from engine.panels import SEARCH
+from engine.runs.world_of_run import IMPORTED
 from search import PLAYED_ON, Branching, Tree
 from search.branching import At
-
-IMPORTED = "imported"
-"""The `env` of a run that another system made: it names no world."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The chat stack, built in one place: a journal over a budget over an endpoint."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Self
@@ -124,9 +125,16 @@ class ChatStack:
     Args:
         journal: the journal's file, or the store of replies that a remote worker has.
         budget: shared by all the chats; None for no bound.
+        traced: returns a chat whose requests are traced; None traces none.
     """
 
-    def __init__(self, journal: Path | ReplyStore, budget: Reservations | None = None) -> None:
+    def __init__(
+        self,
+        journal: Path | ReplyStore,
+        budget: Reservations | None = None,
+        traced: Callable[[Chat], Chat] | None = None,
+    ) -> None:
+        self._traced = traced
         self._replies = Journal(journal) if isinstance(journal, Path) else journal
         self._budget = budget or Budget()
         self._chats: list[CachedChat] = []
@@ -136,7 +144,8 @@ class ChatStack:
         """Return `chat` over the budget and the journal; an `Endpoint` is closed on exit."""
         if isinstance(chat, Endpoint):
             self._endpoints.append(chat)
-        self._chats.append(CachedChat(BudgetedChat(chat, self._budget), self._replies))
+        sent = self._traced(chat) if self._traced else chat
+        self._chats.append(CachedChat(BudgetedChat(sent, self._budget), self._replies))
         return self._chats[-1]
 
     def stop(self) -> None:

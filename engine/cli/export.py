@@ -14,6 +14,7 @@ from engine.export.filters import Counts, Filters
 from engine.export.no_rows import why_no_rows
 from engine.export.pairs import BY_VALUE
 from engine.export.value_rules import ValueRules
+from engine.interop.atif_write import export_atif
 from engine.terminal import Json, say
 from treegraft.write_files import beside
 
@@ -22,7 +23,10 @@ def _export(
     runs: Annotated[list[Path], typer.Argument(help="Folders of runs.")],
     output: Annotated[
         Path,
-        typer.Option(help="File to write; *.parquet writes Parquet, - to standard output."),
+        typer.Option(
+            help="File to write; *.parquet writes Parquet, - to standard output. "
+            "For --format atif, a folder."
+        ),
     ],
     settings: ExportSettings,
     filters: Filters,
@@ -31,6 +35,12 @@ def _export(
 ) -> None:
     """Write training rows: successful paths (sft), pairs (dpo), or paths with labels (prm)."""
     wanted = replace(settings, filters=filters, values=values)
+    if wanted.format == "atif":
+        files = export_atif(runs, output)
+        if json_:
+            print(json.dumps({"files": files}))
+        say(f"{files} trajectories in {output}")
+        return
     counts, by_value = export_runs(runs, output, wanted), wanted.pairs in BY_VALUE
     if counts.stale_annotations:
         say(f"{counts.stale_annotations} marks skipped: their trees no longer have those nodes")

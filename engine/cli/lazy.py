@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from engine.cli.world_options import EnvCommand
+from engine.errors import UsageError
 
 
 def lazy_app(name: str, summary: str, commands: Mapping[str, tuple[str, str]]) -> typer.Typer:
@@ -59,9 +60,18 @@ def _summary(name: str, line: str) -> Any:
 
 
 def load(name: str, target: str) -> Any:
-    """Import a command, `module:object`, and return it as a click command called `name`."""
+    """Import a command, `module:object`, and return it as a click command called `name`.
+
+    Raises:
+        UsageError: This installation lacks a module that the command needs.
+    """
     module, _, attribute = target.partition(":")
-    found: Any = getattr(importlib.import_module(module), attribute)
+    try:
+        found: Any = getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"{name} needs {error.name}, which is not installed: pip install 'treegraft[train]'"
+        ) from error
     if not isinstance(found, typer.Typer):
         app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
         settings = getattr(found, "context_settings", None)
@@ -78,10 +88,18 @@ def _nothing() -> None:
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        from importlib.metadata import version
-
-        print(f"treegraft {version('treegraft')}")
+        print(f"treegraft {_version()}")
         raise typer.Exit
+
+
+def _version() -> str:
+    """Return the version of what is installed; `treegraft-masks` is `trainer mask` alone."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("treegraft")
+    except PackageNotFoundError:
+        return f"{version('treegraft-masks')} (masks)"
 
 
 def _root(

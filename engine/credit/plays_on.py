@@ -153,7 +153,7 @@ async def play_on(
     """
     await check_teacher(config, output, resources)
     unpriced = unpriced_models(config, resources)
-    options = RunOptions(resources.fail_fast, unpriced, chosen.data)
+    options = RunOptions(resources.fail_fast, unpriced, chosen.data, resources.report_to)
     async with open_executor(config, output, budget, resources) as executor:
         return await explore(
             config, chosen.tasks, output, executor, progress=progress, options=options

@@ -8,6 +8,7 @@ import environments
 from engine.chat.base import EndpointUnusable
 from engine.config import Config
 from engine.executors.build_policy import judge_of
+from engine.telemetry.tracing import ACTIVE
 from engine.terminal import say
 from environments import BadOutcome, Task, ToolEnv
 from sandbox import SandboxError
@@ -39,6 +40,7 @@ class TaskRunner:
         self._config, self._policy, self._grader = config, policy, grader
         self._judge = judge_of(policy) if config.search.needs_judge else None
         self._env: ToolEnv | None = None
+        self._tracing = ACTIVE.get()
 
     async def search(self, task: Task) -> Tree | TreegraftError:
         """Return the tree of `task`, or what went wrong: the sandbox, the policy, or their code.
@@ -48,13 +50,14 @@ class TaskRunner:
         """
         try:
             if self._env is None:
-                self._env = await in_thread(
-                    partial(make_env, self._config), seconds=ToolEnv.call_seconds
+                self._env = self._tracing.env(
+                    await in_thread(partial(make_env, self._config), seconds=ToolEnv.call_seconds)
                 )
             config, policy = self._config, self._policy
-            return await config.search.search(
-                self._env, task, policy, config.budget, self._judge, self._grader
-            )
+            with self._tracing.task(task, policy.name):
+                return await config.search.search(
+                    self._env, task, policy, config.budget, self._judge, self._grader
+                )
         except EndpointUnusable:
             raise
         except (PolicyError, BadOutcome) as error:

@@ -50,6 +50,8 @@ def export(runs: Sequence[Path], output: Path, settings: ExportSettings) -> Coun
         TemplateError: no such template or dialect, or the two do not go together.
         LeakError: a row would show a secret.
     """
+    if settings.format == "atif":
+        raise UsageError("ATIF holds paths, not rows: engine.interop.atif_write.export_atif")
     check_name(output, settings.format)
     check_writable(output)
     counts = Counts()

@@ -13,12 +13,13 @@ from engine.templates.base import Message
 from treegraft.text_files import read_text
 from treegraft.write_files import atomic_write, is_stream, write_text
 
-Format = Literal["jsonl", "sharegpt", "toolbench"]
+Format = Literal["jsonl", "sharegpt", "toolbench", "atif"]
 
 ENDINGS: dict[Format, tuple[str, ...]] = {
     "jsonl": ("", ".jsonl", ".ndjson", ".json", ".txt", ".parquet"),
     "sharegpt": ("", ".json", ".jsonl", ".txt"),
     "toolbench": ("", ".json", ".jsonl", ".txt"),
+    "atif": ("",),
 }
 """How a file of each format may be called: another ending promises another format."""
 _BATCH = 1000

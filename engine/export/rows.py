@@ -23,6 +23,8 @@ from engine.templates import phases
 from engine.templates.base import Message, Template, World
 from engine.templates.context import as_text
 from engine.templates.model_calls import model_calls
+from engine.templates.native import Native
+from engine.templates.recorded import recorded, recorded_tokens
 from engine.templates.registry import as_explored, is_builtin
 from engine.templates.text import Text
 from engine.templates.tool_noise import ToolNoise, under_noise, unwrapped
@@ -71,6 +73,8 @@ class RowBuilder:
             path is checked without it, too.
         mixing: what stands before each path, and the form that a row is written in.
         shows: whether a text holds the secret of the task whose rows are built.
+        with_tokens: whether SFT rows have the column `completion_token_ids`: the run was imported
+            with the tokens of replies.
     """
 
     run: str
@@ -81,6 +85,7 @@ class RowBuilder:
     secrets: Sequence[Fingerprint] = ()
     mixing: Mixing = PLAIN
     shows: Shows = field(default=lambda _: False)
+    with_tokens: bool = False
 
     @classmethod
     def for_run(
@@ -112,7 +117,8 @@ class RowBuilder:
         )
         tools = tuple(Tool(*tool) for tool in world["tools"])
         shown = World(world["instructions"], tools, noise)
-        return cls(run, config["env"], shown, loaded, mask_errors)
+        tokens = bool(meta.get("imported", {}).get("token_ids"))
+        return cls(run, config["env"], shown, loaded, mask_errors, with_tokens=tokens)
 
     def call_rows(self, tree: Tree, leaf: Node, trained: Trained = WHOLE) -> Iterator[Row]:
         """Yield a row for each model call of the path to `leaf`; only its reply is trained.
@@ -175,7 +181,19 @@ class RowBuilder:
             "reward": leaf.step.reward,
             "messages": messages if trained.weights is None else _all_weighed(messages),
             "tools": template.tools(world),
+            **self._tokens(template, path),
         }
+
+    def _tokens(self, template: Template, path: Sequence[Step]) -> Row:
+        """Return the column of recorded tokens: a list for each step, [] where it reads otherwise.
+
+        Only `native` writes the messages that were recorded.
+        """
+        if not self.with_tokens:
+            return {}
+        same = isinstance(template, Native)
+        kept = [recorded_tokens(step) if same and recorded(step) else [] for step in path]
+        return {"completion_token_ids": kept}
 
     def prm_row(self, tree: Tree, leaf: Node, values: Sequence[float], least: float) -> Row:
         """Return the row of the path to `leaf` in TRL's format of stepwise supervision.

@@ -1,7 +1,7 @@
 """Settings of an export: which rows to make of runs, and what does not go together."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from engine.config import check_shots, one_of
@@ -38,8 +38,9 @@ class ExportSettings:
             value (one action each, by what `engine credit` found them worth) or boundary (those of
             them whose rejected action is one that the policy often takes).
         format: File format: jsonl, sharegpt or toolbench; jsonl writes Parquet if the file is
-            called *.parquet. The other two have no weights, so SFT rows that hold a reply that was
-            cut off are left out of them.
+            called *.parquet. sharegpt and toolbench have no weights, so SFT rows that hold a reply
+            that was cut off are left out of them. atif writes a folder with each path, failed or
+            not, as a trajectory.
         mask_errors: Show actions that failed with an error, but do not train on them (sft, jsonl).
         by: What says which of two actions is better, in DPO rows: reward, or judge (the scores of
             `engine judge`).
@@ -101,6 +102,8 @@ class ExportSettings:
         one_of("rows", self.rows, ("", *ROWS))
         for wrong in (*self._wrong_for_kind(), *self._wrong_for_values()):
             raise UsageError(wrong)
+        if self.format == "atif" and replace(self, format="jsonl") != ExportSettings():
+            raise UsageError("--format atif writes every path as it was; leave out what makes rows")
 
     def _wrong_for_kind(self) -> Iterator[str]:
         """Yield what does not go together with the kind and the format of the rows."""

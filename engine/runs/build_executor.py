@@ -18,6 +18,8 @@ from engine.panels import BUDGET, OUTPUT, TEACHER, WORKERS
 from engine.policies.answer_grader import named_grader
 from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.runs.store import FILE, Store
+from engine.telemetry.tracing import ACTIVE, traced
+from engine.telemetry.trackers import NONE, tracker_names
 from search.usage import Usage
 from treegraft.ranges import check_ranges
 
@@ -60,6 +62,10 @@ class Resources:
         address: Address of the Ray cluster.
         workers: Number of workers of processes and ray.
         fail_fast: Stop at the first task that fails, and show the traceback.
+        otel: Send OpenTelemetry spans of tasks, requests and tool calls where the OTEL_* variables
+            say.
+        otel_content: Record in the spans what was said, too.
+        report_to: Where else to send the run's figures, a,b,c: trackio, wandb, mlflow.
     """
 
     chat: Chat | None = field(default=None, metadata={"hidden": True})
@@ -80,6 +86,9 @@ class Resources:
         default=None, metadata={"panel": WORKERS, "min": 1, "default": "one per CPU"}
     )
     fail_fast: bool = field(default=False, metadata={"panel": WORKERS})
+    otel: bool = field(default=False, metadata={"panel": OUTPUT})
+    otel_content: bool = field(default=False, metadata={"panel": OUTPUT})
+    report_to: str = field(default=NONE, metadata={"panel": OUTPUT})
 
     def __post_init__(self) -> None:
         check_ranges(self)
@@ -90,6 +99,9 @@ class Resources:
             raise UsageError("--address is for --executor ray")
         if self.executor != "local" and self.chat is not None:
             raise UsageError("a model in this process works with --executor local only")
+        if self.executor != "local" and self.otel:
+            raise UsageError("--otel works with --executor local only")
+        tracker_names(self.report_to)
 
 
 @asynccontextmanager
@@ -114,8 +126,9 @@ async def open_executor(
         yield Processes(workers, concurrency, chats)
     else:
         teacher = None if config.teacher == DEMONSTRATION else resources.chat
-        async with _local(chats, teacher, concurrency) as executor:
-            yield executor
+        with traced(resources.otel, resources.otel_content):
+            async with _local(chats, teacher, concurrency) as executor:
+                yield executor
 
 
 def _chat_spec(config: Config, out: Path, budget: RunBudget, resources: Resources) -> ChatSpec:
@@ -184,7 +197,7 @@ async def _local(chats: ChatSpec, chat: Chat | None, concurrency: int) -> AsyncI
     if not (chat or chats.teacher or chats.student or chats.grader):
         yield Local(concurrency=concurrency)
         return
-    async with ChatStack(chats.journal, chats.budget) as stack:
+    async with ChatStack(chats.journal, chats.budget, ACTIVE.get().chat) as stack:
         if chats.teacher:
             chat = chats.teacher.open(concurrency)
         student, grader = (

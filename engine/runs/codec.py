@@ -98,6 +98,7 @@ def task_to_dict(task: Task) -> dict[str, Any]:
         "tags": dict(task.tags),
         **({} if task.tools is None else {"tools": tools_to_lists(task.tools)}),
         **({"made": dict(task.made)} if task.made else {}),
+        **({} if task.opening is None else {"opening": list(task.opening)}),
     }
 
 
@@ -111,6 +112,7 @@ def task_from_dict(row: Mapping[str, Any]) -> Task:
         split=row["split"],
         tools=tools_from_lists(row["tools"]) if "tools" in row else None,
         made=row.get("made") or {},
+        opening=tuple(row["opening"]) if "opening" in row else None,
     )
 
 

@@ -24,6 +24,7 @@ from engine.runs.codec import tools_to_lists
 from engine.runs.data_state import note_data
 from engine.runs.failure import Failure
 from engine.runs.store import FILE, Store
+from engine.telemetry.trackers import NONE, Reports, reports
 from engine.templates import source_of
 from engine.templates.base import world_of
 from engine.templates.registry import as_explored
@@ -107,11 +108,13 @@ class RunOptions:
         fail_fast: Stop at the first task that fails.
         unpriced: The names of models whose price is not known; the run keeps them.
         data: The state of each file that the tasks are played on; see `ToolEnv.data_state`.
+        report_to: The trackers that get the run's figures; see `engine.telemetry.trackers`.
     """
 
     fail_fast: bool = False
     unpriced: Sequence[str] = ()
     data: Mapping[str, str] = field(default_factory=dict)
+    report_to: str = NONE
 
 
 async def explore(
@@ -148,12 +151,26 @@ async def explore(
         done = store.finished() & {task.id for task in tasks}
         progress.begin(len(tasks), len(done))
         summary = Summary(len(tasks), len(done))
-        keeper = _Keeper(store, progress, summary, options.fail_fast)
         left = [task for task in tasks if task.id not in done]
         if left:
-            with _one_line(run):
-                await executor.run(config, iter(left), keeper.keep)
+            with reports(options.report_to, run.name, _facts(config)) as sent, _one_line(run):
+                keeper = _Keeper(store, progress, summary, sent, options.fail_fast)
+                try:
+                    await executor.run(config, iter(left), keeper.keep)
+                finally:
+                    keeper.report(last=True)
         return summary
+
+
+def _facts(config: Config) -> dict[str, Any]:
+    """Return what a tracker is told of a run."""
+    return {
+        "env": config.env,
+        "split": config.split or "",
+        "teacher": config.teacher,
+        "search": config.search.name,
+        "seed": config.seed,
+    }
 
 
 @contextmanager
@@ -180,10 +197,35 @@ class _Keeper:
     store: Store
     progress: Progress
     summary: Summary
+    sent: Reports
     fail_fast: bool
+    found: int = 0
 
     def keep(self, task: Task, found: Tree | TreegraftError) -> None:
         """Store the result of `task` and count it."""
+        self.found += 1
+        self._keep(task, found)
+        self.report()
+
+    def report(self, *, last: bool = False) -> None:
+        """Send the run's figures to its trackers."""
+        self.sent.update(self._figures, self.summary.skipped + self.found, last=last)
+
+    def _figures(self, seconds: float) -> dict[str, float]:
+        now = self.summary
+        trees = self.found - now.failed
+        return {
+            "tasks": now.skipped + self.found,
+            "solved": now.solved,
+            "solve_rate": now.solved / trees if trees else 0.0,
+            "failed": now.failed,
+            "calls": now.usage.calls,
+            "tokens": now.usage.tokens,
+            "usd": now.usage.usd,
+            "tasks_per_minute": 60 * self.found / seconds if seconds else 0.0,
+        }
+
+    def _keep(self, task: Task, found: Tree | TreegraftError) -> None:
         if isinstance(found, TreegraftError):
             failure = Failure.of(task, found)
             self.store.add_failure(task, failure)
@@ -234,7 +276,7 @@ def claim(store: Store, config: Config, env: ToolEnv) -> Config:
                 "instructions": shown.instructions,
                 "tools": tools_to_lists(shown.tools),
             },
-            "versions": _versions(),
+            "versions": versions(),
         }
     )
     return config
@@ -246,7 +288,8 @@ def template_source(meta: Mapping[str, Any], name: str) -> str:
     return str(meta.get(name) or meta.get(old) or "")
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """Return the versions of what decides about a run's trees, for its meta."""
     found = {"python": platform.python_version()}
     for name in ("treegraft", "gymnasium", "openai", "sqlglot"):
         try:

@@ -102,7 +102,7 @@ async def run(
     if config.student_endpoint and _unfinished(out, tasks):
         await probe(config.student_endpoint, config.student_threshold)
     async with open_executor(config, out, budget, resources) as chosen:
-        options = RunOptions(resources.fail_fast, unpriced, before)
+        options = RunOptions(resources.fail_fast, unpriced, before, resources.report_to)
         summary = await explore(config, tasks, out, chosen, progress=progress, options=options)
     for file in changed(before, env.data_state()):
         progress.note(f"{file} has changed while the run went on: its trees may be of both states")

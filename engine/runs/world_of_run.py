@@ -11,6 +11,8 @@ from engine.errors import UsageError
 from engine.executors.base import close_env, make_env, tasks_of
 from environments import Task, ToolEnv
 
+IMPORTED = "imported"
+"""The world of the runs that `engine import` writes, which nobody can play."""
 _PLAYED = ("env", "data", "split", "env_args", "sandbox")
 
 
@@ -45,8 +47,13 @@ def open_world(config: Mapping[str, Any], task_file: Path | None) -> Iterator[Wo
         task_file: the file of the run's tasks, if it played those of a file.
 
     Raises:
-        UsageError: the run played the tasks of a file, and none is given.
+        UsageError: the run played the tasks of a file, and none is given; or it was imported.
     """
+    if config.get("env") == IMPORTED:
+        raise UsageError(
+            "the run was imported, so its world is not here: `engine branch RUN --env WORLD` plays "
+            "its paths again in one"
+        )
     if (named := config.get("task_file")) and task_file is None:
         raise UsageError(f"the run played the tasks of a file ({named}): name it with --task-file")
     given = {name: config[name] for name in _PLAYED if name in config}

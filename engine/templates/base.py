@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from engine.templates.context import NOTHING, Context
-from environments import ToolEnv
 from environments.tools import Tool
 from environments.types import Action, Step, Task
 from treegraft.errors import TreegraftError
 
 if TYPE_CHECKING:
     from engine.templates.tool_noise.noise import ToolNoise
+    from environments import ToolEnv
 
 Message = dict[str, Any]
 
@@ -37,11 +37,13 @@ class World:
     noise: "ToolNoise | None" = None
 
     def of(self, task: Task) -> "World":
-        """Return what is shown on `task`, which may have tools of its own."""
-        return self if task.tools is None else replace(self, tools=task.tools)
+        """Return what is shown on `task`, which may have instructions and tools of its own."""
+        told, tools = task.instructions, task.tools
+        shown = self if told is None else replace(self, instructions=told)
+        return shown if tools is None else replace(shown, tools=tools)
 
 
-def world_of(env: ToolEnv) -> World:
+def world_of(env: "ToolEnv") -> World:
     """Return the instructions of `env`, and the tools of tasks that have none of their own."""
     return World(env.instructions, env.tools)
 

@@ -21,6 +21,7 @@ from engine.templates.reading.reader import (
     spoken,
 )
 from engine.templates.reading.reasoning import part
+from engine.templates.recorded import recorded
 from environments.tools import SAY, Tool, is_say
 from environments.types import Action, Step, Task
 
@@ -35,11 +36,15 @@ class Native:
         self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING
     ) -> list[Message]:
         """See `Template.render`."""
-        turn = partial(_turn, tools=world.of(task).tools)
-        messages: list[Message] = [
-            {"role": "system", "content": world.instructions},
-            *opening(context, task, str, turn),
-        ]
+        shown = world.of(task)
+        turn = partial(_turn, tools=shown.tools)
+        if task.opening is not None and context == NOTHING:
+            messages: list[Message] = [dict(message) for message in task.opening]
+        else:
+            messages = [
+                {"role": "system", "content": shown.instructions},
+                *opening(context, task, str, turn),
+            ]
         for number, step in enumerate(path, 1):
             messages += turn(step, f"call_{number}")
         return messages
@@ -128,8 +133,11 @@ def _said(action: Action, tools: Sequence[Tool]) -> str:
 def _turn(step: Step, call_id: str, tools: Sequence[Tool]) -> list[Message]:
     """Render a step.
 
-    A `say` and a malformed reply have no call to answer, so what follows is the user's message.
+    A `say` and a malformed reply have no call to answer, so what follows is the user's message. A
+    step of an imported conversation is written as it was there.
     """
+    if (known := recorded(step)) is not None:
+        return known
     action = step.action
     text = _said(action, tools) if action.tool else spoken(action)
     if text:

@@ -149,10 +149,11 @@ class Text:
         self, world: World, task: Task, path: Sequence[Step] = (), context: Context = NOTHING
     ) -> dict[str, Any]:
         """Return what the parts may show; see `parts.VALUES`."""
-        tools = world.of(task).tools
+        told = world.of(task)
+        tools = told.tools
         shown, turn = self.offered(tools), partial(self._turn, world, task)
         values = {
-            "instructions": world.instructions,
+            "instructions": told.instructions,
             "tools": self.dialect(shown),
             "tool_names": ", ".join(tool.name for tool in shown),
             "answer": answers.described(tools),

@@ -17,6 +17,11 @@ from environments.webshop.env import WebShopEnv
 
 BUNDLED = Path(__file__).parent / "data"
 FILE = "tasks.jsonl"
+FINDABLE = (
+    *("answer", "solution.arguments", "solution.mistakes.arguments"),
+    *("sent.host", "sent.path", "sent.fields"),
+)
+"""Pages show an answer and the names of what is clicked; a prompt tells what to send."""
 
 
 def read_tasks(folder: Path, split: str, *, strict: bool) -> list[Task]:
@@ -55,6 +60,7 @@ def _task(record: Record) -> Task:
         id,
         record.text("prompt"),
         secret=secret,
+        findable=FINDABLE,
         details={"start": start, "shop": shop},
         tags={"site": urlsplit(start).hostname or ""},
         group=record.maybe("group") or id,

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from environments.types import Task
-from sandbox.branching import BranchingSandbox
 from sandbox.bundle import Bundle
-from sandbox.check import choose
+from sandbox.check import choose, open_sandbox
 from sandbox.errors import SandboxError, StateLost
-from sandbox.protocol import ROOT_NODE, Quota, Result, StepLimits
+from sandbox.protocol import ROOT_NODE, Quota, Result, Sandbox, StepLimits
 
 QUOTA = Quota(memory_bytes=384 << 20)
 LIMITS = StepLimits(seconds=10.0, value_chars=1 << 20, memory_bytes=256 << 20)
@@ -58,7 +57,7 @@ class ForkedNodes:
         """
         self._kind, self._limits = kind, limits
         self._inside, self._start_code = inside, start_code
-        self._made: BranchingSandbox | None = None
+        self._made: Sandbox | None = None
         self._names = itertools.count(1)
         self._held: Counter[str] = Counter()
         self._branched: set[str] = set()
@@ -68,11 +67,10 @@ class ForkedNodes:
         self._start = ""
 
     @property
-    def sandbox(self) -> BranchingSandbox:
+    def sandbox(self) -> Sandbox:
         """The sandbox; started on first use."""
         if self._made is None:
-            backend = choose(self._kind).backend
-            self._made = BranchingSandbox(backend, QUOTA, self._inside.code())
+            self._made = open_sandbox(choose(self._kind).backend, QUOTA, self._inside.code())
         return self._made
 
     def begin(self, task: Task) -> None:
@@ -182,7 +180,7 @@ class ForkedNodes:
 
 
 def graded(
-    sandbox: BranchingSandbox, node: str, code: str, limits: StepLimits, prepare: str = ""
+    sandbox: Sandbox, node: str, code: str, limits: StepLimits, prepare: str = ""
 ) -> tuple[Any, str]:
     """Run a grader of ours beside the files of `node`; see `Sandbox.grade`.
 

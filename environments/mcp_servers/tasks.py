@@ -18,8 +18,12 @@ GRADERS = ("files", "absent", "answer", "check")
 FINDABLE = (
     *("grader.answer", "grader.files", "grader.absent", "grader.others"),
     *("solution.tool", "solution.arguments", "mistakes.tool", "mistakes.arguments"),
+    *("solution.thought", "mistakes.thought"),
 )
-"""A right call shows an answer, what it made of a file, or an argument of a later call."""
+"""A right call shows an answer, what it made of a file, or an argument of a later call.
+
+A prompt may hold the words of a thought: "switch to it".
+"""
 
 
 def load(

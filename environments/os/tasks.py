@@ -129,11 +129,14 @@ def _own(record: Record, faults: Faults) -> Task:
         secret["checks"] = fields["checks"]
     if wrong := record.texts("wrong_answers"):
         secret["wrong_answers"] = wrong
+    prompt = record.text("prompt").strip()
+    # A prompt may say what is to be run; elsewhere no observation shows a command of the solution.
+    told = any(str(step.get("command")) in prompt for step in secret.get("solution", ()))
     return Task(
         id=id,
-        prompt=record.text("prompt").strip(),
+        prompt=prompt,
         secret=secret,
-        findable=FINDABLE,
+        findable=(*FINDABLE, "solution.command") if told else FINDABLE,
         details={name: fields[name] for name in (*SHOWN, "root") if fields.get(name)},
         tags={"kind": "question" if "answer" in fields else "operation"},
         group=record.maybe("group") or id,

@@ -20,9 +20,8 @@ from typing import Any
 
 from environments.forked import graded as graded_in
 from environments.types import Task
-from sandbox.branching import BranchingSandbox
 from sandbox.bundle import Bundle
-from sandbox.protocol import StepLimits
+from sandbox.protocol import Sandbox, StepLimits
 
 FOLDER = Path(__file__).parent / "inside"
 INSIDE = Bundle(
@@ -52,9 +51,7 @@ class Verdict:
     why: str = ""
 
 
-def grade(
-    sandbox: BranchingSandbox, leaf: str, task: Task, code: str, most_seconds: float = 1e9
-) -> Verdict:
+def grade(sandbox: Sandbox, leaf: str, task: Task, code: str, most_seconds: float = 1e9) -> Verdict:
     """Run the hidden tests of `task` on `code`, beside the files of the node `leaf`.
 
     most_seconds: upper bound of the task's own time limit.

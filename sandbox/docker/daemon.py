@@ -171,22 +171,37 @@ def dial(seconds: float) -> socket.socket:
 def attach(container: str, seconds: float) -> socket.socket:
     """Return the container's three standard streams as one socket.
 
-    docker-py could do it, but its connection pool still believes to own the socket that it returns.
-
     Raises:
         OSError: there is no such container, or no daemon.
     """
-    stream = dial(seconds)
     query = "stream=1&stdin=1&stdout=1&stderr=1"
+    return _upgraded(f"/containers/{container}/attach?{query}", b"", seconds)
+
+
+def start_exec(exec_id: str, seconds: float) -> socket.socket:
+    """Start a program that was created in a container; return its streams as one socket.
+
+    Raises:
+        OSError: there is no such program, or no daemon.
+    """
+    return _upgraded(f"/exec/{exec_id}/start", b'{"Detach": false, "Tty": false}', seconds)
+
+
+def _upgraded(path: str, body: bytes, seconds: float) -> socket.socket:
+    """Send a request whose connection then carries streams; return that.
+
+    docker-py could do it, but its connection pool still believes to own the socket that it returns.
+    """
+    stream = dial(seconds)
     request = (
-        f"POST /containers/{container}/attach?{query} HTTP/1.1\r\nHost: docker\r\n"
-        "Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: 0\r\n\r\n"
+        f"POST {path} HTTP/1.1\r\nHost: docker\r\nContent-Type: application/json\r\n"
+        f"Connection: Upgrade\r\nUpgrade: tcp\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     head = b""
     try:
-        stream.sendall(request.encode())
-        while b"\r\n\r\n" not in head:
-            data = stream.recv(4096)
+        stream.sendall(request.encode() + body)
+        while not head.endswith(b"\r\n\r\n"):  # byte by byte: what follows is the streams'
+            data = stream.recv(1)
             if not data:
                 raise ConnectionResetError("connection aborted")
             head += data

@@ -20,7 +20,7 @@ from tests.support.parts import missing
 ROOT = Path(__file__).parents[2]
 BUNDLED = ROOT / "environments" / "sql" / "data"
 EXAMPLE = "examples.keypad:KeypadEnv"
-ELSEWHERE = ("bfcl", "browser", "openenv")
+ELSEWHERE = ("bfcl", "browser", "harbor", "openenv")
 """Worlds whose own folders test the contract: they take long, or need a package or a server."""
 NAMES = [*(name for name in ENTRY_POINTS if name not in ELSEWHERE), EXAMPLE]
 OPTIONS = {"mcp": {"only": "git", "split": "train"}}

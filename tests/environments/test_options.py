@@ -80,6 +80,7 @@ def test_every_option_of_a_registered_environment_says_what_it_is_for(name):
         "bird": ["schema"],
         "spider": ["schema"],
         "database": ["db"],
+        "harbor": ["network", "seconds"],
         "kg": [],
         "python": ["format", "partial"],
         "search-qa": [],

@@ -22,6 +22,7 @@ INSTALL = {
     "alfworld": "pip install 'treegraft[alfworld]', which takes minutes to compile",
     "bfcl": "pip install --no-deps bfcl-eval",
     "openenv": "pip install 'treegraft[openenv]'",
+    "harbor": "pip install --no-deps harbor toml, with Python 3.12 or later",
     "verifiers": "pip install 'treegraft[verifiers]'",
     "textworld": "pip install 'treegraft[textworld]', which needs a C compiler",
     "root": "run the tests as root",
@@ -31,7 +32,7 @@ INSTALL = {
     "data": "set TREEGRAFT_DATA to a folder with the published data sets",
 }
 
-OPTIONAL = ("alfworld", "data", "mcp servers")
+OPTIONAL = ("alfworld", "data", "harbor", "mcp servers")
 """What CI need not have: it is no part of this repository, no package of an index we pin, or takes
 too long to build."""
 

@@ -18,7 +18,7 @@ from treegraft import text_files
 IN, OUT, RUN, FOLDER, DATA = "file to read", "file to write", "run", "folder to write", "task data"
 SETTINGS = '[tasks]\nenv = "bird"\n[student]\nmodel = "smollm2"\n'
 
-TEXTS = {"data", "tasks", "template", "student_template", "deepspeed", "shots_from"}
+TEXTS = {"data", "tasks", "template", "student_template", "deepspeed", "shots_from", "like"}
 """Flags whose text may name a file."""
 
 BIRD = "--env=bird --output={out}"
@@ -128,6 +128,8 @@ FLAGS: dict[str, tuple[str, str]] = {
     "engine shop serve --output": (FOLDER, "--output={bad}"),
     "trainer data FILES": (IN, "{bad}"),
     "trainer mask --dataset": (IN, "--model={tiny} --dataset={bad}"),
+    "trainer gguf --like": (IN, "{tiny} --like={bad} --output={out}"),
+    "trainer gguf --output": (OUT, "{tiny} --like=smollm2 --output={bad}"),
     "trainer eval --data": (DATA, f"{SERVED} --data={{bad}}"),
     "trainer eval --task-file": (IN, f"{SERVED} --task-file={{bad}}"),
     "trainer eval --tasks": (IN, f"{SERVED} --tasks=@{{bad}}"),

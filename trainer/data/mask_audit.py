@@ -11,7 +11,7 @@ For every conversation of a file, without looking at how the mask was made:
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -87,13 +87,19 @@ class Audit:
     violations: list[str] = field(default_factory=list)
 
 
-def read_conversations(source: RowSource) -> Iterator[list[Conversation]]:
+def read_conversations(
+    source: RowSource, convert: Callable[[Any], Any] | None = None
+) -> Iterator[list[Conversation]]:
     """Yield the rows of a source, in any known format; see docs/data.md.
+
+    Args:
+        source: Where they are.
+        convert: As of `row_source.source_rows`.
 
     Raises:
         TrainerError: The source cannot be read, or a row is not one; names the record.
     """
-    for row in source_rows(source):
+    for row in source_rows(source, convert):
         yield list(conversations_of(row))
 
 

@@ -13,7 +13,6 @@ from typing import Any
 from engine.templates.base import Message
 from trainer.data.formats.values import check_unweighted
 from trainer.data.mask import IGNORE, is_trained, merge, turns
-from trainer.data.row_check import RowCheck
 from trainer.data.row_source import RowSource, SourceRow, name_of, source_rows
 from trainer.data.rows import reasons, say_dropped
 from trainer.errors import RowError, TemplateRefused, TrainerError, WrongValue
@@ -86,6 +85,10 @@ class TokenizedCase:
         return len(self.prompt) + len(self.completion)
 
 
+Check = Callable[[Sequence[Preference], RowSource], tuple[Sequence[Preference], Counter[str]]]
+"""Returns the rows to use, and how many are left out, by reason; such as a `RowCheck`."""
+
+
 @dataclass(slots=True)
 class TokenizedPreferences:
     """The rows of a source, tokenised, and counts.
@@ -125,7 +128,7 @@ def load_preferences(
     read: Callable[[RowSource], Iterable[Preference]],
     renderer: ChatTemplate,
     max_length: int,
-    check: RowCheck,
+    check: Check,
 ) -> TokenizedPreferences:
     """Read and tokenise the preferences of a source.
 

@@ -62,6 +62,11 @@ def read_file(file: Path, *, plain_text: bool = False) -> Iterator[Record]:
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise TrainerError(f"{file}: cannot be read: {reason}") from error
+    except ModuleNotFoundError as error:  # `treegraft-masks` has neither pyarrow nor datasets
+        raise TrainerError(
+            f"{file}: reading it needs {error.name}, which is not installed: "
+            f"pip install {error.name}"
+        ) from error
 
 
 def is_hub_id(path: Path) -> bool:

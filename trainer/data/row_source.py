@@ -6,14 +6,14 @@ Our form is that of `engine export`: `messages` and `tools` in OpenAI's format, 
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trainer.data.formats import rows_of
 from trainer.data.records import Record, from_arrow, read_file
-from trainer.errors import TrainerError, WrongValue
+from trainer.errors import RowError, TrainerError, WrongValue
 
 RowSource = Path | Iterable[Mapping[str, Any]]
 """A file, a data set of the hub, or rows in memory: dicts or a `datasets.Dataset`."""
@@ -48,8 +48,14 @@ class SourceRow:
         return str(self.value.get("id") or "")
 
 
-def source_rows(source: RowSource) -> Iterator[SourceRow]:
+def source_rows(
+    source: RowSource, convert: Callable[[Any], Any] | None = None
+) -> Iterator[SourceRow]:
     """Yield the rows of `source`; those with a defect too, so that they are counted.
+
+    Args:
+        source: Where they are.
+        convert: Makes a record of a known format from one of another; its RowError is a defect.
 
     Raises:
         TrainerError: The source cannot be read, its format is not known, or a value has the wrong
@@ -57,11 +63,18 @@ def source_rows(source: RowSource) -> Iterator[SourceRow]:
     """
     for record in _records(source):
         try:
-            for found in rows_of(record.value):
+            value = _converted(record.value, convert)
+            for found in rows_of(value):
                 _check_numbers(found.row)
                 yield SourceRow(record.number, record.place, found.format, found.row, found.defect)
+        except RowError as error:
+            yield SourceRow(record.number, record.place, "another trainer's", {}, str(error))
         except WrongValue as error:
             raise TrainerError(f"{name_of(source)}: {record.place}: {error}") from error
+
+
+def _converted(value: Any, convert: Callable[[Any], Any] | None) -> Any:
+    return convert(value) if convert and isinstance(value, Mapping) else value
 
 
 def in_memory(source: str | RowSource) -> RowSource:

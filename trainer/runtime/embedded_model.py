@@ -47,14 +47,19 @@ def cache_dir() -> Path:
 
 
 def _embedded() -> Path:
-    gguf = _gguf()
+    gguf = gguf_file()
     folder = cache_dir() / f"{NAME}-{_digest(gguf)}"
     if not (folder / "config.json").is_file():
         _convert(gguf, folder)
     return folder
 
 
-def _gguf() -> Path:
+def gguf_file() -> Path:
+    """Return the GGUF file of the embedded student.
+
+    Raises:
+        TrainerError: Its package is missing.
+    """
     spec = importlib.util.find_spec(_PACKAGE)
     for folder in (spec.submodule_search_locations or []) if spec else []:
         if (file := Path(folder) / _FILE).is_file():

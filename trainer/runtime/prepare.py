@@ -1,6 +1,7 @@
 """Make torch ready: check that it is installed, share the cores, quiet warnings of libraries."""
 
 import logging
+import os
 import warnings
 from importlib.util import find_spec
 
@@ -16,9 +17,29 @@ def prepare_torch() -> None:
     Raises:
         TrainerError: A package is not installed.
     """
-    missing = [name for name in ("torch", "transformers", "trl") if find_spec(name) is None]
+    _require("train", "torch", "transformers", "trl")
+    _prepare()
+
+
+def prepare_tokenizers() -> None:
+    """Check that tokenizers can be loaded; torch is not needed, but made ready if it is there.
+
+    Raises:
+        TrainerError: A package is not installed.
+    """
+    _require("masks", "transformers")
+    # Without torch, transformers warns that it has tokenizers only: they are all that is used.
+    os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+    _prepare()
+
+
+def _require(extra: str, *names: str) -> None:
+    missing = [name for name in names if find_spec(name) is None]
     if missing:
-        raise TrainerError(f"{missing[0]} is not installed: pip install 'treegraft[train]'")
+        raise TrainerError(f"{missing[0]} is not installed: pip install 'treegraft[{extra}]'")
+
+
+def _prepare() -> None:
     share_cores()
     # TRL calls what transformers has deprecated, and DeepSpeed what torch has. A user of the
     # command can do nothing about either.

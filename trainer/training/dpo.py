@@ -14,20 +14,19 @@ from datasets import Dataset
 from peft import PeftModel
 from torch.utils.data import Sampler
 from trl.trainer.dpo_config import DPOConfig
-from trl.trainer.dpo_trainer import DataCollatorForPreference, DPOTrainer
-from trl.trainer.utils import pad
+from trl.trainer.dpo_trainer import DPOTrainer
 
 from trainer.data.preferences import TokenizedPreferences, read_pairs
 from trainer.errors import TrainerError
 from trainer.runtime.distributed import say_once
 from trainer.training.length_sampler import LengthGroupedSampler
+from trainer.training.masked_trl import MaskedPreferenceCollator, preference_columns
 from trainer.training.moving_reference import MovingReference, add_reference_adapter
 from trainer.training.options import DpoOptions
 from trainer.training.output import checkpoint_folder, claim
 from trainer.training.pair_loss import PairLoss, check_kinds, check_named, pair_weights
 from trainer.training.preference_figures import Ranking, at_boundary, rank, warning_of_fall
 from trainer.training.preference_trainer import (
-    Columns,
     PreferenceData,
     PreTokenizedMixin,
     finish_setup,
@@ -90,26 +89,20 @@ class DpoSummary(TrainingSummary):
     eval_margin: float | None
 
 
-class MaskedCollator(DataCollatorForPreference):
-    """TRL's collator, with masks that count only what the agent wrote, and the weights of pairs."""
+class WeightedCollator(MaskedPreferenceCollator):
+    """The collator of masked pairs, with the weights of pairs."""
 
     def torch_call(self, examples: list[dict[str, Any]]) -> dict[str, Any]:
         """Return a batch, chosen halves first."""
-        batch: dict[str, Any] = super().torch_call(examples)
-        masks = [
-            torch.tensor([0] * len(example["prompt_ids"]) + example[f"{half}_mask"])
-            for half in ("chosen", "rejected")
-            for example in examples
-        ]
-        batch["completion_mask"] = pad(masks, padding_value=0, padding_side="right")
+        batch = super().torch_call(examples)
         for name in _WEIGHTS:
             if name in examples[0]:  # not where the reference is computed: see `build`
                 batch[name] = torch.tensor([example[name] for example in examples])
         return batch
 
 
-class MaskedDPOTrainer(PreTokenizedMixin, DPOTrainer):
-    """TRL's trainer, for rows as `columns` makes them, with the loss of `pair_loss`.
+class PairDPOTrainer(PreTokenizedMixin, DPOTrainer):
+    """TRL's trainer, for rows as `preference_columns` makes them, with the loss of `pair_loss`.
 
     Attributes:
         before: How the student ranked the pairs before training, all of them.
@@ -226,7 +219,7 @@ def _summary(
     )
 
 
-def build(options: DpoOptions, student: LoadedModel, pairs: PreferenceData) -> MaskedDPOTrainer:
+def build(options: DpoOptions, student: LoadedModel, pairs: PreferenceData) -> PairDPOTrainer:
     """Return TRL's trainer, ready to train; this computes the reference's log-probabilities.
 
     With --boundary, it leaves out pairs of `pairs.train`.
@@ -240,10 +233,10 @@ def build(options: DpoOptions, student: LoadedModel, pairs: PreferenceData) -> M
     longest = max(half.tokens for row in pairs.train.rows for half in row)
     packed = alike(options.tree_packing, student.model, longest)
     student.settle_attention(packed)
-    train, held_out = pairs.tables(columns)
+    train, held_out = pairs.tables(preference_columns)
     copied = options.sync_ref_model and not options.use_peft
     with flags_checked():
-        trainer = MaskedDPOTrainer(
+        trainer = PairDPOTrainer(
             student.model,
             deepcopy(student.model) if copied else None,
             loss=PairLoss(options.loss_type, options.beta, options.label_smoothing),
@@ -254,7 +247,7 @@ def build(options: DpoOptions, student: LoadedModel, pairs: PreferenceData) -> M
                 label_smoothing=options.label_smoothing,
                 precompute_ref_log_probs=True,
             ),
-            data_collator=MaskedCollator(tokenizer.pad_token_id),
+            data_collator=WeightedCollator(tokenizer.pad_token_id),
             train_dataset=train,
             eval_dataset=held_out,
             processing_class=tokenizer,
@@ -310,7 +303,7 @@ def _before(rows: Any) -> tuple[list[float], list[float]]:
 
 
 def _keep_boundary(
-    trainer: MaskedDPOTrainer, pairs: TokenizedPreferences, options: DpoOptions
+    trainer: PairDPOTrainer, pairs: TokenizedPreferences, options: DpoOptions
 ) -> DpoOptions:
     """Leave out the pairs that the student ranks right by more than --boundary.
 
@@ -341,7 +334,7 @@ def _weighted(rows: Any, pairs: TokenizedPreferences, options: DpoOptions) -> Da
     return rows
 
 
-def _let_reference_move(trainer: MaskedDPOTrainer, options: DpoOptions) -> None:
+def _let_reference_move(trainer: PairDPOTrainer, options: DpoOptions) -> None:
     """Give the trainer a reference that follows the student."""
     model: Any = trainer.model
     if isinstance(model, PeftModel):
@@ -351,15 +344,3 @@ def _let_reference_move(trainer: MaskedDPOTrainer, options: DpoOptions) -> None:
             model, trainer.ref_model, options.ref_model_mixup_alpha, options.ref_model_sync_steps
         )
     )
-
-
-def columns(pairs: TokenizedPreferences) -> Columns:
-    """Return the columns of the trainer's data set, one row per pair; masks are of completions."""
-    chosen, rejected = ([row[at] for row in pairs.rows] for at in (0, 1))
-    return {
-        "prompt_ids": [half.prompt for half in chosen],
-        "chosen_ids": [half.completion for half in chosen],
-        "rejected_ids": [half.completion for half in rejected],
-        "chosen_mask": [half.mask for half in chosen],
-        "rejected_mask": [half.mask for half in rejected],
-    }

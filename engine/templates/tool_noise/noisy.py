@@ -26,8 +26,8 @@ class Noisy(Wrapped):
         self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING
     ) -> list[Message]:
         """See `Template.render`; `task` is the one that the view was made for."""
-        own, seen = replace(task, tools=None), self._seen(path)
-        return self.template.render(self._shown(world), own, seen, self._context(context))
+        own, seen = replace(task, tools=None, opening=None), self._seen(path)
+        return self.template.render(self._shown(world.of(task)), own, seen, self._context(context))
 
     def tools(self, world: World) -> list[dict[str, Any]]:
         """See `Template.tools`."""
@@ -41,8 +41,8 @@ class Noisy(Wrapped):
         self, world: World, task: Task, path: Sequence[Step], context: Context = NOTHING
     ) -> list[Message]:
         """See `Template.request`."""
-        own, seen = replace(task, tools=None), self._seen(path)
-        return self.template.request(self._shown(world), own, seen, self._context(context))
+        own, seen = replace(task, tools=None, opening=None), self._seen(path)
+        return self.template.request(self._shown(world.of(task)), own, seen, self._context(context))
 
     def conclusion(
         self,
@@ -53,9 +53,9 @@ class Noisy(Wrapped):
         context: Context = NOTHING,
     ) -> list[Message]:
         """See `Template.conclusion`."""
-        own, seen = replace(task, tools=None), self._seen(path)
+        own, seen = replace(task, tools=None, opening=None), self._seen(path)
         made, shown = self.view.shown_action(action), self._context(context)
-        return self.template.conclusion(self._shown(world), own, seen, made, shown)
+        return self.template.conclusion(self._shown(world.of(task)), own, seen, made, shown)
 
     def concluded(self, action: Action, message: Message, tools: Sequence[Tool] = ()) -> Action:
         """See `Template.concluded`."""

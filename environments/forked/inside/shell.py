@@ -234,7 +234,7 @@ def _bash(command: str, output: int) -> int:
         os.dup2(after, STATE_OUT)
         try:
             child = subprocess.Popen(
-                ["bash", "--norc", "--noprofile", "-c", f"{start}eval {_quoted(command)}"],
+                ["bash", "--norc", "--noprofile", "-c", f"{start}eval {quoted(command)}"],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -255,7 +255,7 @@ def _bash(command: str, output: int) -> int:
     return 128 - status if status < 0 else status
 
 
-def _quoted(command: str) -> str:
+def quoted(command: str) -> str:
     """Return `command` as one word of bash in one line, so that its own lines count from 1."""
     escaped = command.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
     return f"$'{escaped}'"

@@ -19,7 +19,7 @@ from tests.support import commands
 from tests.support.rows import PAIRS, STARTED, call, dialogue, pair, write
 from trainer.data.preferences import Case, TokenizedCase, read_pairs, tokenize_case
 from trainer.errors import TemplateRefused, TrainerError
-from trainer.training.dpo import MaskedDPOTrainer, build, dpo
+from trainer.training.dpo import PairDPOTrainer, build, dpo
 from trainer.training.options import DpoOptions
 from trainer.training.output import ADAPTER, OPTIONS
 from trainer.training.pair_loss import check_kinds
@@ -48,12 +48,12 @@ def options(tiny: Path, tmp_path: Path) -> DpoOptions:
     )
 
 
-def ready(options: DpoOptions) -> tuple[LoadedModel, MaskedDPOTrainer]:
+def ready(options: DpoOptions) -> tuple[LoadedModel, PairDPOTrainer]:
     student = open_model(options)
     return student, build(options, student, gather(options, student, read_pairs))
 
 
-def batch_of(trainer: MaskedDPOTrainer) -> dict[str, torch.Tensor]:
+def batch_of(trainer: PairDPOTrainer) -> dict[str, torch.Tensor]:
     """All pairs at once, in the file's order."""
     return dict(trainer.data_collator(list(trainer.train_dataset)))
 

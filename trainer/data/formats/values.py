@@ -131,7 +131,7 @@ def label(value: Any) -> bool:
 
 def origin(record: Mapping[str, Any]) -> Row:
     """Return what a record says of where it comes from."""
-    columns = ("id", "env", "source", "split", "group", "reward")
+    columns = ("id", "env", "source", "split", "group", "reward", "completion_token_ids")
     return {column: record[column] for column in columns if record.get(column) is not None}
 
 

@@ -1,0 +1,1 @@
+"""Harbor's task folders as a world: a container, a shell, and tests that leave a reward."""
