@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.branch.matching import Matched, match
+from engine.branch.matching import Matched, match, with_ends
 from engine.branch.settings import BranchSettings
 from engine.credit.plays_on import ChosenTasks, play_on, resources_beside
 from engine.errors import UsageError
@@ -48,7 +48,7 @@ async def branch(
             progress.note(_told_unmatched(matched.unmatched))
 
         def trees(task_id: str) -> Sequence[Tree]:
-            return [store.tree(id) for id in matched.trees[task_id]]
+            return [with_ends(store.tree(id)) for id in matched.trees[task_id]]
 
         config = with_examples(settings.config(options, matched.longest, trees), progress)
         resources = await resources_beside(run, settings.student(stored), resources)

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from engine.runs.store import Store
 from environments import Task
+from search import Tree
 from search.failed_paths import failed_paths
 
 
@@ -24,11 +25,26 @@ class Matched:
     longest: int = 0
 
 
+def with_ends(tree: Tree) -> Tree:
+    """Return an imported tree with its open ends as failures; another tree as it is.
+
+    A path is open if its record holds no reward. The world says what it is worth.
+    """
+    if tree.task.opening is None:
+        return tree
+    inner = {node.parent for node in tree.nodes}
+    nodes = [
+        node if node.id in inner else replace(node, step=replace(node.step, truncated=True))
+        for node in tree.nodes
+    ]
+    return replace(tree, nodes=nodes, _children={})
+
+
 def match(store: Store, tasks: Mapping[str, Task]) -> Matched:
     """Match the tasks of a run with `tasks` by id, else by a prompt that one of them has."""
     found, prompts = Matched(), Counter(task.prompt for task in tasks.values())
     by_prompt = {task.prompt: id for id, task in tasks.items() if prompts[task.prompt] == 1}
-    for tree in store.trees():
+    for tree in map(with_ends, store.trees()):
         longest = max(map(len, failed_paths(tree)), default=0)
         if not longest:
             continue
