@@ -1,6 +1,7 @@
 """The command `engine branch`."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -108,10 +109,11 @@ def _tell(found: Branched, out: Path) -> None:
     )
     if steps:
         say(f"wrong steps (paths): {steps}")
-    for one in found.refused[:SHOWN]:
-        say(f"refused: {one}")
-    if len(found.refused) > SHOWN:
-        say(f"... and {len(found.refused) - SHOWN} more; --json lists all")
+    refused = Counter(found.refused)  # paths part from the recorded ones at the same step
+    for one, number in refused.most_common(SHOWN):
+        say(f"refused{f' ({number} paths)' if number > 1 else ''}: {one}")
+    if len(refused) > SHOWN:
+        say(f"... and {len(refused) - SHOWN} more; --json lists all")
 
 
 branch = command(_branch)
