@@ -14,11 +14,12 @@ answer that ToolBench cut is no JSON; its text is kept as the response.
 import argparse
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 Json = dict[str, Any]
+TYPES = {"integer": "NUMBER", "number": "NUMBER", "boolean": "BOOLEAN"}
 CATEGORY, SPLIT = "Recorded", "answers"
 
 
@@ -27,9 +28,15 @@ def main() -> None:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--output", required=True, type=Path)
     given = parser.parse_args()
+    paths = convert(given.files, given.output)
+    print(f"{paths} paths of {len(given.files)} requests in {given.output}")
+
+
+def convert(files: Sequence[Path], output: Path) -> int:
+    """Write world and chat lines into the folder `output`; return the number of paths."""
     requests, rows = [], []
     replies: dict[tuple[str, str], dict[str, Json]] = defaultdict(dict)
-    for number, file in enumerate(given.files):
+    for number, file in enumerate(files):
         found = json.loads(file.read_text("utf-8"))
         about = found["answer_generation"]
         functions = [each for each in about["function"] if each["name"] != "Finish"]
@@ -37,15 +44,13 @@ def main() -> None:
         requests.append(asked | {"api_list": [_api(each) for each in functions]})
         for path in _paths(found["tree"]["tree"], []):
             rows.append(_row(path, about["query"], f"{file.parent.name}/{file.stem}"))
-            for name, arguments, observation in _answered(path):
-                replies[_parts(name)].setdefault(arguments, observation)
-    _write(given.output / "instruction" / f"{SPLIT}.json", json.dumps(requests))
+            for name, arguments, reply in _answered(path):
+                replies[_parts(name)].setdefault(arguments, reply)
+    _write(output / "instruction" / f"{SPLIT}.json", json.dumps(requests))
     for (api, tool), known in replies.items():
-        _write(
-            given.output / f"tool_response_cache/{CATEGORY}/{tool}/{api}.json", json.dumps(known)
-        )
-    _write(given.output / "paths.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    print(f"{len(rows)} paths of {len(requests)} requests in {given.output}")
+        _write(output / f"tool_response_cache/{CATEGORY}/{tool}/{api}.json", json.dumps(known))
+    _write(output / "paths.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    return len(rows)
 
 
 def _paths(node: Json, before: list[Json]) -> Iterator[list[Json]]:
@@ -112,7 +117,11 @@ def _api(function: Json) -> Json:
     api, tool = _parts(function["name"])
     schema = function["parameters"]
     listed = [
-        {"name": name, "type": each.get("type", "string"), "description": each["description"]}
+        {
+            "name": name,
+            "type": TYPES.get(each.get("type"), "STRING"),
+            "description": each.get("description", ""),
+        }
         for name, each in schema["properties"].items()
     ]
     needed = set(schema["required"])

@@ -194,6 +194,8 @@ class _Branches:
             return
         same = (of[node.id] == of[state] for node, state in zip(success, failed[1:], strict=False))
         parts = sum(takewhile(bool, same))
+        if parts + 1 == len(failed):  # it was not wrong, but ended too early
+            return
         wrong = failed[parts + 1]
         spliced = any(child.why == SPLICED for child in tree.children(wrong))
         if not (spliced or tree.node(wrong).step.ended):

@@ -25,8 +25,8 @@ def failed_paths(tree: Tree) -> Iterator[list[Node]]:
 def steps_before_fall(values: Values, path: Sequence[Node], below: float) -> int:
     """Return after how many steps of a path the value of the state is last known as not low.
 
-    The next state with a known value is the first one whose value is lower than `below`. It is the
-    path's end, if no other is.
+    The next state with a known value is the first one whose value is lower than `below`. The start
+    counts as not low if nothing is known of it.
     """
     good = 0
     for number, node in enumerate((ROOT, *(node.id for node in path))):

@@ -37,6 +37,7 @@ class Branched:
     Attributes:
         wrong_steps: How many paths went wrong at each step, of those with a success beside them.
         unsolved: Paths without a success beside them.
+        cut_short: Paths without a wrong step: from their ends, others went on to a success.
         succeeded: Paths that succeed in the world.
         refused: How the world answers the other paths otherwise.
         continuations: Paths that were played on.
@@ -45,6 +46,7 @@ class Branched:
 
     wrong_steps: Counter[int] = field(default_factory=Counter)
     unsolved: int = 0
+    cut_short: int = 0
     succeeded: int = 0
     refused: list[Difference] = field(default_factory=list)
     continuations: int = 0
@@ -68,6 +70,8 @@ class Branched:
         before = [number for number, node in enumerate(path) if states.of[node] in good]
         if leaf.step.solved:
             self.succeeded += 1
+        elif before and before[-1] == len(path) - 1:
+            self.cut_short += 1
         elif before:
             self.wrong_steps[before[-1] + 1] += 1
         else:
@@ -81,7 +85,8 @@ class Branched:
     @property
     def paths(self) -> int:
         """Failed paths that were played again."""
-        return self.branched + self.unsolved + self.succeeded + len(self.refused)
+        ended = self.branched + self.unsolved + self.cut_short + self.succeeded
+        return ended + len(self.refused)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the counts as JSON values."""
@@ -90,6 +95,7 @@ class Branched:
             "branched": self.branched,
             "wrong_steps": dict(sorted(self.wrong_steps.items())),
             "unsolved": self.unsolved,
+            "cut_short": self.cut_short,
             "succeeded": self.succeeded,
             "refused": [
                 {"task": one.task, "step": one.step, "how": one.how} for one in self.refused
@@ -101,8 +107,7 @@ class Branched:
 
 def _good_states(tree: Tree, states: States) -> set[int]:
     """Return the states from which a continuation succeeded."""
-    won = (leaf for leaf in tree.continuations() if leaf.step.solved)
-    paths = [tree.lineage(leaf.id) for leaf in won]
+    paths = [tree.lineage(leaf.id) for leaf in tree.continuations() if leaf.step.solved]
     return {states.before(node) for path in paths for node in path}
 
 

@@ -7,7 +7,7 @@ from typing import Any, get_args
 from engine.config import Config, current_names, one_of
 from engine.credit.plays_on import PlaysOn, config_with, repeats_itself
 from engine.errors import UsageError
-from engine.panels import SEARCH
+from engine.panels import SEARCH, TEACHER
 from engine.runs.world_of_run import IMPORTED
 from search import PLAYED_ON, Branching, Tree
 from search.branching import At
@@ -30,6 +30,8 @@ class BranchSettings(PlaysOn):
         depth: Steps per path; never less than the longest failed path has.
         splice: After a success, also play the rest of it after the wrong step, without asking the
             policy: for recovery rows.
+        grader: MODEL or MODEL@URL that grades answers to tasks without a known answer; its key is
+            OPENAI_API_KEY.
         world: Options of `Config` that name the world: env, data, split, env_args; empty for the
             run's own.
     """
@@ -44,6 +46,7 @@ class BranchSettings(PlaysOn):
         default=None, metadata={"panel": SEARCH, "min": 1, "default": "the run's"}
     )
     splice: bool = field(default=True, metadata={"panel": SEARCH})
+    grader: str = field(default="", metadata={"panel": TEACHER, "default": "the run's"})
     world: Mapping[str, Any] = field(default_factory=dict, metadata={"hidden": True})
 
     def __post_init__(self) -> None:
@@ -72,7 +75,8 @@ class BranchSettings(PlaysOn):
         default = Config(env=world.get("env", stored["env"])).to_dict()
         of_world = {name: default[name] for name in _WORLD} | dict(world) if world else {}
         own = {} if imported else current_names(stored)
-        return self.options(default | own | of_world)
+        graded = {"grader": self.grader} if self.grader else {}
+        return self.options(default | own | of_world | graded)
 
     def config(
         self, options: Mapping[str, Any], longest: int, trees: Callable[[str], Sequence[Tree]]

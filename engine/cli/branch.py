@@ -109,6 +109,8 @@ def _tell(found: Branched, out: Path) -> None:
     )
     if steps:
         say(f"wrong steps (paths): {steps}")
+    if found.cut_short:
+        say(f"{found.cut_short} paths were cut short: the policy succeeded from their ends")
     refused = Counter(found.refused)  # paths part from the recorded ones at the same step
     for one, number in refused.most_common(SHOWN):
         say(f"refused{f' ({number} paths)' if number > 1 else ''}: {one}")
