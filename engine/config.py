@@ -20,7 +20,7 @@ from engine.templates import TemplateError
 from engine.templates import get as get_template
 from engine.templates.tool_noise import ToolNoise
 from sandbox.check import resolved
-from search import SEARCHES, Continuations, Dfsdt, Mcts, React, Search, TaskBudget
+from search import PLAYED_ON, SEARCHES, Dfsdt, Mcts, React, Search, TaskBudget
 from treegraft.ranges import SEED, check_range, check_ranges
 from treegraft.text_files import read_bytes
 from treegraft.urls import redact_url
@@ -299,8 +299,7 @@ def search_of(name: str, options: Mapping[str, Any]) -> Search:
 def current_names(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return a stored config under today's names, without options of searches it did not use."""
     named = {RENAMED.get(name, name): value for name, value in stored.items()}
-    kinds: Mapping[str, type[Search]] = {**SEARCHES, Continuations.name: Continuations}
-    used = {field.name for field in fields(kinds[named["search"]])}
+    used = {field.name for field in fields({**SEARCHES, **PLAYED_ON}[named["search"]])}
     return {k: v for k, v in named.items() if k in used or k not in SEARCH_OPTIONS}
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from search.base import Search
 from search.beam import Beam
 from search.best_first import BestFirst
+from search.branching import Branching
 from search.budget import TaskBudget
 from search.continuations import Continuations
 from search.cot import Cot
@@ -16,10 +17,12 @@ from search.tree import ROOT, Call, Node, Tree
 from search.usage import Usage
 
 __all__ = [
+    "PLAYED_ON",
     "ROOT",
     "SEARCHES",
     "Beam",
     "BestFirst",
+    "Branching",
     "BudgetSpent",
     "Call",
     "Continuations",
@@ -44,3 +47,9 @@ SEARCHES: Mapping[str, type[Search]] = {
     search.name: search for search in (Dfsdt, React, Cot, Beam, BestFirst, Mcts)
 }
 """Name on the command line -> search."""
+
+PLAYED_ON: Mapping[str, type[Search]] = {
+    search.name: search for search in (Continuations, Branching)
+}
+"""The searches that play on from earlier trees: their trees hold continuations, so that states have
+values. Their own commands run them (`engine credit`, `engine branch`)."""

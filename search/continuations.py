@@ -1,12 +1,12 @@
 """Value the states of a searched tree: return to each, and let a policy go on from there."""
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from search.base import Search
-from search.episode import Draw, Episode
-from search.tree import ROOT, SPLICED, Node, Tree
+from search.episode import Episode
+from search.playing_on import PlayingOn, play_spliced
+from search.tree import ROOT, Node, Tree
 from search.values import Values
 
 
@@ -43,7 +43,7 @@ class Continuations(Search):
     async def explore(self, episode: Episode) -> None:
         """Value every state in which a path of the earlier tree did not end."""
         tree = episode.adopt(self.trees(episode.tree.task.id))
-        valuation = _Valuation(self, episode, Values(tree))
+        valuation = _Valuation(self, episode, Values(tree), PlayingOn(episode))
         if self.splice:
             await valuation.splice()
         await valuation.value_from(ROOT)
@@ -52,20 +52,17 @@ class Continuations(Search):
 
 @dataclass(slots=True)
 class _Valuation:
-    """The work on one tree.
-
-    asked: how often the policy was asked after each path; equal requests differ by that number.
-    """
+    """The work on one tree."""
 
     rule: Continuations
     episode: Episode
     values: Values
-    asked: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    playing_on: PlayingOn
 
     async def value_from(self, at: int) -> None:
         """Value a state, then those below it."""
         while not self._decided(at) and self.episode.affordable:
-            leaf = await self._continue(at)
+            leaf = await self.playing_on.play(at)
             if leaf is None:
                 return
             self.values.add(leaf)
@@ -85,21 +82,6 @@ class _Valuation:
         low, high = value.interval(self.rule.confidence)
         return len(value.rewards) >= self.rule.most or not low <= 0.5 <= high
 
-    async def _continue(self, at: int) -> Node | None:
-        """Play on from a state to the end of a path; None if that cannot be paid."""
-        tree, first = self.episode.tree, at
-        while self.episode.affordable:
-            path = tuple(f"{s.action.thought}\0{s.action.key}" for s in tree.path(at))
-            draws = await self.episode.ask(at, attempt=self.asked[path])
-            if not draws:
-                return None
-            self.asked[path] += 1
-            node = await self.episode.take(at, draws[0], last=at != first)
-            if node.step.ended:
-                return node
-            at = node.id
-        return None
-
     async def splice(self) -> None:
         """After each wrong turn, play the rest of the shortest successful path beside it."""
         tree, states = self.episode.tree, self.values.states
@@ -110,13 +92,4 @@ class _Valuation:
                 for wrong, *_ in states.beside(right).values():
                     if states.of[wrong.id] not in done and not wrong.step.ended:
                         done.add(states.of[wrong.id])  # one path after each wrong turn
-                        await self._play_on(wrong.id, path[place:])
-
-    async def _play_on(self, at: int, rest: list[Node]) -> None:
-        first = at
-        for each in rest:
-            draw = Draw(each.step.action, -1, each.actor, SPLICED)
-            node = await self.episode.take(at, draw, last=at != first)
-            if node.step.ended:
-                return
-            at = node.id
+                        await play_spliced(self.episode, wrong.id, path[place:])

@@ -21,6 +21,7 @@ ENGINE = {
     "correct": ("engine.cli.correct:correct", "Correct a step, and play its path again."),
     "benchmark": ("engine.cli.benchmark:benchmark", "Freeze reviewed steps as references."),
     "credit": ("engine.cli.credit:credit", "Value each state of a run by playing on from it."),
+    "branch": ("engine.cli.branch:branch", "Branch failed paths where they went wrong."),
     "judge": ("engine.cli.judge:judge", "Judge the steps of a run's successful paths."),
     "make": ("engine.cli.make:make", "Make tasks, templates, thoughts and negatives."),
     "audit": ("treegraft.audit.cli:audit", "Find what is wrong with rows; write a data card."),

@@ -3,30 +3,20 @@
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, replace
-from math import inf
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.chat.prices import price_of, read_prices
-from engine.config import Config
+from engine.credit.plays_on import ChosenTasks, play_on, resources_beside
 from engine.credit.settings import CreditSettings
 from engine.errors import UsageError
-from engine.policies.probe import probe
-from engine.runs.build_executor import (
-    Resources,
-    RunBudget,
-    check_teacher,
-    open_executor,
-    unpriced_models,
-)
-from engine.runs.explore import Progress, RunOptions, Summary, explore
+from engine.runs.build_executor import Resources, RunBudget
+from engine.runs.explore import Progress, Summary
 from engine.runs.run import LOCAL, NO_BUDGET, with_examples
 from engine.runs.store import Store
 from engine.runs.tasks import read_ids, select
 from engine.runs.world_of_run import open_world
-from environments import Task
-from search import ROOT, Continuations
+from search import PLAYED_ON, ROOT
 from search.values import Values
 
 FOLDER = "credit"
@@ -55,50 +45,25 @@ async def credit(
     progress = progress or Progress()
     with Store.open(run) as store:
         stored = store.meta()["config"]
-        if stored.get("search") == Continuations.name:
+        if stored.get("search") in PLAYED_ON:
             raise UsageError(
                 "the run holds continuations already: value the one that it was made of"
             )
         config = with_examples(settings.config(stored, store.tree), progress)
-        tasks, data = _tasks(store, stored, settings)
-        resources = await _resources(run, config, settings, stored, resources)
-        await check_teacher(config, output, resources)
-        unpriced = unpriced_models(config, resources)
-        options = RunOptions(resources.fail_fast, unpriced, data, resources.report_to)
-        async with open_executor(config, output, budget, resources) as executor:
-            return await explore(
-                config, tasks, output, executor, progress=progress, options=options
-            )
+        chosen = _tasks(store, stored, settings)
+        resources = await resources_beside(run, settings.student(stored), resources)
+        return await play_on(config, chosen, output, budget, resources, progress)
 
 
-def _tasks(
-    store: Store, stored: Mapping[str, Any], settings: CreditSettings
-) -> tuple[list[Task], Mapping[str, str]]:
-    """Return the chosen tasks that have a tree, with their secrets; and the state of their data."""
+def _tasks(store: Store, stored: Mapping[str, Any], settings: CreditSettings) -> ChosenTasks:
+    """Return the chosen tasks that have a tree."""
     with open_world(stored, settings.task_file) as world:
         known = [world.task(id) for id in store.task_ids()]
         data = world.env.data_state()
     if not known:
         raise UsageError("the run has no tree, so no state to value: `engine stats` says why")
-    return select(known, only=read_ids(settings.tasks), limit=settings.limit), data
-
-
-async def _resources(
-    run: Path,
-    config: Config,
-    settings: CreditSettings,
-    stored: Mapping[str, Any],
-    resources: Resources,
-) -> Resources:
-    """Return `resources` with the run's journal, and the server of a student if that plays on."""
-    journal = resources.journal or run.resolve().parent / "journal.db"
-    student = settings.student(stored)
-    if student is None:
-        return replace(resources, journal=journal)
-    await probe(student, -inf)
-    price = price_of(student.model, read_prices(resources.prices))
-    chat = student.spec(price).open(resources.concurrency)
-    return replace(resources, journal=journal, chat=chat)
+    chosen = select(known, only=read_ids(settings.tasks), limit=settings.limit)
+    return ChosenTasks(chosen, data)
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ from engine.templates.base import Template, World, world_of
 from engine.templates.nearest import Nearest
 from engine.templates.tool_noise import ToolNoise
 from environments import ToolEnv
-from search import Continuations, Judge, Policy
+from search import PLAYED_ON, Judge, Policy
 
 
 def build_policy(
@@ -45,7 +45,7 @@ def build_policy(
 
 def _teacher(config: Config, env: ToolEnv, chat: Chat | None) -> Policy:
     if config.teacher == DEMONSTRATION:
-        redraw = isinstance(config.search, Continuations)
+        redraw = config.search.name in PLAYED_ON
         return DemonstrationPolicy(
             env, mistake_rate=config.mistake_rate, seed=config.seed, redraw=redraw
         )

@@ -28,7 +28,7 @@ from engine.runs.annotations import (
 from engine.runs.fingerprints import contains_secret
 from engine.runs.judgements import read_judgements, with_judgements
 from engine.runs.store import Store
-from search.continuations import Continuations
+from search import PLAYED_ON
 from search.tree import Tree
 from treegraft.write_files import check_writable
 
@@ -84,7 +84,7 @@ def export_rows(
 def _check_run(run: Path, settings: ExportSettings) -> None:
     with Store.open(run) as store:
         search = store.meta().get("config", {}).get("search")
-    if settings.use_values and search != Continuations.name:
+    if settings.use_values and search not in PLAYED_ON:
         raise UsageError(
             f"{run} holds no continuations, so its states have no values: run `engine credit {run}`"
             f" and export {run / 'credit'}"

@@ -40,7 +40,7 @@ class ActorStats:
         self.trees += 1
         self.nodes += len(tree.nodes)
         self.student_nodes += sum(node.actor == STUDENT for node in tree.nodes)
-        self.why.update(node.why for node in tree.nodes if node.why)
+        self.why.update(node.why for node in tree.nodes if node.why in REASONS)
         for call in tree.calls:
             if call.kind == "student":
                 self.student += call.usage

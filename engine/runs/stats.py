@@ -11,7 +11,7 @@ from engine.runs.store import Store
 from engine.templates import TemplateError
 from engine.templates import get as get_template
 from engine.templates.text import Text
-from search.continuations import Continuations
+from search import PLAYED_ON
 from search.tree import ROOT, Tree
 from search.usage import Usage
 
@@ -126,7 +126,7 @@ def stats(store: Store) -> Stats:
     counts = Stats(failures=Counter(kind for kind, _ in store.failures().values()))
     counts.unpriced = store.meta().get("unpriced")
     grows = _grows(store.meta())
-    valued = store.meta().get("config", {}).get("search") == Continuations.name
+    valued = store.meta().get("config", {}).get("search") in PLAYED_ON
     for tree in store.trees():
         _count(counts, tree)
         if valued:

@@ -19,7 +19,7 @@ from engine.runs.annotations import (
 from engine.runs.fingerprints import contains_secret
 from engine.runs.store import Store
 from engine.view.data import Json, TreeData, about_run, summary_without_tree, tree_data
-from search.continuations import Continuations
+from search import PLAYED_ON
 from search.values import Values
 
 
@@ -52,7 +52,7 @@ class RunReader:
             if "world" not in meta:
                 raise UsageError(f"the run in {run} has not begun; try again in a moment")
             builder = RowBuilder.for_run(name, meta, tool_noise="none")  # the true calls
-            valued = meta["config"].get("search") == Continuations.name
+            valued = meta["config"].get("search") in PLAYED_ON
             if pairs in BY_VALUE and not valued:
                 raise UsageError(
                     f"--pairs {pairs}: {run} holds no continuations; view those of "
