@@ -52,7 +52,8 @@ class WebServer(uvicorn.Server):
     Args:
         listener: from `listen`; the server closes it.
         on_stop: called in the server's event loop when it stops, for requests that wait long.
-        websockets: whether it serves WebSocket, too, and tells `app` when it starts and stops.
+        websockets: whether it serves WebSocket, too.
+        lifespan: whether it tells `app` when it starts and stops; with WebSockets it does.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class WebServer(uvicorn.Server):
         on_stop: Callable[[], None] = lambda: None,
         *,
         websockets: bool = False,
+        lifespan: bool = False,
     ) -> None:
         super().__init__(
             uvicorn.Config(
@@ -71,7 +73,7 @@ class WebServer(uvicorn.Server):
                 ws="websockets-sansio" if websockets else "none",
                 ws_max_size=_MOST_BYTES,
                 ws_ping_timeout=_PING_SECONDS,
-                lifespan="on" if websockets else "off",
+                lifespan="on" if websockets or lifespan else "off",
                 log_config=None,
                 log_level="error",
                 access_log=False,

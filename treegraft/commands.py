@@ -32,6 +32,7 @@ ENGINE = {
     "doctor": ("engine.cli.doctor:doctor", "Say what this machine can do."),
     "cache": ("engine.cli.cache:cache", "List and prune the journal of paid replies."),
     "sandbox": ("engine.cli.sandbox:sandbox", "Check and build sandboxes."),
+    "proxy": ("engine.cli.proxy:proxy", "Serve an endpoint whose replies are paid once."),
     "serve-env": ("engine.cli.serve_env:serve_env", "Serve an environment to OpenEnv's clients."),
     "shop": ("engine.cli.shop:shop", "Let people play tasks of the web shop."),
 }

@@ -115,6 +115,22 @@ class Endpoint:
                 words = f"{self.base_url}: {self._shown(found.words)}"
                 raise EndpointUnusable(words, used_up=True) from None
 
+    async def models(self) -> dict[str, Any]:
+        """Return the server's list of models, as it gives it; an empty list if it has none.
+
+        Raises:
+            Transient: No answer came.
+        """
+        import openai
+
+        try:
+            text = await self._clients[0].get(self._prefix + "/models", cast_to=str)
+        except openai.APIStatusError:
+            return {"object": "list", "data": []}
+        except openai.APIError as error:
+            raise self._no_response(error) from None
+        return _decoded(text)
+
     def stop(self) -> None:
         """Send nothing more: cancel the calls that wait for a turn or for a retry.
 

@@ -124,6 +124,11 @@ FLAGS: dict[str, tuple[str, str]] = {
     "engine new-env --folder": (FOLDER, "cavern --folder={bad}"),
     "engine cache list --journal": (RUN, "--journal={bad}"),
     "engine cache prune --journal": (RUN, "--all --journal={bad}"),
+    "engine proxy --journal": (OUT, "--base-url=http://127.0.0.1:9/v1 --port=0 --journal={bad}"),
+    "engine proxy --prices": (
+        IN,
+        "--base-url=http://127.0.0.1:9/v1 --port=0 --journal={out} --prices={bad}",
+    ),
     "engine shop serve --data": (DATA, "--data={bad}"),
     "engine shop serve --output": (FOLDER, "--output={bad}"),
     "trainer data FILES": (IN, "{bad}"),

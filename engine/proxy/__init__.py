@@ -1,0 +1,1 @@
+"""An OpenAI-compatible endpoint over the journal: every reply is paid once."""

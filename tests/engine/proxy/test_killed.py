@@ -1,0 +1,91 @@
+"""`engine proxy` is killed at work, again and again: what had come is not paid twice."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import openai
+
+from tests.support.chat_server import ChatServer, Json
+
+CLIENTS, EACH = 64, 3
+
+
+def start(folder: Path, upstream: str, port: int) -> tuple["subprocess.Popen[str]", str]:
+    command = [sys.executable, "-m", "engine", "proxy", "--journal", str(folder / "j.db"), "--json"]
+    process = subprocess.Popen(
+        [*command, "--base-url", upstream, "--port", str(port)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OPENAI_API_KEY": "none"},
+    )
+    assert process.stdout
+    return process, json.loads(process.stdout.readline())["base_url"]
+
+
+def stop(process: "subprocess.Popen[str]", by: signal.Signals) -> None:
+    process.send_signal(by)
+    process.wait()
+    assert process.stdout
+    process.stdout.close()
+
+
+def test_no_reply_that_came_is_paid_twice(tmp_path: Path) -> None:
+    given: Counter[str] = Counter()
+    lock = threading.Lock()
+
+    def reply(request: Json) -> str:
+        said = request["messages"][-1]["content"]
+        with lock:
+            given[said] += 1
+        return f"reply to {said}"
+
+    received: dict[str, str] = {}
+    with ChatServer(reply, latency=0.05) as upstream:
+        process, base_url = start(tmp_path, upstream.base_url, 0)
+        port = int(base_url.rsplit(":", 1)[1].split("/")[0])
+        kills = 0
+
+        def work(number: int) -> None:
+            with openai.OpenAI(base_url=base_url, api_key="none", max_retries=0) as client:
+                ask(client, number)
+
+        def ask(client: openai.OpenAI, number: int) -> None:
+            for turn in range(EACH):
+                words = f"{number // 2} {turn}"  # two clients ask each question
+                while True:
+                    try:
+                        found = client.chat.completions.create(
+                            model="m", messages=[{"role": "user", "content": words}]
+                        )
+                        break
+                    except openai.APIConnectionError:
+                        threading.Event().wait(0.05)
+                with lock:
+                    received[words] = str(found.choices[0].message.content)
+
+        with ThreadPoolExecutor(CLIENTS) as clients:
+            jobs = [clients.submit(work, number) for number in range(CLIENTS)]
+            settled: dict[str, int] = {}  # what clients had, and how often it had been asked
+            while kills < 3:
+                while len(received) < 16 * (kills + 1):
+                    threading.Event().wait(0.01)
+                with lock:
+                    settled = {words: given[words] for words in received} | settled
+                stop(process, signal.SIGKILL)
+                kills += 1
+                process, base_url = start(tmp_path, upstream.base_url, port)
+            for job in jobs:
+                job.result(timeout=60)
+        stop(process, signal.SIGTERM)
+    assert len(received) == CLIENTS // 2 * EACH
+    assert all(said == f"reply to {words}" for words, said in received.items())
+    assert settled and all(given[words] == number for words, number in settled.items())
+    # Only what was under way at a kill is asked again: one request of each pair of clients.
+    assert sum(given.values()) - len(given) <= kills * CLIENTS // 2
