@@ -12,16 +12,16 @@ SECONDS=0
 # rambles, so measuring it takes longer than everything except training.
 held_out=$(seq 240 299 | awk 'NR % 3 {printf "%sbird-test-%s", comma, $1; comma = ","}')
 world=(--env bird --env-arg schema=prompt --template react)
-test=("${world[@]}" --split test --tasks "$held_out" --depth 2 --max-reply-tokens 160)
+test=("${world[@]}" --split test --tasks "$held_out" --depth 2 --max-reply-tokens 96)
 
-echo "== 1. explore the train split, once more under other names, with the demonstration teacher"
-# Trained on six databases alone, a small student memorises their table names.
-[ -d $out/tasks ] || python examples/renamed.py $out/tasks --copies 1
+echo "== 1. explore four tasks of each training database and of nine renamed copies of it"
+# Trained on few databases, a small student memorises their names instead of reading the schema.
+[ -d $out/tasks ] || python examples/renamed.py $out/tasks --copies 9 --per-database 4
 engine explore "${world[@]}" --data $out/tasks --split train --teacher demonstration \
     --output $out/explore
 
 echo "== 2. export rows for SFT and DPO"
-engine export $out/explore --to sft --per-task 1 --output $out/sft.jsonl
+engine export $out/explore --to sft --per-task 1 --mix thoughtless:1 --output $out/sft.jsonl
 engine export $out/explore --to dpo --output $out/dpo.jsonl
 
 echo "== 3. measure the student before training, on databases that training never sees"
@@ -31,7 +31,7 @@ echo "== 4. train it on the SFT rows"
 # Rows of a database begin with the same instructions and schema; tree packing computes them once.
 trainer sft --model smollm2 --dataset $out/sft.jsonl --output $out/student \
     --overwrite-output-dir --tree-packing auto --learning-rate 5e-4 --num-train-epochs 1 \
-    --gradient-accumulation-steps 32 --json > $out/sft.json
+    --gradient-accumulation-steps 16 --json > $out/sft.json
 
 echo "== 5. measure it again"
 trainer eval --model $out/student "${test[@]}" --output $out/after

@@ -41,7 +41,7 @@ _LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 _SPENT = "insufficient_quota"
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class _Refusal(Exception):
     """What a client is told.
 
