@@ -14,10 +14,15 @@ import treegraft as tg
 from engine.export.export import ExportSettings, export_rows
 from tests.support import commands
 from tests.support.hub_server import TOKEN, HubServer
-from tests.support.stored import answer, look, store, tree
+from tests.support.stored import answer, chain, look, store, tree
 from trainer.runtime.hub import HubError
 
 REPO = "datasets/me/rows"
+TO_ME = ("--repo-id", "me/rows")
+KINDS = [("jsonl", "lfs"), ("parquet", "lfs"), ("jsonl", "regular")]
+
+# How huggingface_hub calls its HTTP client.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
 
 @pytest.fixture(autouse=True)
@@ -42,9 +47,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[HubServer]:
 def run(tmp_path: Path) -> Path:
     """A run with a solved path, and a pair: `look a` solved the second task, `look b` did not."""
     both = tree("b", look("a", "I look."), answer("x"), prompt="How few?")
-    for step in (look("b"),):
-        failed = both.add(0, step).id
-        both.add(failed, answer("y", 0.0))
+    chain(both, look("b"), answer("y", 0.0))
     return store(tmp_path / "run", [tree("a", answer("x", thought="I know.")), both])
 
 
@@ -71,7 +74,7 @@ def test_a_run_becomes_sft_rows_and_pairs(
 ) -> None:
     hub.upload_mode = mode
     done = commands.engine(
-        "push", run, "--repo-id", "me/rows", "--format", format, "--private", "--licence", "mit"
+        "push", run, *TO_ME, "--format", format, "--private", "--licence", "mit"
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert hub.private == {REPO} and "commit/1111" in done.stderr
@@ -85,10 +88,8 @@ def test_a_run_becomes_sft_rows_and_pairs(
 
 def test_the_card_says_where_rows_are_from(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done = commands.engine("push", run, "--repo-id", "me/rows", "--dry-run", "--output", out)
-    assert (
-        done.returncode == 0 and "would push to me/rows: README.md, sft/train.jsonl" in done.stderr
-    )
+    done = commands.engine("push", run, *TO_ME, "--dry-run", "--output", out)
+    assert done.returncode == 0 and "would push to me/rows: README.md, sft/" in done.stderr
     text = (out / "README.md").read_text()
     head = yaml.safe_load(text.split("---")[1])
     assert [one["config_name"] for one in head["configs"]] == ["sft", "dpo"]
@@ -96,10 +97,10 @@ def test_the_card_says_where_rows_are_from(run: Path, tmp_path: Path) -> None:
     for words in ("2 of 2 (100%)", "Licences of the worlds", "list price", "min reward 1.0"):
         assert words in text
     assert str(tmp_path) not in text
-    again = commands.engine("push", run, "--repo-id", "me/rows", "--dry-run", "--output", out)
+    again = commands.engine("push", run, *TO_ME, "--dry-run", "--output", out)
     assert again.returncode == 0
     (out / "README.md").write_text("mine")
-    other = commands.engine("push", run, "--repo-id", "me/rows", "--dry-run", "--output", out)
+    other = commands.engine("push", run, *TO_ME, "--dry-run", "--output", out)
     assert other.returncode == 2 and "is not empty" in other.stderr
 
 
@@ -121,7 +122,7 @@ def test_secrets_and_test_splits_are_not_pushed(hub: HubServer, tmp_path: Path) 
     key = "AKIA" + "IOSFODNN7" + "ABCDEFG"
     rows = [row("Hi"), row("key", f"It is {key}."), row("T", split="test"), row("U", split="test")]
     file = written(tmp_path / "rows.jsonl", *rows)
-    done = commands.engine("push", file, "--repo-id", "me/rows")
+    done = commands.engine("push", file, *TO_ME)
     assert done.returncode == 2 and not hub.asked and key not in done.stderr
     assert (
         "1 rows with finding 'secret' (key); 2 rows with finding 'test split' (T, U)" in done.stderr
@@ -129,7 +130,7 @@ def test_secrets_and_test_splits_are_not_pushed(hub: HubServer, tmp_path: Path) 
     clean = tmp_path / "clean.jsonl"
     dropped = "secret,held-out-task,test-split"
     assert commands.engine("audit", file, "--drop", dropped, "--output", clean).returncode == 0
-    assert commands.engine("push", clean, "--repo-id", "me/rows").returncode == 0
+    assert commands.engine("push", clean, *TO_ME).returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -149,11 +150,12 @@ def test_a_refusal_is_one_line_and_the_same_command_goes_on(
 ) -> None:
     file = written(tmp_path / "rows.jsonl", row("Hi"))
     hub.refuse = refuse
-    done = commands.engine("push", file, "--repo-id", "me/rows")
+    done = commands.engine("push", file, *TO_ME)
     assert done.returncode == 2 and words in done.stderr, done.stderr
-    assert done.stderr.count("\n") == 1 and TOKEN not in done.stderr
+    assert done.stderr.count("error: ") == 1 and "Traceback" not in done.stderr
+    assert TOKEN not in done.stderr
     hub.refuse = {}
-    assert commands.engine("push", file, "--repo-id", "me/rows").returncode == 0
+    assert commands.engine("push", file, *TO_ME).returncode == 0
     assert "README.md" in hub.files[REPO, "main"]
 
 
@@ -161,7 +163,7 @@ def test_without_a_token_or_a_network(
     hub: HubServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = written(tmp_path / "rows.jsonl", row("Hi"))
-    with pytest.raises(HubError, match="is no name of a repository"):
+    with pytest.raises(HubError, match="cannot push to a/b/c: Repo id must"):
         tg.push_to_hub(file, "a/b/c")
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(HubError, match="HF_HUB_OFFLINE is set: unset it; run the same command"):

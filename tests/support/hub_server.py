@@ -70,7 +70,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._serve()
 
     def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = self._body()
         path, hub = self.path.partition("?")[0], self.server
         hub.asked.append(f"{self.command} {path}")
         if status := next((code for part, code in hub.refuse.items() if part in path), 0):
@@ -82,6 +82,16 @@ class _Handler(BaseHTTPRequestHandler):
         if self.headers["Authorization"] != f"Bearer {TOKEN}":
             return self._answer(401, {"error": "Invalid username or password."})
         return self._answer(*self._hub(path.strip("/").split("/"), body))
+
+    def _body(self) -> bytes:
+        if self.headers["Transfer-Encoding"] != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        body = b""
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return body
 
     def _hub(self, parts: list[str], body: bytes) -> tuple[int, Any]:
         hub = self.server

@@ -63,7 +63,7 @@ def uploading(place: str, then: str) -> Iterator[None]:
     try:
         yield
     except HFValidationError as error:
-        raise HubError(f"{place} is no name of a repository: {_short(error)}") from error
+        raise HubError(f"cannot push to {place}: {_short(error)}") from error
     except (OSError, transport, RuntimeError, ValueError) as error:
         if not (why := _reason(error)):
             raise

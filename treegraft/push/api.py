@@ -93,7 +93,7 @@ def push_to_hub(
 def _check_repo_id(repo_id: str) -> None:
     from huggingface_hub.utils import validate_repo_id
 
-    with uploading(repr(repo_id), ""):
+    with uploading(repo_id, ""):
         validate_repo_id(repo_id)
 
 
