@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from trainer.evaluation.report import Report
     from trainer.training.masked_trl import MaskedDPOTrainer, MaskedPreferenceCollator
     from treegraft.errors import TreegraftError
+    from treegraft.push.api import push_to_hub
 
 __all__ = [
     "Action",
@@ -48,6 +49,7 @@ __all__ = [
     "explore",
     "kto",
     "load_environment",
+    "push_to_hub",
     "sft",
 ]
 
@@ -59,6 +61,7 @@ _MODULES = {
     "trainer.evaluation.report": ("Report",),
     "trainer.training.masked_trl": ("MaskedDPOTrainer", "MaskedPreferenceCollator"),
     "treegraft.errors": ("TreegraftError",),
+    "treegraft.push.api": ("push_to_hub",),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -25,6 +25,7 @@ ENGINE = {
     "judge": ("engine.cli.judge:judge", "Judge the steps of a run's successful paths."),
     "make": ("engine.cli.make:make", "Make tasks, templates, thoughts and negatives."),
     "audit": ("treegraft.audit.cli:audit", "Find what is wrong with rows; write a data card."),
+    "push": ("treegraft.push.cli:push", "Push rows and their card to the Hugging Face Hub."),
     "validate": ("engine.cli.validate:validate", "Find broken tasks by playing their solutions."),
     "bench-env": ("engine.cli.bench_env:bench_env", "Time steps and snapshots of an environment."),
     "new-env": ("engine.cli.new_env:new_env", "Write a small world of your own, to be changed."),

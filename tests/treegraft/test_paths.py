@@ -113,6 +113,12 @@ FLAGS: dict[str, tuple[str, str]] = {
     "engine audit --sheet": (OUT, "{rows} --sheet={bad}"),
     "engine audit --labels": (IN, "{rows} --labels={bad}"),
     "engine audit --held-out": (IN, "{rows} --held-out={bad}"),
+    "engine push SOURCE": (IN, "{bad} --repo-id=me/x --dry-run --output={out}"),
+    "engine push --output": (FOLDER, "{rows} --repo-id=me/x --dry-run --output={bad}"),
+    "engine push --held-out": (
+        IN,
+        "{rows} --repo-id=me/x --dry-run --output={out} --held-out={bad}",
+    ),
     "engine export --shots-from": (IN, "{run} --output={out} --shots=1 --shots-from={bad}"),
     "engine validate --data": (DATA, "--env=bird --limit=1 --data={bad} --quarantine={out}"),
     "engine validate --task-file": (IN, "--env=bird --task-file={bad} --quarantine={out}"),

@@ -55,6 +55,9 @@ class TrainingOptions:
         weight_decay: AdamW's weight decay.
         seed: Random seed of the order of rows and of LoRA's weights.
         logging_steps: Steps between log lines.
+        push_to_hub: Push the model to the Hugging Face Hub at the end, with TRL's model card.
+        hub_model_id: Where to push it: USER/NAME; default: the name of --output.
+        hub_private_repo: Make that repository a private one, if there is none yet.
         report_to: Where else to log: none, wandb, tensorboard, ...
         eval_steps: Steps between evaluations on --eval-dataset.
         early_stopping_patience: Evaluations without a lower loss after which training stops; the
@@ -114,6 +117,9 @@ class TrainingOptions:
     overwrite_output_dir: bool = option(False, OUTPUT)
     logging_steps: int = option(5, OUTPUT, min=1)
     report_to: str = option("none", OUTPUT)
+    push_to_hub: bool = option(False, OUTPUT)
+    hub_model_id: str | None = option(None, OUTPUT, default="the name of --output")
+    hub_private_repo: bool = option(False, OUTPUT)
 
     def __post_init__(self) -> None:
         """Convert plain values, and check each value and their combination.
@@ -135,6 +141,8 @@ class TrainingOptions:
             raise TrainerError("--early-stopping-patience needs --eval-dataset: held-out rows")
         if self.trained_tokens is not None and self.max_steps > 0:
             raise TrainerError("--trained-tokens and --max-steps: use one of them")
+        if (self.hub_model_id or self.hub_private_repo) and not self.push_to_hub:
+            raise TrainerError("--hub-model-id and --hub-private-repo need --push-to-hub")
         if self.attn_implementation in FLASH and self.tree_packing == "on":
             raise TrainerError(
                 f"--attn-implementation {self.attn_implementation} and --tree-packing on: "

@@ -32,7 +32,15 @@ from treegraft.write_files import check_folder, write_text
 
 LOG, OPTIONS, ADAPTER = "training_log.jsonl", "treegraft.json", "adapter"
 
-_MAY_DIFFER = {"resume_from_checkpoint", "overwrite_output_dir", "report_to", "save_total_limit"}
+_MAY_DIFFER = {
+    "resume_from_checkpoint",
+    "overwrite_output_dir",
+    "report_to",
+    "save_total_limit",
+    "push_to_hub",
+    "hub_model_id",
+    "hub_private_repo",
+}
 """Options that a resumed run may change: they do not affect what is computed."""
 
 

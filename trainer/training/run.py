@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub import HfApi
 from peft import PeftModel
 from transformers import (
     EarlyStoppingCallback,
@@ -18,18 +19,20 @@ from transformers import (
     TrainerState,
     TrainingArguments,
 )
+from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
 from trainer.data.contamination import read_held_out
 from trainer.data.row_check import RowCheck
 from trainer.errors import TrainerError
 from trainer.inference.local_chat import stop_ids
 from trainer.runtime import distributed
+from trainer.runtime.hub import uploading
 from trainer.runtime.kernels import FLASH, Attention, attention, usable_flash
 from trainer.runtime.loading import load
 from trainer.tokens.chat_template import ChatTemplate
 from trainer.training import deepspeed
 from trainer.training.options import TrainingOptions
-from trainer.training.output import ADAPTER, LogFile, OutputFolder, step_of, written_whole
+from trainer.training.output import ADAPTER, OPTIONS, LogFile, OutputFolder, step_of, written_whole
 from trainer.training.trl_config import uses_bf16, weight_dtype
 
 
@@ -211,9 +214,11 @@ def flags_checked() -> Iterator[None]:
 
     Raises:
         TrainerError: TRL refused a value; the message is TRL's.
+        HubError: With --push-to-hub, the hub refused to make the repository.
     """
     try:
-        yield
+        with uploading("the hub", "nothing was trained: run the same command again"):
+            yield
     except (ValueError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise TrainerError(f"TRL refuses these flags: {reason}") from error
@@ -229,6 +234,7 @@ def run(trainer: Any, student: LoadedModel, output: OutputFolder) -> TrainingRes
 
     Raises:
         TrainerError: The weights could not be written; the last checkpoint is kept.
+        HubError: The model was written, and could not be pushed.
     """
     trainer.remove_callback(transformers.PrinterCallback)
     deepspeed.check_flags(trainer.args)
@@ -243,6 +249,8 @@ def run(trainer: Any, student: LoadedModel, output: OutputFolder) -> TrainingRes
     seconds = time.monotonic() - start
     with written_whole(output.path, model=True):
         _save(trainer, student, output.path)
+    if trainer.args.push_to_hub and distributed.is_main():
+        _push(trainer, output.path)
     resumed = step_of(checkpoint) if checkpoint else 0
     return TrainingResult(trainer.state, seconds, resumed, output.path)
 
@@ -270,6 +278,24 @@ def _save(trainer: Any, student: LoadedModel, folder: Path) -> None:
     model.generation_config.eos_token_id = sorted(stop_ids(model, student.renderer))
     model.save_pretrained(str(folder), state_dict=weights)
     student.renderer.tokenizer.save_pretrained(str(folder))
+
+
+def _push(trainer: Any, folder: Path) -> None:
+    """Push the finished model with TRL's card to the repository that TRL made.
+
+    TRL's own `push_to_hub` would first write the model again: of an adapter, not the merged one.
+    """
+    place = trainer.hub_model_id
+    with uploading(place, f"the model is in {folder}: push it with `hf upload {place} {folder}`"):
+        trainer.create_model_card(model_name=place.split("/")[-1])
+        HfApi().upload_folder(
+            repo_id=place,
+            folder_path=folder,
+            commit_message="End of training",
+            # The options name files of this machine.
+            ignore_patterns=["_*", f"{PREFIX_CHECKPOINT_DIR}-*", OPTIONS],
+        )
+    distributed.say_once(f"model pushed to {place}")
 
 
 def _merged(model: PeftModel, base_name: str, folder: Path) -> Any:

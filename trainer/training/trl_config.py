@@ -28,6 +28,8 @@ _UNCHANGED = (
     "report_to",
     "seed",
     "use_liger_kernel",
+    "push_to_hub",
+    "hub_model_id",
 )
 """Options that TRL takes under the same name and with the same meaning."""
 
@@ -69,6 +71,9 @@ def trl_arguments(options: TrainingOptions, rows: int) -> dict[str, Any]:
         "use_cpu": cpu,
         "dataloader_pin_memory": not cpu,
         "disable_tqdm": True,
+        # None leaves it to the organisation; what is pushed is the finished model.
+        "hub_private_repo": options.hub_private_repo or None,
+        "hub_strategy": "end",
         # The sequences are final: TRL must not tokenise or truncate them, nor drop a column.
         "max_length": None,
         "remove_unused_columns": False,

@@ -107,11 +107,10 @@ def _write(
     if outputs.output:
         write_rows(kept, outputs.output, ranking=any("chosen" in row for row in kept))
     if outputs.card:
-        from treegraft.audit.card import card
+        from treegraft.audit.card import Part, card
 
-        text = card(
-            found, sources, settings, kept=len(kept), licence=outputs.licence, accuracy=accuracy
-        )
+        parts = [Part("rows", found, len(kept))]
+        text = card(parts, sources, settings, licence=outputs.licence, accuracy=accuracy)
         write_text(outputs.card, text)
     if outputs.sheet:
         number = write_sheet(found.rows, outputs.sheet, outputs.sheet_rows, settings.seed)
