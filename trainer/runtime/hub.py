@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from treegraft.errors import TreegraftError
 
@@ -58,7 +59,7 @@ def uploading(place: str, then: str) -> Iterator[None]:
     """
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
-    transport = HfHubHTTPError.__bases__[0]  # httpx.HTTPError, or httpx2's: it is renamed
+    transport: Any = HfHubHTTPError.__bases__[0]  # httpx.HTTPError, or httpx2's: it is renamed
 
     try:
         yield
