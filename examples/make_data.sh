@@ -3,12 +3,12 @@
 # audit, and two students: one trained on one prompt, one on many. Each is measured with names, order,
 # descriptions, dialect, observations and distractors changed (docs/robustness.md).
 # All output is in runs/make-data; `rm -r runs/make-data` to start again. The same command resumes.
-# TASKS=60 STEPS=15 HELD_OUT=20 by default.
+# TASKS=60 STEPS=20 HELD_OUT=40 by default.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
 out=${OUT:-runs/make-data}
-tasks=${TASKS:-60} steps=${STEPS:-15} held_out=${HELD_OUT:-20}
+tasks=${TASKS:-60} steps=${STEPS:-20} held_out=${HELD_OUT:-40}
 mkdir -p "$out"
 SECONDS=0
 
@@ -57,7 +57,7 @@ echo "== 7. train a student on each, and measure it with one thing changed at a 
 for kind in plain diverse; do
     [ -f "$out/$kind.json" ] || trainer sft --model smollm2 --dataset "$out/$kind-clean.jsonl" \
         --output "$out/student-$kind" --overwrite-output-dir --learning-rate 5e-4 \
-        --max-steps "$steps" --gradient-accumulation-steps 16 --json > "$out/$kind.json.part"
+        --max-steps "$steps" --gradient-accumulation-steps 8 --json > "$out/$kind.json.part"
     [ -f "$out/$kind.json" ] || mv "$out/$kind.json.part" "$out/$kind.json"
     trainer eval --model "$out/student-$kind" --env bird --env-arg schema=prompt --split test \
         --limit "$held_out" --template react --depth 2 --max-reply-tokens 96 \

@@ -150,9 +150,9 @@ class DiffersElsewhere(Basket):
     """Each task differs between two processes in a way of its own."""
 
     def load_tasks(self) -> Sequence[Task]:
-        first = next(iter(WORDS))
-        texts = {"set": "x", "zone": "x", "fine": "x", "prompt": first, "solution": "x"}
-        ids = [*texts, f"id-{first}"]
+        order = "-".join(WORDS)
+        texts = {"set": "x", "zone": "x", "fine": "x", "prompt": order, "solution": "x"}
+        ids = [*texts, f"id-{order}"]
         return [Task(id, texts.get(id, "x"), {"sum": 111 * 111}, {"numbers": []}) for id in ids]
 
     def put(self) -> Outcome:
