@@ -11,6 +11,11 @@ SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 3
 """Upper bounds of the histogram of latency."""
 
 
+MOST_MODELS = 200
+"""Models that are counted by name; clients may send any name."""
+OTHERS = "(others)"
+
+
 @dataclass(slots=True)
 class Figures:
     """Of one model.
@@ -50,7 +55,9 @@ class Ledger:
     models: dict[str, Figures] = field(default_factory=dict)
 
     def of(self, model: str) -> Figures:
-        """Return the figures of a model."""
+        """Return the figures of a model; those that come late are counted together."""
+        if model not in self.models and len(self.models) >= MOST_MODELS:
+            model = OTHERS
         return self.models.setdefault(model, Figures())
 
     def to_dict(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ _REFUSED = ("previous_response_id", "background", "conversation", "prompt", "top
 _READ = ("model", "input", "instructions", "tools", "tool_choice", "reasoning", "text", "include")
 _RENAMED = {"max_output_tokens": "max_completion_tokens"}
 _DROPPED = ("stream", "stream_options", "store", "truncation", *_REFUSED)
+_TYPES = {"include": list, "tools": list, "text": dict, "reasoning": dict}
 Json = dict[str, Any]
 
 
@@ -24,11 +25,7 @@ def to_chat(given: Mapping[str, Any]) -> Json:
     Raises:
         WrongRequest: It asks for what a chat completion cannot give.
     """
-    for name in _REFUSED:
-        if given.get(name):
-            raise WrongRequest(f"{name} is not supported here: send the whole input", name)
-    if unknown := [one for one in given.get("include") or () if "encrypted" not in str(one)]:
-        raise WrongRequest(f"include {unknown[0]!r} is not supported here", "include")
+    _check(given)
     body: Json = {"model": given["model"], "messages": _messages(given)}
     for name, value in given.items():
         if name not in (*_READ, *_DROPPED) and value is not None:
@@ -43,6 +40,18 @@ def to_chat(given: Mapping[str, Any]) -> Json:
             body[name] = value
     effort = (given.get("reasoning") or {}).get("effort")
     return body | ({"reasoning_effort": effort} if effort else {})
+
+
+def _check(given: Mapping[str, Any]) -> None:
+    for name, kind in _TYPES.items():
+        if not isinstance(given.get(name) or kind(), kind):
+            words = "a list" if kind is list else "an object"
+            raise WrongRequest(f"{name} must be {words}", name)
+    for name in _REFUSED:
+        if given.get(name):
+            raise WrongRequest(f"{name} is not supported here: send the whole input", name)
+    if unknown := [one for one in given.get("include") or () if "encrypted" not in str(one)]:
+        raise WrongRequest(f"include {unknown[0]!r} is not supported here", "include")
 
 
 def _messages(given: Mapping[str, Any]) -> list[Json]:
@@ -108,6 +117,8 @@ def _tool(given: object) -> Json:
 
 def _format(given: Mapping[str, Any]) -> Json | None:
     wanted = (given.get("text") or {}).get("format") or {}
+    if not isinstance(wanted, dict):
+        raise WrongRequest("text.format must be an object", "text")
     if wanted.get("type") == "json_schema":
         schema = {name: value for name, value in wanted.items() if name != "type"}
         return {"type": "json_schema", "json_schema": schema}

@@ -66,6 +66,8 @@ def chat_request(given: Mapping[str, Any], sample: str = "") -> ChatRequest:
     tools = given.get("tools") or []
     if not isinstance(tools, list) or not all(isinstance(tool, dict) for tool in tools):
         raise WrongRequest("tools must be a list of objects", "tools")
+    if not isinstance(given.get("stream_options") or {}, dict):
+        raise WrongRequest("stream_options must be an object", "stream_options")
     if given.get("logprobs") or given.get("top_logprobs"):
         raise WrongRequest("the journal keeps no log-probabilities: ask without them", "logprobs")
     if sample and not (sample.isascii() and sample.isdigit() and len(sample) < 10):

@@ -199,7 +199,17 @@ def test_what_the_upstream_refuses_is_told_once(tmp_path: Path) -> None:
             b'{"model": "m", "messages": [{"role": "user"}], "logprobs": true}',
             "keeps no log-probabilities",
         ),
+        (
+            "chat/completions",
+            b'{"model": "m", "messages": [{"role": "user"}], "stream": true, "stream_options": 1}',
+            "stream_options must be",
+        ),
         ("responses", b'{"model": "m", "input": 3}', "input must be"),
+        ("responses", b'{"model": "m", "input": "a", "tools": 5}', "tools must be a list"),
+        ("responses", b'{"model": "m", "input": "a", "text": "x"}', "text must be an object"),
+        ("responses", b'{"model": "m", "input": "a", "text": {"format": 1}}', "text.format must"),
+        ("responses", b'{"model": "m", "input": "a", "reasoning": "high"}', "reasoning must be"),
+        ("responses", b'{"model": "m", "input": "a", "include": 3}', "include must be a list"),
         (
             "responses",
             b'{"model": "m", "input": "a", "previous_response_id": "r"}',
