@@ -1,5 +1,6 @@
 """Web servers of commands: an ASGI app on uvicorn, in its own thread, until Ctrl-C or SIGTERM."""
 
+import hmac
 import signal
 import socket
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,8 @@ from engine.errors import UsageError
 from treegraft.errors import TreegraftError
 
 HOST = "127.0.0.1"
+LOOPBACK = {"127.0.0.1": "127.0.0.1", "localhost": "localhost", "::1": "[::1]"}
+"""Names of this machine, and how they are written in an address."""
 _GRACE_SECONDS = 5  # for clients to take their last response
 _MOST_BYTES = 1 << 22  # of a message to a WebSocket
 _PING_SECONDS = 120.0  # for a client that computes, to show that it lives
@@ -134,6 +137,22 @@ def browser_app(routes: Sequence[Route], policy: str) -> Starlette:
         middleware=[Middleware(_OwnPagesOnly, policy=policy)],
         exception_handlers={TreegraftError: _error_text},
     )
+
+
+def is_of_this_machine(request: Request) -> bool:
+    """Return whether a client calls the server by a name of this machine.
+
+    Another name comes from a page in a browser, by DNS rebinding.
+    """
+    host = request.headers.get("host", "")
+    return not {host, host.rpartition(":")[0]}.isdisjoint(LOOPBACK.values())
+
+
+def has_token(request: Request, token: str) -> bool:
+    """Return whether a client sends `token` as a bearer token; "" is never missing."""
+    scheme, _, given = request.headers.get("authorization", "").partition(" ")
+    sent = given.strip() if scheme.lower() == "bearer" else ""
+    return not token or hmac.compare_digest(sent.encode(), token.encode())
 
 
 def _error_text(request: Request, error: Exception) -> Response:

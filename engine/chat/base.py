@@ -77,3 +77,13 @@ class Chat(Protocol):
             EndpointUnusable: the same, of every request.
             search.BudgetSpent: the run's budget is spent.
         """
+
+
+def usage_json(usage: Usage) -> dict[str, Any]:
+    """Return the `usage` of a chat completion."""
+    return {
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.tokens,
+        "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
+    }

@@ -12,12 +12,12 @@ from engine.branch.branch import FOLDER
 from engine.branch.branch import branch as branch_paths
 from engine.branch.report import Branched, read_branched
 from engine.branch.settings import BranchSettings
+from engine.cli import unfinished
 from engine.cli.env_flags import EnvFlags
 from engine.cli.flags import command
 from engine.errors import UsageError
 from engine.panels import OUTPUT, TASKS
 from engine.runs.build_executor import Resources, RunBudget
-from engine.runs.failure import failed_line
 from engine.runs.progress import Bar
 from engine.runs.run import wait
 from engine.terminal import Json, resumable, say
@@ -92,12 +92,7 @@ def _branch(
         print(json.dumps({"run": str(out), **found.to_dict(), "complete": summary.complete}))
     else:
         _tell(found, out)
-    if summary.stopped:
-        say(f"the budget is spent: {summary.stopped} tasks were cut short; raise it to go on")
-    if summary.failed:
-        say(f"{failed_line(summary.failures)}; the same command tries them again")
-    if not summary.complete:
-        raise typer.Exit(1)
+    unfinished.end(summary)
 
 
 def _tell(found: Branched, out: Path) -> None:

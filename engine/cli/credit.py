@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
+from engine.cli import unfinished
 from engine.cli.flags import command
 from engine.credit.credit import FOLDER, Credit, read_credit
 from engine.credit.credit import credit as value_states
 from engine.credit.settings import CreditSettings
 from engine.panels import OUTPUT
 from engine.runs.build_executor import Resources, RunBudget
-from engine.runs.failure import failed_line
 from engine.runs.progress import Bar
 from engine.runs.run import wait
 from engine.terminal import Json, resumable, say
@@ -54,12 +54,7 @@ def _credit(
         print(json.dumps({"run": str(out), **found.to_dict(), "complete": summary.complete}))
     else:
         say(_told(found, out))
-    if summary.stopped:
-        say(f"the budget is spent: {summary.stopped} tasks were cut short; raise it to go on")
-    if summary.failed:
-        say(f"{failed_line(summary.failures)}; the same command tries them again")
-    if not summary.complete:
-        raise typer.Exit(1)
+    unfinished.end(summary)
 
 
 def _told(found: Credit, out: Path) -> str:

@@ -3,24 +3,21 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from engine.api import Run, explore_config
+from engine.cli import unfinished
 from engine.cli.env_flags import EnvFlags
 from engine.cli.flags import command, optional
 from engine.config import Config, search_of
 from engine.panels import OUTPUT, SANDBOX, SEARCH
 from engine.runs.build_executor import Resources, RunBudget
-from engine.runs.failure import failed_line
 from engine.runs.progress import Bar
 from engine.runs.run import Selection
 from engine.terminal import Json, confirmed, resumable, say
 from search import SEARCHES, Search, TaskBudget
-
-if TYPE_CHECKING:
-    from engine.runs.explore import Summary
 
 RENAMED = {
     "out": "output",
@@ -114,9 +111,7 @@ def _report(run: Run, teacher: str, as_json: bool) -> None:
                 f"the student made {student['student_nodes']} of the nodes, which saved as many of "
                 f"the teacher's calls; {student['unreachable']} times it could not be reached"
             )
-    _warn(summary)
-    if not summary.complete:
-        raise typer.Exit(1)
+    unfinished.end(summary, "the run's budget")
 
 
 def _dollars(found: dict[str, Any]) -> str:
@@ -124,13 +119,6 @@ def _dollars(found: dict[str, Any]) -> str:
         return f"${found['usd']:.2f}"
     known = "" if not found["usd"] else f"at least ${found['usd']:.2f}, "
     return f"{known}price of {' and '.join(unpriced)} unknown (see --prices)"
-
-
-def _warn(summary: "Summary") -> None:
-    if summary.stopped:
-        say(f"the run's budget is spent: {summary.stopped} tasks were cut short; raise it to go on")
-    if summary.failed:
-        say(f"{failed_line(summary.failures)}; the same command tries them again")
 
 
 explore = command(_explore, RENAMED)

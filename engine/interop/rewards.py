@@ -60,4 +60,6 @@ def _read(file: Path) -> dict[str, Any]:
         if not id or "reward" not in record:
             raise UsageError(f"{place}: a line of rewards has an id and a reward")
         found[id] = value_at(record, "reward")
+    if not found:
+        raise UsageError(f"{file} holds no reward: a line has an id and a reward")
     return found

@@ -4,7 +4,6 @@ A reply is committed to the journal before any byte of it is sent. A streamed re
 whole and kept, then sent in chunks.
 """
 
-import hmac
 import html
 import json
 import time
@@ -31,13 +30,12 @@ from engine.proxy.ledger import Ledger
 from engine.proxy.settings import ProxySettings
 from engine.proxy.wire import SAMPLE, WrongRequest
 from engine.templates.openai_format import replace_surrogates
-from engine.web import read_body
+from engine.web import has_token, is_of_this_machine, read_body
 from search.policy import BudgetSpent, PolicyError
 
 MAX_BODY_BYTES = 1 << 26
 DRAIN_SECONDS = 30.0
 """How long a stop waits for replies under way, which are paid for."""
-_LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 _SPENT = "insufficient_quota"
 
 
@@ -131,13 +129,10 @@ class Proxy:
 
     def _refusal(self, request: Request) -> _Refusal | None:
         """Return why a request is refused before it is read, if it is."""
-        host = request.headers.get("host", "")
-        names = host.rpartition(":")[0], host
-        if self._settings.loopback and not _LOOPBACK.intersection(names):
+        if self._settings.loopback and not is_of_this_machine(request):
+            host = request.headers.get("host", "")
             return _Refusal(403, f"{host!r} is not a name of this server", "wrong_host")
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        given = token.strip() if scheme.lower() == "bearer" else ""
-        if not self._token or hmac.compare_digest(given.encode(), self._token.encode()):
+        if has_token(request, self._token):
             return None
         return _Refusal(401, "send this proxy's token as Authorization: Bearer", "invalid_api_key")
 

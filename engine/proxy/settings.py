@@ -9,7 +9,7 @@ from engine.chat.cache import totals
 from engine.chat.endpoint import Endpoint
 from engine.chat.open import EndpointSpec
 from engine.chat.prices import Prices, read_prices
-from engine.web import HOST
+from engine.web import HOST, LOOPBACK
 from search.usage import Usage
 from treegraft.ranges import check_ranges
 
@@ -53,7 +53,7 @@ class ProxySettings:
     @property
     def loopback(self) -> bool:
         """Whether only this machine can connect."""
-        return self.host in (HOST, "localhost", "::1")
+        return self.host in LOOPBACK
 
     def open_endpoint(self) -> Endpoint:
         """Open the upstream.

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from engine.chat.base import ChatReply, ChatRequest
+from engine.chat.base import ChatReply, ChatRequest, usage_json
 from engine.templates.openai_format import replace_surrogates
 
 SAMPLE = "X-Treegraft-Sample"
@@ -96,18 +96,7 @@ def completion(reply: ChatReply, model: str, created: int) -> dict[str, Any]:
             }
             for index, message in enumerate(reply.messages)
         ],
-        "usage": usage(reply),
-    }
-
-
-def usage(reply: ChatReply) -> dict[str, Any]:
-    """Return what a reply cost when it was paid, as a chat completion says it."""
-    used = reply.usage
-    return {
-        "prompt_tokens": used.prompt_tokens,
-        "completion_tokens": used.completion_tokens,
-        "total_tokens": used.prompt_tokens + used.completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": used.cached_tokens},
+        "usage": usage_json(reply.usage),
     }
 
 

@@ -2,11 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from engine.web import HOST
+from engine.web import HOST, LOOPBACK
 from treegraft.ranges import check_ranges
-
-LOOPBACK = {"127.0.0.1": "127.0.0.1", "localhost": "localhost", "::1": "[::1]"}
-"""Names of this machine, and how they are written in an address."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,9 +12,9 @@ from openenv.core.env_server.types import ConcurrencyConfig, ServerMode
 from engine.executors.base import close_env
 from engine.serve_env.door import Door
 from engine.serve_env.offer import Offer
-from engine.serve_env.options import LOOPBACK, ServeOptions
+from engine.serve_env.options import ServeOptions
 from engine.serve_env.session import ServedSession, TaskObservation, TaskState
-from engine.web import WebServer, listen
+from engine.web import LOOPBACK, WebServer, listen
 
 
 @contextmanager

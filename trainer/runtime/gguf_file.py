@@ -73,6 +73,8 @@ def _read(file: Path) -> "GGUFReader":
     from gguf import GGUFReader
 
     try:
+        if file.exists() and not file.is_file():
+            raise TrainerError(f"cannot read {file}: not a regular file")
         return GGUFReader(file)
     except OSError as error:
         raise TrainerError(f"cannot read {file}: {error.strerror}") from error

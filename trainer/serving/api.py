@@ -4,7 +4,6 @@ There is no TLS and no streaming.
 """
 
 import asyncio
-import hmac
 import json
 import time
 from collections.abc import Coroutine
@@ -17,13 +16,12 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from engine.web import read_body
+from engine.web import has_token, is_of_this_machine, read_body
 from search.policy import PolicyError
 from trainer.inference.local_chat import LocalChat, PromptTooLong
 from trainer.serving.openai_api import ApiError, read_request, response_body
 
 MAX_BODY_BYTES = 1 << 25
-_LOOPBACK = {"127.0.0.1", "localhost", "[::1]"}
 T = TypeVar("T")
 
 
@@ -70,14 +68,10 @@ class Api:
 
     def _refusal(self, request: Request) -> ApiError | None:
         """Return why `request` is refused before it is routed, if it is."""
-        host = request.headers.get("host", "")
-        if self._loopback and host.rpartition(":")[0] not in _LOOPBACK and host not in _LOOPBACK:
+        if self._loopback and not is_of_this_machine(request):
+            host = request.headers.get("host", "")
             return ApiError(403, f"{host!r} is not a name of this server")
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        token = token.strip() if scheme.lower() == "bearer" else ""
-        if request.url.path == "/health" or not self._key:
-            return None
-        if hmac.compare_digest(token.encode(), self._key.encode()):
+        if request.url.path == "/health" or has_token(request, self._key):
             return None
         message = "this server requires a key: send Authorization: Bearer KEY"
         return ApiError(401, message, code="invalid_api_key")

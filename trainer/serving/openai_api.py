@@ -12,7 +12,7 @@ from typing import Any
 
 from starlette.exceptions import HTTPException
 
-from engine.chat.base import ChatRequest
+from engine.chat.base import ChatRequest, usage_json
 from engine.templates.base import Message
 from engine.templates.openai_format import replace_surrogates
 from trainer.inference.decoding import Generated, Token
@@ -70,7 +70,6 @@ def response_body(
 ) -> dict[str, Any]:
     """Return the response to `request`, as JSON. `fingerprint` identifies the weights."""
     id = secrets.token_hex(12)
-    usage = usage_of(replies)
     return {
         "id": f"chatcmpl-{id}",
         "object": "chat.completion",
@@ -81,12 +80,7 @@ def response_body(
             _choice(request, index, reply, f"{id[:8]}_{index}")
             for index, reply in enumerate(replies)
         ],
-        "usage": {
-            "prompt_tokens": usage.prompt_tokens,
-            "completion_tokens": usage.completion_tokens,
-            "total_tokens": usage.prompt_tokens + usage.completion_tokens,
-            "prompt_tokens_details": {"cached_tokens": usage.cached_tokens},
-        },
+        "usage": usage_json(usage_of(replies)),
     }
 
 
