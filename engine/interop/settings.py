@@ -23,7 +23,7 @@ class ImportSettings:
 
     task_id: str = "task_id"
     reward: str = field(default="", metadata={"default": "the format's own"})
-    success: float = field(default=1.0, metadata={"above": 0})
+    success: float = field(default=1.0, metadata={"min": -1e9, "max": 1e9})
     default_reward: float | None = field(
         default=None, metadata={"min": 0, "max": 1, "default": "none"}
     )
