@@ -11,7 +11,7 @@ import typer
 import treegraft.commands
 from environments.registry import ENTRY_POINTS, options_of
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 REFERENCE = {name: ROOT / "docs" / f"{name}.md" for name in ("engine", "trainer")}
 
