@@ -63,6 +63,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(PYTEST) tests/docs/test_commands.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # One process: on a busy machine mypy's workers fail to start.
 types: $(STAMP)
@@ -72,8 +73,9 @@ bench: $(STAMP)  ## every benchmark; each prints ratios, and fails where a goal 
 	status=0; for program in $(filter-out %_rivals.py,$(wildcard benchmarks/*.py)); do \
 	    $(BIN)/python $$program || status=1; done; exit $$status
 
-docs: $(STAMP)  ## the commands' reference, from their own help
+docs: $(STAMP)  ## the commands' reference, from their own help, and the site in build/site
 	$(BIN)/python docs/reference.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
