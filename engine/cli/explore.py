@@ -7,15 +7,17 @@ from typing import Annotated, Any
 
 import typer
 
-from engine.api import Run, explore_config
+from engine.api import Run, explore_plan
 from engine.cli import unfinished
+from engine.cli.before_run import BeforeRun, show_plan
 from engine.cli.env_flags import EnvFlags
 from engine.cli.flags import command, optional
 from engine.config import Config, search_of
 from engine.panels import OUTPUT, SANDBOX, SEARCH
 from engine.runs.build_executor import Resources, RunBudget
+from engine.runs.plan import Selection, make_plan
 from engine.runs.progress import Bar
-from engine.runs.run import Selection
+from engine.runs.run import wait
 from engine.terminal import Json, confirmed, resumable, say
 from search import SEARCHES, Search, TaskBudget
 
@@ -66,6 +68,7 @@ def _explore(
     task_budget: TaskBudget,
     budget: RunBudget,
     resources: Resources,
+    before: BeforeRun,
     output: Output,
     search: SearchName = "dfsdt",
     unsafe: Unsafe = False,
@@ -90,9 +93,23 @@ def _explore(
         budget=task_budget,
     )
     with resumable(), Bar(Console(stderr=True)) as bar:
-        run = explore_config(
-            config, output, selection=selection, budget=budget, resources=resources, progress=bar
+        plan = wait(
+            lambda: make_plan(
+                config,
+                output,
+                selection=selection,
+                budget=budget,
+                resources=resources,
+                progress=bar,
+            )
         )
+        if before.dry_run:
+            show_plan(plan, json_)
+            return
+        if plan.estimate:
+            bar.note(plan.estimate.line)
+        before.confirm(plan.estimate)
+        run = explore_plan(plan, bar)
     _report(run, config.teacher, json_)
 
 

@@ -21,6 +21,7 @@ from engine.runs.store import FILE, Store
 from engine.telemetry.tracing import ACTIVE, traced
 from engine.telemetry.trackers import NONE, tracker_names
 from search.usage import Usage
+from treegraft.errors import TreegraftError
 from treegraft.ranges import check_ranges
 
 
@@ -173,6 +174,15 @@ async def check_teacher(config: Config, out: Path, resources: Resources) -> None
     for spec in specs:
         if not has_replies(_journal(out, resources), spec.address.where):
             await spec.check()
+
+
+def trouble(config: Config, resources: Resources, budget: RunBudget) -> str:
+    """Return why no chat of a run could be opened (no key, no price), or ""; nothing is sent."""
+    try:
+        _chat_spec(config, Path(), budget, resources)
+    except TreegraftError as error:
+        return str(error)
+    return ""
 
 
 def unpriced_models(config: Config, resources: Resources) -> list[str]:

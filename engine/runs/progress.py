@@ -36,7 +36,6 @@ class Bar(explore.Progress):
         self._told: Counter[str] = Counter()
 
     def __enter__(self) -> Self:
-        self._bar.start()
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
@@ -58,6 +57,7 @@ class Bar(explore.Progress):
     def begin(self, total: int, done: int) -> None:
         """Set the number of tasks, and of those finished earlier."""
         self._bar.update(self._id, total=total, completed=done)
+        self._bar.start()
 
     def tree(self, tree: Tree) -> None:
         """Count a finished tree."""

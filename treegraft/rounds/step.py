@@ -26,8 +26,9 @@ from engine.export.export import ExportSettings, export
 from engine.export.filters import Filters
 from engine.export.value_rules import ValueRules
 from engine.runs.build_executor import Resources, RunBudget
+from engine.runs.plan import Selection
 from engine.runs.progress import Bar
-from engine.runs.run import Selection, wait
+from engine.runs.run import wait
 from engine.runs.store import Store
 from engine.runs.tasks import read_ids
 from engine.terminal import results_only, say
