@@ -34,7 +34,10 @@ from search import Tree
 from search.usage import Usage
 from treegraft.errors import TreegraftError
 from treegraft.file_errors import told
-from treegraft.write_files import make_folder
+from treegraft.write_files import make_folder, write_text
+
+SETTINGS = "config.toml"
+"""The file in a run's folder with which the run can be started again."""
 
 
 class Progress:
@@ -110,12 +113,14 @@ class RunOptions:
         unpriced: The names of models whose price is not known; the run keeps them.
         data: The state of each file that the tasks are played on; see `ToolEnv.data_state`.
         report_to: The trackers that get the run's figures; see `engine.telemetry.trackers`.
+        settings: What the run keeps as `SETTINGS`; "" for nothing.
     """
 
     fail_fast: bool = False
     unpriced: Sequence[str] = ()
     data: Mapping[str, str] = field(default_factory=dict)
     report_to: str = NONE
+    settings: str = ""
 
 
 async def explore(
@@ -141,6 +146,8 @@ async def explore(
             config = claim(store, config, lead)
         finally:
             close_env(lead)
+        if options.settings:
+            write_text(run / SETTINGS, options.settings)
         for file in note_data(store, options.data):
             progress.note(
                 f"{file} differs from the one that this run explored: its earlier trees are of "

@@ -56,7 +56,9 @@ async def carry_out(plan: Plan, progress: Progress) -> Summary:
     if config.student_endpoint and plan.left:
         await probe(config.student_endpoint, config.student_threshold)
     async with open_executor(config, out, plan.budget, resources) as chosen:
-        options = RunOptions(resources.fail_fast, plan.unpriced, plan.data, resources.report_to)
+        options = RunOptions(
+            resources.fail_fast, plan.unpriced, plan.data, resources.report_to, plan.settings
+        )
         summary = await explore(config, plan.tasks, out, chosen, progress=progress, options=options)
     for file in changed(plan.data, plan.world.data_state()):
         progress.note(f"{file} has changed while the run went on: its trees may be of both states")

@@ -44,6 +44,7 @@ FLAGS: dict[str, tuple[str, str]] = {
     "engine explore --quarantine": (IN, f"{BIRD} --quarantine={{bad}}"),
     "engine explore --journal": (OUT, f"{ASKED} --journal={{bad}}"),
     "engine explore --prices": (IN, f"{ASKED} --prices={{bad}}"),
+    "engine explore --config": (IN, f"{BIRD} --config={{bad}}"),
     "engine rounds FILE": (IN, "{bad} --output={out}"),
     "engine rounds --output": (FOLDER, "{settings} --output={bad}"),
     "engine stats RUN": (RUN, "{bad}"),

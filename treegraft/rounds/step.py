@@ -18,6 +18,7 @@ from rich.console import Console
 
 from engine.api import explore_config
 from engine.chat.prices import known_usd
+from engine.cli.option_table import Options, take
 from engine.config import Config, config_of
 from engine.credit.credit import credit, read_credit
 from engine.credit.settings import CreditSettings
@@ -39,7 +40,6 @@ from trainer.runtime.prepare import prepare_torch
 from trainer.serving.options import ServeOptions
 from trainer.training.options import DpoOptions, SftOptions
 from treegraft.errors import TreegraftError
-from treegraft.rounds.command_options import Options, take
 from treegraft.rounds.tasks import outcome
 
 if TYPE_CHECKING:
