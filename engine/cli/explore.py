@@ -70,7 +70,7 @@ def options() -> "CommandOptions":
     return CommandOptions("engine explore", (*classes, Resources, BeforeRun), renamed=renamed)
 
 
-ConfigFile = config_option(options)
+ConfigFile: Any = config_option(options)
 
 
 def _explore(

@@ -214,7 +214,8 @@ async def _local(chats: ChatSpec, chat: Chat | None, concurrency: int) -> AsyncI
             stack.add(each.open(concurrency)) if each else None
             for each in (chats.student, chats.grader)
         )
-        yield Local(stack.add(chat) if chat else None, concurrency, student, grader)
+        teacher = stack.add(chat) if chat else None
+        yield Local(teacher, concurrency, student, grader, stack.throttle)
 
 
 def _spent(out: Path) -> Usage:

@@ -10,7 +10,7 @@ import fcntl
 import os
 import platform
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -18,6 +18,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from engine.chat.limiter import Throttle
 from engine.config import Config
 from engine.errors import UsageError
 from engine.executors.base import Executor, close_env, make_env
@@ -48,6 +49,9 @@ class Progress:
 
     def prices(self, unknown: Sequence[str]) -> None:
         """Receive the models whose price is not known, so that dollars are not either."""
+
+    def throttle(self, now: Callable[[], Throttle]) -> None:
+        """Receive what returns how many requests may run at once now."""
 
     def begin(self, total: int, done: int) -> None:
         """Receive the number of tasks selected, and of those finished earlier."""
@@ -156,6 +160,7 @@ async def explore(
         earlier = store.meta().get("unpriced", [])
         store.set_meta({"asked": len(tasks), "unpriced": sorted({*earlier, *options.unpriced})})
         progress.prices(options.unpriced)
+        progress.throttle(executor.throttle)
         done = store.finished() & {task.id for task in tasks}
         progress.begin(len(tasks), len(done))
         summary = Summary(len(tasks), len(done))
