@@ -76,7 +76,7 @@ class Plan:
         data: The state of each file that they are played on.
         unpriced: Models whose price is not known.
         first: The first request of the first task that is left, or why it has none; None where no
-            model is asked.
+            endpoint is asked.
         estimate: What the run may cost; None where no endpoint is asked.
         settings: A file with which the run can be started again; "" to keep none.
     """
@@ -117,12 +117,13 @@ async def make_plan(
     try:
         tasks = _tasks(env, config, selection, progress)
         left = [task for task in tasks if task.id not in begun.finished]
-        first = await _first(begun.config, env, left)
+        asks = config.teacher != DEMONSTRATION and resources.chat is None
+        first = await _first(begun.config, env, left[0]) if asks and left else None
     finally:
         close_env(env)
     unpriced = unpriced_models(config, resources)
     expected = None
-    if config.teacher != DEMONSTRATION and resources.chat is None:
+    if asks:
         known = Known(
             _tokens(first),
             price_of(config.teacher, read_prices(resources.prices)),
@@ -240,20 +241,16 @@ class _Unsent:
         raise BudgetSpent("nothing is sent")
 
 
-async def _first(
-    config: Config, env: ToolEnv, left: Sequence[Task]
-) -> ChatRequest | TreegraftError | None:
-    """Return the first request of the first task, as the search makes it; or why it makes none."""
-    if config.teacher == DEMONSTRATION or not left:
-        return None
+async def _first(config: Config, env: ToolEnv, task: Task) -> ChatRequest | TreegraftError | None:
+    """Return the first request of `task`, as the search makes it; or why it makes none."""
     chat, search = _Unsent(), config.search
     policy = build_policy(config, env, chat, chat)
     drawn_at_once = getattr(search, "siblings", "") == "sample"
     try:
         if env.asynchronous or env.instant:
-            task = blamed(env.with_tools, left[0])
+            task = blamed(env.with_tools, task)
         else:  # a world may have to ask a server for its tools
-            task = await in_thread(env.with_tools, left[0], seconds=env.call_seconds)
+            task = await in_thread(env.with_tools, task, seconds=env.call_seconds)
         request = Request(
             task,
             count=search.width if drawn_at_once else 1,
