@@ -275,6 +275,7 @@ ALLOWED = {
     ("engine make templates --queries", truncated),  # any lines of text are queries
     ("trainer eval --scores", empty),  # a sheet without scores
     *((f"engine cache {name} --journal", empty) for name in ("list", "prune")),
+    ("engine explore --config", empty),
     *((f"trainer {name} --config", empty) for name in TRAININGS),
 }
 CASES = [
