@@ -11,6 +11,7 @@ from engine.chat.base import Chat
 from engine.chat.budget import Budget, BudgetedChat, Reservations
 from engine.chat.endpoint import Endpoint
 from engine.chat.journal import CachedChat, Journal, ReplyStore
+from engine.chat.limiter import Throttle
 from engine.chat.prices import Price
 from engine.chat.retry import Retries
 
@@ -147,6 +148,10 @@ class ChatStack:
         sent = self._traced(chat) if self._traced else chat
         self._chats.append(CachedChat(BudgetedChat(sent, self._budget), self._replies))
         return self._chats[-1]
+
+    def throttle(self) -> Throttle:
+        """Return how many requests the endpoints may be sent at once now."""
+        return sum((endpoint.limiter.throttle for endpoint in self._endpoints), Throttle())
 
     def stop(self) -> None:
         """Send nothing more; requests under way go on."""
