@@ -91,7 +91,7 @@ def push_to_hub(
 
 
 def _check_repo_id(repo_id: str) -> None:
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     with uploading(repo_id, ""):
         validate_repo_id(repo_id)
