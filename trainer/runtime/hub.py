@@ -46,12 +46,14 @@ def check_token(place: str, then: str) -> None:
 
 
 @contextmanager
-def uploading(place: str, then: str) -> Iterator[None]:
+def uploading(place: str, then: str, *, alone: bool = True) -> Iterator[None]:
     """Report what the hub or the network refuses.
 
     Args:
         place: What is written to, for the message.
         then: How to go on, for the message.
+        alone: Whether nothing but an upload runs here, so that any failure is one of it: the
+            storage's client raises errors that say nothing of their origin.
 
     Raises:
         HubError: The upload failed.
@@ -63,7 +65,8 @@ def uploading(place: str, then: str) -> Iterator[None]:
     except HFValidationError as error:
         raise HubError(f"cannot push to {place}: {_short(error)}") from error
     except (OSError, _transport(), RuntimeError, ValueError) as error:
-        if not (why := _reason(error)):
+        why = _reason(error) or (f"{type(error).__name__}: {_short(error)}" if alone else "")
+        if not why:
             raise
         raise HubError(f"cannot push to {place}: {why}; {then}") from error
 
