@@ -26,9 +26,10 @@ from engine.chat.journal import CachedChat, Journal
 from engine.chat.journal_db import JournalError
 from engine.chat.prices import PriceError, Prices, cost, needed_price, price_of
 from engine.proxy import responses_wire, wire
+from engine.proxy.forms import WrongRequest
 from engine.proxy.ledger import Ledger
 from engine.proxy.settings import ProxySettings
-from engine.proxy.wire import SAMPLE, WrongRequest
+from engine.proxy.wire import SAMPLE
 from engine.templates.openai_format import replace_surrogates
 from engine.web import has_token, is_of_this_machine, read_body
 from search.policy import BudgetSpent, PolicyError

@@ -10,9 +10,9 @@ from search.usage import Usage
 SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
 """Upper bounds of the histogram of latency."""
 
-
 MOST_MODELS = 200
 """Models that are counted by name; clients may send any name."""
+LONGEST_NAME = 100
 OTHERS = "(others)"
 
 
@@ -56,6 +56,7 @@ class Ledger:
 
     def of(self, model: str) -> Figures:
         """Return the figures of a model; those that come late are counted together."""
+        model = model[:LONGEST_NAME]
         if model not in self.models and len(self.models) >= MOST_MODELS:
             model = OTHERS
         return self.models.setdefault(model, Figures())
