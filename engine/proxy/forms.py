@@ -78,8 +78,8 @@ CHAT = jsonschema.Draft202012Validator(
             ),
         },
         tools=_list(
-            _object("type", type=_TEXT)
-            | _if({"const": "function"}, _object("function", function=_FUNCTION)),
+            _object("type", type=_TEXT, function=_FUNCTION)
+            | _if({"const": "function"}, {"required": ["function"]}),
             "null",
         ),
         tool_choice=_object(kind=["string", "object", "null"], type=_TEXT, function=_NAMED),

@@ -205,11 +205,14 @@ def test_prometheus_reads_the_figures(tmp_path: Path) -> None:
     with ChatServer(echo) as upstream, proxied(tmp_path, upstream) as url:
         ask(url)
         ask(url)
+        ask(url, tools=[{"type": "function", "function": TOOL}])
         upstream.models = ["m"]
         assert [model.id for model in client(url).models.list()] == ["m"]
         lines = page(url, "metrics").splitlines()
     values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
-    assert values['treegraft_proxy_requests_total{model="m"}'] == "2"
+    assert values['treegraft_proxy_requests_total{model="m"}'] == "3"
     assert values['treegraft_proxy_answers_total{model="m",from="journal"}'] == "1"
-    assert values['treegraft_proxy_seconds_bucket{model="m",le="+Inf"}'] == "2"
-    assert values['treegraft_proxy_seconds_count{model="m"}'] == "2"
+    assert values['treegraft_proxy_seconds_bucket{model="m",le="+Inf"}'] == "3"
+    assert values['treegraft_proxy_seconds_count{model="m"}'] == "3"
+    assert values['treegraft_proxy_tool_calls_total{model="m",result="valid"}'] == "1"
+    assert values['treegraft_proxy_valid_call_rate{model="m"}'] == "1.0"
