@@ -42,7 +42,9 @@ class Swept:
 
 def sweep() -> Swept:
     """Remove this user's containers, their states and scratch folders whose owner is gone."""
-    removed, images, trouble = (), (), ""
+    removed: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    trouble = ""
     try:
         names = orphaned_containers()
         with ThreadPoolExecutor(REMOVED_AT_ONCE) as pool:
@@ -77,9 +79,9 @@ def remove_saved_states() -> tuple[str, ...]:
     except ImportError:
         return ()
     dead = [one["Id"] for one in found if not alive(one["Labels"][LABEL])]
-    left, before = dead, []
-    while left != before:  # one goes only after those that were made of it
-        before, left = left, [image for image in left if not remove_image(image)]
+    left = dead
+    for _ in dead:  # one goes only after those that were made of it
+        left = [image for image in left if not remove_image(image)]
     return tuple(image for image in dead if image not in left)
 
 

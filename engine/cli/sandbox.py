@@ -64,7 +64,7 @@ def sandbox_gc(
     images: Annotated[bool, typer.Option(help="Also remove the sandbox images.")] = False,
     json_: Json = False,
 ) -> None:
-    """Remove what dead engines left (containers, states, folders), as each engine does first."""
+    """Remove containers, saved states and folders of dead engines, as a run does at its start."""
     from sandbox.docker.backend import Docker
     from sandbox.errors import SandboxError
     from sandbox.sweep import sweep
