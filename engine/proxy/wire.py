@@ -93,10 +93,10 @@ def usage(reply: ChatReply) -> dict[str, Any]:
     given, known = reply.unread.get("usage"), usage_json(reply.usage)
     if not isinstance(given, dict):
         return known
-    details = given.get("prompt_tokens_details")
-    if isinstance(details, dict):
-        known["prompt_tokens_details"] = details | known["prompt_tokens_details"]
-    return given | known
+    details = {name: one for name, one in given.items() if isinstance(one, dict)}
+    others = {name: one for name, one in given.items() if not name.endswith("_details")}
+    prompt = details.get("prompt_tokens_details", {}) | known["prompt_tokens_details"]
+    return others | details | known | {"prompt_tokens_details": prompt}
 
 
 def chunks(

@@ -3,6 +3,7 @@
 import http.client
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from starlette.testclient import TestClient
 from engine.proxy.app import Proxy
 from engine.proxy.settings import ProxySettings
 from tests.engine.proxy.test_proxy import a_key, client, proxied
+from tests.engine.proxy.test_requests import changed, places
 from tests.support.chat_faults import EMPTY_CHOICES, HALF, NOT_JSON, RESET, Fault, hang, text
 from tests.support.chat_server import ChatServer, Json
 
@@ -96,7 +98,7 @@ def test_a_reply_is_kept_although_its_client_hung_up(taken: int, tmp_path: Path)
 
 
 TOKENS = {"content": [{"token": "hi", "logprob": -0.5, "bytes": None, "top_logprobs": []}]}
-ANSWER = {
+ANSWER: Json = {
     "model": "m-1",
     "system_fingerprint": "fp",
     "choices": [
@@ -113,6 +115,26 @@ ANSWER = {
         "completion_tokens_details": {"reasoning_tokens": 4},
     },
 }
+
+
+def test_a_malformed_reply_is_passed_on_or_told(failing: tuple[Upstream, TestClient]) -> None:
+    """Every field of a reply with every wrong type, asked by both APIs."""
+    upstream, client = failing
+    told: Counter[int] = Counter()
+    for number, place in enumerate(places(ANSWER)):
+        for value in (None, 5, [1], {"type": 5}):
+            said = f"{number} {value}"
+            message = {"role": "user", "content": said}
+            asked: dict[str, Json] = {
+                "chat/completions": {"model": "m", "messages": [message], "stream": True},
+                "responses": {"model": "m", "input": f"Respond: {said}"},
+            }
+            for path, body in asked.items():
+                upstream.faults = [text(changed(ANSWER, place, value))]
+                answer = client.post(f"/v1/{path}", json=body)
+                told[answer.status_code] += 1
+                assert answer.status_code in (200, 502), (place, value, answer.text)
+    assert told[200] > told[502] > 10
 
 
 def test_other_fields_of_a_reply_are_kept_and_passed_on(tmp_path: Path) -> None:
