@@ -108,4 +108,4 @@ def test_every_public_name_is_in_the_reference():
 def test_every_page_is_in_the_sites_navigation():
     nav = (ROOT / "mkdocs.yml").read_text("utf-8")
     pages = {str(file.relative_to(ROOT / "docs")) for file in (ROOT / "docs").rglob("*.md")}
-    assert {page for page in pages if f": {page}\n" not in nav} == set()
+    assert {page for page in pages if f" {page}\n" not in nav} == set()

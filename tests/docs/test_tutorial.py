@@ -1,4 +1,4 @@
-"""Every block of docs/tutorial.md runs, in its order, as its reader would run it."""
+"""Every block of docs/tutorial.md runs, in its order, and so does README's world."""
 
 import json
 import os
@@ -11,9 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from environments import Action, make
 from tests.support.chat_server import ChatServer, Json
 
-TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial.md"
+README = Path(__file__).parents[2] / "README.md"
+TUTORIAL = README.parent / "docs" / "tutorial.md"
 BLOCK = re.compile(r'^```(bash|python title="(\S+)")\n(.*?)^```$', re.DOTALL | re.MULTILINE)
 
 
@@ -74,11 +76,12 @@ def test_every_block_runs(tmp_path: Path, tiny: Path) -> None:
     assert (tmp_path / "taught.html").exists() and (tmp_path / "report.html").exists()
 
 
-@pytest.mark.parametrize(
-    "file", [TUTORIAL, TUTORIAL.parents[1] / "README.md"], ids=["tutorial", "readme"]
-)
-def test_no_python_block_is_broken(file: Path) -> None:
-    for text in re.findall(
-        r"^```python.*?\n(.*?)^```$", file.read_text("utf-8"), re.DOTALL | re.MULTILINE
-    ):
-        compile(text, file.name, "exec")
+def test_the_readmes_world_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    [(_, file, text)] = [each for each in BLOCK.findall(README.read_text("utf-8")) if each[1]]
+    (tmp_path / file).write_text(text)
+    monkeypatch.chdir(tmp_path)
+    world = make("keypad.py:KeypadEnv")
+    for digit in (7, 3):
+        world.reset(options={"task": world.tasks[0]})
+        _, reward, terminated, _, _ = world.step(Action("press", {"digit": digit}))
+        assert terminated and reward == (digit == 7)
