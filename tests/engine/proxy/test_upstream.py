@@ -122,7 +122,7 @@ def test_a_malformed_reply_is_passed_on_or_told(failing: tuple[Upstream, TestCli
     upstream, client = failing
     told: Counter[int] = Counter()
     for number, place in enumerate(places(ANSWER)):
-        for value in (None, 5, [1], {"type": 5}):
+        for value in (5, [1]):
             said = f"{number} {value}"
             message = {"role": "user", "content": said}
             asked: dict[str, Json] = {
