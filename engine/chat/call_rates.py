@@ -105,11 +105,11 @@ def _kinds(message: Mapping[str, Any], tools: Sequence[Tool]) -> list[str]:
 def _kind(called: Mapping[str, Any], tools: Sequence[Tool]) -> str:
     try:
         given = json.loads(called["arguments"])
+        if not isinstance(given, dict):
+            return "malformed"
+        wrong = violation(Action(called["name"], given), tools)
     except (ValueError, RecursionError):
         return "malformed"
-    if not isinstance(given, dict):
-        return "malformed"
-    wrong = violation(Action(called["name"], given), tools)
     return wrong.kind if wrong else VALID
 
 

@@ -26,7 +26,6 @@ _OBJECT: Json = {"type": ["object", "null"]}
 _FLAG: Json = {"type": ["boolean", "null"]}
 _NUMBER: Json = {"type": ["number", "null"]}
 _INTEGER: Json = {"type": ["integer", "null"]}
-_COUNT: Json = {"type": ["integer", "null"], "minimum": 1}
 
 
 def _object(*required: str, kind: Any = "object", **properties: Json) -> Json:
@@ -53,8 +52,8 @@ _PART = _object("type", type=_TEXT) | _if({"const": "text"}, _object("text", tex
 _NAMED = _object("name", name=_TEXT)
 _SAMPLING: Json = {
     **dict.fromkeys(("temperature", "top_p", "presence_penalty", "frequency_penalty"), _NUMBER),
-    **dict.fromkeys(("seed", "top_logprobs"), _INTEGER),
-    **dict.fromkeys(("max_tokens", "max_completion_tokens", "max_output_tokens", "n"), _COUNT),
+    **dict.fromkeys(("seed", "top_logprobs", "n", "max_tokens"), _INTEGER),
+    **dict.fromkeys(("max_completion_tokens", "max_output_tokens"), _INTEGER),
     **dict.fromkeys(("stream", "logprobs", "parallel_tool_calls", "store", "background"), _FLAG),
     **dict.fromkeys(("user", "service_tier", "reasoning_effort"), _MAYBE_TEXT),
     **dict.fromkeys(("metadata", "logit_bias"), _OBJECT),
@@ -143,10 +142,9 @@ def check(form: jsonschema.Draft202012Validator, given: Mapping[str, Any]) -> No
 def _expected(wrong: jsonschema.ValidationError) -> str:
     wanted: Any = wrong.validator_value
     if wrong.validator != "type":
-        return f"at least {wanted}" if wrong.validator == "minimum" else "more than nothing"
-    return " or ".join(
-        _KINDS.get(one, one) for one in ([wanted] if isinstance(wanted, str) else wanted)
-    )
+        return "more than nothing"
+    kinds = [wanted] if isinstance(wanted, str) else wanted
+    return " or ".join(_KINDS.get(one, one) for one in kinds)
 
 
 _KINDS = {

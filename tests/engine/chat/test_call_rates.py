@@ -29,6 +29,7 @@ def calling(arguments: Any, name: str = "read") -> dict[str, Any]:
         (PATH, calling({}), "bad_arguments"),
         (PATH, calling("{"), "malformed"),
         (PATH, calling([1]), "malformed"),
+        (PATH, calling('{"path": ' + "[" * 990 + "]" * 990 + "}"), "malformed"),
         (PATH, calling({"path": "a"}, "write"), "unknown_tool"),
         (PATH, {"content": "<tool_call>{"}, "malformed"),
         (PATH, {"content": "I am done."}, "no_call"),
