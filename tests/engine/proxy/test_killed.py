@@ -47,6 +47,18 @@ def kept_in(journal: Path) -> set[str]:
     return {reply.messages[0]["content"].removeprefix("reply to ") for reply in replies}
 
 
+def wait_for_the_upstream(given: Counter[str], lock: threading.Lock) -> None:
+    """Wait until it has answered all that it was asked before the proxy was killed."""
+    before = -1
+    while True:
+        with lock:
+            answered = given.total()
+        if answered == before:
+            return
+        before = answered
+        threading.Event().wait(6 * LATENCY)
+
+
 def test_no_reply_that_came_is_paid_twice(tmp_path: Path) -> None:
     given: Counter[str] = Counter()
     lock = threading.Lock()
@@ -56,10 +68,6 @@ def test_no_reply_that_came_is_paid_twice(tmp_path: Path) -> None:
         with lock:
             given[said] += 1
         return f"reply to {said}"
-
-    def total() -> int:
-        with lock:
-            return given.total()
 
     received: dict[str, str] = {}
     with ChatServer(reply, latency=LATENCY) as upstream:
@@ -94,9 +102,7 @@ def test_no_reply_that_came_is_paid_twice(tmp_path: Path) -> None:
                     had = set(received)
                 stop(process, signal.SIGKILL)
                 kills += 1
-                answered = -1
-                while answered < (answered := total()):  # it ends what it was asked
-                    threading.Event().wait(6 * LATENCY)
+                wait_for_the_upstream(given, lock)
                 kept = kept_in(tmp_path / "j.db")
                 assert had <= kept, "a client had a reply that is not in the journal"
                 with lock:
