@@ -28,6 +28,7 @@ class EndpointSpec:
         api_key: the key; it is in no log and no file.
         price: of the model; None counts no dollars.
         timeout: seconds per attempt.
+        keep_unread: whether replies have `ChatReply.unread`.
         api: a key of `address.APIS`; "" for what the address says, else chat.
         api_version: Azure's `api-version`; "" for what the address or the environment says.
         key_variable: the environment variable that holds the key.
@@ -38,6 +39,7 @@ class EndpointSpec:
     price: Price | None = None
     retries: Retries = field(default_factory=Retries)
     timeout: float = 300.0
+    keep_unread: bool = False
     api: str = ""
     api_version: str = ""
     key_variable: str = KEY
@@ -78,7 +80,7 @@ class EndpointSpec:
         Raises:
             PolicyError: the address, the key, or the environment's proxies cannot be used.
         """
-        return Endpoint(
+        endpoint = Endpoint(
             self.address,
             self.api_key,
             concurrency=concurrency,
@@ -86,6 +88,8 @@ class EndpointSpec:
             price=self.price,
             timeout=self.timeout,
         )
+        endpoint.keep_unread = self.keep_unread
+        return endpoint
 
     async def check(self) -> None:
         """See at no cost that the server can be reached; see `Endpoint.check`.
