@@ -63,8 +63,15 @@ def check_env(
     Raises:
         ContractBroken: The contract is broken.
     """
+    _Checked(env, random.Random(seed)).tasks_are_told()
+    return check_played(env, tasks, seed=seed, trees=trees)
+
+
+def check_played(
+    env: ToolEnv, tasks: Sequence[Task] | int = TASKS, *, seed: int = 0, trees: int = TREES
+) -> list[str]:
+    """Check what of the contract shows on some tasks, and close `env`; see `check_env`."""
     checked = _Checked(env, random.Random(seed))
-    checked.tasks_are_told()
     checked.choose(tasks)
     for task in checked.tasks:
         checked.tools_are_told(task)

@@ -1,6 +1,7 @@
 """What an environment's or a policy's code does wrong fails its task, and not the run."""
 
 import asyncio
+import os
 import sysconfig
 import threading
 import traceback
@@ -19,6 +20,10 @@ LONGEST_MESSAGE, LONGEST_TRACE = 300, 20_000
 """Characters that are kept of an exception's message and of its traceback."""
 _PATHS = sysconfig.get_paths()
 _LIBRARIES = tuple(_PATHS[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+_OURS = tuple(
+    str(Path(__file__).parents[1] / each) + os.sep
+    for each in ("sandbox", "environments", "search", "engine", "trainer", "treegraft")
+)
 _CALLERS = (str(Path(__file__).parent), str(Path(__file__).parents[1] / "environments" / "base.py"))
 
 
@@ -29,11 +34,15 @@ class TaskFault(TreegraftError):
         kind: The name of the exception's class.
         place: The line to blame, as "keypad.py:41 act"; "" if there is none.
         trace: The traceback, as text.
+        method: The method that was called, as "KeypadEnv.act"; "" if it is not known.
     """
 
-    def __init__(self, words: str, *, kind: str = "", place: str = "", trace: str = "") -> None:
+    def __init__(
+        self, words: str, *, kind: str = "", place: str = "", trace: str = "", method: str = ""
+    ) -> None:
         super().__init__(words)
         self.kind, self.place, self.trace = kind or type(self).__name__, place, trace
+        self.method = method
 
     @property
     def cause(self) -> str:
@@ -49,7 +58,8 @@ class TaskFault(TreegraftError):
         words = f"{kind} in {place}" if place else kind
         if said := _message(error):
             words = f"{words}: {said}"
-        return cls(words, kind=kind, place=place, trace=trace[-LONGEST_TRACE:])
+        method = _method_of(error)
+        return cls(words, kind=kind, place=place, trace=trace[-LONGEST_TRACE:], method=method)
 
 
 class CallHangs(TaskFault):
@@ -64,6 +74,14 @@ def place_of(frames: Sequence[FrameSummary]) -> str:
         return ""
     frame = (own or others)[-1]
     return f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
+
+
+def _method_of(error: BaseException) -> str:
+    """Return the outermost method that is neither a library's nor ours."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if not frame.f_code.co_filename.startswith((*_LIBRARIES, *_OURS)):
+            return frame.f_code.co_qualname
+    return ""
 
 
 def blamed(call: Callable[..., T], *args: object) -> T:

@@ -21,6 +21,7 @@ from engine.runs.build_executor import (
     open_executor,
     unpriced_models,
 )
+from engine.runs.check_world import check_plays, check_told, is_own
 from engine.runs.data_state import changed
 from engine.runs.explore import Progress, RunOptions, Summary, explore
 from engine.runs.quarantine import left_out
@@ -89,6 +90,8 @@ async def run(
             "nobody knows the answers to these tasks, so every reward is 0; a model can grade "
             "them: engine explore --grader MODEL@URL, trainer eval --tooleval MODEL@URL"
         )
+    if is_own(env) and resources.executor == "local":
+        check_plays(config, tasks, solved=config.teacher == DEMONSTRATION)
     before = env.data_state()
     if config.teacher != DEMONSTRATION and resources.chat is None:
         progress.note(_estimate(config, budget, resources, len(tasks)))
@@ -170,6 +173,7 @@ def _tasks(config: Config, selection: Selection, progress: Progress) -> tuple[li
     try:
         if config.teacher == DEMONSTRATION:
             require_solutions(env)
+        check_told(env)
         known = tasks_of(env)
         unsound = left_out(config.env, config.data, known, selection.quarantine)
         tasks = select(
