@@ -17,7 +17,7 @@ import numpy
 
 from environments.errors import BadWorld
 from environments.schemas import kind_of, schema_breach
-from environments.tools import GIVE_UP, Tool
+from environments.tools import Tool
 from environments.types import Action, Outcome, Task
 
 T = TypeVar("T")
@@ -51,9 +51,7 @@ def _tools(tools: Any) -> str:
     twice = [name for name, times in Counter(tool.name for tool in tools).items() if times > 1]
     if twice:
         return f"two tools named {twice[0]!r}: give each a name of its own"
-    if not any(tool.name == GIVE_UP.name for tool in tools):
-        return "no tool give_up: add GIVE_UP, with which an agent ends a task that it cannot solve"
-    return ""
+    return "" if tools else "no tool: write (Tool(name, text, schema), GIVE_UP)"
 
 
 def _tool(tool: Tool) -> str:
@@ -75,6 +73,8 @@ def _text(value: Any) -> str:
 def _tasks(tasks: Any) -> str:
     if not isinstance(tasks, Sequence) or isinstance(tasks, str | bytes):
         return f"{kind_of(tasks)}: return a list of Task"
+    if not tasks:
+        return "no task: return at least one Task"
     seen = set[str]()
     for number, task in enumerate(tasks, 1):
         if not isinstance(task, Task):

@@ -64,7 +64,7 @@ def lawless(
     for _ in range(REPLAYS):
         if found := first_difference(wanted, again := play(env, task, actions)):
             at, words = found
-            words = f"differs between two plays: step {at + 1} returned {words}"
+            words = f"act differs between two plays: step {at + 1} returned {words}"
             return "random", f"{words}; {cause_between(env, task, wanted, again)}"
     return "unsaved", f"state is not saved: {words}; {advice(env, task, actions)}"
 

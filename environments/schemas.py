@@ -49,7 +49,7 @@ def kind_of(value: Any) -> str:
         return "None"
     name = type(value).__name__
     size = f" of {len(value)}" if isinstance(value, tuple) else ""
-    return f"{'an' if name[0] in 'aeiou' else 'a'} {name}{size}"
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}{size}"
 
 
 def _parts(schema: Any, at: _Place) -> Iterator[tuple[_Place, Mapping[str, Any]]]:

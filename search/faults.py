@@ -49,6 +49,15 @@ class TaskFault(TreegraftError):
         """What faults of the same origin have in common, for counting them."""
         return f"{self.kind} in {self.place}" if self.place else f"{self.kind}: {self}"
 
+    @property
+    def line(self) -> str:
+        """What was called, what went wrong, and what to do."""
+        if not self.method:
+            return str(self)
+        slip = "answer a mistake of the agent's with Outcome.slip, and mend anything else"
+        todo = slip if self.method.endswith(".act") else "mend that line"
+        return f"{self.method} raised {self}; {todo}"
+
     @classmethod
     def of(cls, error: BaseException) -> "TaskFault":
         """Return `error` as the fault of its task; its own pickling and text may be broken."""

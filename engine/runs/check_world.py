@@ -36,6 +36,10 @@ def check_told(env: ToolEnv) -> None:
     Raises:
         BadWorld: It breaks the contract; the message says what to do.
     """
+    world = type(env)
+    if (world.save is ToolEnv.save) != (world.load is ToolEnv.load):
+        has, lacks = ("load", "save") if world.save is ToolEnv.save else ("save", "load")
+        raise BadWorld(f"{world.__name__} defines {has}, and no {lacks}: define both, or neither")
     held(env, "tools", env.tools)
     held(env, "instructions", env.instructions)
 
@@ -73,7 +77,7 @@ def _check_plays(config: Config, tasks: Sequence[Task], solved: bool) -> None:
     try:
         blamed(env.close)
     except TaskFault as fault:
-        raise broken(env, tasks[0], fault_words(fault)) from fault
+        raise broken(env, tasks[0], fault.line) from fault
 
 
 def _play_some(env: ToolEnv, tasks: Sequence[Task], solved: bool) -> None:
@@ -93,7 +97,7 @@ def _play_some(env: ToolEnv, tasks: Sequence[Task], solved: bool) -> None:
     if same_fault(faults, len(tasks)):
         if isinstance(faults[0], NoSolution):
             raise faults[0]
-        raise broken(env, tasks[0], fault_words(faults[0])) from faults[0]
+        raise broken(env, tasks[0], faults[0].line) from faults[0]
 
 
 def _look(env: ToolEnv, task: Task, solved: bool, until: float) -> str | None:
@@ -135,15 +139,6 @@ def same_fault(faults: Sequence[TreegraftError], tasks: int) -> bool:
     """Return whether the first tasks went wrong in one way: it is the world's, and no task's."""
     causes = {each.cause if isinstance(each, TaskFault) else type(each) for each in faults}
     return len(causes) == 1 and len(faults) == min(TRIED, tasks)
-
-
-def fault_words(fault: TreegraftError) -> str:
-    """Return what a world's code did wrong, and what to do."""
-    if not (isinstance(fault, TaskFault) and fault.method):
-        return str(fault)
-    slip = "answer a mistake of the agent's with Outcome.slip, and mend anything else"
-    todo = slip if fault.method.endswith(".act") else "mend that line"
-    return f"{fault.method} raised {fault}; {todo}"
 
 
 def broken(env: ToolEnv, task: Task, words: str) -> BadWorld:

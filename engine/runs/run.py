@@ -29,9 +29,10 @@ from engine.runs.shots import read_shots
 from engine.runs.store import FILE, Store
 from engine.runs.tasks import read_ids, select
 from engine.terminal import sandbox_line
-from environments import Task, ToolEnv
+from environments import BadWorld, Task, ToolEnv
 from sandbox.check import choose
 from sandbox.sweep import sweep
+from search.faults import TaskFault
 from search.usage import Usage
 from treegraft.ranges import check_ranges
 
@@ -91,7 +92,12 @@ async def run(
             "them: engine explore --grader MODEL@URL, trainer eval --tooleval MODEL@URL"
         )
     if is_own(env) and resources.executor == "local":
-        check_plays(config, tasks, solved=config.teacher == DEMONSTRATION)
+        try:
+            check_plays(config, tasks, solved=config.teacher == DEMONSTRATION)
+        except BadWorld as error:
+            if resources.fail_fast and isinstance(error.__cause__, TaskFault):
+                progress.note(error.__cause__.trace)
+            raise
     before = env.data_state()
     if config.teacher != DEMONSTRATION and resources.chat is None:
         progress.note(_estimate(config, budget, resources, len(tasks)))
