@@ -87,11 +87,19 @@ def validate(
             second.close()
 
 
-def examine_world(env: ToolEnv, tasks: Sequence[Task], open_again: OpenEnv) -> list[Unsound]:
+def examine_world(
+    env: ToolEnv, tasks: Sequence[Task], open_again: OpenEnv, *, second: bool = True
+) -> list[Unsound]:
     """Hold a world to the whole contract; return the tasks to leave out.
 
     Where none of the first tasks is sound, because of what the world does, its other tasks are not
-    played. The arguments are those of `validate`.
+    played.
+
+    Args:
+        env: The environment.
+        tasks: Those to play.
+        open_again: Makes the environment once more.
+        second: Whether to play solutions in a second process, too.
 
     Raises:
         BadWorld: The world breaks the contract, and not on single tasks only; says what to do.
@@ -100,7 +108,7 @@ def examine_world(env: ToolEnv, tasks: Sequence[Task], open_again: OpenEnv) -> l
     check_told(env)
     found: list[Unsound] = []
     sound: list[str] = []
-    for task, wrong in validate(env, tasks, open_again):
+    for task, wrong in validate(env, tasks, open_again if second else None):
         if wrong is None:
             sound.append(task.id)
             continue

@@ -139,8 +139,8 @@ def require_solutions(world: Demonstrable) -> None:
     from_file = getattr(world, "task_source", None) is not None
     if type(world).solution is Demonstrable.solution and not from_file:
         raise NoSolution(
-            f"--teacher {NAME} plays solutions, and {type(world).__name__} defines none: "
-            "name a model with --teacher, or define solution(task)"
+            f"--teacher {NAME} plays solutions, and {type(world).__name__} defines none: name a "
+            f"model with --teacher, or define {type(world).__name__}.solution(task)"
         )
 
 

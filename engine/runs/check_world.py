@@ -6,7 +6,7 @@ fraction of a second: `engine validate` looks at all tasks, and longer.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from engine.config import Config
@@ -24,8 +24,8 @@ from treegraft.errors import TreegraftError
 
 TRIED, STEPS = 3, 8
 """Tasks that are played, and steps of each at most."""
-SECONDS = 0.2
-"""No further play begins after this."""
+COMPUTED, SECONDS = 0.3, 2.0
+"""Seconds, of this thread's computing and in all, after which no further play begins."""
 PATIENCE = 10.0
 """Seconds after which the look is given up; the run itself waits `call_seconds` for each call."""
 
@@ -81,10 +81,10 @@ def _check_plays(config: Config, tasks: Sequence[Task], solved: bool) -> None:
 
 
 def _play_some(env: ToolEnv, tasks: Sequence[Task], solved: bool) -> None:
-    began, faults = time.monotonic(), list[TreegraftError]()
+    faults, over = list[TreegraftError](), _deadline()
     for task in tasks[:TRIED]:
         try:
-            found = blamed(partial(_look, env, task, solved, began + SECONDS))
+            found = blamed(partial(_look, env, task, solved, over))
         except (TaskFault, BadWorld, NoSolution) as fault:
             faults.append(fault)
         except TreegraftError:
@@ -100,16 +100,25 @@ def _play_some(env: ToolEnv, tasks: Sequence[Task], solved: bool) -> None:
         raise broken(env, tasks[0], faults[0].line) from faults[0]
 
 
-def _look(env: ToolEnv, task: Task, solved: bool, until: float) -> str | None:
+def _deadline() -> Callable[[], bool]:
+    """Return what says whether the time is up; a busy machine alone does not use it up."""
+    computed, ended = time.thread_time() + COMPUTED, time.monotonic() + SECONDS
+    return lambda: time.thread_time() > computed or time.monotonic() > ended
+
+
+def _look(env: ToolEnv, task: Task, solved: bool, over: Callable[[], bool]) -> str | None:
     """Return what is wrong on one task; "" if nothing is, None if the time is up."""
     held(env, "tools_of", env.tools_of(task))
     content = content_of(task)
     steps = _some_steps(env, task, solved)
     if content_of(task) != content:
         return CHANGES[1]
-    if time.monotonic() > until:
+    if over():
         return None
-    wrong = wrong_versions(env, task, steps[-1].action) if solved else []
+    wrong = []
+    if solved:
+        held(env, "thought", env.thought(task, (), steps[0].action))
+        wrong = wrong_versions(env, task, steps[-1].action)
     between = interludes(env, steps, Interlude([steps[0].action], task), wrong)
     _, words = lawless(env, task, steps, between) or ("", "")
     return words
