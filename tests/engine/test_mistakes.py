@@ -11,7 +11,7 @@ from engine.cli.env_flags import EnvChoice
 from engine.config import Config
 from engine.validate import examine_world
 from tests.support.chat_server import ChatServer
-from tests.support.commands import engine
+from tests.support.commands import ROOT, engine
 from tests.support.mistaken_worlds import MISTAKES, ONLY, SOUND, Mistake
 from trainer.evaluation.evaluate import evaluate
 from trainer.evaluation.options import EvalOptions
@@ -75,3 +75,9 @@ def test_the_commands_end_with_that_line_and_exit_code_2(tmp_path: Path) -> None
         assert done.returncode == 2 and not done.stdout and not (tmp_path / "r").exists()
         (line,) = [each for each in done.stderr.splitlines() if not each.startswith("sandbox: ")]
         assert line.startswith("error: DoorEnv breaks the contract on task 'door-12': DoorEnv.act")
+
+
+def test_the_page_tells_each_message() -> None:
+    page = (ROOT / "docs" / "worlds" / "mistakes.md").read_text("utf-8")
+    missing = [name for name, mistake in MISTAKES.items() if mistake.line not in page]
+    assert not missing
