@@ -71,13 +71,8 @@ def _check_plays(config: Config, tasks: Sequence[Task], solved: bool) -> None:
     env = make_env(config)
     try:
         _play_some(env, tasks, solved)
-    except BaseException:
+    finally:
         close_env(env)
-        raise
-    try:
-        blamed(env.close)
-    except TaskFault as fault:
-        raise broken(env, tasks[0], fault.line) from fault
 
 
 def _play_some(env: ToolEnv, tasks: Sequence[Task], solved: bool) -> None:

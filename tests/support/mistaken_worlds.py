@@ -337,6 +337,7 @@ MISTAKES = {
 ONLY = {
     "no solution": ("validate", "explore"),
     "mistakes of None": ("validate", "explore"),
+    "end raises": ("validate",),
     "thought of None": ("explore",),
 }
 """The commands that a mistake concerns; all three, for the others."""
