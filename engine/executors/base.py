@@ -11,7 +11,7 @@ from engine.config import Config
 from engine.executors.build_policy import judge_of
 from engine.telemetry.tracing import ACTIVE
 from engine.terminal import say
-from environments import BadOutcome, Task, ToolEnv
+from environments import BadWorld, Task, ToolEnv
 from sandbox import SandboxError
 from search import Policy, PolicyError, Tree
 from search.env_calls import CLOSE_SECONDS, in_thread, in_time, on_loop
@@ -64,7 +64,7 @@ class TaskRunner:
                 )
         except EndpointUnusable:
             raise
-        except (PolicyError, BadOutcome) as error:
+        except (PolicyError, BadWorld) as error:
             return error
         except CallHangs as error:
             self._env = None  # a thread is still in it

@@ -18,6 +18,7 @@ from engine.panels import TASKS
 from engine.policies.demonstration import NAME as DEMONSTRATION
 from engine.policies.demonstration import require_solutions
 from engine.runs.build_executor import Resources, RunBudget, unpriced_models
+from engine.runs.check_world import check_plays, check_told, is_own
 from engine.runs.estimate import Estimate, Known, estimate
 from engine.runs.explore import Progress, as_begun
 from engine.runs.quarantine import left_out
@@ -25,12 +26,12 @@ from engine.runs.shots import read_shots
 from engine.runs.store import FILE, Store
 from engine.runs.tasks import read_ids, select
 from engine.terminal import sandbox_line
-from environments import Task, ToolEnv
+from environments import BadWorld, Task, ToolEnv
 from sandbox.check import choose
 from sandbox.sweep import sweep
 from search import BudgetSpent, Cot, Request
 from search.env_calls import in_thread
-from search.faults import blamed, faults_blamed
+from search.faults import TaskFault, blamed, faults_blamed
 from search.usage import Usage
 from treegraft.errors import TreegraftError
 from treegraft.ranges import check_ranges
@@ -121,6 +122,8 @@ async def make_plan(
         first = await _first(begun.config, env, left[0]) if asks and left else None
     finally:
         close_env(env)
+    if is_own(env) and resources.executor == "local":
+        _check_plays(config, tasks, resources, progress)
     unpriced = unpriced_models(config, resources)
     expected = None
     if asks:
@@ -202,6 +205,7 @@ def _tasks(env: ToolEnv, config: Config, selection: Selection, progress: Progres
     """Return the tasks that `selection` names, and say what is to be known of them."""
     if config.teacher == DEMONSTRATION:
         require_solutions(env)
+    check_told(env)
     known = tasks_of(env)
     unsound = left_out(config.env, config.data, known, selection.quarantine)
     tasks = select(
@@ -225,6 +229,18 @@ def _tasks(env: ToolEnv, config: Config, selection: Selection, progress: Progres
             "them: engine explore --grader MODEL@URL, trainer eval --tooleval MODEL@URL"
         )
     return tasks
+
+
+def _check_plays(
+    config: Config, tasks: Sequence[Task], resources: Resources, progress: Progress
+) -> None:
+    """Play some tasks of the user's own world; with --fail-fast, show where its code raised."""
+    try:
+        check_plays(config, tasks, solved=config.teacher == DEMONSTRATION)
+    except BadWorld as error:
+        if resources.fail_fast and isinstance(error.__cause__, TaskFault):
+            progress.note(error.__cause__.trace)
+        raise
 
 
 class _Unsent:
