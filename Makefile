@@ -16,8 +16,8 @@ QUICK := $(addprefix tests/,test_docs.py search/test_dfsdt.py search/test_episod
     engine/chat/test_budget.py engine/export/test_rows.py engine/runs/test_explore.py \
     engine/view/test_view_data.py environments/test_options.py trainer/evaluation/test_metrics.py)
 
-.PHONY: ready demo test setup setup-demo quick sandboxes rest trainer openenv verifiers check lint types bench \
-    docs package clean
+.PHONY: ready demo test setup setup-demo quick sandboxes rest trainer openenv verifiers check lint \
+    types bench docs package clean
 
 ready: $(STAMP)  ## the environment alone, and how to use it
 	@echo 'Treegraft is installed in .venv. In this shell, type:'
@@ -85,7 +85,8 @@ bench: $(STAMP)  ## every benchmark; each prints ratios, and fails where a goal 
 docs: $(STAMP)  ## the commands' reference, from their own help
 	$(BIN)/python docs/reference.py
 
-package: $(STAMP)  ## wheel and sdist in dist/, checked; the wheel installed and tried: TRY='--python python3.12 ...'
+# TRY='--installer pip --python python3.12 python3.13' tries it with others than uv and this Python.
+package: $(STAMP)  ## wheel and sdist in dist/, checked; the wheel, installed in a fresh environment
 	nice -n 19 $(BIN)/python -m tools.package $(TRY)
 
 $(STAMP): pyproject.toml constraints.txt
