@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from engine.runs.store import FILE as RUN
+from trainer.evaluation.measures.statistics import Figure
 from trainer.evaluation.metrics import read_report
 from trainer.evaluation.report import Report
 from trainer.evaluation.reporting.document import Page, Plot, Section, Table
@@ -64,11 +65,13 @@ def headline(points: Sequence[Point]) -> str:
 def _held_out(folder: Path, points: Sequence[Point]) -> list[Report]:
     """Return the reports of the first and the last round that were measured, if both differ."""
     numbers = [point.round for point in points if point.held_out is not None]
-    chosen = dict.fromkeys([*numbers[:1], *numbers[-1:]])
-    runs = [folder / f"round-{number}-held-out" for number in chosen]
+    ends = dict.fromkeys([*numbers[:1], *numbers[-1:]])
+    runs = [folder / f"round-{number}-held-out" for number in ends]
     return [read_report(run) for run in runs if (run / RUN).exists()]
 
 
 def _plot(points: Sequence[Point]) -> Plot:
-    measured = [(f"round {p.round}", (p.held_out,)) for p in points if p.held_out is not None]
+    measured: list[tuple[str, tuple[Figure | None, ...]]] = [
+        (f"round {point.round}", (point.held_out,)) for point in points if point.held_out
+    ]
     return Plot("held-out tasks solved, with 95 % intervals", ("student",), measured, curve=True)
