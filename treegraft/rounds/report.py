@@ -31,7 +31,7 @@ def write_report(folder: Path, points: Sequence[Point], stopped: str) -> None:
     reports = _held_out(folder, points)
     pages = write_run_pages(folder / FILE, reports)
     head, *rows = table(points)
-    notes = [_COLUMNS, *([f"Stopped: {stopped}."] if stopped else [])]
+    notes = [_spent(points), _COLUMNS, *([f"Stopped: {stopped}."] if stopped else [])]
     rounds = Section("rounds", notes, [Table(tuple(head), [tuple(row) for row in rows])])
     page = Page(
         "Rounds of exploring and training",
@@ -60,6 +60,13 @@ def headline(points: Sequence[Point]) -> str:
     if (more := last.hits - first.hits) == 0:
         return f"{said}, as many as {since}"
     return f"{said}, {abs(more)} {'more' if more > 0 else 'fewer'} than {since}"
+
+
+def _spent(points: Sequence[Point]) -> str:
+    calls, tokens = (sum(getattr(p, name) for p in points) for name in ("calls", "tokens"))
+    known = [point.usd for point in points if point.usd is not None]
+    dollars = f"${sum(known):,.2f}" if len(known) == len(points) else "an unknown price"
+    return f"The searches of all rounds took {calls:,} calls and {tokens:,} tokens, for {dollars}."
 
 
 def _held_out(folder: Path, points: Sequence[Point]) -> list[Report]:

@@ -15,7 +15,7 @@ _STYLE = """\
 * { box-sizing: border-box }
 body { font: 16px/1.5 system-ui, sans-serif; color: var(--text); background: var(--ground);
     max-width: 960px; margin: 0 auto; padding: 1.5em 1em 4em; overflow-wrap: break-word }
-h1 { font-size: 1.6em; line-height: 1.25; margin: .2em 0 .4em }
+h1 { text-wrap: balance; font-size: 1.6em; line-height: 1.25; margin: .2em 0 .4em }
 h2 { font-size: 1.15em; margin: 2em 0 .5em }
 h3 { font-size: 1em; margin: 0 }
 a { color: var(--link) }
