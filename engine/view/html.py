@@ -18,8 +18,8 @@ from engine.view.data import Json
 
 _ASSETS = Path(__file__).with_name("assets")
 _SCRIPTS = (
-    *("dom", "source", "marks", "tasks", "layout", "tree", "node", "correct", "diff", "pairs"),
-    *("charts", "main"),
+    *("dom", "source", "link", "marks", "outcomes", "contents", "filters", "tasks", "layout"),
+    *("tree", "jumps", "node", "correct", "diff", "pairs", "charts", "main"),
 )  # fmt: skip
 """In order of dependency: each uses only those before it, until an event calls it."""
 
