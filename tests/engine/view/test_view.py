@@ -176,6 +176,9 @@ def test_a_pair_shows_how_its_halves_differ(window, tmp_path):
     assert second.locator("ins").all_inner_texts() == ["30"]
     assert second.locator("del").all_inner_texts() == ["20"]
     assert GOLD in second.locator('[data-half="chosen"] pre').inner_text()
+    trained = second.locator('[data-half="rejected"] .trained').all_inner_texts()
+    assert "".join(trained).startswith("I know\nanswer {") and "20" in trained
+    assert second.locator('[data-half="chosen"] .untrained').all_inner_texts() == ["assistant:\n"]
     second.get_by_role("button", name="node 5").click()
     expect(page.locator(".node.here")).to_have_attribute("data-node", "5")
 
