@@ -15,9 +15,9 @@ const isFailure = (node) => Boolean(node.error) || UNSOLVED.includes(node.ended 
 function statusWords(node) {
   const parts = [];
   if (node.ended) parts.push(STATUS[node.status] + (node.cut_by ? ` by ${node.cut_by}` : ""));
-  if (node.error) parts.push(`error ${node.error}`);
   if (node.closed === "pruned") parts.push("pruned");
   if (node.closed === "repeats") parts.push("only repeats followed");
+  if (node.error) parts.push(`error ${node.error}`);
   return parts.join(", ");
 }
 

@@ -37,7 +37,7 @@ function side(parts, kind, tag, trained) {
 }
 
 const trainedWords = (trained) =>
-  `${plural(trained.reduce((sum, [from, to]) => sum + to - from, 0), "trained character")} `;
+  ` ${plural(trained.reduce((sum, [from, to]) => sum + to - from, 0), "trained character")} `;
 
 function pairBox(pair, number) {
   const [[good, goodTrained], [bad, badTrained]] = [half(pair.chosen), half(pair.rejected)];
