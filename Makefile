@@ -10,9 +10,9 @@ SANDBOXES := tests/attacks tests/sandbox
 VERIFIERS := $(addprefix tests/engine/serve_env/,test_verifiers_env.py test_verifiers_traces.py)
 OPENENV := tests/environments/openenv tests/engine/serve_env
 # What computes with torch, most of it without waiting: few processes import it once for all.
-TRAINER := tests/trainer tests/treegraft/test_api.py tests/treegraft/test_paths.py
+TRAINER := tests/trainer tests/docs/test_tutorial.py tests/treegraft/test_api.py tests/treegraft/test_paths.py
 
-QUICK := $(addprefix tests/,test_docs.py search/test_dfsdt.py search/test_episode.py search/test_golden.py \
+QUICK := $(addprefix tests/,docs/test_commands.py search/test_dfsdt.py search/test_episode.py search/test_golden.py \
     engine/chat/test_budget.py engine/export/test_rows.py engine/runs/test_explore.py \
     engine/view/test_view_data.py environments/test_options.py trainer/evaluation/test_metrics.py)
 
@@ -62,7 +62,8 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
-	$(PYTEST) tests/test_docs.py
+	$(PYTEST) tests/docs/test_commands.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # One process: on a busy machine mypy's workers fail to start.
 types: $(STAMP)
@@ -72,8 +73,9 @@ bench: $(STAMP)  ## every benchmark; each prints ratios, and fails where a goal 
 	status=0; for program in $(filter-out %_rivals.py,$(wildcard benchmarks/*.py)); do \
 	    $(BIN)/python $$program || status=1; done; exit $$status
 
-docs: $(STAMP)  ## the commands' reference, from their own help
+docs: $(STAMP)  ## the commands' reference, from their own help, and the site in build/site
 	$(BIN)/python docs/reference.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

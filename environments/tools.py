@@ -1,7 +1,7 @@
 """Tools: JSON-Schema functions, and the check of calls to them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -39,12 +39,13 @@ class Tool:
     """A function that the policy may call.
 
     Attributes:
-        parameters: a JSON Schema (draft 2020-12) of type "object", as in OpenAI's `tools`.
+        parameters: a JSON Schema (draft 2020-12) of type "object", as in OpenAI's `tools`; by
+            default the tool takes no arguments.
     """
 
     name: str
     description: str
-    parameters: Mapping[str, Any]
+    parameters: Mapping[str, Any] = field(default_factory=lambda: NO_ARGUMENTS)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Tool, (self.name, self.description, self.parameters)

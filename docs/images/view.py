@@ -8,7 +8,7 @@ Chromium: a failed task, a filter, a pair, two runs side by side, a telephone.
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from tests.support.browser import browser_page
 from tests.support.exploring import chat_server, engine, explore
@@ -46,8 +46,8 @@ def _picture(page: Page, address: str, size: dict[str, int], file: Path) -> None
     page.goto("about:blank")
     page.goto(address)
     page.locator("#which:not(:empty), #both tr:nth-child(2)").wait_for()
-    page.wait_for_function("!document.body.innerText.includes('still to search')")
-    page.wait_for_timeout(200)  # for the last frame
+    expect(page.locator("body")).not_to_contain_text("still to search")
+    page.wait_for_timeout(300)  # for the last frame
     page.screenshot(path=file)
 
 

@@ -11,13 +11,14 @@ from random import Random
 
 from engine.policies.answer_only import no_answer
 from engine.templates.reading.names import is_answer
-from environments import Demonstrable, NoSolution
+from environments import Demonstrable, NoSolution, ToolEnv
 from environments.demonstrable import gold_actions, trajectory_of
 from environments.tools import GIVE_UP
 from environments.types import Action, Step, Task
 from search.policy import Judgement, PolicyError, Proposal, Request
 
 NAME = "demonstration"
+GAVE_UP = Action(GIVE_UP.name, {})
 
 
 class DemonstrationPolicy:
@@ -39,7 +40,7 @@ class DemonstrationPolicy:
 
     def __init__(
         self,
-        world: Demonstrable,
+        world: ToolEnv,
         *,
         mistake_rate: float = 0.3,
         seed: int = 0,
@@ -59,10 +60,19 @@ class DemonstrationPolicy:
         whole = bool(tried) or count > 1 or attempt > 0
         plan = self._plan(request.task, request.path, whole, draw)
         fresh = [action for action in plan if action.key not in known]
-        fresh.append(Action(GIVE_UP.name, {}))
+        if not fresh or self._may_give_up(request.task):
+            fresh.append(self._last_resort(request))
         start = 0 if tried else min(attempt, len(fresh) - 1)
         chosen = fresh[start : start + count]
         return Proposal(tuple(self._with_thought(request, action) for action in chosen))
+
+    def _last_resort(self, request: Request) -> Action:
+        """Return what is proposed when no action is left: to give up, or an action again."""
+        repeats = tried[-1:] if (tried := request.tried) else request.path[-1:]
+        return GAVE_UP if self._may_give_up(request.task) or not repeats else repeats[0].action
+
+    def _may_give_up(self, task: Task) -> bool:
+        return any(tool.name == GIVE_UP.name for tool in self.world.tools_of(task))
 
     def _with_thought(self, request: Request, action: Action) -> Action:
         """Return `action` with the world's thought, made by rule from what the agent has seen.

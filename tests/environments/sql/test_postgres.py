@@ -329,7 +329,7 @@ def test_the_law_along_one_path(shop: PostgresEditor) -> None:
     ]
     known: dict[tuple[str, ...], Any] = {}
     path: list[tuple[Any, str]] = []
-    for _ in range(400):
+    for _ in range(150):
         if path and rng.random() < 0.3:
             at = rng.randrange(len(path))
             shop.back(path[at][0])

@@ -8,10 +8,11 @@ import click
 import pytest
 import typer
 
+import treegraft
 import treegraft.commands
 from environments.registry import ENTRY_POINTS, options_of
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 REFERENCE = {name: ROOT / "docs" / f"{name}.md" for name in ("engine", "trainer")}
 
@@ -95,3 +96,16 @@ def test_every_link_leads_somewhere():
         for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", file.read_text("utf-8")):
             if "://" not in target:
                 assert (file.parent / target).exists(), f"{file.name}: {target}"
+
+
+def test_every_public_name_is_in_the_reference():
+    listed = re.findall(
+        r"^::: treegraft\.(\w+)$", (ROOT / "docs" / "api.md").read_text("utf-8"), re.M
+    )
+    assert sorted(listed) == sorted(treegraft.__all__)
+
+
+def test_every_page_is_in_the_sites_navigation():
+    nav = (ROOT / "mkdocs.yml").read_text("utf-8")
+    pages = {str(file.relative_to(ROOT / "docs")) for file in (ROOT / "docs").rglob("*.md")}
+    assert {page for page in pages if f" {page}\n" not in nav} == set()
