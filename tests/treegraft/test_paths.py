@@ -50,7 +50,7 @@ FLAGS: dict[str, tuple[str, str]] = {
     "engine stats RUN": (RUN, "{bad}"),
     "engine show RUN": (RUN, "{bad}"),
     "engine show --graphml": (OUT, "{run} --task=a --graphml={bad}"),
-    "engine view RUN": (RUN, "{bad}"),
+    "engine view RUNS": (RUN, "{bad}"),
     "engine view --html": (OUT, "{run} --html={bad}"),
     "engine view --tasks": (IN, "{run} --tasks=@{bad}"),
     "engine view --import-marks": (IN, "{run} --import-marks={bad}"),
