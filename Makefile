@@ -16,8 +16,18 @@ QUICK := $(addprefix tests/,docs/test_commands.py search/test_dfsdt.py search/te
     engine/chat/test_budget.py engine/export/test_rows.py engine/runs/test_explore.py \
     engine/view/test_view_data.py environments/test_options.py trainer/evaluation/test_metrics.py)
 
-.PHONY: demo test setup setup-demo quick sandboxes rest trainer openenv verifiers check lint types bench \
-    docs clean
+.PHONY: ready demo test setup setup-demo quick sandboxes rest trainer openenv verifiers check lint \
+    types bench docs package clean
+
+ready: $(STAMP)  ## the environment alone, and how to use it
+	@echo 'Treegraft is installed in .venv. In this shell, type:'
+	@echo '    source .venv/bin/activate'
+	@echo 'Then:'
+	@echo '    engine doctor     what this machine can do, and how to get what it lacks'
+	@echo '    engine explore --env bird --teacher demonstration --limit 2 --output runs/first'
+	@echo '    make demo         the whole loop, without a key: explore, export, train, evaluate'
+	@echo '    make test         every check and test'
+	@echo 'docs/first-run.md explains each step.'
 
 demo: setup-demo $(STAMP)  ## the whole loop, no key: explore, export, train, evaluate
 	bash examples/demo.sh
@@ -32,7 +42,7 @@ test: setup .venv/parts  ## every check and test; skips what needs a part that i
 	$(MAKE) lint
 	# What watches the clock and the whole machine comes first; beside it and beside the rest runs
 	# what only computes, at the lowest priority.
-	$(MAKE) --jobs=2 --output-sync rest trainer openenv
+	$(MAKE) --jobs=2 --output-sync rest trainer openenv package
 
 quick: $(STAMP)  ## the inner loop, about a minute: lint, and one fast file of each part
 	$(BIN)/ruff format --check .
@@ -76,6 +86,10 @@ bench: $(STAMP)  ## every benchmark; each prints ratios, and fails where a goal 
 docs: $(STAMP)  ## the commands' reference, from their own help, and the site in build/site
 	$(BIN)/python docs/reference.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# TRY='--installer pip --python python3.12 python3.13' tries it with others than uv and this Python.
+package: $(STAMP)  ## wheel and sdist in dist/, checked; the wheel, installed in a fresh environment
+	nice -n 19 $(BIN)/python -m tools.package $(TRY)
 
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import environments
 from engine.chat.base import EndpointUnusable
+from engine.chat.limiter import Throttle
 from engine.config import Config
 from engine.executors.build_policy import judge_of
 from engine.telemetry.tracing import ACTIVE
@@ -31,6 +32,9 @@ class Executor(Protocol):
         Errors that are not the result of one task (a defect, or trouble with every task) are
         raised.
         """
+
+    def throttle(self) -> Throttle:
+        """Return how many requests may run at once now."""
 
 
 class TaskRunner:

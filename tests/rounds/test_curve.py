@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -12,9 +13,11 @@ from engine.errors import UsageError
 from trainer.evaluation.measures.statistics import Rate
 from treegraft.rounds.curve import Point, left, points, why_stop
 from treegraft.rounds.plot import markdown, plot, table
+from treegraft.rounds.report import headline, write_report
 from treegraft.rounds.settings import RoundsSettings
 from treegraft.rounds.state import FILE, FinishedStep, State, difference
 
+GOLDEN = Path(__file__).parents[1] / "golden" / "runs_of_0_1"
 TRAIN = ["a", "b", "c"]
 
 
@@ -135,3 +138,18 @@ def test_a_run_of_another_version_is_refused_and_stays_as_it_is(tmp_path: Path) 
     with pytest.raises(UsageError, match="another version of Treegraft"):
         State.load(tmp_path)
     assert (tmp_path / FILE).read_text() == old
+
+
+def test_the_page_says_what_the_rounds_gained(tmp_path: Path) -> None:
+    rates = [Rate(3, 10), Rate(5, 10), Rate(7, 10)]
+    found = [Point(number, rows=9, held_out=rate) for number, rate in enumerate(rates)]
+    copytree(GOLDEN / "demonstrated", tmp_path / "round-2-held-out")
+    write_report(tmp_path, found, "2 rounds are done")
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "After 2 rounds the student solves 7 of 10 held-out tasks (70 %), 4 more than" in page
+    assert 'href="report-runs/1-round-2-held-out.html#bird-train-0/' in page
+    assert (tmp_path / "report-runs" / "1-round-2-held-out.html").is_file()
+    assert page.count("<circle") == 3 and "Stopped: 2 rounds are done." in page
+    assert "took 0 calls and 0 tokens, for $0.00." in page
+    assert headline(found[:1]) == "Before training the student solves 3 of 10 held-out tasks (30 %)"
+    assert headline([Point(1)]) == ""

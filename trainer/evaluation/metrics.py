@@ -13,6 +13,7 @@ from pathlib import Path
 from engine.runs.store import FILE as RUN
 from engine.runs.store import Store
 from search.tree import Tree
+from search.usage import Usage
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.call_rates import CallTally
 from trainer.evaluation.measures.error_analysis import (
@@ -23,6 +24,7 @@ from trainer.evaluation.measures.error_analysis import (
 )
 from trainer.evaluation.measures.pass_at import chains, curve
 from trainer.evaluation.measures.statistics import Estimate, Rate, estimate
+from trainer.evaluation.measures.task_results import TaskResult, task_result
 from trainer.evaluation.report import FILE as REPORT
 from trainer.evaluation.report import Report
 
@@ -46,6 +48,7 @@ def read_report(folder: Path) -> Report:
     if not report.outcomes:
         raise TrainerError(f"{folder}: this run holds no task yet")
     report.restore(folder)
+    report.folder = folder
     return report
 
 
@@ -79,7 +82,8 @@ class _Tally:
     graded: int = 0
     strict: int = 0
     gave_up: int = 0
-    tokens: int = 0
+    usage: Usage = field(default_factory=Usage)
+    results: dict[str, TaskResult] = field(default_factory=dict)
     incomplete: Counter[str] = field(default_factory=Counter)
     calls: CallTally = field(default_factory=CallTally)
 
@@ -94,7 +98,8 @@ class _Tally:
         self.gave_up += any(step.info.get("gave_up") for step in steps)
         self.graded += any("strict" in step.info for step in steps)
         self.strict += any(step.info.get("strict") for step in steps)
-        self.tokens += tree.usage.tokens
+        self.usage += tree.usage
+        self.results[task.id] = task_result(tree)
         for call in tree.calls:
             self.incomplete.update(call.incomplete.split())
         leaves = list(tree.leaves())
@@ -124,7 +129,7 @@ class _Tally:
             failed=failed,
             incomplete=dict(self.incomplete.most_common()),
             steps_per_task=steps / searched,
-            tokens_per_task=self.tokens / searched,
+            tokens_per_task=self.usage.tokens / searched,
             groups={group: _rate(self.groups[group]) for group in sorted(self.groups)},
             tags={tag: _rate(self.tags[tag]) for tag in sorted(self.tags)},
             depths={str(depth): _rate(self.depths[depth]) for depth in sorted(self.depths)},
@@ -132,6 +137,10 @@ class _Tally:
             pass_at=pass_at,
             shares={id: self._share(id) for id in self.outcomes} if pass_at else {},
             mistakes=self.errors.summary(),
+            calls=self.usage.calls,
+            tokens=self.usage.tokens,
+            usd=self.usage.usd,
+            results=self.results,
         )
 
     def _share(self, id: str) -> float:

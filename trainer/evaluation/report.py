@@ -12,6 +12,7 @@ from trainer.evaluation.measures.general_chat import GeneralLoss
 from trainer.evaluation.measures.perturbed import Perturbed
 from trainer.evaluation.measures.scores import Agreement, JudgeScores
 from trainer.evaluation.measures.statistics import Estimate, Rate
+from trainer.evaluation.measures.task_results import TaskResult
 from trainer.evaluation.measures.teacher_forcing import TeacherForcing
 from trainer.evaluation.measures.tool_eval import ToolEval
 from treegraft.text_files import read_text
@@ -24,6 +25,9 @@ NOT_FROM_TREES = (
     *("forced", "judged", "agreement", "tooleval", "general", "harness", "perturbed"),
 )
 """Fields of a report that are not measured from a run's trees."""
+
+NOT_KEPT = ("folder", "results")
+"""Fields that `report.json` leaves out: where the run is, and what only its trees hold."""
 
 
 @dataclass(slots=True, repr=False)
@@ -64,6 +68,11 @@ class Report:
         general: Loss on held-out general chat.
         harness: Figures of lm-eval, by task and metric.
         perturbed: What the student does with one thing changed, by the name of the change.
+        calls: Requests to models.
+        tokens: Tokens of them, prompts and replies.
+        usd: What they cost in dollars; 0 where no price is known.
+        folder: The run's folder; None if the report is of trees in memory.
+        results: What became of each task that has a tree, by id.
     """
 
     name: str
@@ -94,6 +103,11 @@ class Report:
     general: GeneralLoss | None = None
     harness: dict[str, dict[str, float]] = field(default_factory=dict)
     perturbed: dict[str, Perturbed] = field(default_factory=dict)
+    calls: int = 0
+    tokens: int = 0
+    usd: float = 0.0
+    folder: Path | None = field(default=None, compare=False)
+    results: dict[str, TaskResult] = field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
         """Return one line, as "after: solved 15.0 % (6/40; 7 to 29), valid actions 98.0 % ..."."""
@@ -119,7 +133,8 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON values; rates carry their value and interval."""
-        return {one.name: _to_json(getattr(self, one.name)) for one in fields(self)}
+        kept = [one.name for one in fields(self) if one.name not in NOT_KEPT]
+        return {name: _to_json(getattr(self, name)) for name in kept}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Self:

@@ -91,7 +91,7 @@ def _show(status: "RoundsStatus", folder: Path, as_json: bool) -> None:
         word = "under way" if is_running(folder) else "next"
         say(f"round {number}: {step} is {word}")
     else:
-        say(f"stopped: {status.stopped}; {folder / 'curve.md'} holds the curve")
+        say(f"stopped: {status.stopped}; {folder / 'report.html'} shows how it went")
 
 
 def _print_table(points: "Sequence[Point]") -> None:

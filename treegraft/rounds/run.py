@@ -12,6 +12,7 @@ from treegraft.rounds import curve
 from treegraft.rounds.curve import Point
 from treegraft.rounds.loop import Loop
 from treegraft.rounds.plot import write_markdown
+from treegraft.rounds.report import write_report
 from treegraft.rounds.serving import choose_port
 from treegraft.rounds.settings import Settings
 from treegraft.rounds.state import State
@@ -63,6 +64,7 @@ def rounds(
             loop.play(number)
             status = read_status(settings, folder)
             write_markdown(folder, status.points, status.stopped)
+            write_report(folder, status.points, status.stopped)
             if status.points and status.points[-1].round == number:
                 on_round(status.points[-1])
             if status.stopped:

@@ -2,27 +2,35 @@
 
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import StringIO
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from rich.console import Console
 
+from engine.api import explore_config
+from engine.config import Config
+from engine.runs.run import Selection
 from environments import Action, Step, Task
-from search import Tree
+from search import React, Tree
 from search.tree import ROOT
 from trainer.errors import TrainerError
 from trainer.evaluation.measures.general_chat import GeneralLoss
 from trainer.evaluation.measures.scores import Agreement, JudgeScores
 from trainer.evaluation.measures.statistics import Estimate, Rate
+from trainer.evaluation.measures.task_results import task_result
 from trainer.evaluation.measures.teacher_forcing import TeacherForcing
-from trainer.evaluation.metrics import measure
+from trainer.evaluation.metrics import measure, read_report
 from trainer.evaluation.report import Report
 from trainer.evaluation.reporting.comparison import Comparison
 from trainer.evaluation.reporting.document import Plot, line
 from trainer.evaluation.reporting.plots import svg, text
 from trainer.evaluation.reporting.sections import sections
+from trainer.evaluation.reporting.summary import headline, verdict
 
 HOSTILE = "```<script>alert(1)</script>|`[x](http://evil)\x1b[31m\u202e\n# [red]&"
 ONE = Estimate(0.5, 0.25, 0.75)
@@ -148,7 +156,7 @@ def test_a_plot_of_bars_and_of_a_curve() -> None:
     bars, curve = (Plot("t", ("x", "y"), points, curve) for curve in (False, True))
     drawn = ET.fromstring(svg(bars))
     rects = [r for r in drawn if r.tag.endswith("rect") and r.get("height") == "11"]
-    assert [rect.get("width") for rect in rects] == ["210.0", "210.0", "420.0", "210.0"]
+    assert [rect.get("width") for rect in rects] == ["110.0", "110.0", "220.0", "110.0"]
     lines = [part for part in ET.fromstring(svg(curve)) if part.tag.endswith("polyline")]
     assert [len((part.get("points") or "").split()) for part in lines] == [2, 2]
     told = text(bars).splitlines()
@@ -176,3 +184,63 @@ def test_a_report_is_readable_where_it_is_printed_and_in_a_notebook(tmp_path: Pa
     report.save(tmp_path / "r.md")
     assert (tmp_path / "r.md").read_text("utf-8").startswith("# Evaluation of run\n")
     assert "50.0 %" in repr(Comparison([report, report]))
+
+
+def explored(folder: Path, mistake_rate: float) -> Report:
+    """The report on a run of three tasks: all are solved at rate 0, none at rate 1."""
+    config = Config(env="bird", teacher="demonstration", search=React(width=1))
+    explore_config(replace(config, mistake_rate=mistake_rate), folder, selection=Selection(limit=3))
+    return read_report(folder)
+
+
+def test_a_page_tells_what_was_gained_with_links_to_the_trees(tmp_path: Path) -> None:
+    runs = [explored(tmp_path / "before", 1.0), explored(tmp_path / "after #1", 0.0)]
+    Comparison(runs).save(tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text("utf-8")
+    parts = Parts(page)
+    words = [word for word in parts.words if word.strip()]
+    assert "after #1 solves 3 of 3 tasks (100 %), 3 more than before" in words
+    assert any("+100.0 percentage points" in word and "chance" in word for word in words)
+    assert "gained: solved by after #1 alone (3)" in words and "all tasks (3)" in words
+    assert any(word.startswith("wrong answer: SELECT") for word in words)
+    assert any(word.startswith("solved: SELECT") for word in words)
+    assert "lost: solved by before alone" not in page and "cost" in words
+    links = [value or "" for name, value in parts.attributes if name == "href"]
+    assert len(links) == 3 * 2 + 3
+    for link in links:
+        file, _, place = link.partition("#")
+        task, _, node = place.partition("/")
+        assert task in (tmp_path / unquote(file)).read_text("utf-8")
+        assert task in runs[0].outcomes and int(node) > 0
+    assert 'name="viewport"' in page and "prefers-color-scheme: dark" in page
+    lost = Comparison(runs[::-1]).page(tmp_path / "r.md")
+    assert lost.headline == "before solves 0 of 3 tasks (0 %), 3 fewer than after #1"
+    assert [section.title for section in lost.summary][0] == "lost: solved by after #1 alone (3)"
+
+
+def test_the_verdict_says_when_chance_may_explain_it() -> None:
+    runs = [
+        measure(str(hits), [tree(str(n), float(n < hits)) for n in range(8)]) for hits in (3, 4)
+    ]
+    assert verdict(runs).endswith(", which chance may explain.")
+    assert verdict(runs[:1]) == "" and verdict([runs[0], measure("x", [tree("y", 1.0)])]) == ""
+    assert headline([Report("references only")]) == ""
+
+
+@pytest.mark.parametrize(
+    ("step", "ending"),
+    [
+        ({"reward": 1.0, "terminated": True}, "solved"),
+        ({"reward": 0.0, "terminated": True}, "wrong answer"),
+        ({"reward": 0.25, "terminated": True}, "partly right (reward 0.25)"),
+        ({"truncated": True, "info": {"cut": "depth"}}, "out of steps"),
+        ({"terminated": True, "info": {"gave_up": True}}, "gave up"),
+        ({"truncated": True, "info": {"error": "sql_error"}}, "ended with: sql error"),
+        ({"truncated": True, "info": {"error": "not_offered"}}, "ended with: not offered"),
+    ],
+)
+def test_an_ending_is_told_in_words(step: dict[str, Any], ending: str) -> None:
+    one = Tree(Task("1", "?"), "student")
+    one.add(ROOT, Step(Action("answer", {"sql": "SELECT 1"}), "", **step))
+    found = task_result(one)
+    assert (found.ending, found.answer, found.node) == (ending, "SELECT 1", 1)

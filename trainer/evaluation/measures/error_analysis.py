@@ -17,6 +17,8 @@ _ERRORS = {
     "unknown_tool": "unknown tool",
     "bad_arguments": "bad arguments",
 }
+_COMPLETE = ("denied", "exception", "lost", "stopped", "timeout")
+"""Kinds that say what happened without the word "error"."""
 KINDS = (*_ERRORS.values(), REPEATED, LOOP, GAVE_UP, CUT)
 """Kinds that every report lists, even with count 0; others that occur follow them.
 
@@ -77,12 +79,19 @@ class ErrorTally:
         }
 
 
+def error_words(kind: str) -> str:
+    """Return the words for a value of `info["error"]`: "sql" and "sql_error" are "sql error"."""
+    words = kind.replace("_", " ")
+    alone = " " in words or words.lower().endswith("error") or words in _COMPLETE
+    return _ERRORS.get(kind, words if alone else f"{words} error")
+
+
 def kinds(tree: Tree) -> Iterator[str]:
     """Yield the kind of each error in a tree; one step may have several."""
     for node in tree.nodes:
         step, path = node.step, tree.path(node.id)
         if error := step.info.get("error"):
-            yield _ERRORS.get(str(error), f"{error} error")
+            yield error_words(str(error))
         if reason := step.incomplete:
             yield f"incomplete reply ({reason})"
         if any(step.action.key == earlier.action.key for earlier in path[:-1]):

@@ -71,13 +71,17 @@ def points(values: Sequence[Figure | None]) -> str:
     first, last = values[0], values[-1]
     if first is None or last is None:
         return "-"
-    return f"{100 * (last.value - first.value):+.1f}"
+    return _signed(100 * (last.value - first.value), 1)
 
 
 def change(values: Sequence[Estimate | float | None], digits: int = 2) -> str:
     """Return the last value less the first."""
     first, last = (_value(one) for one in (values[0], values[-1]))
-    return "-" if first is None or last is None else f"{last - first:+.{digits}f}"
+    return "-" if first is None or last is None else _signed(last - first, digits)
+
+
+def _signed(difference: float, digits: int) -> str:
+    return f"{round(difference, digits) + 0.0:+.{digits}f}"  # never "-0.0"
 
 
 def _value(one: Estimate | float | None) -> float | None:

@@ -11,10 +11,17 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from trainer.errors import TrainerError
 from trainer.evaluation.overall import Overall
 from trainer.evaluation.report import Report
-from trainer.evaluation.reporting.document import Section
+from trainer.evaluation.reporting.document import Page, Section
 from trainer.evaluation.reporting.html import html, html_sections
 from trainer.evaluation.reporting.markdown import markdown
+from trainer.evaluation.reporting.run_pages import write_run_pages
 from trainer.evaluation.reporting.sections import sections
+from trainer.evaluation.reporting.summary import (
+    headline,
+    summary,
+    verdict,
+    without_first_plot,
+)
 from trainer.evaluation.reporting.terminal import tables_and_notes
 from trainer.evaluation.reporting.worlds import worlds
 from treegraft.write_files import is_stream, write_text
@@ -36,6 +43,10 @@ class Printed(ABC):
     @abstractmethod
     def sections(self) -> list[Section]:
         """What there is to say."""
+
+    def page(self, file: Path) -> Page:
+        """Return what is written to `file`; what it links to is written first."""
+        return Page(self.title, sections=self.sections)
 
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
@@ -60,7 +71,7 @@ class Printed(ABC):
         """
         file = Path(file)
         check_name(file)
-        write_text(file, _WRITERS.get(file.suffix, markdown)(self.title, self.sections))
+        write_text(file, _WRITERS.get(file.suffix, markdown)(self.page(file)))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -82,6 +93,20 @@ class Comparison(Printed):
     def sections(self) -> list[Section]:
         """See `Printed`."""
         return sections(self.reports)
+
+    def page(self, file: Path) -> Page:
+        """See `Printed`."""
+        own, reports = self.sections, self.reports
+        pages = write_run_pages(file, reports) if file.suffix == ".html" else [""] * len(reports)
+        played = any(report.outcomes for report in reports)
+        return Page(
+            self.title,
+            headline(reports),
+            verdict(reports),
+            own[0].plots if played else [],
+            summary(reports, pages),
+            without_first_plot(own) if played else own,
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False)

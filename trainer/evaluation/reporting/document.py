@@ -25,10 +25,27 @@ class Table:
     Attributes:
         head: Titles of the columns; the first column names the rows.
         rows: As many texts each as `head` has.
+        links: Where the first cell of each row leads to in a page; "" or nothing for nowhere.
     """
 
     head: tuple[str, ...]
     rows: list[tuple[str, ...]]
+    links: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A task, and what each run made of it.
+
+    Attributes:
+        title: The task's id.
+        text: Its prompt.
+        runs: For each run its name, what it did, and the link to it in a page ("" for none).
+    """
+
+    title: str
+    text: str
+    runs: list[tuple[str, str, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +74,34 @@ class Section:
         notes: Sentences about how to read the figures.
         tables: Its tables.
         plots: Its plots.
+        examples: Its examples.
+        folded: A page shows the title alone until it is opened.
     """
 
     title: str
     notes: list[str] = field(default_factory=list)
     tables: list[Table] = field(default_factory=list)
     plots: list[Plot] = field(default_factory=list)
+    examples: list[Example] = field(default_factory=list)
+    folded: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A report in a file.
+
+    Attributes:
+        title: What it is about.
+        headline: The result in one sentence; "" for none.
+        verdict: How sure that is; "" for nothing.
+        plots: What stands below the headline.
+        summary: What a reader in a hurry needs.
+        sections: All figures.
+    """
+
+    title: str
+    headline: str = ""
+    verdict: str = ""
+    plots: list[Plot] = field(default_factory=list)
+    summary: list[Section] = field(default_factory=list)
+    sections: list[Section] = field(default_factory=list)

@@ -1,20 +1,23 @@
 """Sections as Markdown; plots become lines of text."""
 
 import re
-from collections.abc import Iterable
 
-from trainer.evaluation.reporting.document import Section, Table, line
+from trainer.evaluation.reporting.document import Example, Page, Table, line
 from trainer.evaluation.reporting.plots import text
 
 _ACTIVE = re.compile(r"([\\`*_{}\[\]<>#!|~&$:@])")
 
 
-def markdown(title: str, sections: Iterable[Section]) -> str:
+def markdown(page: Page) -> str:
     """Return a whole document."""
-    parts = [f"# {_escaped(title)}"]
-    for section in sections:
+    parts = [f"# {_escaped(page.title)}"]
+    parts += [f"**{_escaped(page.headline)}**"] if page.headline else []
+    parts += [_escaped(page.verdict)] if page.verdict else []
+    parts += [f"```text\n{text(plot)}\n```" for plot in page.plots]
+    for section in (*page.summary, *page.sections):
         parts.append(f"## {_escaped(section.title)}")
         parts += map(_table, section.tables)
+        parts += map(_example, section.examples)
         # No label can close the fence: a bar follows it in the same line.
         parts += [f"```text\n{text(plot)}\n```" for plot in section.plots]
         parts += map(_escaped, section.notes)
@@ -26,6 +29,11 @@ def _table(table: Table) -> str:
     rows = [table.head, *table.rows]
     lines = [f"| {' | '.join(map(_escaped, cells))} |" for cells in rows]
     return "\n".join([lines[0], f"| {' | '.join(rule)} |", *lines[1:]])
+
+
+def _example(example: Example) -> str:
+    runs = [f"- {_escaped(name)}: {_escaped(did)}" for name, did, _ in example.runs]
+    return f"**{_escaped(example.title)}**: {_escaped(example.text)}\n\n" + "\n".join(runs)
 
 
 def _escaped(text: str) -> str:

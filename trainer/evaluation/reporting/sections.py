@@ -116,9 +116,14 @@ def errors(reports: Reports) -> Iterator[Section]:
     for kind, each in found.items():
         cells = [(share(m.steps), share(m.tasks), m.example) if m else ("-",) * 3 for m in each]
         rows.append((kind, *(cell for three in cells for cell in three)))
-    shares = {kind: [one.tasks if one else None for one in each] for kind, each in found.items()}
+    shares: dict[str, list[Figure | None]] = {
+        kind: [one.tasks if one else None for one in each]
+        for kind, each in found.items()
+        if any(one and one.tasks.hits for one in each)
+    }
     tasks_plot = plot("tasks with it", reports, shares)
-    yield Section("errors", [], [Table(("kind", *columns), rows)], [tasks_plot])
+    plots = [tasks_plot] if shares else []
+    yield Section("errors", [], [Table(("kind", *columns), rows)], plots)
 
 
 def _solve_interval(reports: Reports) -> str:
