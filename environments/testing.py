@@ -18,7 +18,7 @@ import jsonschema
 from gymnasium.utils.env_checker import check_env as gymnasium_check
 
 from environments.base import Snapshot, ToolEnv
-from environments.errors import NoSolution
+from environments.errors import BadWorld, NoSolution
 from environments.law import Interlude, advice, broken_law, content_of, interludes
 from environments.plays import call_text, difference, first_difference, play, play_on, take
 from environments.tools import GIVE_UP, violation
@@ -63,8 +63,11 @@ def check_env(
     Raises:
         ContractBroken: The contract is broken.
     """
-    _Checked(env, random.Random(seed)).tasks_are_told()
-    return check_played(env, tasks, seed=seed, trees=trees)
+    try:
+        _Checked(env, random.Random(seed)).tasks_are_told()
+        return check_played(env, tasks, seed=seed, trees=trees)
+    except BadWorld as error:
+        raise ContractBroken(f"{type(env).__name__} breaks the contract, {error}") from error
 
 
 def check_played(

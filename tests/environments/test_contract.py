@@ -178,7 +178,7 @@ class FreesAll(worlds.Basket):
 
 BREACHES = [
     (Talks, "tasks: task 'sum-111': the prompt holds the secret 'sum'"),
-    (Twins, "tasks: task 'sum-111': a second task has this id"),
+    (Twins, "Twins.load_tasks returned two tasks with the id 'sum-111'"),
     (Alone, "tasks: task 'sum-111': group is empty"),
     (Endless, "tools: task 'sum-.*': GIVE_UP is not among them"),
     (Generous, "noop: task 'sum-.*': doing nothing earns 1.0"),
