@@ -40,8 +40,8 @@ from engine.chat.journal import request_key
 from engine.chat.open import EndpointSpec
 from engine.config import config_of
 from engine.runs.build_executor import Resources
+from engine.runs.plan import Selection
 from engine.runs.quarantine import Quarantine
-from engine.runs.run import Selection
 from engine.runs.store import Store
 from engine.templates import get
 from engine.templates.base import Message, World

@@ -22,7 +22,8 @@ from engine.export.value_rules import ValueRules
 from engine.runs.build_executor import Resources, RunBudget
 from engine.runs.explore import Progress, Summary
 from engine.runs.failure import Failure
-from engine.runs.run import ALL, LOCAL, NO_BUDGET, Selection, run, wait
+from engine.runs.plan import ALL, LOCAL, NO_BUDGET, Plan, Selection
+from engine.runs.run import carry_out, run, wait
 from engine.runs.stats import stats
 from engine.runs.store import Store
 from environments import ToolEnv
@@ -249,6 +250,11 @@ def explore_config(
         )
     )
     return Run(out, summary)
+
+
+def explore_plan(plan: Plan, progress: Progress) -> Run:
+    """Explore as `plan` says, which `engine.runs.plan.make_plan` made."""
+    return Run(plan.out, wait(lambda: carry_out(plan, progress)))
 
 
 def load_environment(

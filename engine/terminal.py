@@ -90,7 +90,7 @@ def guarded(application: Any, arguments: Sequence[str] | None = None) -> int:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except TreegraftError as error:
-        return _refuse(str(error))
+        return _refuse(error.line)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         _drop_output()
         return 1

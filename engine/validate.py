@@ -5,30 +5,33 @@ nonsense; 372 of BIRD's 9,428 training queries fail their own evaluation. And a 
 its state, or is not the same twice, makes trees whose steps never happened.
 """
 
-import json
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
-from engine.nondeterminism import cause_between, cause_of
+from engine.executors.base import close_env
+from engine.runs.check_world import TRIED, broken, check_told
 from engine.runs.failure import without_secret
 from engine.second_process import OpenEnv, Replay, SecondProcess
-from environments import Step, Task, ToolEnv
-from environments.demonstrable import gold_actions
-from environments.law import Interlude, advice, broken_law, interludes
+from environments import BadWorld, Step, Task, ToolEnv
+from environments.demonstrable import gold_actions, wrong_versions
+from environments.law import CHANGES, Interlude, content_of, interludes, lawless
+from environments.nondeterminism import cause_of
 from environments.plays import call_text, first_difference, play
+from environments.testing import ContractBroken, check_played
 from sandbox import SandboxError
-from sandbox.errors import StateLost
 from search.faults import TaskFault, blamed
 
 MISTAKEN = 5
 """Tasks in whose branches a mistake is played; some worlds take long to find one."""
-REPLAYS = 5
-"""Plays after which a world is taken to be the same each time."""
 PAUSE = 1.1
 """Seconds between the plays of the first task: a clock that counts seconds goes on."""
+
+TREES = 3
+"""Random trees in which the law is tried, beside those that `validate` plays along solutions."""
+OF_THE_WORLD = ("random", "unsaved", "changes", "raises")
+"""Kinds of `Unsound` that are no task's own, where no task is sound."""
 
 Verdict = tuple[str, str]
 """Kind and reason of an `Unsound`."""
@@ -43,8 +46,8 @@ class Unsound:
             (the environment doubts it, as with an empty gold answer), "noop" (doing nothing earns
             1.0), "random" (the same actions return something else another time, or in another
             process), "unsaved" (they do after a restore), "changes" (playing changes the task
-            itself), "raises" (the environment's code raises an exception), or "sandbox" (the
-            sandbox failed).
+            itself), "raises" (the environment's code raises an exception, or returns what the
+            contract does not allow), or "sandbox" (the sandbox failed).
     """
 
     task: str
@@ -75,13 +78,60 @@ def validate(
                 found = blamed(partial(examiner.examine, task))
             except SandboxError as error:
                 found = "sandbox", str(error)
-            except TaskFault as fault:
-                found = "raises", str(fault)
+            except (TaskFault, BadWorld) as fault:
+                found = "raises", fault.line
             wrong = found and Unsound(task.id, task.group, found[0], without_secret(found[1], task))
             yield task, wrong or None
     finally:
         if second is not None:
             second.close()
+
+
+def examine_world(
+    env: ToolEnv, tasks: Sequence[Task], open_again: OpenEnv, *, second: bool = True
+) -> list[Unsound]:
+    """Hold a world to the whole contract; return the tasks to leave out.
+
+    Where none of the first tasks is sound, because of what the world does, its other tasks are not
+    played.
+
+    Args:
+        env: The environment.
+        tasks: Those to play.
+        open_again: Makes the environment once more.
+        second: Whether to play solutions in a second process, too.
+
+    Raises:
+        BadWorld: The world breaks the contract, and not on single tasks only; says what to do.
+        NoSolution: The environment has no solution for a task.
+    """
+    check_told(env)
+    found: list[Unsound] = []
+    sound: list[str] = []
+    for task, wrong in validate(env, tasks, open_again if second else None):
+        if wrong is None:
+            sound.append(task.id)
+            continue
+        found.append(wrong)
+        if len(found) == min(TRIED, len(tasks)) and not sound and found[0].kind in OF_THE_WORLD:
+            first = found[0]
+            raise broken(env, next(each for each in tasks if each.id == first.task), first.reason)
+    if sound:
+        blamed(partial(_keep_the_contract, open_again, sound[:TRIED]))
+    return found
+
+
+def _keep_the_contract(open_env: OpenEnv, ids: Sequence[str]) -> None:
+    """Check the rest of the contract on some sound tasks, in a new environment."""
+    env = open_env()
+    try:
+        tried, trees = (TRIED, TREES) if env.instant else (1, 0)  # others may take seconds a step
+        tasks = [task for task in env.tasks if task.id in ids][:tried]
+        check_played(env, tasks, trees=trees)
+    except ContractBroken as error:
+        raise BadWorld(str(error)) from error
+    finally:
+        close_env(env)
 
 
 @dataclass
@@ -103,11 +153,11 @@ class _Examiner:
         actions = gold_actions(self.env, task)
         if self.second is not None:
             self.second.ask(task)
-        content = _content(task)
+        content = content_of(task)
         steps = play(self.env, task, actions)
         found = self._unsolved(task, steps)
-        if not found and _content(task) != content:
-            found = "changes", "playing changes the task's own details: copy them in begin"
+        if not found and content_of(task) != content:
+            found = CHANGES
         found = found or self._branched(task, steps)
         replay = self.second.answer(task) if self.second is not None and not found else None
         found = found or (_elsewhere(task, steps, replay) if replay else None)
@@ -132,22 +182,11 @@ class _Examiner:
     def _branched(self, task: Task, steps: Sequence[Step]) -> Verdict | None:
         """Play the solution again with branches; a restore is told from another play."""
         early = self.examined < MISTAKEN
-        wrong = self.env.mistakes(task, steps[-1].action) if early else []
+        wrong = wrong_versions(self.env, task, steps[-1].action) if early else []
         between = interludes(self.env, steps, self.other, wrong)
         if self.second is not None and not self.examined:
             time.sleep(max(0.0, PAUSE - (time.monotonic() - self.began)))
-        words = ""
-        with suppress(StateLost):  # a search replays the path
-            words = broken_law(self.env, task, steps, between)
-        if not words:
-            return None
-        actions = [step.action for step in steps]
-        for _ in range(REPLAYS):
-            if found := first_difference(steps, again := play(self.env, task, actions)):
-                at, words = found
-                words = f"differs between two plays: step {at + 1} returned {words}"
-                return "random", f"{words}; {cause_between(self.env, task, steps, again)}"
-        return "unsaved", f"state is not saved: {words}; {advice(self.env, task, actions)}"
+        return lawless(self.env, task, steps, between)
 
 
 def _elsewhere(task: Task, steps: Sequence[Step], replay: Replay) -> Verdict | None:
@@ -169,7 +208,3 @@ def _elsewhere(task: Task, steps: Sequence[Step], replay: Replay) -> Verdict | N
         cause = cause_of(steps[at].observation, replay.steps[at].observation)
         return "random", f"{where} step {at + 1} returned {words}; {cause}"
     return None
-
-
-def _content(task: Task) -> str:
-    return json.dumps([dict(task.secret), dict(task.details)], default=repr)

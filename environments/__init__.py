@@ -6,7 +6,13 @@ them, and has no environments.
 
 from importlib.util import find_spec
 
-from environments.errors import BadOutcome, DataError, NoSolution, UnknownEnvironment
+from environments.errors import (
+    BadOutcome,
+    BadWorld,
+    DataError,
+    NoSolution,
+    UnknownEnvironment,
+)
 from environments.tools import GIVE_UP, NO_ARGUMENTS, SAY, Tool
 from environments.types import Action, Step, Task, Trajectory
 
@@ -23,6 +29,7 @@ __all__ = [
     "SAY",
     "Action",
     "BadOutcome",
+    "BadWorld",
     "DataError",
     "Demonstrable",
     "NoSolution",

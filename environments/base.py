@@ -19,24 +19,23 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from inspect import isawaitable, iscoroutinefunction
-from math import nan
 from typing import Any, TypeVar
 
 import gymnasium
 
 from environments.bounds import OBSERVATION_CHARS, cut
+from environments.contract import as_number, held
 from environments.demonstrable import Demonstrable
 from environments.errors import BadOutcome
 from environments.spaces import AnyText, ToolCall
 from environments.tools import GIVE_UP, Tool, violation
 from environments.types import Action, Task
+from environments.types import Outcome as Outcome  # worlds import it from here, too
 
 T = TypeVar("T")
-
-_ROUNDING = 1e-9  # a sum of partial rewards may miss 0 or 1 by this
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,25 +45,6 @@ class Snapshot:
     task: Task
     over: bool
     state: Any
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The result of `act`: the five values of Gymnasium's `step`, with defaults for most.
-
-    The reward is a number from 0 to 1, and `info` is JSON without NaN: else the task fails.
-    """
-
-    observation: str
-    reward: float = 0.0
-    terminated: bool = False
-    truncated: bool = False
-    info: Mapping[str, Any] = field(default_factory=dict)
-
-    @classmethod
-    def slip(cls, kind: str, message: str) -> "Outcome":
-        """Return the outcome of an agent's mistake, which changes nothing."""
-        return cls(f"error: {message}", info={"error": kind})
 
 
 class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
@@ -122,7 +102,7 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
     ) -> None:
         self.data, self.split, self.sandbox = data, split, sandbox
         self.observation_space = AnyText()
-        self.action_space = ToolCall(self.tools)
+        self.action_space = _calls(self, "tools", self.tools)
         self.task: Task | None = None
         self._over = False
 
@@ -132,7 +112,9 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
 
         Or those of `task_source`.
         """
-        return self.prepared(self.task_source()) if self.task_source else self.load_tasks()
+        if self.task_source:
+            return self.prepared(self.task_source())
+        return held(self, "load_tasks", self.load_tasks())
 
     @cached_property
     def asynchronous(self) -> bool:
@@ -180,7 +162,7 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         Raises:
             RuntimeError: no task was started, or it is over: a defect of the caller.
             sandbox.SandboxError: the sandbox failed, not the agent.
-            BadOutcome: `act` returned no reward from 0 to 1, or facts that are not JSON.
+            BadOutcome: `act` returned what the contract does not allow; see `contract`.
         """
         return self._now(self.step_async(action))
 
@@ -189,37 +171,13 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
         if self.task is None or self._over:
             raise RuntimeError("step() needs a task that is not over: call reset() or restore()")
         outcome = await self._dispatch(action, self.task)
-        if not isinstance(outcome, Outcome):
-            name, given = type(self).__name__, type(outcome).__name__
-            raise BadOutcome(f"{name}.act returned {given}, not an Outcome")
-        reward, info = self._checked(outcome)
-        self._over = outcome.terminated or outcome.truncated
+        held(self, "act", outcome, BadOutcome)
+        self._over = bool(outcome.terminated or outcome.truncated)
         observation = cut(outcome.observation, self.observation_chars)
-        return observation, reward, outcome.terminated, outcome.truncated, info
-
-    def _checked(self, outcome: Outcome) -> tuple[float, dict[str, Any]]:
-        """Return the reward and the facts of `outcome`.
-
-        Raises:
-            BadOutcome: A tree cannot hold them, or the observation.
-        """
-        who = f"{type(self).__name__}.act returned"
-        if not isinstance(outcome.observation, str):
-            kind = type(outcome.observation).__name__
-            raise BadOutcome(f"{who} an observation of type {kind}: an observation is text")
-        try:
-            reward = float(outcome.reward)
-        except (TypeError, ValueError):
-            reward = nan
-        if not -_ROUNDING <= reward <= 1 + _ROUNDING:  # NaN fails too
-            raise BadOutcome(
-                f"{who} the reward {outcome.reward!r}: a reward is a number from 0 to 1"
-            )
-        try:
-            json.dumps(info := dict(outcome.info), allow_nan=False)
-        except (TypeError, ValueError, RecursionError) as error:
-            raise BadOutcome(f"{who} info that is not JSON ({error})") from error
-        return min(max(reward, 0.0), 1.0), info
+        reward = min(max(as_number(outcome.reward), 0.0), 1.0)
+        # What a world changes later, and what JSON cannot tell apart, is as a tree will hold it.
+        info = json.loads(json.dumps(dict(outcome.info))) if outcome.info else {}
+        return observation, reward, bool(outcome.terminated), bool(outcome.truncated), info
 
     async def _dispatch(self, action: Action, task: Task) -> Outcome:
         wrong = violation(action, self.tools_of(task))
@@ -234,7 +192,7 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
 
     async def _start(self, task: Task) -> None:
         self.task = task
-        self.action_space = ToolCall(self.tools_of(task))
+        self.action_space = _calls(self, "tools_of", self.tools_of(task))
         await _awaited(self.begin(task))
 
     def snapshot(self) -> Snapshot:
@@ -330,6 +288,13 @@ class ToolEnv(Demonstrable, gymnasium.Env[str, Action], ABC):
     def end(self) -> None | Awaitable[None]:
         """Free what this environment holds; called by `close`, more than once."""
         return None
+
+
+def _calls(world: ToolEnv, method: str, tools: Sequence[Tool]) -> ToolCall:
+    """Return the calls to `tools`. Their schemas are checked before tasks are played only."""
+    if not isinstance(tools, tuple | list) or not all(isinstance(each, Tool) for each in tools):
+        held(world, method, tools)
+    return ToolCall(tools)
 
 
 def at_once(call: Coroutine[Any, Any, T]) -> T:

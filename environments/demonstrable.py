@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from environments.cheaters import Cheater
+from environments.contract import held
 from environments.errors import NoSolution
 from environments.thoughts import plain_thought
 from environments.tools import GIVE_UP, Tool
@@ -110,8 +111,9 @@ def gold_actions(world: Demonstrable, task: Task) -> list[Action]:
 
     Raises:
         NoSolution: There is neither.
+        BadWorld: `solution` returned something else than actions.
     """
-    actions = trajectory_of(task) or world.solution(task)
+    actions = trajectory_of(task) or held(world, "solution", world.solution(task))
     if actions is None:
         name = type(world).__name__
         raise NoSolution(
@@ -119,6 +121,15 @@ def gold_actions(world: Demonstrable, task: Task) -> list[Action]:
             "explore with a model as teacher"
         )
     return actions
+
+
+def wrong_versions(world: Demonstrable, task: Task, action: Action) -> list[Action]:
+    """Return `world.mistakes(task, action)`.
+
+    Raises:
+        BadWorld: They are something else than actions.
+    """
+    return held(world, "mistakes", world.mistakes(task, action))
 
 
 def with_trajectory(task: Task, actions: Sequence[Action]) -> Task:

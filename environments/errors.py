@@ -15,5 +15,9 @@ class NoSolution(TreegraftError):
     """A task has no known solution, where one has to be played."""
 
 
-class BadOutcome(TreegraftError):
+class BadWorld(TreegraftError):
+    """A world's own code breaks the contract; names the class, the method and what to do."""
+
+
+class BadOutcome(BadWorld):
     """An environment returned a reward or facts that no tree can hold; it fails the task."""

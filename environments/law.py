@@ -4,18 +4,27 @@ What is played between a snapshot and its restore is an interlude. A world that 
 state, or shares it with the snapshot, returns something else afterwards.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from copy import Error as CopyError
 from copy import deepcopy
 from dataclasses import dataclass
 
 from environments.base import Snapshot, ToolEnv
-from environments.plays import difference, play_on, take
+from environments.nondeterminism import cause_between
+from environments.plays import difference, first_difference, play, play_on, take
 from environments.types import Action, Step, Task
+from sandbox.errors import StateLost
 
 PLACES = 4
 """States of a path before which an interlude is played."""
+
+REPLAYS = 5
+"""Plays after which a world is taken to be the same each time."""
+
+CHANGES = "changes", "playing changes the task's own details: copy them in begin"
+"""What is wrong where `content_of` a task is another after it was played."""
 
 _PLAIN = (str, int, float, bool, bytes, frozenset, type(None))
 """Types of values that cannot change."""
@@ -31,6 +40,33 @@ class Interlude:
 
     actions: Sequence[Action]
     task: Task | None = None
+
+
+def content_of(task: Task) -> str:
+    """Return as one text what playing must not change of a task."""
+    return json.dumps([dict(task.secret), dict(task.details)], default=repr)
+
+
+def lawless(
+    env: ToolEnv, task: Task, wanted: Sequence[Step], interludes: Mapping[int, Interlude]
+) -> tuple[str, str] | None:
+    """Return how a world breaks the law, and what to do; None if it keeps it.
+
+    What a restore brings is told from what another play brings: "unsaved" is a state that is not
+    saved, "random" what differs between two plays. The arguments are those of `broken_law`.
+    """
+    words = ""
+    with suppress(StateLost):  # a search replays the path
+        words = broken_law(env, task, wanted, interludes)
+    if not words:
+        return None
+    actions = [step.action for step in wanted]
+    for _ in range(REPLAYS):
+        if found := first_difference(wanted, again := play(env, task, actions)):
+            at, words = found
+            words = f"act differs between two plays: step {at + 1} returned {words}"
+            return "random", f"{words}; {cause_between(env, task, wanted, again)}"
+    return "unsaved", f"state is not saved: {words}; {advice(env, task, actions)}"
 
 
 def interludes(

@@ -12,21 +12,6 @@ from typing import Any
 
 from environments.errors import UnknownEnvironment
 
-_FAULTS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
-"""What a module of the user's may raise while it is loaded."""
-
 
 def load_class(name: str, module: str, attribute: str) -> Any:
     """Return what `attribute`, a dotted path, names in a module or in the file `module`.
@@ -44,7 +29,9 @@ def load_class(name: str, module: str, attribute: str) -> Any:
         sys.path.append(str(Path.cwd()))
     try:
         loaded = _load_file(Path(module)) if _is_file(module) else importlib.import_module(module)
-    except _FAULTS as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # it may raise anything, SystemExit too
         raise UnknownEnvironment(f"cannot load {name!r}: {_where(error)}") from error
     try:
         return attrgetter(attribute)(loaded)
@@ -82,7 +69,7 @@ def _load_file(file: Path) -> ModuleType:
     return made
 
 
-def _where(error: Exception) -> str:
+def _where(error: BaseException) -> str:
     """Return in one line what went wrong, and the file and line that it happened in."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}, line {error.lineno}: {error.msg}"

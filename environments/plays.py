@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from environments.base import ToolEnv
+from environments.contract import held
 from environments.types import Action, Step, Task
 
 SHOWN = 60
@@ -15,7 +16,7 @@ LONGEST_CALL = 80
 
 def take(env: ToolEnv, action: Action) -> Step:
     """Play `action`; the step keeps nothing that the environment could change later."""
-    observation, reward, terminated, truncated, info = env.step(action)
+    observation, reward, terminated, truncated, info = held(env, "step", env.step(action))
     return Step(action, observation, reward, terminated, truncated, json.loads(json.dumps(info)))
 
 

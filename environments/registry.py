@@ -110,7 +110,13 @@ def _make(name: str, given: Mapping[str, Any]) -> ToolEnv:
     if name in ENTRY_POINTS:
         # gymnasium.make wraps the environment, and its wrappers hide snapshot and restore.
         return cast(ToolEnv, gymnasium.make(f"{NAMESPACE}/{name}-v0", **given).unwrapped)
-    made = find_class(name)(**given)
+    world = find_class(name)
+    if lacking := sorted(getattr(world, "__abstractmethods__", ())):
+        raise UnknownEnvironment(
+            f"{name}: {world.__name__} has no method {lacking[0]}: define it "
+            "(docs/worlds/your-own.md)"
+        )
+    made = world(**given)
     if not hasattr(made, "action_space"):
         raise UnknownEnvironment(f"{name}: its __init__ must call super().__init__()")
     return made
@@ -153,6 +159,8 @@ def find_class(name: str) -> type[ToolEnv]:
     if name.endswith(SUFFIX):
         return class_with_negatives(find_class(name.removesuffix(SUFFIX)))
     module_name, colon, class_name = ENTRY_POINTS.get(name, name).rpartition(":")
+    if not colon and name.endswith(".py"):
+        raise UnknownEnvironment(f"{name}: name its class, too, as {name}:MyWorld")
     if not colon:
         known = ", ".join(ENTRY_POINTS)
         raise UnknownEnvironment(
@@ -167,7 +175,9 @@ def find_class(name: str) -> type[ToolEnv]:
             raise ExtraMissing(name, name) from error
         raise
     if not (isinstance(found, type) and issubclass(found, ToolEnv)):
-        raise UnknownEnvironment(f"{name!r} is not a subclass of environments.ToolEnv")
+        raise UnknownEnvironment(
+            f"{name!r} is not a subclass of environments.ToolEnv: write class {class_name}(ToolEnv)"
+        )
     return found
 
 
@@ -180,9 +190,8 @@ def _taken(name: str, given: Mapping[str, Any]) -> dict[str, Any]:
     env = find_class(name)
     parameters = inspect.signature(env).parameters
     kinds = {each.kind for each in parameters.values()}
-    if inspect.Parameter.VAR_KEYWORD in kinds:
-        return dict(given)
-    taken = {key: value for key, value in given.items() if key in parameters}
+    passes_on = inspect.Parameter.VAR_KEYWORD in kinds
+    taken = {key: value for key, value in given.items() if passes_on or key in parameters}
     for option in given.keys() - taken.keys():
         if option in ("data", "split"):
             raise UnknownEnvironment(f"{name} takes no --{option}: its __init__ has no {option!r}")

@@ -19,7 +19,7 @@ from gymnasium.utils.env_checker import check_env as gymnasium_check
 
 from environments.base import Snapshot, ToolEnv
 from environments.errors import NoSolution
-from environments.law import Interlude, advice, broken_law, interludes
+from environments.law import Interlude, advice, broken_law, content_of, interludes
 from environments.plays import call_text, difference, first_difference, play, play_on, take
 from environments.tools import GIVE_UP, violation
 from environments.types import Action, Step, Task
@@ -63,8 +63,15 @@ def check_env(
     Raises:
         ContractBroken: The contract is broken.
     """
+    _Checked(env, random.Random(seed)).tasks_are_told()
+    return check_played(env, tasks, seed=seed, trees=trees)
+
+
+def check_played(
+    env: ToolEnv, tasks: Sequence[Task] | int = TASKS, *, seed: int = 0, trees: int = TREES
+) -> list[str]:
+    """Check what of the contract shows on some tasks, and close `env`; see `check_env`."""
     checked = _Checked(env, random.Random(seed))
-    checked.tasks_are_told()
     checked.choose(tasks)
     for task in checked.tasks:
         checked.tools_are_told(task)
@@ -168,11 +175,11 @@ class _Checked:
             self.broken("solution", "it has no action", task)
         if not task.secret:
             self.broken("tasks", "secret is empty: nothing tells whether it is solved", task)
-        given, own = deepcopy(actions), deepcopy(task)
+        given, content = deepcopy(actions), content_of(task)
         steps += play(self.env, task, actions)
         if actions != given:
             self.broken("arguments", "playing changed the arguments of the solution", task)
-        if task != own:
+        if content_of(task) != content:
             self.broken("arguments", "playing changed the task: copy what you change", task)
         self._solved(task, actions, steps)
         if task in self.closely:

@@ -148,6 +148,25 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Outcome:
+    """The result of `act`: the five values of Gymnasium's `step`, with defaults for most.
+
+    The reward is a number from 0 to 1, and `info` is JSON without NaN: else the task fails.
+    """
+
+    observation: str
+    reward: float = 0.0
+    terminated: bool = False
+    truncated: bool = False
+    info: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def slip(cls, kind: str, message: str) -> "Outcome":
+        """Return the outcome of an agent's mistake, which changes nothing."""
+        return cls(f"error: {message}", info={"error": kind})
+
+
+@dataclass(frozen=True, slots=True)
 class Trajectory:
     """A task and one path of steps to its end: the unit of export and of evaluation."""
 

@@ -5,8 +5,10 @@
 #
 #   STUDENT=Qwen2.5-Coder-0.5B-Instruct DATA=spider/ examples/self_improvement.sh
 #   MINUTES=100 SEEDS="0 1 2 3 4" ...                  # pieces of 100 minutes, five seeds
-#   WORLD=kg SCHEMA= DATA= ...                         # another world, on its bundled tasks
+#   STUDENT=smollm2 WORLD=kg TEST_SPLIT=test SCHEMA= MADE=1 WARM=40 SHOTS=0 TUNING= ...  # several steps, small student
 #
+# A student that cannot act at all is first trained on WARM demonstrations of other tasks; all cells, and
+# the base that they are compared with, begin with that.
 # Every cell sees TOKENS trained tokens; a cell with preferences spends a part of them on those.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -18,16 +20,25 @@ DATA=${DATA:-}                 # its data; empty: the bundled tasks
 SCHEMA=${SCHEMA-tools}         # where the agent reads a database's schema; empty: no such option
 TRAIN_SPLIT=${TRAIN_SPLIT:-train}
 TEST_SPLIT=${TEST_SPLIT:-dev}
+MADE=${MADE:-}                 # not empty: new tasks, by rule, in place of the world's own
+WARM=${WARM:-0}                # demonstrations for a student that cannot act at all
+WARM_TOKENS=${WARM_TOKENS:-12000}  # trained tokens of that first training
 TRAIN=${TRAIN:-200}            # training tasks, drawn over all databases
 TEST=${TEST:-300}              # held-out tasks, of other databases
 SEEDS=${SEEDS:-"0 1 2"}
+CELLS=${CELLS:-"outcome value boundary weighted rft+recovery"}  # beside RFT
 TOKENS=${TOKENS:-60000}        # trained tokens of each cell
 SHARE=${SHARE:-3}              # a cell with preferences spends one of SHARE parts of them on those
 WIDTH=${WIDTH:-4}              # actions tried in a state
 DEPTH=${DEPTH:-8}
 REPLY=${REPLY:-160}            # tokens of a reply
 K=${K:-8}                      # of pass@k
-RATE=${RATE:-1e-4}             # learning rates, with LoRA
+DRAWN=${DRAWN-1}               # empty: do not measure K draws of the base on the held-out tasks
+VALUED=${VALUED:-1000}         # training tasks at most whose states are valued
+LEAST=${LEAST:-4}              # continuations of a state, at least and at most
+MOST=${MOST:-8}
+TUNING=${TUNING---use-peft --lora-r 16 --lora-alpha 32}  # empty: all weights
+RATE=${RATE:-1e-4}             # learning rates
 DPO_RATE=${DPO_RATE:-2e-5}
 SHOTS=${SHOTS:-2}              # examples that the untrained student sees
 MINUTES=${MINUTES:-110}
@@ -37,11 +48,21 @@ PORT=${PORT:-8131}
 world=(--env "$WORLD" --template react --depth "$DEPTH" --max-reply-tokens "$REPLY")
 [ -z "$SCHEMA" ] || world+=(--env-arg "schema=$SCHEMA")
 [ -z "$DATA" ] || world+=(--data "$DATA")
-test=("${world[@]}" --split "$TEST_SPLIT" --tasks "@$OUT/test.txt")
-train=("${world[@]}" --split "$TRAIN_SPLIT" --tasks "@$OUT/train.txt")
-shots=(--shots "$SHOTS" --shots-from "$OUT/shots")
+if [ -n "$MADE" ]; then
+    test=("${world[@]}" --task-file "$OUT/test-tasks.jsonl")
+    train=("${world[@]}" --task-file "$OUT/train-tasks.jsonl")
+else
+    test=("${world[@]}" --split "$TEST_SPLIT" --tasks "@$OUT/test.txt")
+    train=("${world[@]}" --split "$TRAIN_SPLIT" --tasks "@$OUT/train.txt")
+fi
+shots=()
+shots_from=()
+if [ "$SHOTS" != 0 ]; then
+    shots_from=(--shots-from "$OUT/shots")
+    shots=(--shots "$SHOTS" "${shots_from[@]}")
+fi
 resumable=(--save-strategy steps --save-steps 10 --save-total-limit 1 --resume-from-checkpoint)
-tuning=(--use-peft --lora-r 16 --lora-alpha 32 --gradient-accumulation-steps 16 --tree-packing auto)
+read -ra tuning <<< "$TUNING --gradient-accumulation-steps 16 --tree-packing auto"
 
 mkdir -p "$OUT"
 SECONDS=0
@@ -102,16 +123,36 @@ dpo() {
         --seed "$3" --json > "$OUT/$1.json"
 }
 
-[ -f "$OUT/test.txt" ] || python examples/self_improvement_table.py draw "$OUT" \
-    --env "$WORLD" --data "$DATA" --train "$TRAIN_SPLIT:$TRAIN" --test "$TEST_SPLIT:$TEST"
+if [ -n "$MADE" ]; then
+    make_tasks() { [ -f "$OUT/$1-tasks.jsonl" ] || engine make tasks --env "$WORLD" --split "$2" \
+        --n "$3" --output "$OUT/$1-tasks.jsonl"; }
+    step "new tasks"
+    make_tasks train "$TRAIN_SPLIT" "$TRAIN"
+    make_tasks test "$TEST_SPLIT" "$TEST"
+else
+    [ -f "$OUT/test.txt" ] || python examples/self_improvement_table.py draw "$OUT" \
+        --env "$WORLD" --data "$DATA" --train "$TRAIN_SPLIT:$TRAIN" --test "$TEST_SPLIT:$TEST"
+fi
 
-step "examples for the untrained student: rule-made thoughts on training tasks"
-engine explore "${train[@]}" --teacher demonstration --mistake-rate 0 --limit 40 --output "$OUT/shots"
+if [ "$WARM" != 0 ]; then
+    step "$WARM demonstrations, without thoughts, for a student that cannot act"
+    engine explore "${world[@]}" --split "$TRAIN_SPLIT" --teacher demonstration --mistake-rate 0 \
+        --limit "$WARM" --output "$OUT/demonstrated"
+    [ -f "$OUT/warm.jsonl" ] || engine export "$OUT/demonstrated" --to sft --per-task 1 \
+        --mix thoughtless:1 --output "$OUT/warm.jsonl"
+    sft warm "$OUT/warm.jsonl" 0 "$WARM_TOKENS"
+    STUDENT=$OUT/warm
+fi
+if [ "$SHOTS" != 0 ]; then
+    step "examples for the untrained student: rule-made thoughts on training tasks"
+    engine explore "${train[@]}" --teacher demonstration --mistake-rate 0 --limit 40 \
+        --output "$OUT/shots"
+    measure base-zero-shot "$STUDENT"
+fi
 
 measure base "$STUDENT" "${shots[@]}"
-measure base-zero-shot "$STUDENT"
-if [ ! -f "$OUT/base-drawn/done" ]; then
-    step "the untrained student, $K draws per held-out task"
+if [ -n "$DRAWN" ] && [ ! -f "$OUT/base-drawn/done" ]; then
+    step "the same student, $K draws per held-out task"
     trainer eval --model "$STUDENT" "${test[@]}" "${shots[@]}" --temperature 1 --samples "$K" \
         --output "$OUT/base-drawn"
     touch "$OUT/base-drawn/done"
@@ -126,8 +167,8 @@ if [ ! -f "$OUT/credit.done" ]; then
     engine explore "${train[@]}" "${shots[@]}" "${student[@]}" --search react --width "$K" \
         --max-solutions "$K" --concurrency 16 --output "$OUT/chains"
     step "the value of each state: the student plays on from it"
-    engine credit "$OUT/searched" --base-url "http://127.0.0.1:$PORT/v1" --least 4 --most 8 \
-        --splice --shots-from "$OUT/shots" --concurrency 16 --output "$OUT/credit"
+    engine credit "$OUT/searched" --base-url "http://127.0.0.1:$PORT/v1" --least "$LEAST" --most "$MOST" \
+        --splice "${shots_from[@]}" --limit "$VALUED" --concurrency 16 --output "$OUT/credit"
     touch "$OUT/credit.done"
     stop_server
 fi
@@ -147,15 +188,16 @@ part=$((TOKENS / SHARE))
 for seed in $SEEDS; do
     sft "rft-$seed" "$OUT/rft.jsonl" "$seed" "$TOKENS"
     measure "eval-rft-$seed" "$OUT/rft-$seed"
-    # What the preferences begin with: RFT on what is left of the tokens.
-    sft "short-$seed" "$OUT/rft.jsonl" "$seed" $((TOKENS - part))
-    for pairs in outcome value boundary; do
-        dpo "$pairs-$seed" "$OUT/$pairs.jsonl" "$seed" "$part" "$OUT/short-$seed"
-        measure "eval-$pairs-$seed" "$OUT/$pairs-$seed"
-    done
-    for kind in weighted rft+recovery; do
-        sft "$kind-$seed" "$OUT/$kind.jsonl" "$seed" "$TOKENS"
-        measure "eval-$kind-$seed" "$OUT/$kind-$seed"
+    for cell in $CELLS; do
+        case $cell in
+        outcome | value | boundary)
+            # What the preferences begin with: RFT on what is left of the tokens.
+            sft "short-$seed" "$OUT/rft.jsonl" "$seed" $((TOKENS - part))
+            dpo "$cell-$seed" "$OUT/$cell.jsonl" "$seed" "$part" "$OUT/short-$seed"
+            ;;
+        *) sft "$cell-$seed" "$OUT/$cell.jsonl" "$seed" "$TOKENS" ;;
+        esac
+        measure "eval-$cell-$seed" "$OUT/$cell-$seed"
     done
 done
 stop_server

@@ -61,9 +61,13 @@ def show(out: Path) -> None:
     _search_table(out, console)
     found = {name: _runs(out, name) for name in CELLS}
     table = Table("held-out tasks, greedy", "seeds", "solved", "over the base", "over RFT")
-    table.add_row("untrained, with examples", "", _mean([base]), "", "")
-    bare = read_report(out / "base-zero-shot").outcomes
-    table.add_row("untrained, without examples", "", _mean([bare]), "", "")
+    if (out / "warm").exists():
+        table.add_row("trained on a few demonstrations", "", _mean([base]), "", "")
+    else:
+        table.add_row("untrained, with examples", "", _mean([base]), "", "")
+    if (out / "base-zero-shot").exists():
+        bare = read_report(out / "base-zero-shot").outcomes
+        table.add_row("untrained, without examples", "", _mean([bare]), "", "")
     for name, runs in found.items():
         if not runs:
             continue
@@ -75,7 +79,7 @@ def show(out: Path) -> None:
     console.print(table)
     console.print("95 % intervals by bootstrap over tasks, each drawn with all its seeds.")
     drawn: list[tuple[str, list[Solved]]] = [
-        ("untrained", [base]),
+        ("base", [base]),
         *((CELLS[n], list(r.values())) for n, r in found.items() if r),
     ]
     points: list[tuple[str, tuple[Figure | None, ...]]] = [

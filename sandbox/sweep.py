@@ -1,8 +1,8 @@
 """Remove what engines left behind that are gone.
 
 A container normally removes itself when its engine dies. The sweep finds the rest: containers that
-were made and never started, whose program did not notice, or whose daemon was stopped; and scratch
-folders.
+were made and never started, whose program did not notice, or whose daemon was stopped; images that
+were states of containers; and scratch folders.
 """
 
 import os
@@ -29,26 +29,32 @@ class Swept:
     """What a sweep removed.
 
     Attributes:
+        images: states of containers (`docker.containers`).
         trouble: why not everything could be looked at or removed, in one line; "" if all was well.
             A machine without Docker is not trouble.
     """
 
     containers: tuple[str, ...] = ()
     folders: tuple[Path, ...] = ()
+    images: tuple[str, ...] = ()
     trouble: str = ""
 
 
 def sweep() -> Swept:
-    """Remove this user's containers and scratch folders whose owner is gone."""
+    """Remove this user's containers, their states and scratch folders whose owner is gone."""
+    removed: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    trouble = ""
     try:
         names = orphaned_containers()
-        remove_saved_states()
+        with ThreadPoolExecutor(REMOVED_AT_ONCE) as pool:
+            troubles = list(pool.map(partial(daemon.remove_container, seconds=SECONDS), names))
+        removed = tuple(name for name, one in zip(names, troubles, strict=True) if not one)
+        trouble = next(filter(None, troubles), "")
+        images = remove_saved_states()  # an image stays while a container is made of it
     except SandboxError as error:
-        return Swept(folders=sweep_folders(), trouble=str(error))
-    with ThreadPoolExecutor(REMOVED_AT_ONCE) as pool:
-        troubles = list(pool.map(partial(daemon.remove_container, seconds=SECONDS), names))
-    removed = tuple(name for name, trouble in zip(names, troubles, strict=True) if not trouble)
-    return Swept(removed, sweep_folders(), next(filter(None, troubles), ""))
+        trouble = str(error)
+    return Swept(removed, sweep_folders(), images, trouble)
 
 
 def orphaned_containers() -> list[str]:
@@ -63,21 +69,20 @@ def orphaned_containers() -> list[str]:
     return [one["Names"][0].lstrip("/") for one in found if not alive(one["Labels"][LABEL])]
 
 
-def remove_saved_states() -> None:
-    """Remove images that were states of containers whose owner is gone (`docker.containers`)."""
+def remove_saved_states() -> tuple[str, ...]:
+    """Remove images that were states of containers whose owner is gone; return their ids."""
     try:
         if not daemon.socket_path().is_socket():
-            return
+            return ()
         with daemon.connected(SECONDS) as client:
             found = client.api.images(all=True, filters={"label": LABEL})
     except ImportError:
-        return
+        return ()
     dead = [one["Id"] for one in found if not alive(one["Labels"][LABEL])]
+    left = dead
     for _ in dead:  # one goes only after those that were made of it
-        left = [image for image in dead if not remove_image(image)]
-        if left == dead or not left:
-            return
-        dead = left
+        left = [image for image in left if not remove_image(image)]
+    return tuple(image for image in dead if image not in left)
 
 
 def sweep_folders() -> tuple[Path, ...]:

@@ -9,12 +9,14 @@ from environments.base import ToolEnv
 from environments.types import Task
 from search.budget import TaskBudget
 from search.episode import Episode, open_episode
-from search.policy import Grader, Judge, Policy
+from search.policy import MAX_AGAIN, Grader, Judge, Policy
 from search.tree import Tree
 from treegraft.errors import UsageError
 from treegraft.ranges import check_ranges
 
 NO_BOUND = TaskBudget(calls=None)
+
+_MOST_LEVELS = 99  # of a full tree that are counted; nobody can pay for as many
 
 
 @cache
@@ -58,6 +60,36 @@ class Search(ABC):
     def needs_judge(self) -> bool:
         """Whether the search asks a judge."""
         return False
+
+    @property
+    def most_requests(self) -> int:
+        """Requests of one task's search at most, to the policy and to a judge, without a budget.
+
+        In every state each of `width` actions may take `retries` further requests, and each reply
+        may be asked for again where it is not complete. With a judge, the children of each state
+        are valued or compared.
+        """
+        width = self.width + self.restarts
+        judged = width * max(width - 1, 1) if self.needs_judge else 0
+        asked = width * (1 + self.retries)
+        return self._again * (self._most_states * (asked + judged) + self._reflected)
+
+    @property
+    def _most_states(self) -> int:
+        """States that may be asked for actions: by default, those of a full tree."""
+        width, levels = self.width, min(self.depth - 1, _MOST_LEVELS)
+        below = self.depth - 1 if width == 1 else (width**levels - 1) // (width - 1)
+        return 1 + (width + self.restarts) * below
+
+    @property
+    def _again(self) -> int:
+        """How often a request is made at most until its reply is complete."""
+        return 1 + min(MAX_AGAIN, self.retries)
+
+    @property
+    def _reflected(self) -> int:
+        """Requests for reflections."""
+        return int(getattr(self, "reflections", 0))
 
     async def search(
         self,

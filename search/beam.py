@@ -37,6 +37,10 @@ class Beam(Search):
         """Whether the search asks a judge."""
         return True
 
+    @property
+    def _most_states(self) -> int:
+        return 1 + (self.depth - 1) * self.beam_size
+
     async def explore(self, episode: Episode) -> None:
         """Go down level by level."""
         level, restarts = [ROOT], Restarts(episode)

@@ -20,6 +20,11 @@ class Cot(Search):
     depth: int = field(default=1, metadata={"min": 1, "max": 1})
     restarts: int = field(default=0, metadata={"min": 0, "max": 0})
 
+    @property
+    def most_requests(self) -> int:
+        """See `Search`: one request for each answer."""
+        return self._again * self.width
+
     async def explore(self, episode: Episode) -> None:
         """Draw answers until enough are right."""
         for number in range(self.width):

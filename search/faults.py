@@ -1,6 +1,7 @@
 """What an environment's or a policy's code does wrong fails its task, and not the run."""
 
 import asyncio
+import os
 import sysconfig
 import threading
 import traceback
@@ -19,6 +20,10 @@ LONGEST_MESSAGE, LONGEST_TRACE = 300, 20_000
 """Characters that are kept of an exception's message and of its traceback."""
 _PATHS = sysconfig.get_paths()
 _LIBRARIES = tuple(_PATHS[name] for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+_OURS = tuple(
+    str(Path(__file__).parents[1] / each) + os.sep
+    for each in ("sandbox", "environments", "search", "engine", "trainer", "treegraft")
+)
 _CALLERS = (str(Path(__file__).parent), str(Path(__file__).parents[1] / "environments" / "base.py"))
 
 
@@ -29,16 +34,29 @@ class TaskFault(TreegraftError):
         kind: The name of the exception's class.
         place: The line to blame, as "keypad.py:41 act"; "" if there is none.
         trace: The traceback, as text.
+        method: The method that was called, as "KeypadEnv.act"; "" if it is not known.
     """
 
-    def __init__(self, words: str, *, kind: str = "", place: str = "", trace: str = "") -> None:
+    def __init__(
+        self, words: str, *, kind: str = "", place: str = "", trace: str = "", method: str = ""
+    ) -> None:
         super().__init__(words)
         self.kind, self.place, self.trace = kind or type(self).__name__, place, trace
+        self.method = method
 
     @property
     def cause(self) -> str:
         """What faults of the same origin have in common, for counting them."""
         return f"{self.kind} in {self.place}" if self.place else f"{self.kind}: {self}"
+
+    @property
+    def line(self) -> str:
+        """What was called, what went wrong, and what to do."""
+        if not self.method:
+            return str(self)
+        slip = "answer a mistake of the agent's with Outcome.slip, and mend anything else"
+        todo = slip if self.method.endswith(".act") else "mend that line"
+        return f"{self.method} raised {self}; {todo}"
 
     @classmethod
     def of(cls, error: BaseException) -> "TaskFault":
@@ -49,7 +67,8 @@ class TaskFault(TreegraftError):
         words = f"{kind} in {place}" if place else kind
         if said := _message(error):
             words = f"{words}: {said}"
-        return cls(words, kind=kind, place=place, trace=trace[-LONGEST_TRACE:])
+        method = _method_of(error)
+        return cls(words, kind=kind, place=place, trace=trace[-LONGEST_TRACE:], method=method)
 
 
 class CallHangs(TaskFault):
@@ -64,6 +83,14 @@ def place_of(frames: Sequence[FrameSummary]) -> str:
         return ""
     frame = (own or others)[-1]
     return f"{Path(frame.filename).name}:{frame.lineno} {frame.name}"
+
+
+def _method_of(error: BaseException) -> str:
+    """Return the outermost method that is neither a library's nor ours."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        if not frame.f_code.co_filename.startswith((*_LIBRARIES, *_OURS)):
+            return frame.f_code.co_qualname
+    return ""
 
 
 def blamed(call: Callable[..., T], *args: object) -> T:

@@ -33,6 +33,12 @@ class React(Search):
         """Whether the search asks a judge."""
         return self.reflections > 0
 
+    @property
+    def most_requests(self) -> int:
+        """See `Search`: one request for each step of each attempt."""
+        steps = self.width * (1 + self.restarts) * self.depth
+        return self._again * (steps + self._reflected)
+
     async def explore(self, episode: Episode) -> None:
         """Play the chains. One that cannot be paid to its end stays open in the tree."""
         for chain in range(self.width):

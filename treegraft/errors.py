@@ -9,6 +9,11 @@ line and exit with code 2. An exception out of an environment or a policy become
 class TreegraftError(Exception):
     """Something the user can act on. The message says what to do."""
 
+    @property
+    def line(self) -> str:
+        """What a command that ends with it prints."""
+        return str(self)
+
 
 class UsageError(TreegraftError):
     """A command, an option or a file named by one is wrong."""

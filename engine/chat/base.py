@@ -52,6 +52,8 @@ class ChatReply:
         finish: one finish_reason per choice.
         logprobs: per choice, the mean natural log-probability of its tokens (nats per token, at
             most 0), or None if the server gives none; () if they were not requested.
+        unread: the other fields of the server's answer, as `engine.chat.unread` has them; empty
+            unless the endpoint keeps them.
         key: the request's key in the journal; "" without a journal.
     """
 
@@ -60,6 +62,7 @@ class ChatReply:
     model: str = ""
     finish: tuple[str, ...] = ()
     logprobs: tuple[float | None, ...] = ()
+    unread: Mapping[str, Any] = field(default_factory=dict)
     key: str = field(default="", compare=False)
 
 

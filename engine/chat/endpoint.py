@@ -25,12 +25,12 @@ from engine.chat.refusal import advice
 from engine.chat.responses import to_chat, to_responses
 from engine.chat.retry import Retries, Transient
 from engine.chat.server_error import ServerError, error_in, is_page, page_error, words_of
+from engine.chat.unread import READ, unread
 from engine.templates.base import Message
 from engine.templates.openai_format import replace_surrogates
 from search.policy import PolicyError
 from search.usage import Usage
 
-_KEPT = ("content", "refusal", "reasoning", "reasoning_content")
 _CONNECTIONS = 8  # at once, per client
 _SHOWN = 300  # characters of a server's message that are shown
 _PATIENCE = 3.0  # seconds for a server that has never answered and drops connections
@@ -43,6 +43,9 @@ class Endpoint:
         address: the server's; a text is read by `Address.of`.
         price: of the model; fills `usage.usd`.
         timeout: seconds per attempt, from the first byte sent to the last received.
+
+    Attributes:
+        keep_unread: whether replies have `ChatReply.unread`.
 
     Raises:
         PolicyError: the address is not a URL, the key is not printable ASCII, or the environment's
@@ -66,6 +69,7 @@ class Endpoint:
         self._retries = retries or Retries()
         self._price = price
         self._timeout = timeout
+        self.keep_unread = False
         # Local servers get keys such as "none"; hiding those would garble error messages.
         secrets = (api_key, self._address.password)
         self._secrets = [secret for secret in secrets if len(secret) > 5]
@@ -151,6 +155,8 @@ class Endpoint:
             try:
                 raw = await self._answer(body)
                 reply = _reply(raw, self._price, bool(body.get("logprobs")))
+                if self.keep_unread:
+                    reply = replace(reply, unread=unread(raw))
             except Transient as failure:
                 failure.took = monotonic() - began
                 if failure.congested:
@@ -330,7 +336,7 @@ def _message(choice: object) -> Message:
     if not isinstance(given, dict):
         raise Transient("the server returned a choice without a message")
     kept: Message = {"role": "assistant", "content": None}
-    for name in _KEPT:
+    for name in READ:
         value = given.get(name)
         if name == "content" and isinstance(value, list):  # in parts
             value = "".join(part["text"] for part in value if _is_text(part))

@@ -126,14 +126,18 @@ def to_json(value: Any, **options: Any) -> bytes:
 def encode_reply(reply: ChatReply) -> bytes:
     """Return `reply` as the journal keeps it; without its key."""
     fields = [reply.messages, astuple(reply.usage), reply.model, reply.finish]
-    return to_json([*fields, reply.logprobs] if reply.logprobs else fields)
+    more: list[Any] = [reply.logprobs, reply.unread]
+    while more and not more[-1]:
+        more.pop()
+    return to_json([*fields, *more])
 
 
 def decode_reply(data: bytes) -> ChatReply:
     """Return the reply that `encode_reply` wrote."""
     messages, usage, model, finish, *more = json.loads(data.decode("utf-8", "surrogatepass"))
     logprobs = tuple(more[0]) if more else ()
-    return ChatReply(tuple(messages), Usage(*usage), model, tuple(finish), logprobs)
+    unread = more[1] if len(more) > 1 else {}
+    return ChatReply(tuple(messages), Usage(*usage), model, tuple(finish), logprobs, unread)
 
 
 def storable(name: str) -> str:

@@ -6,6 +6,35 @@ so the limit grows slowly until the server complains, and is then halved.
 
 import asyncio
 from collections import deque
+from dataclasses import dataclass
+from time import monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Throttle:
+    """How many requests may run at once now.
+
+    Attributes:
+        allowed: As many.
+        most: As many as were asked for; fewer are allowed once a server has refused some.
+        pause: Seconds for which the server still wants no request at all.
+    """
+
+    allowed: int = 0
+    most: int = 0
+    pause: float = 0.0
+
+    def __add__(self, other: "Throttle") -> "Throttle":
+        pause = max(self.pause, other.pause)
+        return Throttle(self.allowed + other.allowed, self.most + other.most, pause)
+
+    @property
+    def text(self) -> str:
+        """The words for a user; "" while nothing is held back."""
+        if self.allowed >= self.most and self.pause < 1:
+            return ""
+        held = f"throttled to {self.allowed} of {self.most} requests at once"
+        return held + (f", none for {self.pause:.0f} s" if self.pause >= 1 else "")
 
 
 class Limiter:
@@ -42,6 +71,11 @@ class Limiter:
     def limit(self) -> int:
         """Return how many may run at once now, in [1, maximum]."""
         return int(self._limit)
+
+    @property
+    def throttle(self) -> Throttle:
+        """Return how many may run at once now, for a user."""
+        return Throttle(self.limit, self.maximum, max(0.0, self._paused_until - monotonic()))
 
     async def __aenter__(self) -> int:
         """Wait for a turn; return the number of cuts so far, for `cut`."""

@@ -11,6 +11,7 @@ from engine.chat.base import Chat
 from engine.chat.budget import Budget, BudgetedChat, Reservations
 from engine.chat.endpoint import Endpoint
 from engine.chat.journal import CachedChat, Journal, ReplyStore
+from engine.chat.limiter import Throttle
 from engine.chat.prices import Price
 from engine.chat.retry import Retries
 
@@ -27,6 +28,7 @@ class EndpointSpec:
         api_key: the key; it is in no log and no file.
         price: of the model; None counts no dollars.
         timeout: seconds per attempt.
+        keep_unread: whether replies have `ChatReply.unread`.
         api: a key of `address.APIS`; "" for what the address says, else chat.
         api_version: Azure's `api-version`; "" for what the address or the environment says.
         key_variable: the environment variable that holds the key.
@@ -37,6 +39,7 @@ class EndpointSpec:
     price: Price | None = None
     retries: Retries = field(default_factory=Retries)
     timeout: float = 300.0
+    keep_unread: bool = False
     api: str = ""
     api_version: str = ""
     key_variable: str = KEY
@@ -77,7 +80,7 @@ class EndpointSpec:
         Raises:
             PolicyError: the address, the key, or the environment's proxies cannot be used.
         """
-        return Endpoint(
+        endpoint = Endpoint(
             self.address,
             self.api_key,
             concurrency=concurrency,
@@ -85,6 +88,8 @@ class EndpointSpec:
             price=self.price,
             timeout=self.timeout,
         )
+        endpoint.keep_unread = self.keep_unread
+        return endpoint
 
     async def check(self) -> None:
         """See at no cost that the server can be reached; see `Endpoint.check`.
@@ -147,6 +152,10 @@ class ChatStack:
         sent = self._traced(chat) if self._traced else chat
         self._chats.append(CachedChat(BudgetedChat(sent, self._budget), self._replies))
         return self._chats[-1]
+
+    def throttle(self) -> Throttle:
+        """Return how many requests the endpoints may be sent at once now."""
+        return sum((endpoint.limiter.throttle for endpoint in self._endpoints), Throttle())
 
     def stop(self) -> None:
         """Send nothing more; requests under way go on."""

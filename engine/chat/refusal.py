@@ -66,7 +66,7 @@ def _parameter(error: ServerError, text: str, body: Mapping[str, Any]) -> str | 
     if not asked or not _NO_PARAMETER.search(text):
         return None
     for name in body.keys() - {"model", "messages", "tools", "n"}:
-        if re.search(rf"(?<!max_)\b{name}\b", text):
+        if re.search(rf"(?<!max_)\b{re.escape(name)}\b", text):
             without: dict[str, Any] = {name: None}
             if "max_completion_tokens" in text:
                 without["max_completion_tokens"] = body[name]

@@ -96,16 +96,19 @@ def _read(item: dict[str, Any], message: dict[str, Any], logprobs: list[Any]) ->
         call = {"id": item.get("call_id") or item.get("id") or "", "type": "function"}
         message.setdefault("tool_calls", []).append({**call, "function": function})
         return
-    parts = [part for name in ("summary", "content") for part in item.get(name) or []]
-    for part in parts:
+    for part in [*_list(item.get("summary")), *_list(item.get("content"))]:
         text = part.get("text") if isinstance(part, dict) else None
         if kind == "reasoning" and isinstance(text, str):
             message["reasoning_content"] = message.get("reasoning_content", "") + text
         elif kind == "message" and isinstance(text, str):
             message["content"] = (message["content"] or "") + text
-            logprobs += part.get("logprobs") or []
+            logprobs += _list(part.get("logprobs"))
         elif kind == "message" and isinstance(part, dict) and part.get("refusal"):
             message["refusal"] = str(part["refusal"])
+
+
+def _list(given: object) -> list[Any]:
+    return given if isinstance(given, list) else []
 
 
 def _finish(answer: Mapping[str, Any], message: Mapping[str, Any]) -> str:
@@ -119,7 +122,7 @@ def _finish(answer: Mapping[str, Any], message: Mapping[str, Any]) -> str:
 def _cut(text: str, stop: Any) -> str:
     """Return `text` up to the first of the stop strings."""
     for one in [stop] if isinstance(stop, str) else stop or []:
-        text = text.partition(one)[0]
+        text = text.partition(one)[0] if one else text
     return text
 
 
@@ -129,4 +132,5 @@ def _usage(raw: Any) -> dict[str, Any]:
         "prompt_tokens": raw.get("input_tokens"),
         "completion_tokens": raw.get("output_tokens"),
         "prompt_tokens_details": raw.get("input_tokens_details"),
+        "completion_tokens_details": raw.get("output_tokens_details"),
     }

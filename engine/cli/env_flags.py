@@ -1,6 +1,6 @@
 """Flags that name an environment and set its own options: `--env-arg key=value`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -46,8 +46,8 @@ class EnvFlags:
     observation: str | None = field(default=None, metadata=_OLD)
     schema: str | None = field(default=None, metadata=_OLD)
 
-    def options(self, env: str) -> dict[str, Any]:
-        """Return the options for `environments.make`.
+    def options(self, env: str, earlier: Sequence[str] = ()) -> dict[str, Any]:
+        """Return the options for `environments.make`; they override the `earlier` ones.
 
         Raises:
             UnknownEnvironment: The environment does not exist or does not take an option.
@@ -59,7 +59,7 @@ class EnvFlags:
             for f in fields(self)
             if f.metadata.get("old") and (value := getattr(self, f.name))
         ]
-        given = parse_options(env, [*old, *self.env_arg])
+        given = parse_options(env, [*earlier, *old, *self.env_arg])
         if self.observation_chars is not None:
             given["observation_chars"] = self.observation_chars
         return given

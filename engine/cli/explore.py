@@ -1,23 +1,27 @@
 """The command `engine explore`."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from engine.api import Run, explore_config
+from engine.api import Run, explore_plan
 from engine.cli import unfinished
+from engine.cli.before_run import BeforeRun, show_plan
+from engine.cli.config_file import config_option, env_args, settings_text
 from engine.cli.env_flags import EnvFlags
 from engine.cli.flags import command, optional
 from engine.config import Config, search_of
 from engine.panels import OUTPUT, SANDBOX, SEARCH
 from engine.runs.build_executor import Resources, RunBudget
+from engine.runs.plan import Selection, make_plan
 from engine.runs.progress import Bar
-from engine.runs.run import Selection
+from engine.runs.run import wait
 from engine.terminal import Json, confirmed, resumable, say
-from search import SEARCHES, Search, TaskBudget
+from search import SEARCHES, Dfsdt, Search, TaskBudget
+
+if TYPE_CHECKING:
+    from engine.cli.option_table import CommandOptions
 
 RENAMED = {
     "out": "output",
@@ -36,39 +40,50 @@ RENAMED = {
 }
 """Flags of version 0.1."""
 
-Output = Annotated[
-    Path,
-    typer.Option(
-        "--output",
-        help="The run's folder; the same command resumes it.",
-        rich_help_panel=OUTPUT,
-    ),
-]
-SearchName = Annotated[
-    str, typer.Option(help=f"One of {', '.join(SEARCHES)}.", rich_help_panel=SEARCH)
-]
-Unsafe = Annotated[
-    bool,
-    typer.Option(
-        "--unsafe",
-        help="Allow --sandbox process, which confines nothing.",
-        rich_help_panel=SANDBOX,
-    ),
-]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExploreFlags:
+    """What is the command's own.
+
+    Attributes:
+        output: The run's folder; the same command resumes it.
+        search: One of dfsdt, react, cot, beam, best_first, mcts.
+        unsafe: Allow --sandbox process, which confines nothing.
+    """
+
+    output: Path = field(metadata={"panel": OUTPUT})
+    search: str = field(default=Dfsdt.name, metadata={"panel": SEARCH})
+    unsafe: bool = field(default=False, metadata={"panel": SANDBOX})
+
+
 SearchFlags: Any = optional("SearchFlags", [Search, *SEARCHES.values()], SEARCH)
+
+
+def options() -> "CommandOptions":
+    """Return the options that a file of --config may hold."""
+    from engine.cli.option_table import CommandOptions
+
+    classes = (Config, ExploreFlags, EnvFlags, Selection, SearchFlags, TaskBudget, RunBudget)
+    renamed = {"env_args": "env_arg"} | {
+        old.replace("-", "_"): new.replace("-", "_") for old, new in RENAMED.items()
+    }
+    return CommandOptions("engine explore", (*classes, Resources, BeforeRun), renamed=renamed)
+
+
+ConfigFile: Any = config_option(options)
 
 
 def _explore(
     config: Config,
     env_flags: EnvFlags,
     selection: Selection,
-    options: SearchFlags,
+    search_flags: SearchFlags,
     task_budget: TaskBudget,
     budget: RunBudget,
     resources: Resources,
-    output: Output,
-    search: SearchName = "dfsdt",
-    unsafe: Unsafe = False,
+    before: BeforeRun,
+    own: ExploreFlags,
+    file: ConfigFile = None,
     json_: Json = False,
 ) -> None:
     """Search tasks and keep every state visited.
@@ -81,18 +96,33 @@ def _explore(
     """
     from rich.console import Console
 
-    confirmed(config.sandbox, unsafe)
-    chosen = {name: value for name, value in vars(options).items() if value is not None}
+    confirmed(config.sandbox, own.unsafe)
+    chosen = {name: value for name, value in vars(search_flags).items() if value is not None}
     config = replace(
         config,
-        env_args=env_flags.options(config.env),
-        search=search_of(search, chosen),
+        env_args=env_flags.options(config.env, env_args(file)),
+        search=search_of(own.search, chosen),
         budget=task_budget,
     )
     with resumable(), Bar(Console(stderr=True)) as bar:
-        run = explore_config(
-            config, output, selection=selection, budget=budget, resources=resources, progress=bar
+        plan = wait(
+            lambda: make_plan(
+                config,
+                own.output,
+                selection=selection,
+                budget=budget,
+                resources=resources,
+                progress=bar,
+            )
         )
+        if before.dry_run:
+            show_plan(plan, json_)
+            return
+        if plan.estimate:
+            bar.note(plan.estimate.line)
+        before.confirm(plan.estimate)
+        kept = settings_text(config, own, selection, budget, resources, before)
+        run = explore_plan(replace(plan, settings=kept), bar)
     _report(run, config.teacher, json_)
 
 

@@ -4,7 +4,8 @@
 """
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import typer
@@ -34,9 +35,19 @@ def lazy_app(name: str, summary: str, commands: Mapping[str, tuple[str, str]]) -
             return _summary(cmd_name, line) if self.listing else load(cmd_name, target)
 
         def format_help(self, ctx: Any, formatter: Any) -> None:
+            with self._listed():
+                super().format_help(ctx, formatter)
+
+        def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+            with self._listed():
+                return super().shell_complete(ctx, incomplete)
+
+        @contextmanager
+        def _listed(self) -> Iterator[None]:
+            """Show the commands without importing them."""
             self.listing = True
             try:
-                super().format_help(ctx, formatter)
+                yield
             finally:
                 self.listing = False
 
@@ -46,7 +57,6 @@ def lazy_app(name: str, summary: str, commands: Mapping[str, tuple[str, str]]) -
         help=summary,
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        add_completion=False,
     )
     app.callback()(_root)
     return app

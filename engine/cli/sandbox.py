@@ -64,7 +64,7 @@ def sandbox_gc(
     images: Annotated[bool, typer.Option(help="Also remove the sandbox images.")] = False,
     json_: Json = False,
 ) -> None:
-    """Remove containers and folders of dead engines, as every engine does when it starts."""
+    """Remove containers, saved states and folders of dead engines, as a run does at its start."""
     from sandbox.docker.backend import Docker
     from sandbox.errors import SandboxError
     from sandbox.sweep import sweep
@@ -74,7 +74,7 @@ def sandbox_gc(
     found = {
         "containers": list(swept.containers),
         "folders": [str(folder) for folder in swept.folders],
-        "images": list(removed),
+        "images": [*swept.images, *removed],
     }
     if json_:
         print(json.dumps(found))

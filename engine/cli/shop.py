@@ -55,9 +55,7 @@ def shop_serve(
     env = WebShopEnv(data=data, split=split, **env_args)
     tasks = select(env.tasks, only=[task]) if task else env.tasks
     with RecordingStore.open(out, config, env) as store:
-        shop = ShopApp(env, store.keep, store.known)
-        if task:
-            shop.start(tasks[0])
+        shop = ShopApp(env, store.keep, store.known, tasks[0] if task else None)
         with WebServer(shop.app, listen(HOST, port)) as server, stop_event() as stop:
             say(f"{server.address} (press Ctrl-C to stop)")
             stop.wait()

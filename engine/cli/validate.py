@@ -15,8 +15,7 @@ from engine.errors import UsageError
 from engine.panels import OUTPUT, TASKS
 from engine.runs.quarantine import default_file, earlier
 from engine.terminal import Json, Unsafe, confirmed, say
-from engine.validate import Unsound
-from engine.validate import validate as validate_tasks
+from engine.validate import Unsound, examine_world
 from treegraft.write_files import beside, check_writable
 
 if TYPE_CHECKING:
@@ -93,7 +92,9 @@ def _validate(
     unsafe: Unsafe = False,
     json_: Json = False,
 ) -> None:
-    """Play every task's own solution twice, with branches; write down the tasks that are unsound.
+    """Hold a world to its contract, and write down the tasks that are unsound.
+
+    Every task's own solution is played twice, with branches.
 
     A task is unsound if its solution does not solve it, if doing nothing solves it, if the same
     actions return something else another time or in another process, or if they do after a restore.
@@ -123,7 +124,7 @@ def _validate(
     again = partial(choice.make, choice.env)
     checks: Mapping[str, Check] = {}
     with choice.open(limit) as (world, tasks):
-        found = [unsound for _, unsound in validate_tasks(world, tasks, again) if unsound]
+        found = examine_world(world, tasks, again)
         if proving.proof is not None:
             checks = _prove(choice, proving, floors, (world, tasks, found))
     before.updated(tasks, {one.task: f"{one.kind}: {one.reason}" for one in found}).write(file)

@@ -1,6 +1,7 @@
 """The options of an environment as flags: `--env mcp --server X` for `--env-arg server=X`."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand
@@ -68,10 +69,21 @@ def _options(args: Sequence[str]) -> "Mapping[str, EnvOption]":
 
 
 def _environment(args: Sequence[str]) -> str:
-    """Return the environment of `--env NAME`, or of `engine serve-env NAME`."""
-    for at, arg in enumerate(args):
-        if arg == "--env":
-            return args[at + 1] if at + 1 < len(args) else ""
-        if arg.startswith("--env="):
-            return arg.partition("=")[2]
+    """Return the environment of `--env NAME`, of a `--config FILE`, or of `serve-env NAME`."""
+    if (name := _value_of("--env", args)) is not None:
+        return name
+    if file := _value_of("--config", args):
+        from engine.cli.option_table import read_toml
+
+        return str(read_toml(Path(file)).get("env", ""))
     return args[0] if args else ""
+
+
+def _value_of(flag: str, args: Sequence[str]) -> str | None:
+    """Return the value of `flag` on the command line; None if it is not there."""
+    for at, arg in enumerate(args):
+        if arg == flag:
+            return args[at + 1] if at + 1 < len(args) else ""
+        if arg.startswith(f"{flag}="):
+            return arg.partition("=")[2]
+    return None

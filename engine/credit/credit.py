@@ -12,7 +12,7 @@ from engine.credit.settings import CreditSettings
 from engine.errors import UsageError
 from engine.runs.build_executor import Resources, RunBudget
 from engine.runs.explore import Progress, Summary
-from engine.runs.run import LOCAL, NO_BUDGET, with_examples
+from engine.runs.plan import LOCAL, NO_BUDGET, with_examples
 from engine.runs.store import Store
 from engine.runs.tasks import read_ids, select
 from engine.runs.world_of_run import open_world

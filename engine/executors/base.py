@@ -6,11 +6,12 @@ from typing import Protocol
 
 import environments
 from engine.chat.base import EndpointUnusable
+from engine.chat.limiter import Throttle
 from engine.config import Config
 from engine.executors.build_policy import judge_of
 from engine.telemetry.tracing import ACTIVE
 from engine.terminal import say
-from environments import BadOutcome, Task, ToolEnv
+from environments import BadWorld, Task, ToolEnv
 from sandbox import SandboxError
 from search import Policy, PolicyError, Tree
 from search.env_calls import CLOSE_SECONDS, in_thread, in_time, on_loop
@@ -31,6 +32,9 @@ class Executor(Protocol):
         Errors that are not the result of one task (a defect, or trouble with every task) are
         raised.
         """
+
+    def throttle(self) -> Throttle:
+        """Return how many requests may run at once now."""
 
 
 class TaskRunner:
@@ -60,7 +64,7 @@ class TaskRunner:
                 )
         except EndpointUnusable:
             raise
-        except (PolicyError, BadOutcome) as error:
+        except (PolicyError, BadWorld) as error:
             return error
         except CallHangs as error:
             self._env = None  # a thread is still in it

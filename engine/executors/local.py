@@ -1,9 +1,10 @@
 """Many tasks at once in this process."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from engine.chat.base import Chat
+from engine.chat.limiter import Throttle
 from engine.config import Config
 from engine.executors.base import OnResult, TaskRunner, close_env, make_env
 from engine.executors.build_policy import build_grader, build_policy
@@ -18,6 +19,7 @@ class Local:
         chat: for the teacher; None for the demonstration teacher.
         student_chat: for a student that acts first; None without one.
         grader_chat: for the model that grades answers; None without one.
+        throttle: returns how many requests may run at once now.
     """
 
     def __init__(
@@ -26,7 +28,9 @@ class Local:
         concurrency: int = 8,
         student_chat: Chat | None = None,
         grader_chat: Chat | None = None,
+        throttle: Callable[[], Throttle] = Throttle,
     ) -> None:
+        self.throttle = throttle
         self._chat, self._concurrency = chat, concurrency
         self._student_chat, self._grader_chat = student_chat, grader_chat
 

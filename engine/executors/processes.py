@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from multiprocessing.connection import Connection
 
+from engine.chat.limiter import Throttle
 from engine.chat.open import ChatSpec
 from engine.config import Config
 from engine.executors.base import OnResult
@@ -36,6 +37,11 @@ class Processes:
     def __init__(self, workers: int | None, concurrency: int, chats: ChatSpec) -> None:
         self._size = PoolSize(workers or os.cpu_count() or 1, concurrency)
         self._chats = chats
+        self._hired: list[RemoteWorker] = []
+
+    def throttle(self) -> Throttle:
+        """See `Executor`; as the workers said last."""
+        return sum((worker.throttle for worker in self._hired), Throttle())
 
     async def run(self, config: Config, tasks: Iterator[Task], on_result: OnResult) -> None:
         """See `Executor`."""
@@ -44,7 +50,8 @@ class Processes:
         spec = WorkerSpec(config, self._size.concurrency, *asked, chats.journal)
 
         def hire() -> RemoteWorker:
-            return RemoteWorker(_Process(spec), chats.budget, None)
+            self._hired.append(RemoteWorker(_Process(spec), chats.budget, None))
+            return self._hired[-1]
 
         await run_pool(hire, self._size, tasks, on_result)
 

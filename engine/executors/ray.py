@@ -18,6 +18,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from engine.chat.journal import Journal
+from engine.chat.limiter import Throttle
 from engine.chat.open import ChatSpec
 from engine.config import Config
 from engine.errors import UsageError
@@ -43,6 +44,11 @@ class Cluster:
     ) -> None:
         self._address, self._workers, self._concurrency = address, workers, concurrency
         self._chats = chats
+        self._hired: list[RemoteWorker] = []
+
+    def throttle(self) -> Throttle:
+        """See `Executor`; as the workers said last."""
+        return sum((worker.throttle for worker in self._hired), Throttle())
 
     async def run(self, config: Config, tasks: Iterator[Task], on_result: OnResult) -> None:
         """See `Executor`."""
@@ -58,7 +64,9 @@ class Cluster:
 
                 def hire() -> RemoteWorker:
                     actor = actors.remote(spec, os.getcwd())
-                    return RemoteWorker(ActorTransport(actor), chats.budget, journal)
+                    transport = ActorTransport(actor)
+                    self._hired.append(RemoteWorker(transport, chats.budget, journal))
+                    return self._hired[-1]
 
                 await run_pool(hire, PoolSize(number, self._concurrency), tasks, on_result)
         finally:

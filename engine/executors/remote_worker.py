@@ -11,6 +11,7 @@ from typing import Any, Protocol
 from engine.chat.budget import Budget
 from engine.chat.journal import Journal
 from engine.chat.journal_db import JournalError
+from engine.chat.limiter import Throttle
 from engine.chat.open import DRAIN_SECONDS
 from engine.executors.worker import ALIVE_SECONDS, RESERVED, Message, unpacked
 from environments import Task, ToolEnv
@@ -59,6 +60,9 @@ class RemoteWorker:
 
     Args:
         journal: the run's, unless the worker opens it itself.
+
+    Attributes:
+        throttle: how many requests it may send at once, as it said last.
     """
 
     def __init__(self, transport: Transport, budget: Budget, journal: Journal | None) -> None:
@@ -73,6 +77,7 @@ class RemoteWorker:
         self._silent = 0.0  # seconds since its last message
         self._killed = ""  # why we killed it
         self._watching: asyncio.Task[None] | None = None
+        self.throttle = Throttle()
         transport.start(self._receive, self._lost)
 
     async def ready(self) -> TreegraftError | None:
@@ -121,6 +126,8 @@ class RemoteWorker:
         match kind:
             case "ready":
                 self._begin(*values)
+            case "alive":
+                self.throttle = values[0]
             case "started":
                 self._started.add(values[0])
             case "found":
@@ -182,7 +189,7 @@ class RemoteWorker:
 
     def _lost(self, how: str = "") -> None:
         """Free what the worker had reserved, and fail the searches it had not ended."""
-        how = self._killed or how
+        how, self.throttle = self._killed or how, Throttle()
         for answering in self._answering:
             answering.cancel()
         for _ in range(self._reserved):

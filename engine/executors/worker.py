@@ -9,7 +9,7 @@ that code cannot be pickled or read back.
 | to the driver | |
 |---|---|
 | ready, packed error, `call_seconds` | it can search (None), or why it cannot |
-| alive | its event loop runs; sent every `ALIVE_SECONDS` |
+| alive, throttle | its event loop runs; sent every `ALIVE_SECONDS` |
 | started, task id | it has received the task |
 | found, task id, packed tree or error | the task's result |
 | defect, task id, packed error | a bug or a broken journal, which stops the run |
@@ -35,6 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.chat.base import ChatReply
+from engine.chat.limiter import Throttle
 from engine.chat.open import ChatStack, EndpointSpec
 from engine.config import Config
 from engine.executors.base import TaskRunner, close_env, make_env
@@ -113,7 +114,8 @@ class Worker:
     async def _say_alive(self) -> None:
         while True:
             await asyncio.sleep(ALIVE_SECONDS)
-            self._send(("alive",))
+            now = self._chats.throttle() if self._chats else Throttle()
+            self._send(("alive", now))
 
     async def _open(self, stack: AsyncExitStack) -> float:
         """Make what is needed to search; return the environment's `call_seconds`."""

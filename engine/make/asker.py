@@ -17,6 +17,7 @@ from engine.chat.prices import needed_price, price_of, read_prices
 from engine.config import one_of
 from engine.panels import BUDGET, OUTPUT, TEACHER, WORKERS
 from engine.runs.build_executor import RunBudget
+from engine.telemetry.tracing import ACTIVE, check_traced, traced
 from engine.templates.base import Message
 from search.usage import Usage
 from treegraft.ranges import SEED, check_ranges
@@ -40,6 +41,8 @@ class AskerSettings:
         journal: File in which paid replies are kept.
         prices: JSON file of prices that replace or extend the built-in table.
         concurrency: Requests at once.
+        otel: Send OpenTelemetry spans of what is asked and played where the OTEL_* variables say.
+        otel_content: Record in the spans what was said, too.
     """
 
     model: str = field(default=RULES, metadata={"panel": TEACHER})
@@ -59,9 +62,12 @@ class AskerSettings:
     )
     prices: Path | None = field(default=None, metadata={"panel": BUDGET})
     concurrency: int = field(default=8, metadata={"panel": WORKERS, "min": 1})
+    otel: bool = field(default=False, metadata={"panel": OUTPUT})
+    otel_content: bool = field(default=False, metadata={"panel": OUTPUT})
 
     def __post_init__(self) -> None:
         check_ranges(self)
+        check_traced(self.otel, self.otel_content)
         one_of("api", self.api, tuple(APIS))
 
     @property
@@ -149,6 +155,8 @@ async def open_asker(
         "max_tokens": settings.max_reply_tokens,
         "seed": settings.seed,
     }
-    async with ChatStack(journal, Budget(budget.usd, budget.calls, budget.tokens)) as stack:
-        chat = stack.add(spec.open(settings.concurrency))
-        yield Asker(chat, settings.model, sampling, settings.concurrency)
+    bounds = Budget(budget.usd, budget.calls, budget.tokens)
+    with traced(settings.otel, settings.otel_content):
+        async with ChatStack(journal, bounds, ACTIVE.get().chat) as stack:
+            chat = stack.add(spec.open(settings.concurrency))
+            yield Asker(chat, settings.model, sampling, settings.concurrency)

@@ -77,6 +77,10 @@ class Recording:
         known = (n for n in self.tree.children(self.at) if n.step.action.key == step.action.key)
         return next(known, None) or self.tree.add(self.at, step)
 
+    def resume(self) -> None:
+        """Bring the environment, which another recording may have used, to the current node."""
+        self._go(self.at)
+
     def undo(self) -> None:
         """Undo the last step; do nothing at the start."""
         if self.at != ROOT:

@@ -12,7 +12,8 @@ from random import Random
 from engine.policies.answer_only import no_answer
 from engine.templates.reading.names import is_answer
 from environments import Demonstrable, NoSolution, ToolEnv
-from environments.demonstrable import gold_actions, trajectory_of
+from environments.contract import held
+from environments.demonstrable import gold_actions, trajectory_of, wrong_versions
 from environments.tools import GIVE_UP
 from environments.types import Action, Step, Task
 from search.policy import Judgement, PolicyError, Proposal, Request
@@ -81,7 +82,8 @@ class DemonstrationPolicy:
         """
         if action.thought and trajectory_of(request.task):
             return action
-        return replace(action, thought=self.world.thought(request.task, request.path, action))
+        thought = self.world.thought(request.task, request.path, action)
+        return replace(action, thought=held(self.world, "thought", thought))
 
     def _answer(self, task: Task) -> Proposal:
         """Propose the solution's answer without what leads to it."""
@@ -134,7 +136,7 @@ class DemonstrationPolicy:
             return [right]
         # A path never holds the same mistake twice.
         made = {step.action.key for step in path}
-        wrong = [a for a in self.world.mistakes(task, right) if a.key not in made]
+        wrong = [a for a in wrong_versions(self.world, task, right) if a.key not in made]
         if not wrong:
             return [right]
         # A likely mistake, but not always the likeliest.
@@ -147,8 +149,8 @@ def require_solutions(world: Demonstrable) -> None:
     from_file = getattr(world, "task_source", None) is not None
     if type(world).solution is Demonstrable.solution and not from_file:
         raise NoSolution(
-            f"--teacher {NAME} plays solutions, and {type(world).__name__} defines none: "
-            "name a model with --teacher, or define solution(task)"
+            f"--teacher {NAME} plays solutions, and {type(world).__name__} defines none: name a "
+            f"model with --teacher, or define {type(world).__name__}.solution(task)"
         )
 
 

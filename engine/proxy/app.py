@@ -25,10 +25,12 @@ from engine.chat.endpoint import Endpoint
 from engine.chat.journal import CachedChat, Journal
 from engine.chat.journal_db import JournalError
 from engine.chat.prices import PriceError, Prices, cost, needed_price, price_of
+from engine.prometheus import MEDIA_TYPE
 from engine.proxy import responses_wire, wire
+from engine.proxy.forms import WrongRequest
 from engine.proxy.ledger import Ledger
 from engine.proxy.settings import ProxySettings
-from engine.proxy.wire import SAMPLE, WrongRequest
+from engine.proxy.wire import SAMPLE
 from engine.templates.openai_format import replace_surrogates
 from engine.web import has_token, is_of_this_machine, read_body
 from search.policy import BudgetSpent, PolicyError
@@ -69,7 +71,9 @@ class _Priced:
         price = price_of(request.model, self._prices)
         if price is not None:
             reply = replace(reply, usage=replace(reply.usage, usd=cost(price, reply.usage)))
-        self._ledger.of(request.model).paid += reply.usage
+        figures = self._ledger.of(request.model)
+        figures.paid += reply.usage
+        figures.calls.see(request.tools, reply.messages)
         return reply
 
 
@@ -203,7 +207,7 @@ class Proxy:
         return _json({"status": "ok"})
 
     async def _metrics(self, request: Request) -> Response:
-        return PlainTextResponse(self.ledger.metrics(), media_type="text/plain; version=0.0.4")
+        return PlainTextResponse(self.ledger.metrics(), media_type=MEDIA_TYPE)
 
     def _spent(self) -> dict[str, Any]:
         spent, bounds = self._budget.spent, self._settings

@@ -1,18 +1,18 @@
 """What clients asked and what was paid, per model: for the usage page and for Prometheus."""
 
-from bisect import bisect_left
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.chat import call_rates
+from engine.chat.call_rates import CallRates
+from engine.prometheus import Labels, Latency, Page
 from search.usage import Usage
-
-SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-"""Upper bounds of the histogram of latency."""
-
 
 MOST_MODELS = 200
 """Models that are counted by name; clients may send any name."""
+LONGEST_NAME = 100
 OTHERS = "(others)"
 
 
@@ -25,16 +25,16 @@ class Figures:
         answered: Those of them that were answered.
         paid: What the upstream was paid here; `calls` counts its replies.
         errors: The others, by the code that the client got.
-        latency: How many answers took up to each of SECONDS; the last number is the rest.
-        seconds: All answers together.
+        latency: Of answers.
+        calls: What is wrong with the calls of tools in the replies that were paid.
     """
 
     requests: int = 0
     answered: int = 0
     paid: Usage = field(default_factory=Usage)
     errors: Counter[str] = field(default_factory=Counter)
-    latency: list[int] = field(default_factory=lambda: [0] * (len(SECONDS) + 1))
-    seconds: float = 0.0
+    latency: Latency = field(default_factory=Latency)
+    calls: CallRates = field(default_factory=CallRates)
 
     @property
     def kept(self) -> int:
@@ -44,8 +44,7 @@ class Figures:
     def answer(self, seconds: float) -> None:
         """Count an answer."""
         self.answered += 1
-        self.seconds += seconds
-        self.latency[bisect_left(SECONDS, seconds)] += 1
+        self.latency.observe(seconds)
 
 
 @dataclass(slots=True)
@@ -56,6 +55,7 @@ class Ledger:
 
     def of(self, model: str) -> Figures:
         """Return the figures of a model; those that come late are counted together."""
+        model = model[:LONGEST_NAME]
         if model not in self.models and len(self.models) >= MOST_MODELS:
             model = OTHERS
         return self.models.setdefault(model, Figures())
@@ -78,53 +78,37 @@ class Ledger:
         }
 
     def metrics(self) -> str:
-        """Return the figures in Prometheus' text format, version 0.0.4."""
-        lines: list[str] = []
+        """Return the figures in Prometheus' text format."""
+        page, found = (
+            Page("treegraft_proxy"),
+            [({"model": name}, one) for name, one in sorted(self.models.items())],
+        )
         for name, about, read in _COUNTERS:
-            lines += [f"# HELP {name} {about}", f"# TYPE {name} counter"]
-            for model, one in sorted(self.models.items()):
-                lines += [
-                    f"{name}{_labels(model=model, **labels)} {value:g}"
-                    for labels, value in read(one)
-                ]
-        name = "treegraft_proxy_seconds"
-        lines += [f"# HELP {name} Seconds until an answer.", f"# TYPE {name} histogram"]
-        for model, one in sorted(self.models.items()):
-            total = 0
-            for bound, number in zip((*SECONDS, "+Inf"), one.latency, strict=True):
-                total += number
-                lines.append(f"{name}_bucket{_labels(model=model, le=str(bound))} {total}")
-            lines.append(f"{name}_sum{_labels(model=model)} {one.seconds:g}")
-            lines.append(f"{name}_count{_labels(model=model)} {total}")
-        return "\n".join(lines) + "\n"
+            values = [({**who, **more}, value) for who, one in found for more, value in read(one)]
+            page.counter(name, about, values)
+        page.latency("seconds", "Until an answer.", [(who, one.latency) for who, one in found])
+        call_rates.add_to(page, [(who, one.calls) for who, one in found])
+        return page.text
 
 
-def _labels(**labels: str) -> str:
-    escaped = {
-        name: value.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
-        for name, value in labels.items()
-    }
-    return "{" + ",".join(f'{name}="{value}"' for name, value in escaped.items()) + "}"
-
-
-_COUNTERS: Any = (
-    ("treegraft_proxy_requests_total", "Requests of clients.", lambda f: [({}, f.requests)]),
+_COUNTERS: tuple[tuple[str, str, Callable[[Figures], list[tuple[Labels, float]]]], ...] = (
+    ("requests_total", "Requests of clients.", lambda f: [({}, f.requests)]),
     (
-        "treegraft_proxy_answers_total",
+        "answers_total",
         "Answers, by where they came from.",
         lambda f: [({"from": "upstream"}, f.paid.calls), ({"from": "journal"}, f.kept)],
     ),
     (
-        "treegraft_proxy_tokens_total",
+        "tokens_total",
         "Tokens paid.",
         lambda f: [
             ({"kind": "prompt"}, f.paid.prompt_tokens),
             ({"kind": "completion"}, f.paid.completion_tokens),
         ],
     ),
-    ("treegraft_proxy_usd_total", "Dollars paid.", lambda f: [({}, f.paid.usd)]),
+    ("usd_total", "Dollars paid.", lambda f: [({}, f.paid.usd)]),
     (
-        "treegraft_proxy_errors_total",
+        "errors_total",
         "Requests not answered, by code.",
         lambda f: [({"code": code}, number) for code, number in sorted(f.errors.items())],
     ),

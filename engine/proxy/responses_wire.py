@@ -9,13 +9,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.chat.base import ChatReply
-from engine.proxy.wire import WrongRequest
+from engine.proxy.forms import RESPONSES, WrongRequest, check
+from engine.proxy.wire import usage
 
 _REFUSED = ("previous_response_id", "background", "conversation", "prompt", "top_logprobs")
+_OF_CHATS = (
+    "messages",
+    "response_format",
+    "reasoning_effort",
+    "max_completion_tokens",
+    "functions",
+)
 _READ = ("model", "input", "instructions", "tools", "tool_choice", "reasoning", "text", "include")
 _RENAMED = {"max_output_tokens": "max_completion_tokens"}
 _DROPPED = ("stream", "stream_options", "store", "truncation", *_REFUSED)
-_TYPES = {"include": list, "tools": list, "text": dict, "reasoning": dict}
 Json = dict[str, Any]
 
 
@@ -43,24 +50,22 @@ def to_chat(given: Mapping[str, Any]) -> Json:
 
 
 def _check(given: Mapping[str, Any]) -> None:
-    for name, kind in _TYPES.items():
-        if not isinstance(given.get(name) or kind(), kind):
-            words = "a list" if kind is list else "an object"
-            raise WrongRequest(f"{name} must be {words}", name)
+    check(RESPONSES, given)
     for name in _REFUSED:
         if given.get(name):
             raise WrongRequest(f"{name} is not supported here: send the whole input", name)
+    for name in _OF_CHATS:
+        if name in given:
+            raise WrongRequest(f"{name} is a field of chat completions, not of responses", name)
     if unknown := [one for one in given.get("include") or () if "encrypted" not in str(one)]:
         raise WrongRequest(f"include {unknown[0]!r} is not supported here", "include")
 
 
 def _messages(given: Mapping[str, Any]) -> list[Json]:
     """Return instructions and input items as messages; calls that follow each other are one."""
-    items = given.get("input")
+    items = given["input"]
     if isinstance(items, str):
         items = [{"role": "user", "content": items}]
-    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-        raise WrongRequest("input must be a text or a list of items", "input")
     messages: list[Json] = []
     if instructions := given.get("instructions"):
         messages.append({"role": "system", "content": instructions})
@@ -93,21 +98,21 @@ def _content(given: object) -> Any:
     return parts
 
 
-def _part(given: object) -> Json:
-    kind = given.get("type") if isinstance(given, dict) else None
-    if isinstance(given, dict) and kind in ("input_text", "output_text", "text"):
-        return {"type": "text", "text": str(given.get("text"))}
-    if isinstance(given, dict) and kind == "input_image" and given.get("image_url"):
+def _part(given: Json) -> Json:
+    kind = given["type"]
+    if kind in ("input_text", "output_text", "text"):
+        return {"type": "text", "text": given["text"]}
+    if kind == "refusal":
+        return {"type": "text", "text": str(given.get("refusal"))}
+    if kind == "input_image":
         return {"type": "image_url", "image_url": {"url": given["image_url"]}}
     raise WrongRequest(f"parts of type {kind!r} are not supported here", "input")
 
 
-def _tool(given: object) -> Json:
-    if not isinstance(given, dict) or given.get("type") != "function":
-        kind = given.get("type") if isinstance(given, dict) else given
-        raise WrongRequest(
-            f"tools of type {kind!r} are not supported here, only functions", "tools"
-        )
+def _tool(given: Json) -> Json:
+    if given["type"] != "function":
+        words = f"tools of type {given['type']!r} are not supported here, only functions"
+        raise WrongRequest(words, "tools")
     kept = ("name", "description", "parameters", "strict")
     return {
         "type": "function",
@@ -117,8 +122,6 @@ def _tool(given: object) -> Json:
 
 def _format(given: Mapping[str, Any]) -> Json | None:
     wanted = (given.get("text") or {}).get("format") or {}
-    if not isinstance(wanted, dict):
-        raise WrongRequest("text.format must be an object", "text")
     if wanted.get("type") == "json_schema":
         schema = {name: value for name, value in wanted.items() if name != "type"}
         return {"type": "json_schema", "json_schema": schema}
@@ -137,7 +140,11 @@ def response(reply: ChatReply, given: Mapping[str, Any], created: int) -> Json:
     finish = reply.finish[0] if reply.finish else ""
     cut = {"length": "max_output_tokens", "content_filter": "content_filter"}.get(finish)
     status = "incomplete" if cut else "completed"
+    thought = message.get("reasoning_content") or message.get("reasoning")
+    summary = [{"type": "summary_text", "text": thought}]
     output: list[Json] = []
+    if thought:
+        output.append({"id": f"rs_{id}", "type": "reasoning", "summary": summary})
     if message.get("content") or message.get("refusal") or not message.get("tool_calls"):
         text: Json = {
             "type": "output_text",
@@ -162,6 +169,7 @@ def response(reply: ChatReply, given: Mapping[str, Any], created: int) -> Json:
             }
         )
     asked = ("instructions", "max_output_tokens", "temperature", "top_p", "metadata")
+    details = usage(reply).get("completion_tokens_details") or {}
     return {
         "id": f"resp_{id}",
         "object": "response",
@@ -179,7 +187,7 @@ def response(reply: ChatReply, given: Mapping[str, Any], created: int) -> Json:
             "input_tokens": used.prompt_tokens,
             "input_tokens_details": {"cached_tokens": used.cached_tokens},
             "output_tokens": used.completion_tokens,
-            "output_tokens_details": {"reasoning_tokens": 0},
+            "output_tokens_details": {"reasoning_tokens": 0} | details,
             "total_tokens": used.prompt_tokens + used.completion_tokens,
         },
     }
@@ -199,10 +207,12 @@ def _events(whole: Json) -> Iterator[Json]:
         place = {"output_index": index, "item_id": item["id"]}
         empty: Json = {"content": []} if item["type"] == "message" else {"arguments": ""}
         started = {**item, "status": "in_progress", **empty}
+        if item["type"] == "reasoning":
+            started = {**item, "summary": []}
         yield {"type": "response.output_item.added", "output_index": index, "item": started}
         if item["type"] == "message":
             yield from _part_events(item["content"][0], {**place, "content_index": 0})
-        else:
+        elif item["type"] == "function_call":
             said = item["arguments"]
             kind = "response.function_call_arguments"
             yield {"type": f"{kind}.delta", **place, "delta": said}

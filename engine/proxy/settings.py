@@ -1,6 +1,6 @@
 """Options of `engine proxy`."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from engine.chat.address import check_key
@@ -9,6 +9,7 @@ from engine.chat.cache import totals
 from engine.chat.endpoint import Endpoint
 from engine.chat.open import EndpointSpec
 from engine.chat.prices import Prices, read_prices
+from engine.chat.retry import Retries
 from engine.web import HOST, LOOPBACK
 from search.usage import Usage
 from treegraft.ranges import check_ranges
@@ -27,6 +28,8 @@ class ProxySettings:
         prices: JSON file of prices that replace or extend the built-in table.
         api: How the upstream is asked: chat or responses.
         api_version: Azure OpenAI's api-version.
+        timeout: Seconds that an attempt may take.
+        attempts: How often a request is sent at most, if the upstream fails.
         concurrency: Requests to the upstream at once; fewer while it says that it is overloaded.
         host: Address to listen on.
         port: Port; 0 for any free one.
@@ -42,6 +45,8 @@ class ProxySettings:
     prices: Path | None = None
     api: str = field(default="", metadata={"default": "what the address says"})
     api_version: str = ""
+    timeout: float = field(default=300.0, metadata={"min": 0.01})
+    attempts: int = field(default=10, metadata={"min": 1})
     concurrency: int = field(default=64, metadata={"min": 1})
     host: str = HOST
     port: int = field(default=8088, metadata={"min": 0, "max": 65535})
@@ -69,7 +74,9 @@ class ProxySettings:
         check_key(spec.api_key, spec.address.key_variable)
 
     def _spec(self) -> EndpointSpec:
-        return EndpointSpec.from_environment(self.base_url, None, self.api, self.api_version)
+        spec = EndpointSpec.from_environment(self.base_url, None, self.api, self.api_version)
+        retries = Retries(self.attempts)
+        return replace(spec, retries=retries, timeout=self.timeout, keep_unread=True)
 
     def read_prices(self) -> Prices:
         """Return the prices of models."""

@@ -21,6 +21,7 @@ from engine.runs.store import FILE, Store
 from engine.telemetry.tracing import ACTIVE, traced
 from engine.telemetry.trackers import NONE, tracker_names
 from search.usage import Usage
+from treegraft.errors import TreegraftError
 from treegraft.ranges import check_ranges
 
 
@@ -175,6 +176,15 @@ async def check_teacher(config: Config, out: Path, resources: Resources) -> None
             await spec.check()
 
 
+def trouble(config: Config, resources: Resources, budget: RunBudget) -> str:
+    """Return why no chat of a run could be opened (no key, no price), or ""; nothing is sent."""
+    try:
+        _chat_spec(config, Path(), budget, resources)
+    except TreegraftError as error:
+        return str(error)
+    return ""
+
+
 def unpriced_models(config: Config, resources: Resources) -> list[str]:
     """Return the models that a run asks at an endpoint and whose price is not known.
 
@@ -204,7 +214,8 @@ async def _local(chats: ChatSpec, chat: Chat | None, concurrency: int) -> AsyncI
             stack.add(each.open(concurrency)) if each else None
             for each in (chats.student, chats.grader)
         )
-        yield Local(stack.add(chat) if chat else None, concurrency, student, grader)
+        teacher = stack.add(chat) if chat else None
+        yield Local(teacher, concurrency, student, grader, stack.throttle)
 
 
 def _spent(out: Path) -> Usage:

@@ -10,13 +10,15 @@ import fcntl
 import os
 import platform
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
+from engine.chat.limiter import Throttle
 from engine.config import Config
 from engine.errors import UsageError
 from engine.executors.base import Executor, close_env, make_env
@@ -33,7 +35,10 @@ from search import Tree
 from search.usage import Usage
 from treegraft.errors import TreegraftError
 from treegraft.file_errors import told
-from treegraft.write_files import make_folder
+from treegraft.write_files import make_folder, write_text
+
+SETTINGS = "config.toml"
+"""The file in a run's folder with which the run can be started again."""
 
 
 class Progress:
@@ -44,6 +49,9 @@ class Progress:
 
     def prices(self, unknown: Sequence[str]) -> None:
         """Receive the models whose price is not known, so that dollars are not either."""
+
+    def throttle(self, now: Callable[[], Throttle]) -> None:
+        """Receive what returns how many requests may run at once now."""
 
     def begin(self, total: int, done: int) -> None:
         """Receive the number of tasks selected, and of those finished earlier."""
@@ -109,12 +117,14 @@ class RunOptions:
         unpriced: The names of models whose price is not known; the run keeps them.
         data: The state of each file that the tasks are played on; see `ToolEnv.data_state`.
         report_to: The trackers that get the run's figures; see `engine.telemetry.trackers`.
+        settings: What the run keeps as `SETTINGS`; "" for nothing.
     """
 
     fail_fast: bool = False
     unpriced: Sequence[str] = ()
     data: Mapping[str, str] = field(default_factory=dict)
     report_to: str = NONE
+    settings: str = ""
 
 
 async def explore(
@@ -140,6 +150,8 @@ async def explore(
             config = claim(store, config, lead)
         finally:
             close_env(lead)
+        if options.settings:
+            write_text(run / SETTINGS, options.settings)
         for file in note_data(store, options.data):
             progress.note(
                 f"{file} differs from the one that this run explored: its earlier trees are of "
@@ -148,6 +160,7 @@ async def explore(
         earlier = store.meta().get("unpriced", [])
         store.set_meta({"asked": len(tasks), "unpriced": sorted({*earlier, *options.unpriced})})
         progress.prices(options.unpriced)
+        progress.throttle(executor.throttle)
         done = store.finished() & {task.id for task in tasks}
         progress.begin(len(tasks), len(done))
         summary = Summary(len(tasks), len(done))
@@ -155,11 +168,20 @@ async def explore(
         if left:
             with reports(options.report_to, run.name, _facts(config)) as sent, _one_line(run):
                 keeper = _Keeper(store, progress, summary, sent, options.fail_fast)
+                began = monotonic()
                 try:
                     await executor.run(config, iter(left), keeper.keep)
                 finally:
+                    _keep_pace(store, summary.usage.calls, monotonic() - began)
                     keeper.report(last=True)
         return summary
+
+
+def _keep_pace(store: Store, calls: int, seconds: float) -> None:
+    """Keep how many requests a second the run has made, for the next estimate."""
+    if calls:
+        with suppress(UsageError):  # a full disk, which the run itself has met
+            store.set_meta({"pace": calls / seconds})
 
 
 def _facts(config: Config) -> dict[str, Any]:
@@ -247,31 +269,19 @@ def claim(store: Store, config: Config, env: ToolEnv) -> Config:
     """Make the run this config's, or check that it is. A run that holds nothing is any config's.
 
     Returns:
-        The config to explore with: a run that began with an older edition of a built-in template
-        goes on with it.
+        The config to explore with; see `as_begun`.
 
     Raises:
         UsageError: It is another config's; nothing is overwritten.
     """
-    meta, sources = store.meta(), {"template": source_of(config.template)}
-    if config.student:
-        sources["student_template"] = source_of(config.student_template)
-    if (stored := meta.get("config")) and not store.empty:
-        if difference := config.difference(stored):
-            raise UsageError(f"--output holds another run ({difference}); choose another folder")
-        begun = {}
-        for name, source in sources.items():
-            used, kept = getattr(config, name), template_source(meta, name)
-            begun[name] = as_explored(used, kept)
-            if source != kept and begun[name] == used:
-                raise UsageError(f"{used} has changed since the run began; restore it")
-        student = begun.get("student_template", config.student_template)
-        return replace(config, template=begun["template"], student_template=student)
+    meta = store.meta()
+    if "config" in meta and not store.empty:
+        return as_begun(meta, config)
     shown = world_of(env)
     store.set_meta(
         {
             "config": config.to_dict(),
-            **sources,
+            **_template_sources(config),
             "world": {
                 "instructions": shown.instructions,
                 "tools": tools_to_lists(shown.tools),
@@ -280,6 +290,32 @@ def claim(store: Store, config: Config, env: ToolEnv) -> Config:
         }
     )
     return config
+
+
+def as_begun(meta: Mapping[str, Any], config: Config) -> Config:
+    """Return the config with which a run goes on, from its meta and the config that was given.
+
+    A run that began with an older edition of a built-in template goes on with it.
+
+    Raises:
+        UsageError: It is another config's run.
+    """
+    if difference := config.difference(meta["config"]):
+        raise UsageError(f"--output holds another run ({difference}); choose another folder")
+    begun = {}
+    for name, source in _template_sources(config).items():
+        used, kept = getattr(config, name), template_source(meta, name)
+        begun[name] = as_explored(used, kept)
+        if source != kept and begun[name] == used:
+            raise UsageError(f"{used} has changed since the run began; restore it")
+    student = begun.get("student_template", config.student_template)
+    return replace(config, template=begun["template"], student_template=student)
+
+
+def _template_sources(config: Config) -> dict[str, str]:
+    """Return what a run notes of each of its templates."""
+    names = ["template", *(["student_template"] if config.student else [])]
+    return {name: source_of(getattr(config, name)) for name in names}
 
 
 def template_source(meta: Mapping[str, Any], name: str) -> str:

@@ -9,6 +9,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -218,9 +219,17 @@ class Store:
 
     def usage(self) -> Usage:
         """Return the cost of all requests of all trees, at the prices of the time."""
-        columns = "calls, prompt_tokens, completion_tokens, cached_tokens, usd"
-        sums = ", ".join(f"coalesce(sum({column}), 0)" for column in columns.split(", "))
+        sums = ", ".join(f"coalesce(sum({each.name}), 0)" for each in fields(Usage))
         return Usage(*self._db.execute(f"SELECT {sums} FROM calls").fetchone())
+
+    def usage_of_finished(self) -> list[Usage]:
+        """Return the cost of each task whose search ended, as `usage` counts it."""
+        sums = ", ".join(f"coalesce(sum(calls.{each.name}), 0)" for each in fields(Usage))
+        query = (
+            f"SELECT {sums} FROM trees LEFT JOIN calls USING (task_id) WHERE stopped != 'budget'"
+            " GROUP BY task_id"
+        )
+        return [Usage(*row) for row in self._db.execute(query)]
 
     @property
     def empty(self) -> bool:

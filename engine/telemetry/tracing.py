@@ -39,16 +39,21 @@ _NOTHING = Tracing()
 ACTIVE: ContextVar[Tracing] = ContextVar("tracing", default=_NOTHING)
 
 
+def check_traced(otel: bool, content: bool) -> None:
+    """Raise `UsageError` if content is to be recorded in no spans."""
+    if content and not otel:
+        raise UsageError("--otel-content is for --otel")
+
+
 @contextmanager
 def traced(otel: bool, content: bool) -> Iterator[None]:
-    """Trace what is made and done inside with OpenTelemetry, if `otel`.
+    """Trace what is made and done inside with OpenTelemetry, if `otel` and unless that is done.
 
     Raises:
         UsageError: The packages are not installed, or the environment names no exporter of theirs.
     """
-    if not otel:
-        if content:
-            raise UsageError("--otel-content is for --otel")
+    check_traced(otel, content)
+    if not otel or ACTIVE.get() is not _NOTHING:
         yield
         return
     try:

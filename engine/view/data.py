@@ -22,6 +22,7 @@ from engine.runs.codec import dumps, json_value
 from engine.runs.fingerprints import Fingerprint, contains_secret, strings_in
 from engine.templates.base import Message
 from engine.view.costs import first_success, subtree_costs, usage_totals
+from engine.view.outcomes import node_outcome, outcome_counts, outcome_sentence
 from environments.types import Task
 from search.tree import ROOT, Node, Tree
 from search.values import Values
@@ -99,6 +100,7 @@ def tree_data(
         "id": tree.task.id,
         "source": tree.source,
         "stopped": tree.stopped,
+        "sentence": outcome_sentence(tree),
         "messages": messages[ROOT],
         "signature": signatures[ROOT],
         "closed": tree.closed.get(ROOT, ""),
@@ -141,6 +143,7 @@ def _summary(tree: Tree, pairs: int) -> Json:
         "students": sum(bool(node.actor) for node in tree.nodes),
         "ended": [[depth, solved, n] for (depth, solved), n in sorted(ended.items())],
         "first": first_success(tree),
+        **outcome_counts(tree),
         **usage_totals(tree.usage),
     }
 
@@ -172,6 +175,7 @@ def _node(tree: Tree, node: Node) -> Json:
         "id": node.id,
         "parent": node.parent,
         "status": node.status,
+        **node_outcome(node),
         "closed": tree.closed.get(node.id, ""),
         "reward": step.reward,
         "tool": action.tool,
@@ -243,6 +247,7 @@ def _check_for_secret(
     for node in tree.nodes:
         place = f"task {task.id}, node {node.id}"
         hidden_here = not_written(place, messages[node.id], hidden[node.parent])
-        if contains_secret("\n".join(strings_in(node.step.info)), hidden_here):
+        beside = [*strings_in(node.step.info), node_outcome(node)["said"]]
+        if contains_secret("\n".join(beside), hidden_here):
             raise LeakError(f"{place} (info): holds the task's secret")
         hidden.append(hidden_here)

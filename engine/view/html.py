@@ -17,23 +17,26 @@ from engine.runs.codec import json_value
 from engine.view.data import Json
 
 _ASSETS = Path(__file__).with_name("assets")
-_SCRIPTS = (
-    *("dom", "source", "marks", "tasks", "layout", "tree", "node", "correct", "diff", "pairs"),
-    *("charts", "main"),
-)  # fmt: skip
-"""In order of dependency: each uses only those before it, until an event calls it."""
+_SCRIPTS = {
+    "page": (
+        *("dom", "source", "link", "marks", "outcomes", "contents", "filters", "tasks", "layout"),
+        *("tree", "jumps", "node", "correct", "diff", "pairs", "charts", "main"),
+    ),
+    "index": ("dom", "link", "outcomes", "index"),
+}
+"""By page, in order of dependency: each uses only those before it, until an event calls it."""
 
 
-def page_start(title: str, *, live: bool) -> str:
+def page_start(title: str, *, live: bool, page: str = "page") -> str:
     """Return the document up to its data; a `live` page may query the server it came from."""
-    script, style = _script_text(), _asset("page.css")
+    script, style = _script_text(page), _asset("page.css")
     sources = "'self'" if live else "'none'"
     policy = (
         f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
         f"img-src data:; connect-src {sources}; "
         "base-uri 'none'; form-action 'none'"
     )
-    body = _asset("page.html").partition("<!-- body -->\n")[2]
+    body = _asset(f"{page}.html").partition("<!-- body -->\n")[2]
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">\n'
@@ -44,11 +47,10 @@ def page_start(title: str, *, live: bool) -> str:
     )
 
 
-def page_end(run: Json) -> str:
+def page_end(run: Json, page: str = "page") -> str:
     """Return the document after its trees: the data that the script starts from, and the script."""
-    return (
-        f"{_block('run', html_safe_json(run))}<script>{_script_text()}</script>\n</body>\n</html>\n"
-    )
+    data = _block("run", html_safe_json(run))
+    return f"{data}<script>{_script_text(page)}</script>\n</body>\n</html>\n"
 
 
 def tree_block(number: int, detail: Json) -> str:
@@ -63,9 +65,9 @@ def html_safe_json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _script_text() -> str:
-    """Return all scripts as one."""
-    parts = "\n".join(_asset(f"{name}.js") for name in _SCRIPTS)
+def _script_text(page: str) -> str:
+    """Return all scripts of a page as one."""
+    parts = "\n".join(_asset(f"{name}.js") for name in _SCRIPTS[page])
     return f'"use strict";\n(() => {{\n{parts}\n}})();\n'
 
 

@@ -6,6 +6,7 @@ from html import escape
 from pathlib import Path
 
 from engine.runs.annotations import annotations_file, read_annotations
+from engine.view.data import Json
 from engine.view.html import page_end, page_start, tree_block
 from engine.view.reader import RunReader
 from search.tree import ROOT, Node, Tree
@@ -14,11 +15,16 @@ from treegraft.write_files import atomic_write
 
 @dataclass(frozen=True, slots=True)
 class WrittenPage:
-    """A page that was written."""
+    """A page that was written.
+
+    Attributes:
+        summaries: what the page of a run shows of its tasks.
+    """
 
     file: Path
     tasks: int
     bytes: int
+    summaries: Sequence[Json] = ()
 
 
 def write_page(
@@ -47,7 +53,7 @@ def write_page(
         summaries += failures.values()
         page.write(page_end({"about": reader.about, "tasks": summaries, "marks": marks}))
         size = page.tell()
-    return WrittenPage(file, len(summaries), size)
+    return WrittenPage(file, len(summaries), size, summaries)
 
 
 _LONGEST_TEXT = 2000

@@ -15,7 +15,7 @@ from environments.base import Outcome, ToolEnv
 from environments.records import Faults, of_split, stamp
 from environments.search_qa import demonstration
 from environments.search_qa.corpus import Corpus
-from environments.search_qa.data_files import BUNDLED, answer_of, read_data
+from environments.search_qa.data_files import BUNDLED, answer_of, read_data, supports_of
 from environments.search_qa.demonstration import SHOWN
 from environments.search_qa.grading import exact_match, f1
 from environments.search_qa.thoughts import thought
@@ -24,6 +24,8 @@ from environments.types import Action, Step, Task
 
 FOUND = 5
 """Pages that a search finds: the first is opened, the others are named."""
+
+EVIDENCE = "An answer counts only if you have opened every page that it follows from."
 
 SEARCH = Tool(
     "search",
@@ -44,11 +46,16 @@ FINISH = Tool(
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The open page ("" before the first), and where the last lookup stopped in it."""
+    """The open page ("" before the first), and where the last lookup stopped in it.
+
+    Attributes:
+        opened: all pages that were opened; kept only where they count.
+    """
 
     title: str = ""
     text: str = ""
     shown: int = 0
+    opened: frozenset[str] = frozenset()
 
 
 class SearchQaEnv(ToolEnv):
@@ -59,6 +66,8 @@ class SearchQaEnv(ToolEnv):
             the bundled questions.
         split: "train" or "test"; None for train, and for all questions of the user's.
         sandbox: not used.
+        evidence: whether an answer earns only after the pages that it follows from were opened, so
+            that a guess earns nothing.
     """
 
     instant = True
@@ -72,9 +81,17 @@ class SearchQaEnv(ToolEnv):
     )
 
     def __init__(
-        self, *, data: str | None = None, split: str | None = None, sandbox: str = "auto"
+        self,
+        *,
+        data: str | None = None,
+        split: str | None = None,
+        sandbox: str = "auto",
+        evidence: bool = False,
     ) -> None:
         super().__init__(data=data, split=split, sandbox=sandbox)
+        self._evidence = evidence
+        if evidence:
+            self.instructions = f"{self.instructions} {EVIDENCE}"
         self._loaded: tuple[list[Task], Corpus] | None = None
         self._cursor = Cursor()
 
@@ -119,20 +136,24 @@ class SearchQaEnv(ToolEnv):
             case "lookup":
                 return self._lookup(action.arguments["text"])
             case _:
-                answer, gold = action.arguments["answer"], answer_of(self.task)
-                return Outcome(
-                    "answer submitted",
-                    float(exact_match(answer, gold)),
-                    terminated=True,
-                    info={"f1": f1(answer, gold)},
-                )
+                return self._graded(self.task, action.arguments["answer"])
+
+    def _graded(self, task: Task, answer: str) -> Outcome:
+        gold = answer_of(task)
+        right, info = exact_match(answer, gold), {"f1": f1(answer, gold)}
+        if self._evidence:
+            needed = {title for title, _ in supports_of(task) if title in self.corpus}
+            info["unread"] = len(needed - self._cursor.opened)
+            right = right and needed <= self._cursor.opened
+        return Outcome("answer submitted", float(right), terminated=True, info=info)
 
     def _search(self, query: str) -> Outcome:
         titles = self.corpus.search(query, FOUND)
         if not titles:
             return Outcome.slip("nothing_found", f"no page has a word of {query[:100]!r}")
         first, *others = titles
-        self._cursor = Cursor(first)
+        opened = self._cursor.opened | {first} if self._evidence else frozenset()
+        self._cursor = Cursor(first, opened=opened)
         sentences = self.corpus[first].sentences
         left = len(sentences) - SHOWN
         lines = [f"Page: {first}", " ".join(sentences[:SHOWN])]

@@ -262,10 +262,7 @@ def test_the_command_audits_runs_and_foreign_files(tmp_path: Path) -> None:
     assert (counts["rows"], counts["kept"], counts["findings"]["personal data"]) == (4, 3, 1)
     assert len(out.read_text().splitlines()) == 3
     text = card.read_text()
-    assert (
-        text.startswith("---\nlicense: mit\n")
-        and "| webshop | demonstration | 3 of 3 (100%) |" in text
-    )
+    assert text.startswith("---\nlicense: mit\n") and "| webshop | demonstration | 3 of 3 |" in text
     assert commands.engine("audit", foreign, "--fail").returncode == 1
 
 

@@ -1,6 +1,7 @@
 """The `engine` command as a user meets it: its output, its exit code."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -25,16 +26,35 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_help_imports_nothing_heavy():
-    """It must answer at once; `benchmarks/startup.py` measures it."""
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("engine --help", "explore"),
+        ("engine ex", "explore\nexport\n"),
+        ("engine make ta", "tasks\n"),
+        ("trainer ", "gguf\nserve\n"),
+        ("trainer mask --mod", "--model\n"),
+    ],
+)
+def test_help_and_completion_are_right_and_import_nothing_heavy(words, found):
+    """They must answer at once; `benchmarks/startup.py` measures it."""
+    program, *rest = words.split()
     code = (
-        "import sys\nsys.argv = ['engine', '--help']\nfrom treegraft.commands import engine\n"
-        "try:\n    engine()\nexcept SystemExit:\n    pass\n"
+        f"import sys\nsys.argv = {[program, *rest]}\nfrom treegraft.commands import {program}\n"
+        f"try:\n    {program}()\nexcept SystemExit:\n    pass\n"
         "heavy = {'torch', 'transformers', 'gymnasium', 'numpy', 'openai', 'networkx', 'sqlglot'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0 and "explore" in done.stdout, done.stderr
+    asked = {f"_{program.upper()}_COMPLETE": "complete_bash", "COMP_WORDS": words}
+    asked = {} if "--help" in rest else asked | {"COMP_CWORD": str(words.count(" "))}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=os.environ | asked,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and found in done.stdout, done.stderr
 
 
 def test_explore_prints_one_json_object_and_says_which_sandbox(tmp_path):

@@ -1,5 +1,6 @@
 """The options of an environment are flags of the commands that take `--env`."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,3 +55,9 @@ def test_an_option_of_the_environment_is_a_flag(name: str, args: list[str], env_
 def test_what_is_neither_is_refused(name: str, args: list[str]) -> None:
     with pytest.raises(Exception, match="No such option: --(server|servr|env)"):
         parsed(name, args)
+
+
+def test_a_config_file_names_the_environment(tmp_path: Path) -> None:
+    (tmp_path / "run.toml").write_text("env = 'mcp'\noutput = 'runs/a'\n")
+    found = parsed("explore", [f"--config={tmp_path / 'run.toml'}", "--server", "x"])
+    assert (found["env"], found["env_arg"]) == ("mcp", ["server=x"])

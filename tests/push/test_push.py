@@ -94,7 +94,7 @@ def test_the_card_says_where_rows_are_from(run: Path, tmp_path: Path) -> None:
     head = yaml.safe_load(text.split("---")[1])
     assert [one["config_name"] for one in head["configs"]] == ["sft", "dpo"]
     assert head["size_categories"] == ["n<1K"] and head["license"] == "unknown"
-    for words in ("2 of 2 (100%)", "Licences of the worlds", "list price", "min reward 1.0"):
+    for words in ("| 2 of 2 | 100% |", "Licences of the worlds", "list price", "min reward 1.0"):
         assert words in text
     assert str(tmp_path) not in text
     again = commands.engine("push", run, *TO_ME, "--dry-run", "--output", out)

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import axe_playwright_python
 from playwright.sync_api import Page, expect
 
 from engine.view.reader import RunReader
@@ -32,3 +34,17 @@ def opened(window: Page, run: Path) -> Page:
 
 def choose(window: Page, node: int) -> None:
     window.locator(f'.node[data-node="{node}"]').click(position={"x": 8, "y": 12})
+
+
+AXE = Path(axe_playwright_python.__file__).with_name("axe.min.js")
+
+
+def serious(page: Page) -> list[str]:
+    """What axe-core finds that is serious or critical in the page as it is shown."""
+    page.evaluate(AXE.read_text("utf-8"))
+    found: list[dict[str, Any]] = page.evaluate("axe.run().then(found => found.violations)")
+    return [
+        f"{each['id']}: {each['nodes'][0]['target']}"
+        for each in found
+        if each["impact"] in ("serious", "critical")
+    ]

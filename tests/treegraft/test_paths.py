@@ -44,12 +44,13 @@ FLAGS: dict[str, tuple[str, str]] = {
     "engine explore --quarantine": (IN, f"{BIRD} --quarantine={{bad}}"),
     "engine explore --journal": (OUT, f"{ASKED} --journal={{bad}}"),
     "engine explore --prices": (IN, f"{ASKED} --prices={{bad}}"),
+    "engine explore --config": (IN, f"{BIRD} --config={{bad}}"),
     "engine rounds FILE": (IN, "{bad} --output={out}"),
     "engine rounds --output": (FOLDER, "{settings} --output={bad}"),
     "engine stats RUN": (RUN, "{bad}"),
     "engine show RUN": (RUN, "{bad}"),
     "engine show --graphml": (OUT, "{run} --task=a --graphml={bad}"),
-    "engine view RUN": (RUN, "{bad}"),
+    "engine view RUNS": (RUN, "{bad}"),
     "engine view --html": (OUT, "{run} --html={bad}"),
     "engine view --tasks": (IN, "{run} --tasks=@{bad}"),
     "engine view --import-marks": (IN, "{run} --import-marks={bad}"),
@@ -274,6 +275,7 @@ ALLOWED = {
     ("engine make templates --queries", truncated),  # any lines of text are queries
     ("trainer eval --scores", empty),  # a sheet without scores
     *((f"engine cache {name} --journal", empty) for name in ("list", "prune")),
+    ("engine explore --config", empty),
     *((f"trainer {name} --config", empty) for name in TRAININGS),
 }
 CASES = [

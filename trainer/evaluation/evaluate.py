@@ -13,7 +13,7 @@ from engine.api import explore_config
 from engine.config import Config
 from engine.runs.build_executor import Resources
 from engine.runs.explore import Progress
-from engine.runs.run import Selection
+from engine.runs.plan import Selection
 from engine.runs.shots import read_shots
 from search import React, TaskBudget
 from trainer.data.rows import read_rows

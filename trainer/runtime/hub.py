@@ -4,7 +4,6 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from treegraft.errors import TreegraftError
 
@@ -47,28 +46,37 @@ def check_token(place: str, then: str) -> None:
 
 
 @contextmanager
-def uploading(place: str, then: str) -> Iterator[None]:
+def uploading(place: str, then: str, *, alone: bool = True) -> Iterator[None]:
     """Report what the hub or the network refuses.
 
     Args:
         place: What is written to, for the message.
         then: How to go on, for the message.
+        alone: Whether nothing but an upload runs here, so that any failure is one of it: the
+            storage's client raises errors that say nothing of their origin.
 
     Raises:
         HubError: The upload failed.
     """
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-
-    transport: Any = HfHubHTTPError.__bases__[0]  # httpx.HTTPError, or httpx2's: it is renamed
+    from huggingface_hub.errors import HFValidationError
 
     try:
         yield
     except HFValidationError as error:
         raise HubError(f"cannot push to {place}: {_short(error)}") from error
-    except (OSError, transport, RuntimeError, ValueError) as error:
-        if not (why := _reason(error)):
+    except (OSError, _transport(), RuntimeError, ValueError) as error:
+        why = _reason(error) or (f"{type(error).__name__}: {_short(error)}" if alone else "")
+        if not why:
             raise
         raise HubError(f"cannot push to {place}: {why}; {then}") from error
+
+
+def _transport() -> type[Exception]:
+    """Return the root of the HTTP client's errors: of httpx, or of httpx2, as it is called now."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    found: type[Exception] = HfHubHTTPError.__bases__[0]
+    return found
 
 
 def _reason(error: BaseException) -> str:
@@ -82,7 +90,7 @@ def _reason(error: BaseException) -> str:
         known = _REFUSED.get(code, "the hub has a fault" if code >= 500 else "")
         told = f": {_short(error.server_message)}" if error.server_message else ""
         return f"{known or 'the hub refuses it'} (status {code}{told})"
-    if isinstance(error, HfHubHTTPError.__bases__[0]):
+    if isinstance(error, _transport()):
         return f"the hub cannot be reached ({type(error).__name__})"
     if isinstance(error, ConnectionError):
         return f"the hub cannot be reached ({_short(error)})"

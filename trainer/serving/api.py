@@ -1,4 +1,4 @@
-"""OpenAI's routes over a model in this process: health, models, chat completions.
+"""OpenAI's routes over a model in this process: health, models, chat completions; figures.
 
 There is no TLS and no streaming.
 """
@@ -12,13 +12,15 @@ from typing import Any, TypeVar
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
+from engine.prometheus import MEDIA_TYPE
 from engine.web import has_token, is_of_this_machine, read_body
 from search.policy import PolicyError
 from trainer.inference.local_chat import LocalChat, PromptTooLong
+from trainer.serving.figures import Figures
 from trainer.serving.openai_api import ApiError, read_request, response_body
 
 MAX_BODY_BYTES = 1 << 25
@@ -36,18 +38,18 @@ class Api:
             names are refused: they come from a page in a browser, by DNS rebinding.
 
     Attributes:
-        answered: chat requests that were answered.
-        tokens: tokens generated for them.
+        figures: what was asked and answered.
     """
 
     def __init__(self, chat: LocalChat, name: str, key: str = "", *, loopback: bool = True) -> None:
         self._chat, self._name, self._key, self._loopback = chat, name, key, loopback
         self._created = int(time.time())
         self._stopping = asyncio.Event()
-        self.answered = self.tokens = 0
+        self.figures, self._under_way = Figures(), 0
         self._app = Starlette(
             routes=[
                 Route("/health", self._health),
+                Route("/metrics", self._metrics),
                 Route("/v1/models", self._list_models),
                 Route("/v1/models/{name:path}", self._get_model),
                 Route("/v1/chat/completions", self._complete, methods=["POST"]),
@@ -98,7 +100,21 @@ class Api:
             "max_model_len": self._chat.context,
         }
 
+    async def _metrics(self, request: Request) -> Response:
+        return PlainTextResponse(self.figures.metrics(self._under_way), media_type=MEDIA_TYPE)
+
     async def _complete(self, request: Request) -> Response:
+        self._under_way += 1
+        try:
+            return await self._answer(request)
+        except HTTPException as error:
+            self.figures.requests[error.status_code] += 1
+            raise
+        finally:
+            self._under_way -= 1
+
+    async def _answer(self, request: Request) -> Response:
+        began = time.monotonic()
         body = await read_body(request, MAX_BODY_BYTES)
         chat_request = read_request(body, self._name, self._chat.context)
         try:
@@ -108,9 +124,10 @@ class Api:
             raise ApiError(400, str(error), **more) from error
         except PolicyError as error:
             raise ApiError(400, str(error)) from error
-        self.answered += 1
-        self.tokens += sum(reply.completion for reply in replies)
-        return _json(response_body(chat_request, replies, self._chat.fingerprint))
+        answer = response_body(chat_request, replies, self._chat.fingerprint)
+        self.figures.answer(time.monotonic() - began, replies)
+        self.figures.calls.see(chat_request.tools, [one["message"] for one in answer["choices"]])
+        return _json(answer)
 
     async def _while_awaited(self, request: Request, work: Coroutine[Any, Any, T]) -> T:
         """Return the result of `work`; cancel it if the client hangs up or the server stops.

@@ -49,7 +49,8 @@ def run(options: ServeOptions, ready: Callable[[Announcement], None]) -> str:
         if chat.broken:
             raise TrainerError("the model failed (see the error above), so the server stopped")
     seconds = monotonic() - start
-    return f"answered {api.answered} requests with {api.tokens} tokens in {seconds:.0f} s"
+    answered, tokens = api.figures.requests[200], api.figures.tokens["completion"]
+    return f"answered {answered} requests with {tokens} tokens in {seconds:.0f} s"
 
 
 def _load(options: ServeOptions) -> LocalChat:

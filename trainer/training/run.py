@@ -217,7 +217,8 @@ def flags_checked() -> Iterator[None]:
         HubError: With --push-to-hub, the hub refused to make the repository.
     """
     try:
-        with uploading("the hub", "nothing was trained: run the same command again"):
+        then = "nothing was trained: run the same command again"
+        with uploading("the hub", then, alone=False):
             yield
     except (ValueError, ImportError, RuntimeError) as error:
         reason = " ".join(str(error).split())

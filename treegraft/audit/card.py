@@ -84,7 +84,7 @@ def card(
         *_configs(parts),
         "" if licence else "Nobody has stated a licence: `--licence NAME` writes it.",
         "## Where the rows come from",
-        *_table(("source", "world", "teacher", "solved", "cost", "versions"),
+        *_table(("source", "world", "teacher", "solved", "solve rate", "cost", "versions"),
                 (origin.cells for origin in origins)),
         *_of_runs(runs),
         "## Which rows were kept",
@@ -153,14 +153,21 @@ class _Origin:
     def of(cls, source: Path) -> "_Origin":
         name = source.resolve().name
         if not (source / FILE).exists():
-            return cls((name, "", "", "", "", ""))
+            return cls((name, *[""] * 6))
         with Store.open(source) as store:
             meta, counted = store.meta(), stats(store)
         config: Mapping[str, Any] = meta["config"]
         world, teacher = str(config["env"]), str(config.get("teacher", ""))
         versions = ", ".join(f"{key} {one}" for key, one in (meta.get("versions") or {}).items())
-        solved = f"{counted.solved} of {counted.trees} ({counted.solve_rate:.0%})"
-        cells = (name, _public(world), _public(teacher), solved, counted.usd_text, versions)
+        cells = (
+            name,
+            _public(world),
+            _public(teacher),
+            f"{counted.solved} of {counted.trees}",
+            f"{counted.solve_rate:.0%}",
+            counted.usd_text,
+            versions,
+        )
         return cls(cells, world, teacher, counted)
 
 

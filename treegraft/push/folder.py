@@ -19,7 +19,6 @@ from treegraft.audit.settings import AuditSettings
 from treegraft.write_files import check_folder, make_folder, write_text
 
 CARD = "README.md"
-FILE_FORMATS = ("jsonl", "parquet")
 REFUSED = ("secret", "held-out task", "test split")
 """Findings with which no row is pushed."""
 

@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from engine.cli.option_table import Options
 from engine.errors import UsageError
 from engine.terminal import say
 from treegraft.rounds import curve
-from treegraft.rounds.command_options import Options
 from treegraft.rounds.held_out import check_rows
 from treegraft.rounds.serving import base_url, served
 from treegraft.rounds.state import State

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE, Popen, TimeoutExpired
 
+from engine.cli.option_table import Options
 from engine.errors import UsageError
-from treegraft.rounds.command_options import Options
 from treegraft.rounds.subprocesses import StepFailed, started
 
 HOST = "127.0.0.1"

@@ -3,7 +3,6 @@
 The options of a command stand in the table of its name; `command_options` knows which there are.
 """
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, get_args
@@ -12,8 +11,15 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from engine.cli.env_flags import EnvFlags
 from engine.cli.flags import flag_fields
+from engine.cli.option_table import (
+    CommandOptions,
+    Options,
+    nearest,
+    read_toml,
+    underscored,
+    what_is_wrong,
+)
 from engine.errors import UsageError
-from treegraft.file_errors import FileError
 from treegraft.rounds.command_options import (
     CREDIT,
     DPO,
@@ -22,13 +28,7 @@ from treegraft.rounds.command_options import (
     EXPORT,
     SERVE,
     SFT,
-    CommandOptions,
-    Options,
-    nearest,
-    underscored,
-    what_is_wrong,
 )
-from treegraft.text_files import read_text
 
 ExploreOptions = Annotated[Options, BeforeValidator(EXPLORE.read)]
 ExportOptions = Annotated[Options, BeforeValidator(EXPORT.read)]
@@ -283,12 +283,9 @@ def read(file: Path) -> Settings:
     Raises:
         UsageError: The file cannot be read, or a key is wrong: the file, the table and the key.
     """
+    content = read_toml(file)
     try:
-        return parse(tomllib.loads(read_text(file)))
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise UsageError(f"cannot read {file}: {error}") from error
-    except FileError:
-        raise
+        return parse(content)
     except UsageError as error:
         raise UsageError(f"{file}: {error}") from None
 

@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
+from engine.cli.option_table import Options
 from engine.config import without_password
 from engine.errors import UsageError
-from treegraft.rounds.command_options import Options
 from treegraft.rounds.subprocesses import Result
 from treegraft.text_files import read_text
 from treegraft.write_files import write_text

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from engine.api import explore_config
 from engine.chat.prices import known_usd
+from engine.cli.option_table import Options, take
 from engine.config import Config, config_of
 from engine.credit.credit import credit, read_credit
 from engine.credit.settings import CreditSettings
@@ -26,8 +27,9 @@ from engine.export.export import ExportSettings, export
 from engine.export.filters import Filters
 from engine.export.value_rules import ValueRules
 from engine.runs.build_executor import Resources, RunBudget
+from engine.runs.plan import Selection
 from engine.runs.progress import Bar
-from engine.runs.run import Selection, wait
+from engine.runs.run import wait
 from engine.runs.store import Store
 from engine.runs.tasks import read_ids
 from engine.terminal import results_only, say
@@ -38,7 +40,6 @@ from trainer.runtime.prepare import prepare_torch
 from trainer.serving.options import ServeOptions
 from trainer.training.options import DpoOptions, SftOptions
 from treegraft.errors import TreegraftError
-from treegraft.rounds.command_options import Options, take
 from treegraft.rounds.tasks import outcome
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from engine.cli.option_table import Options
 from engine.errors import UsageError
 from engine.terminal import confirmed
 from treegraft.errors import TreegraftError
-from treegraft.rounds.command_options import Options
 from treegraft.rounds.settings import Settings
 from treegraft.rounds.step import BUILDERS
 

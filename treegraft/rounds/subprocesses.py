@@ -16,9 +16,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from engine.cli.option_table import Options
 from engine.die_with_parent import die_with_parent
 from treegraft.errors import TreegraftError
-from treegraft.rounds.command_options import Options
 
 Result = Mapping[str, Any]
 """The result of a step; JSON only."""

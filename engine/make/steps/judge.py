@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from engine.make.asker import RULES, Asker, AskerSettings, open_asker
@@ -14,7 +15,8 @@ from engine.runs.annotations import path_signatures
 from engine.runs.build_executor import RunBudget
 from engine.runs.judgements import Judgement, Pruned
 from engine.runs.store import Store
-from engine.runs.world_of_run import open_world
+from engine.runs.world_of_run import WorldOfRun, open_world
+from engine.telemetry.tracing import ACTIVE, traced
 from search.policy import BudgetSpent, PolicyError
 from search.tree import Node, Tree
 
@@ -62,22 +64,32 @@ async def judge_run(
     with Store.open(run) as store:
         config = store.meta()["config"]
         trees = [tree for tree in store.trees() if tree.winners()]
-    if not asking.by_rules:
-        async with open_asker(asking, budget, run) as asker:
-            await _by_model(asker, trees, judged)
+    with traced(asking.otel, asking.otel_content):
+        if not asking.by_rules:
+            async with open_asker(asking, budget, run) as asker:
+                await _by_model(asker, trees, judged)
+        with open_world(config, task_file) as world:
+            _replay(world, trees, asking, judged)
+    return judged
+
+
+def _replay(
+    world: WorldOfRun, trees: Sequence[Tree], asking: AskerSettings, judged: Judged
+) -> None:
+    """Find the steps that each path does not need; by rules, judge all steps by that."""
     labels = {(one.task, one.node): one.label for one in judged.found if isinstance(one, Judgement)}
-    with open_world(config, task_file) as world:
-        for tree in trees:
-            task, without = world.task(tree.task.id), {}
+    env = ACTIVE.get().env(world.env)
+    for tree in trees:
+        task, without = world.task(tree.task.id), {}
+        with ACTIVE.get().task(task, asking.model):
             for leaf in tree.winners():
                 path = tree.lineage(leaf.id)
                 doubts = [n.id for n in path if labels.get((task.id, n.id)) == "detour"]
-                doubts = doubtful(world.env, task, path) if asking.by_rules else doubts
-                without[leaf.id] = not_needed(world.env, task, path, doubts)
-            if asking.by_rules:
-                judged.found += _by_rules(tree, without)
-            judged.found += _pruned(tree, without)
-    return judged
+                doubts = doubtful(env, task, path) if asking.by_rules else doubts
+                without[leaf.id] = not_needed(env, task, path, doubts)
+        if asking.by_rules:
+            judged.found += _by_rules(tree, without)
+        judged.found += _pruned(tree, without)
 
 
 def _pruned(tree: Tree, without: Mapping[int, tuple[int, ...]]) -> Iterator[Pruned]:
@@ -118,8 +130,7 @@ async def _by_model(asker: Asker, trees: Sequence[Tree], judged: Judged) -> None
         label, score, answer = said
         return Judgement(tree.task.id, node.id, signature, label, score, asker.name, answer.key)
 
-    work = []
-    for tree in trees:
+    async def all_of(tree: Tree) -> list[Judgement | BaseException | None]:
         signatures = path_signatures(tree)
         nodes = {
             child.id: child
@@ -127,11 +138,11 @@ async def _by_model(asker: Asker, trees: Sequence[Tree], judged: Judged) -> None
             for node in tree.lineage(leaf.id)
             for child in tree.children(node.parent)
         }
-        work += [
-            asyncio.create_task(one(tree, node, signatures[node.id])) for node in nodes.values()
-        ]
-    answers = await asyncio.gather(*work, return_exceptions=True)
-    for answer in answers:
+        with ACTIVE.get().task(tree.task, asker.name):
+            work = [one(tree, node, signatures[node.id]) for node in nodes.values()]
+            return await asyncio.gather(*work, return_exceptions=True)
+
+    for answer in chain.from_iterable(await asyncio.gather(*map(all_of, trees))):
         if isinstance(answer, BudgetSpent):
             judged.stopped = str(answer)
         elif isinstance(answer, BaseException):

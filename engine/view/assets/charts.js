@@ -23,12 +23,12 @@ function frame(name, highest, title) {
   return picture;
 }
 
-/** Ended paths by depth: solved (bottom) and failed (top) stacked, with the share solved. */
+/** Ended paths by depth: solved (bottom) and not solved (top) stacked, with the share solved. */
 function depthChart(trees) {
   const depths = new Map();
   for (const tree of trees)
     for (const [depth, solved, n] of tree.ended) {
-      if (!depths.has(depth)) depths.set(depth, { solved: 0, failed: 0 });
+      if (!depths.has(depth)) depths.set(depth, { solved: 0, failed: 0 }); // failed: not solved
       depths.get(depth)[solved ? "solved" : "failed"] += n;
     }
   if (!depths.size) return el("p", { class: "dim" }, "No path has ended yet.");

@@ -1,7 +1,7 @@
 // A person's correction of a step. The server plays the corrected path and keeps it in a run of its own.
 
 async function postCorrection(correction) {
-  const answer = await fetch("/corrections", {
+  const answer = await fetch("corrections", {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-Treegraft-Token": START.token },
     body: JSON.stringify(correction),

@@ -29,7 +29,7 @@ function dollars(usd, tokens = 0) {
   if (usd) return `$${usd.toFixed(usd < 0.1 ? 4 : 2)}`;
   return tokens && run.about.unpriced ? "price unknown" : "$0";
 }
-const plural = (n, word) => `${count(n)} ${word}${n === 1 ? "" : "s"}`;
+const plural = (n, word, many = `${word}s`) => `${count(n)} ${n === 1 ? word : many}`;
 const percent = (part, whole) => (whole ? `${Math.round((100 * part) / whole)} %` : "-");
 const shorten = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);
 

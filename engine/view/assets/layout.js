@@ -9,7 +9,7 @@ const LABEL = 640; // pixels reserved for a label
 function layOut(tree) {
   const start = {
     id: 0, parent: -1, status: "open", closed: tree.closed, reward: 0, tool: "start",
-    arguments: "", info: "", actor: "", overruled: "", request: [],
+    arguments: "", info: "", error: "", said: "", cut_by: "", thought: "", actor: "", overruled: "", request: [],
     messages: tree.messages, signature: tree.signature, value: tree.value,
   };
   tree.nodes = [start, ...tree.nodes];
@@ -25,16 +25,16 @@ function layOut(tree) {
   return tree;
 }
 
-/** Sets node.outcome ("solved", "failed", "pruned" or "open"): its own, or the best one below. */
+/** Sets node.outcome (a word of STATUS): its own, or the best one below. */
 function setOutcomes(nodes) {
   for (let id = nodes.length - 1; id >= 0; id--) {
     const node = nodes[id];
     const below = new Set(node.children.map((child) => nodes[child].outcome));
-    if (node.ended) node.outcome = node.status === "solved" ? "solved" : "failed";
+    if (node.ended) node.outcome = node.status;
     else if (below.has("solved")) node.outcome = "solved";
     else if (node.closed === "pruned" || (node.closed && !below.size)) node.outcome = "pruned";
     else if (below.has("open") || !below.size) node.outcome = "open";
-    else node.outcome = below.has("failed") ? "failed" : "pruned";
+    else node.outcome = UNSOLVED.find((status) => below.has(status)) ?? "pruned";
   }
 }
 

@@ -12,12 +12,13 @@ function drawHere() {
   if (!at.tree) return;
   const node = at.tree.nodes[at.node];
   const name = node.id ? `node ${node.id}, ${node.tool || "malformed"}` : "the start";
-  $("here").textContent = [name, node.outcome, facts(node)].filter(Boolean).join(" · ");
+  $("here").textContent = [name, statusWords(node), belowWords(node), facts(node)].filter(Boolean).join(" · ");
 }
 
 /** Draws everything except the panel. */
 function drawAround() {
   drawTree();
+  drawHead();
   drawHere();
   if ($("show").value === "marked") findTasks();
   else drawTasks();
@@ -37,8 +38,42 @@ function selectNode(id) {
   remember();
 }
 
-function remember() {
-  history.replaceState(null, "", `#${encodeURIComponent(at.task)}/${at.node}`);
+const NARROW = matchMedia("(max-width: 60rem)");
+
+/** Shows one part of the page, where there is no room for all three. */
+function showPane(name) {
+  const anew = NARROW.matches && document.body.dataset.pane !== name;
+  document.body.dataset.pane = name;
+  for (const button of document.querySelectorAll("#panes button"))
+    button.setAttribute("aria-pressed", String(button.dataset.to === name));
+  drawTasks();
+  drawTree();
+  if (anew) remember(true);
+}
+
+/** Writes what is shown to the address. */
+function remember(anew = false) {
+  const { pane } = document.body.dataset;
+  putLink({
+    task: at.task, node: at.node || "", tab: at.tab === "node" ? "" : at.tab,
+    pane: NARROW.matches ? pane : "", ...filterState(),
+  }, anew);
+}
+
+/** Shows the state that the address holds. */
+async function openLink() {
+  const state = linked();
+  setFilters(state);
+  findTasks();
+  const task = run.tasks.has(state.get("task")) ? state.get("task") : listed[0]?.id;
+  if (task !== undefined) {
+    if (PANELS[state.get("tab")]) at.tab = state.get("tab");
+    const pane = state.get("pane") ?? "tasks";
+    document.body.dataset.pane = $(pane)?.matches("section") ? pane : "tasks";
+    await openTask(task, Number(state.get("node")) || 0);
+    showTaskRow(task);
+  }
+  showPane(document.body.dataset.pane);
 }
 
 async function openTask(id, node = 0) {
@@ -83,7 +118,8 @@ function drawCounters() {
   }
   const done = run.tasks.size;
   const parts = [
-    `solved ${sums.solved}`, `not solved ${sums.failed + sums.open}`, `failed ${sums.error}`,
+    `solved ${sums.solved}`, `not solved ${sums.failed}`, `not finished ${sums.open}`,
+    `errors ${sums.error}`,
     `calls ${count(sums.calls)}`, `tokens ${count(sums.tokens)}`, dollars(sums.usd, sums.tokens),
   ];
   if (LIVE) parts.push(...speed(done));
@@ -104,11 +140,12 @@ function speed(done) {
 /** Shows changed tasks and new marks of a live run, without disturbing a person who is typing. */
 function changed(ids, newMarks) {
   takeMarks(newMarks);
+  forgetContents(ids);
   drawCounters();
   if (!ids.size && !newMarks.length) return;
   findTasks();
   const typing = $("panel").contains(document.activeElement);
-  if (at.task === null && listed.length) openTask(listed[0].id);
+  if (at.task === null && listed.length) openLink();
   else if (ids.has(at.task) && !typing) openTask(at.task, at.node);
   else if (at.tab === "charts" || (newMarks.length && !typing)) refresh();
   else drawAround();
@@ -120,6 +157,8 @@ const KEYS = {
   "=": () => zoom(scale * 1.25),
   "-": () => zoom(scale / 1.25),
   0: fit,
+  f: () => at.tree && jump(failures()),
+  n: () => at.tree && jump(wanted()),
   j: () => listed.length && openTask(neighbour(1).id).then(() => showTaskRow(at.task)),
   k: () => listed.length && openTask(neighbour(-1).id).then(() => showTaskRow(at.task)),
 };
@@ -135,7 +174,14 @@ addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-$("filters").addEventListener("input", findTasks);
+$("filters").addEventListener("input", () => {
+  findTasks();
+  drawAround();
+  remember();
+});
+addEventListener("popstate", openLink);
+for (const button of document.querySelectorAll("#panes button"))
+  button.addEventListener("click", () => showPane(button.dataset.to));
 $("filters").addEventListener("submit", (event) => event.preventDefault());
 $("list").addEventListener("scroll", eachFrame(drawTasks));
 new ResizeObserver(drawTasks).observe($("list"));
@@ -143,6 +189,7 @@ for (const tab of document.querySelectorAll("#tabs button"))
   tab.addEventListener("click", () => {
     at.tab = tab.dataset.tab;
     drawPanel();
+    remember();
   });
 
 function begin() {
@@ -151,11 +198,8 @@ function begin() {
   drawLegend();
   drawCounters();
   drawUnsaved();
-  findTasks();
   drawPanel();
-  const [task, node] = location.hash.slice(1).split("/").map(decodeURIComponent);
-  const first = run.tasks.has(task) ? task : listed[0]?.id;
-  if (first !== undefined) openTask(first, Number(node) || 0).then(() => showTaskRow(first));
+  openLink();
   if (LIVE) follow(changed, (why) => ($("counters").textContent = why));
 }
 

@@ -30,8 +30,10 @@ function messageBox(message, node) {
 }
 
 function factRows(node) {
-  const rows = [["outcome", node.ended ? node.status.replace("_", " ") : node.outcome]];
-  if (node.closed) rows.push(["closed", node.closed]);
+  const rows = [];
+  if (statusWords(node)) rows.push(["status", statusWords(node)]);
+  if (node.said) rows.push(["the world said", node.said]);
+  if (belowWords(node)) rows.push(["best below", STATUS[node.outcome]]);
   if (node.ended) rows.push(["reward", String(node.reward)]);
   if (node.value) {
     const { mean, interval, number, passed, pivot } = node.value;
@@ -48,7 +50,7 @@ function factRows(node) {
   }
   const spent = `${plural(node.calls, "call")}, ${count(node.tokens)} tokens, ${dollars(node.usd, node.tokens)}`;
   rows.push([node.id ? "subtree" : "whole tree", spent]);
-  if (!node.id) rows.push(["stopped", at.tree.stopped]);
+  if (!node.id) rows.push(["search stopped", at.tree.stopped]);
   return rows;
 }
 

@@ -20,7 +20,7 @@ async function inflate(text) {
 async function loadTree(task) {
   if (task.tree == null) return null;
   if (!LIVE) return JSON.parse(await inflate($(`tree-${task.tree}`).textContent));
-  const answer = await fetch(`/tree?task=${encodeURIComponent(task.id)}`);
+  const answer = await fetch(`tree?task=${encodeURIComponent(task.id)}`);
   if (!answer.ok) throw new Error(await answer.text());
   return answer.json();
 }
@@ -31,7 +31,7 @@ async function follow(changed, failed) {
   let marks = 0;
   for (;;) {
     try {
-      const answer = await fetch(`/changes?since=${number}&marks=${marks}`);
+      const answer = await fetch(`changes?since=${number}&marks=${marks}`);
       if (!answer.ok) throw new Error(await answer.text());
       const news = await answer.json();
       for (const task of news.tasks) run.tasks.set(task.id, task);
@@ -48,7 +48,7 @@ async function follow(changed, failed) {
 
 /** Sends a mark to the server, which stores it. */
 async function postMark(mark) {
-  const answer = await fetch("/marks", {
+  const answer = await fetch("marks", {
     method: "POST",
     headers: { "Content-Type": "application/json", "X-Treegraft-Token": START.token },
     body: JSON.stringify(mark),

@@ -1,16 +1,8 @@
-// The list of tasks: search, filter, sort. Only the visible rows are in the document.
+// The list of tasks, found and sorted. Only the visible rows are in the document.
 
 const ROW = 52; // pixels, as in page.css
 let listed = [];
 
-const SHOW = {
-  all: () => true,
-  solved: (task) => task.status === "solved",
-  failed: (task) => task.status === "failed" || task.status === "error",
-  open: (task) => task.status === "open",
-  pairs: (task) => task.pairs > 0,
-  marked: (task) => isMarked(task.id),
-};
 const most = (key) => (a, b) => (b[key] ?? -1) - (a[key] ?? -1);
 const byId = (a, b) => a.id.localeCompare(b.id, "en", { numeric: true });
 const SORT = {
@@ -21,34 +13,36 @@ const SORT = {
   pairs: most("pairs"),
   reward: (a, b) => (a.reward ?? -1) - (b.reward ?? -1),
 };
-const WORDS = { solved: "✓ solved", failed: "✗ failed", open: "… open", error: "! error" };
-
 function findTasks() {
-  const words = $("search").value.toLocaleLowerCase().split(/\s+/).filter(Boolean);
-  const matches = (task) => {
-    const text = `${task.id} ${task.prompt} ${task.group}`.toLocaleLowerCase();
-    return words.every((word) => text.includes(word));
-  };
-  const show = SHOW[$("show").value];
-  const sort = SORT[$("sort").value];
-  listed = [...run.tasks.values()].filter((task) => show(task) && matches(task));
+  offerFilters();
+  const words = searchWords();
+  const sort = SORT[asked("sort")];
+  listed = [...run.tasks.values()].filter((task) => passes(task, words));
   listed.sort((a, b) => sort(a, b) || byId(a, b));
-  $("found").textContent = `${listed.length} of ${run.tasks.size}`;
+  $("found").textContent = foundWords(listed);
   $("rows").style.height = `${listed.length * ROW}px`;
   drawTasks();
+  if (words.length) readContents(findSoon);
+}
+const findSoon = eachFrame(findTasks);
+
+function unsolvedLeaves(task) {
+  const parts = UNSOLVED.filter((status) => task.leaves?.[status]);
+  return parts.map((status) => ` · ${task.leaves[status]} ${STATUS[status]}`).join("");
 }
 
 function taskRow(task, number) {
   const facts = [
-    el("span", { class: task.status }, WORDS[task.status]),
+    el("span", { class: task.status }, TASK_STATUS[task.status]),
     task.why ? ` · ${task.why}` : "",
     task.nodes == null ? "" : ` · ${plural(task.nodes, "node")} · ${plural(task.calls, "call")}`,
+    unsolvedLeaves(task),
     task.pairs ? ` · ${task.more_pairs ? `${task.pairs}+ pairs` : plural(task.pairs, "pair")}` : "",
     isMarked(task.id) ? " · marked" : "",
   ];
   const row = el("div", {
     class: "task", role: "option", "aria-selected": String(task.id === at.task),
-    title: `${task.id}\n${task.prompt}`, "data-task": task.id, onclick: () => openTask(task.id),
+    title: `${task.id}\n${task.prompt}`, "data-task": task.id, onclick: () => openTask(task.id).then(() => showPane("forest")),
   },
   el("div", {}, el("b", {}, task.id), " ", task.prompt), el("div", { class: "facts" }, facts));
   row.style.top = `${number * ROW}px`;

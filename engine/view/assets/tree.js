@@ -4,6 +4,8 @@
 const SHAPES = {
   solved: ["M-9 0A9 9 0 1 1 9 0A9 9 0 1 1 -9 0Z", "M-4 0L-1 3.5L4.5 -3.5"],
   failed: ["M-8 -8H8V8H-8Z", "M-3.5 -3.5L3.5 3.5M3.5 -3.5L-3.5 3.5"],
+  gave_up: ["M-8 -8H8V2L0 9L-8 2Z", "M-4 -2H4"],
+  cut: ["M-9 0L-5 -9H5L9 0L5 9H-5Z", "M-4 4L4 -4"],
   pruned: ["M0 -11L11 0L0 11L-11 0Z", "M-4 0H4"],
   open: ["M-9 8L0 -9L9 8Z", "M0 -2V4"],
 };
@@ -13,9 +15,12 @@ const READABLE = 0.55; // below this scale, labels are not drawn
 let scale = 1;
 let picture = null; // the svg element, as large as the visible part
 
-/** The symbol of an outcome: filled if the path ends here, hollow if it goes on. */
+const ERROR_SHAPE = ["M-4 -10H4L10 -4V4L4 10H-4L-10 4V-4Z", "M0 -6V1M0 3.5V6"];
+
+/** The symbol of an outcome: filled if the path ends here, hollow if it goes on. A step that went
+    on after an error has the symbol of an error, whatever came below. */
 function sign(outcome, inner) {
-  const [outline, inside] = SHAPES[outcome];
+  const [outline, inside] = SHAPES[outcome] ?? ERROR_SHAPE;
   const hollow = inner ? " inner" : "";
   return svg("g", { class: outcome },
     svg("path", { class: `shape ${outcome}${hollow}`, d: outline }),
@@ -23,9 +28,9 @@ function sign(outcome, inner) {
 }
 
 function drawLegend() {
-  for (const outcome of Object.keys(SHAPES)) {
+  for (const outcome of [...Object.keys(SHAPES), "error"]) {
     const icon = svg("svg", { viewBox: "-12 -12 24 24", "aria-hidden": "true" }, sign(outcome, false));
-    $("legend").append(el("span", {}, icon, ` ${outcome}`));
+    $("legend").append(el("span", {}, icon, ` ${STATUS[outcome] ?? outcome}`));
   }
   $("legend").append(el("span", { class: "dim" }, "hollow: goes on; colour of the best below"));
 }
@@ -49,21 +54,31 @@ function facts(node) {
   return parts.join(" · ");
 }
 
+/** The status for a node's line, with what the world said of an error. */
+function statusLine(node) {
+  const words = statusWords(node);
+  const said = node.said ? `: ${shorten(node.said, 70)}` : "";
+  return words ? `${words}${said}  ` : "";
+}
+
 function drawNode(node, words) {
   const group = svg("g", {
-    class: `node${node.id === at.node ? " here" : ""}${node.continues ? " continues" : ""}`,
+    class: ["node", node.id === at.node && "here", node.continues && "continues",
+      isWanted(node) && "found"].filter(Boolean).join(" "),
     "data-node": node.id,
     transform: `translate(${node.x} ${node.y})`,
   },
   svg("rect", { class: "row", x: -14, y: -LINE / 2, width: LABEL, height: LINE, rx: 5 }),
-  sign(node.outcome, !node.ended));
+  sign(node.error && !node.ended ? "error" : node.outcome, !node.ended));
   if (!words) return group;
   const name = node.tool || "malformed";
   const args = node.id ? shorten(node.arguments, 60) : "";
   group.append(
-    svg("title", {}, shorten(`${node.id} ${name} ${node.arguments}`, 400)),
+    svg("title", {}, shorten(`${node.id} ${name} ${statusLine(node)}${node.arguments}`, 600)),
     svg("text", { x: 18, y: 4 },
       svg("tspan", { class: "name" }, `${node.id} ${name} `),
+      svg("tspan", { class: `status ${node.error && !node.ended ? "error" : node.status}` },
+        statusLine(node)),
       svg("tspan", { class: "facts" }, `${facts(node)}  `),
       svg("tspan", {}, args)));
   return group;
@@ -143,7 +158,9 @@ function reveal() {
 $("tree").addEventListener("scroll", drawTree);
 $("tree").addEventListener("click", (event) => {
   const node = event.target.closest("[data-node]");
-  if (node) selectNode(Number(node.dataset.node));
+  if (!node) return;
+  selectNode(Number(node.dataset.node));
+  showPane("side");
 });
 $("smaller").addEventListener("click", () => zoom(scale / 1.25));
 $("larger").addEventListener("click", () => zoom(scale * 1.25));

@@ -47,18 +47,30 @@ def form(action: str, *content: str) -> str:
 def shop_page(page: Page, session: Session) -> str:
     """Return the body of a page: words to search go to `/search`, clicks to `/click`.
 
-    A product of the results begins with its picture, and is an article.
+    A product of the results begins with its picture, and is an article, opened by its title.
     """
     parts = [part for part in page.parts if not (page.has_search_bar and part.text == SEARCH)]
     groups: list[list[str]] = [[]]
+    product = ""  # the id, which comes before the title
     for part in parts:
         if part.kind == "picture" and page.kind == "results":
             groups.append([])
-        groups[-1] += _part(part, session)
+        if part.kind == "product":
+            product = part.text
+        elif part.kind == "title" and page.kind == "results":
+            groups[-1] += _result(product, part.text)
+        else:
+            groups[-1] += _part(part, session)
     content = [*groups[0], *_articles(groups[1:])]
     if not page.has_search_bar:
         content = [form("/click", *content)]
     return f'<main class="{escape(page.kind)}">\n' + "\n".join(content) + "\n</main>"
+
+
+def _result(product: str, title: str) -> Iterator[str]:
+    """Yield the title of a product, as the button that opens it, and its id."""
+    yield button(title or product, name="element", value=product, style="product")
+    yield f'<p class="id">{escape(product)}</p>'
 
 
 def _articles(groups: Iterable[list[str]]) -> Iterator[str]:
@@ -72,7 +84,7 @@ def _part(part: Part, session: Session) -> Iterator[str]:
         case "picture":
             if _SHOWABLE.match(part.text):
                 yield f'<img src="{escape(part.text)}" alt="" loading="lazy">'
-        case "button" | "product":
+        case "button":
             yield button(part.text, name="element", value=part.text, style=part.kind)
         case "option":
             pressed = (part.name, part.text) in session.options

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from engine.chat.budget import Budget
+from engine.chat.limiter import Throttle
 from engine.executors import remote_worker
 from engine.executors.remote_worker import Lost, LostBeforeStart, RemoteWorker
 from engine.executors.worker import RESERVED, DriverProxy, Message, packed
@@ -74,9 +75,9 @@ async def test_a_worker_whose_event_loop_stands_still_is_killed(
     search = asyncio.create_task(worker.search(Task("a", "")))
     for _ in range(20):
         await asyncio.sleep(0.01)
-        transport.receive(("alive",))
+        transport.receive(("alive", Throttle(1, 4)))
     transport.receive(("started", "a"))
-    assert not search.done()
+    assert not search.done() and worker.throttle == Throttle(1, 4)
     with pytest.raises(Lost, match="no sign of life"):
         await asyncio.wait_for(search, 5)
 

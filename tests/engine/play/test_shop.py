@@ -75,8 +75,11 @@ def ask(
 
 
 def own(shop: Shop) -> dict[str, str]:
-    """The headers of a browser that is on our page."""
-    return {"Host": f"127.0.0.1:{shop.server.port}", "Origin": shop.server.address.rstrip("/")}
+    """The headers of a new browser that is on our page."""
+    page = {"Host": f"127.0.0.1:{shop.server.port}", "Origin": shop.server.address.rstrip("/")}
+    cookie = ask(shop, "GET", "/", page)[2]["Set-Cookie"]
+    assert "HttpOnly" in cookie and "SameSite=strict" in cookie
+    return page | {"Cookie": cookie.partition(";")[0]}
 
 
 def test_it_listens_on_loopback_only_and_a_taken_port_is_an_error(shop):
@@ -97,9 +100,8 @@ def test_a_form_of_another_origin_is_refused(shop, origin):
     headers = own(shop) | {"Origin": origin.format(port=shop.server.port)}
     if not origin:
         del headers["Origin"]
-    before = shop.page.recording
     assert ask(shop, "POST", "/start", headers, task="0")[0] == 403
-    assert shop.page.recording is before
+    assert next(reversed(shop.page.visits.values())).recording is None
 
 
 def test_pages_forbid_scripts_and_frames(shop):
@@ -118,14 +120,34 @@ def test_odd_requests_are_answered(shop):
 
 
 def test_a_click_that_comes_too_late_gets_a_notice(shop):
-    ask(shop, "POST", "/start", own(shop), task="0")
-    ask(shop, "POST", "/click", own(shop), element="<b>Buy Now</b>")
-    page = ask(shop, "GET", "/", own(shop))[1]
+    browser = own(shop)
+    ask(shop, "POST", "/start", browser, task="0")
+    ask(shop, "POST", "/click", browser, element="<b>Buy Now</b>")
+    page = ask(shop, "GET", "/", browser)[1]
     assert "has nothing called" in page and "&lt;b&gt;" in page
-    ask(shop, "POST", "/give_up", own(shop))
-    assert "You gave up" in ask(shop, "GET", "/", own(shop))[1]
-    ask(shop, "POST", "/search", own(shop), query="more")
-    assert "The task is over" in ask(shop, "GET", "/", own(shop))[1]
+    ask(shop, "POST", "/give_up", browser)
+    assert "You gave up" in ask(shop, "GET", "/", browser)[1]
+    ask(shop, "POST", "/search", browser, query="more")
+    assert "The task is over" in ask(shop, "GET", "/", browser)[1]
+
+
+def test_each_browser_has_its_own_state_and_one_tree_of_a_task(tmp_path):
+    env = WebShopEnv()
+    with served(tmp_path / "run", env) as shop:
+        one, other, third = (own(shop) for _ in range(3))
+        for browser in (one, other):
+            ask(shop, "POST", "/start", browser, task="0")
+        ask(shop, "POST", "/start", third, task="1")
+        for action in env.solution(env.tasks[0]):
+            ask(shop, "POST", f"/{action.tool}", one, **action.arguments)
+            assert "Buy Now" not in ask(shop, "GET", "/", other)[1]
+        assert "Thank you" in ask(shop, "GET", "/", one)[1]
+        ask(shop, "POST", "/give_up", other)
+        assert "You gave up" in ask(shop, "GET", "/", other)[1]
+        assert env.tasks[1].details["instruction"] in ask(shop, "GET", "/", third)[1]
+    with Store.open(tmp_path / "run") as store:
+        rewards = [leaf.step.reward for leaf in store.tree(env.tasks[0].id).leaves()]
+    assert rewards == [1.0, 0.0]
 
 
 def test_undo_branches_and_a_repeated_step_does_not():
@@ -205,6 +227,10 @@ def test_what_a_person_buys_in_chromium_becomes_a_row(tmp_path):
         assert "Total results" in page.inner_text("main")
         page.get_by_role("button", name="Next >").click()
         page.get_by_role("button", name="Undo").click()
+        result, *clicks = clicks
+        product = page.locator(f'button[value="{result.arguments["element"]}" i]')
+        assert len(product.inner_text().split()) > 1  # its title
+        product.click()
         for click in clicks:
             element = click.arguments["element"]
             page.get_by_role("button", name=re.compile(f"^{re.escape(element)}$", re.I)).click()
@@ -214,7 +240,7 @@ def test_what_a_person_buys_in_chromium_becomes_a_row(tmp_path):
     row = json.loads((tmp_path / "rows.jsonl").read_text())
     assert (row["source"], row["reward"]) == ("human", 1.0)
     calls = [m["tool_calls"][0]["function"] for m in row["messages"] if m.get("tool_calls")]
-    assert [call["name"] for call in calls] == ["search"] + ["click"] * len(clicks)
+    assert [call["name"] for call in calls] == ["search"] + ["click"] * (1 + len(clicks))
 
 
 def hostile_shop(folder: Path) -> str:

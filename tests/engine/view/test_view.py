@@ -63,7 +63,9 @@ def test_tasks_are_searched_filtered_and_sorted(window, tmp_path):
         fail(store, searched("t4").task, SandboxError("no room"))
     append_annotations(run / FILE, [mark(2, failed("t2"), scope="node", verdict="bad")])
     page = opened(window, run)
-    assert "solved 1 · not solved 2 · failed 1 · calls 10" in page.inner_text("#counters")
+    assert "solved 1 · not solved 1 · not finished 1 · errors 1 · calls 10" in page.inner_text(
+        "#counters"
+    )
     assert listed(page) == ["t1", "t2", "t3", "t4"]
     for show, left in {
         "solved": ["t1"],
@@ -78,7 +80,8 @@ def test_tasks_are_searched_filtered_and_sorted(window, tmp_path):
     page.select_option("#sort", "reward")
     assert listed(page) == ["t4", "t2", "t3", "t1"]
     page.fill("#search", "who 31")
-    assert listed(page) == ["t1"] and page.inner_text("#found") == "1 of 4"
+    assert listed(page) == ["t1"]
+    expect(page.locator("#found")).to_have_text("1 of 4 tasks")
     page.fill("#search", "")
     page.locator('[data-task="t4"]').click()
     expect(page.locator("#here")).to_contain_text("SandboxError: no room")
@@ -115,7 +118,7 @@ def test_values_of_states_are_shown_and_continuations_stand_apart(window, tmp_pa
     run = store(tmp_path / "credit", [valued()], search="continuations")
     page = opened(window, run)
     choose(page, 1)
-    assert page.inner_text("#here") == "node 1, look · failed · Q 0.25 of 4"
+    assert page.inner_text("#here") == "node 1, look · best below: failed · Q 0.25 of 4"
     panel = page.inner_text("#panel")
     assert "0.250 (0.06 to 0.64), 4 continuations" in panel
     assert "0.250, pivot score 0.188" in panel
@@ -173,6 +176,9 @@ def test_a_pair_shows_how_its_halves_differ(window, tmp_path):
     assert second.locator("ins").all_inner_texts() == ["30"]
     assert second.locator("del").all_inner_texts() == ["20"]
     assert GOLD in second.locator('[data-half="chosen"] pre').inner_text()
+    trained = second.locator('[data-half="rejected"] .trained').all_inner_texts()
+    assert "".join(trained).startswith("I know\nanswer {") and "20" in trained
+    assert second.locator('[data-half="chosen"] .untrained').all_inner_texts() == ["assistant:\n"]
     second.get_by_role("button", name="node 5").click()
     expect(page.locator(".node.here")).to_have_attribute("data-node", "5")
 

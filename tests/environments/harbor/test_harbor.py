@@ -17,6 +17,8 @@ from sandbox.docker import daemon
 from sandbox.docker.task_images import plain_base
 from sandbox.errors import SandboxError
 from sandbox.owner import LABEL, owner
+from sandbox.sweep import sweep
+from tests.support import faults
 from tests.support.parts import missing
 
 TOML = "[environment]\nnetwork_mode = 'no-network'\n"
@@ -51,6 +53,34 @@ def test_the_bundled_tasks_keep_the_contract_and_leave_no_state_behind(docker: N
     assert check_env(env, trees=1) == []
     with daemon.connected() as client:
         left = {"label": f"{LABEL}={owner()}"}
+        assert not client.images.list(all=True, filters=left)
+
+
+KILLED = """
+import sys, time
+from environments import Action, make
+from sandbox.owner import owner
+env = make("harbor", data=sys.argv[1])
+env.reset(options={"task": env.tasks[0]})
+for number in range(3):  # each state is made of the one before
+    env.step(Action("bash", {"command": f"echo {number} > /tmp/f"}))
+    env.snapshot()
+print(owner(), flush=True)
+time.sleep(120)
+"""
+
+
+def test_states_of_a_killed_engine_are_swept(docker: None, tmp_path: Path) -> None:
+    place = folder(tmp_path / "t", f"{TOML}docker_image = '{plain_base()}'\nworkdir = '/tmp'\n")
+    with faults.python(KILLED, str(place)) as engine, daemon.connected() as client:
+        left = {"label": f"{LABEL}={faults.said(engine)}"}
+        assert len(client.images.list(all=True, filters=left)) == 3
+        sweep()  # its engine is alive
+        assert len(client.images.list(all=True, filters=left)) == 3
+        engine.kill()
+        engine.wait()
+        swept = sweep()
+        assert (len(swept.images), swept.trouble) == (3, "")
         assert not client.images.list(all=True, filters=left)
 
 

@@ -111,6 +111,25 @@ def test_a_lookup_is_part_of_the_state(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("evidence", "opened", "reward", "unread"),
+    [(False, [], 1.0, None), (True, ["Ann"], 0.0, 1), (True, ["Ann", "Ben", "Port Ann"], 1.0, 0)],
+)
+def test_a_guess_earns_nothing_where_evidence_counts(
+    evidence: bool, opened: list[str], reward: float, unread: int | None, tmp_path: Path
+) -> None:
+    """Of the pages that the answer follows from, one is not in the corpus."""
+    env = SearchQaEnv(data=hotpot(tmp_path, HOTPOT).data, evidence=evidence)
+    env.reset(options={"task": env.tasks[0]})
+    for title in opened:
+        env.step(Action("search", {"query": title}))
+    saved = env.snapshot()
+    env.step(Action("search", {"query": "Port Ann"}))
+    env.restore(saved)
+    _, earned, ended, _, info = env.step(Action("finish", {"answer": LONG_NAME}))
+    assert (earned, ended, info.get("unread")) == (reward, True, unread)
+
+
 def test_a_file_of_hotpotqa(tmp_path: Path) -> None:
     env = hotpot(tmp_path, HOTPOT)
     (task,) = env.tasks

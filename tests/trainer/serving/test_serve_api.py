@@ -84,6 +84,24 @@ async def test_the_official_client_is_answered_as_the_chat_in_this_process(chat:
     assert (reply.model, models) == ("tiny", ["tiny"])
 
 
+async def test_prometheus_reads_the_figures(chat: LocalChat) -> None:
+    bodies: list[dict[str, Any]] = [{}, {"seed": 2}, {"temperature": "hot"}]
+    with served(Api(chat, "tiny")) as url:
+        for more in bodies:
+            body = json.dumps(GREEDY | {"messages": HELLO} | more).encode()
+            await raw(url, posted(body, b"Content-Length: %d" % len(body), b"Connection: close"))
+        said = await raw(
+            url, b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+        )
+    lines = said.decode().partition("\r\n\r\n")[2].splitlines()
+    values = dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))
+    assert values['treegraft_serve_requests_total{code="200"}'] == "2"
+    assert values['treegraft_serve_requests_total{code="400"}'] == "1"
+    assert values["treegraft_serve_requests_under_way"] == "0"
+    assert values['treegraft_serve_tokens_total{kind="completion"}'] == "24"
+    assert values["treegraft_serve_seconds_count"] == "2"
+
+
 async def test_many_at_once_are_answered_as_one_by_one(chat: LocalChat) -> None:
     talks: list[list[Any]] = [[{"role": "user", "content": "word " * n}] for n in range(1, 12)]
     async with client(chat) as connected:
@@ -314,7 +332,9 @@ async def test_a_reply_that_nobody_waits_for_is_generated_no_further(tiny: Path)
                 await connected.chat.completions.create(messages=HELLO, **GREEDY)
     finally:
         chat.close()
-    assert (api.answered, api.tokens) == (1, 12), "with one slot, the last request is done last"
+    figures = api.figures
+    assert figures.requests[200] == 1, "with one slot, the last request is done last"
+    assert figures.tokens["completion"] == 12
 
 
 async def test_a_request_that_is_too_large_is_refused(chat: LocalChat) -> None:

@@ -21,6 +21,7 @@ from environments import Action, Task, make
 from environments.demonstrable import Demonstrable
 from environments.plays import play
 from search.tree import ROOT, Tree
+from tests.engine.telemetry.test_spans import by_operation, kept
 from tests.support import commands
 from tests.support.chat_server import ChatServer, Json
 from tests.support.stored import answer, chain, look
@@ -146,13 +147,19 @@ async def test_a_model_judges_each_step_once(tmp_path: Path) -> None:
     run = explored(tmp_path, *flags.split())
     with ChatServer(server_reply) as server:
         asking = AskerSettings(model="m", base_url=server.base_url)
-        first = await judge_run(run, asking, RunBudget())
+        with kept() as exporter:
+            first = await judge_run(run, asking, RunBudget())
         paid = len(server.requests)
         again = await judge_run(run, asking, RunBudget())
         assert len(server.requests) == paid
         cut = await judge_run(run, AskerSettings(model="n", base_url=server.base_url),
                               RunBudget(calls=1))  # fmt: skip
     assert first.found == again.found and first.unread == 1
+    spans = by_operation(exporter.get_finished_spans())
+    assert len(spans["chat"]) == paid and spans["execute_tool"], "requests, and the replay"
+    asked, replayed = (getattr(span.context, "span_id", 0) for span in spans["invoke_agent"])
+    assert {getattr(span.parent, "span_id", 0) for span in spans["chat"]} == {asked}
+    assert {getattr(span.parent, "span_id", 0) for span in spans["execute_tool"]} == {replayed}
     labels = {one.label: one for one in first.found if isinstance(one, Judgement)}
     assert labels["detour"].score == 0.4 and labels["right"].score == 1.0
     assert all(one.by == "m" and one.reply for one in labels.values())

@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from environments import Step, Task, ToolEnv
+from environments.base import ToolEnv
 from environments.plays import first_difference, play
+from environments.types import Step, Task
 
 _TIME = re.compile(r"\d{1,2}:\d\d(:\d\d)?|\d{4}-\d\d-\d\d|\b\d{9,10}(\.\d+)?\b")
 """Times, dates, and seconds since 1970."""
