@@ -43,10 +43,14 @@ def build(out: Path) -> tuple[Path, Path, Path]:
     return Path(sdist), Path(wheel), Path(masks)
 
 
-def tracked(*folders: str) -> set[str]:
-    """Names of the files below these folders that git knows, and that still exist."""
+def known_to_git(*folders: str) -> set[str]:
+    """Names of the files below these folders that git keeps or does not ignore."""
+    kinds = ["--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(
-        ["git", "ls-files", "-z", "--", *folders], cwd=ROOT, capture_output=True, check=True
+        ["git", "ls-files", "-z", *kinds, "--", *folders],
+        cwd=ROOT,
+        capture_output=True,
+        check=True,
     )
     names = listed.stdout.decode().split("\0")
     return {name for name in names if name and (ROOT / name).is_file()}
@@ -69,7 +73,7 @@ def wheel_faults(wheel: Path) -> list[str]:
         f"{wheel.name}: {wheel.stat().st_size / MEBIBYTE:.2f} MiB, "
         f"{code / MEBIBYTE:.2f} MiB without the bundled tasks"
     )
-    faults = differences("the wheel", {file.filename for file in files}, tracked(*PACKAGES))
+    faults = differences("the wheel", {file.filename for file in files}, known_to_git(*PACKAGES))
     for what, bytes_, most in (
         ("the wheel", wheel.stat().st_size, WHEEL_BYTES),
         ("the wheel without the bundled tasks", code, CODE_BYTES),
@@ -83,7 +87,7 @@ def sdist_faults(sdist: Path) -> list[str]:
     """Say what the sdist lacks, and what it should not hold."""
     with tarfile.open(sdist) as archive:
         names = {member.name.partition("/")[2] for member in archive if member.isfile()}
-    return differences("the sdist", names - {"PKG-INFO"}, tracked())
+    return differences("the sdist", names - {"PKG-INFO"}, known_to_git())
 
 
 def version_faults(version: str) -> list[str]:
