@@ -31,6 +31,7 @@ TOKENS=${TOKENS:-60000}        # trained tokens of each cell
 SHARE=${SHARE:-3}              # a cell with preferences spends one of SHARE parts of them on those
 WIDTH=${WIDTH:-4}              # actions tried in a state
 DEPTH=${DEPTH:-8}
+CALLS=${CALLS:-40}             # requests of a training task, of the search and of the chains each
 REPLY=${REPLY:-160}            # tokens of a reply
 K=${K:-8}                      # of pass@k
 DRAWN=${DRAWN-1}               # empty: do not measure K draws of the base on the held-out tasks
@@ -162,10 +163,10 @@ if [ ! -f "$OUT/credit.done" ]; then
     step "the student searches the training tasks (DFSDT)"
     serve "$STUDENT"
     engine explore "${train[@]}" "${shots[@]}" "${student[@]}" --siblings sample --width "$WIDTH" \
-        --max-solutions "$WIDTH" --concurrency 16 --output "$OUT/searched"
+        --max-solutions "$WIDTH" --task-budget-calls "$CALLS" --concurrency 16 --output "$OUT/searched"
     step "the same tasks by independent chains: pass@k of as many requests"
     engine explore "${train[@]}" "${shots[@]}" "${student[@]}" --search react --width "$K" \
-        --max-solutions "$K" --concurrency 16 --output "$OUT/chains"
+        --max-solutions "$K" --task-budget-calls "$CALLS" --concurrency 16 --output "$OUT/chains"
     step "the value of each state: the student plays on from it"
     engine credit "$OUT/searched" --base-url "http://127.0.0.1:$PORT/v1" --least "$LEAST" --most "$MOST" \
         --splice "${shots_from[@]}" --limit "$VALUED" --concurrency 16 --output "$OUT/credit"
