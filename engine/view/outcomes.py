@@ -5,13 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from environments.types import Step
-from search.tree import Node, Tree
+from search.tree import Node, Status, Tree
 
 SAID_SHOWN = 160
 """Characters of an error's observation on its node's line."""
 
 _CUT_BY = {"depth": "the depth limit", "recorded end": "the end of the recording"}
-_ENDED = {
+_ENDED: dict[Status, str] = {
     "failed": "gave a wrong answer",
     "gave_up": "gave up",
     "cut": "reached a limit (cut)",
