@@ -1,6 +1,7 @@
 """How other trainers read rows, and what they would train: in the forms that they document."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from trainer.data.mask_settings import settings_of
 from trainer.errors import TrainerError
 from trainer.tokens.chat_template import ChatTemplate
 
+HOW_TO = Path(__file__).parents[3] / "docs" / "ship-rows.md"
 SAID = dialogue("Hi?", "Hello.", "Observation: 3", "Three.")
 SHAREGPT = [{"from": ("human", "gpt")[n % 2], "value": m["content"]} for n, m in enumerate(SAID)]
 INFO = {"columns": {"messages": "conversations", "system": "system"}, "formatting": "sharegpt"}
@@ -148,6 +150,18 @@ def test_a_configuration_names_its_data_set(tmp_path: Path) -> None:
     ):
         with pytest.raises(TrainerError, match=reason):
             settings_of(trainer, config, Path("unknown"))
+
+
+@pytest.mark.parametrize("file", ["dataset_info.json", "axolotl.yaml", "sft.toml"])
+def test_the_documented_configurations_train_the_agent_alone(
+    renderer: ChatTemplate, tmp_path: Path, file: str
+) -> None:
+    kind = file.rpartition(".")[2]
+    (text,) = re.findall(rf"^```{kind}\n(.*?)^```$", HOW_TO.read_text("utf-8"), re.DOTALL | re.M)
+    (tmp_path / file).write_text(text)
+    trainer = {"json": "llama-factory", "yaml": "axolotl", "toml": "prime-rl"}[kind]
+    _, settings = settings_of(trainer, tmp_path / file, Path("data/rows.jsonl"))
+    assert compared(renderer, trainer, settings, {"messages": SAID}) == []
 
 
 def test_a_workflow_of_github_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
