@@ -38,8 +38,10 @@ def _view(
     run, *others = found = find_runs(runs)
     marks = annotations_file(run)
     if others or found != runs:
-        if options.serve or options.tasks or options.import_marks:
-            raise UsageError("--serve, --tasks and --import-marks take one run; name its folder")
+        if options.serve or options.tasks or options.import_marks or options.values:
+            raise UsageError(
+                "--serve, --tasks, --values and --import-marks take one run; name its folder"
+            )
         file = options.html or index_file(runs)
         check_writable(file)
         page = write_index(found, file, options.pairs, options.limit)
@@ -55,7 +57,7 @@ def _view(
     else:
         file = options.html or marks.with_name("view.html")
         check_writable(file)
-        with RunReader.open(run, options.pairs) as reader:
+        with RunReader.open(run, options.pairs, options.values) as reader:
             page = write_page(run, file, reader, read_ids(options.tasks), options.limit)
         text = f"{file}: {page.tasks} tasks, {page.bytes / 1e6:.1f} MB; open it in a browser"
         report(text, file=str(file), tasks=page.tasks, bytes=page.bytes)

@@ -28,6 +28,8 @@ from search.tree import ROOT, Node, Tree
 from search.values import Values
 
 Json = dict[str, Any]
+PathValues = Mapping[str, Json]
+"""What the states of a tree are worth, as one policy plays on, by the signatures of their paths."""
 PROMPT_SHOWN = 300
 """Characters of a task's prompt in the list of tasks."""
 MAX_PAIRS = 200
@@ -75,9 +77,17 @@ def tree_data(
     builder: RowBuilder,
     fingerprints: Sequence[Fingerprint],
     pairs: PairKind,
-    values: Values | None = None,
+    values: Sequence[PathValues] = (),
 ) -> TreeData:
-    """Return what the page shows of `tree`, with the values of its states where there are any.
+    """Return what the page shows of `tree`, with the values of its states, if it has continuations.
+
+    Args:
+        tree: A finished tree.
+        builder: Renders its paths.
+        fingerprints: Of what no page may show.
+        pairs: Which pairs to show.
+        values: What the states are worth, as each of several policies plays on from them; its own
+            continuations come first.
 
     Raises:
         LeakError: it would show the task's secret.
@@ -90,7 +100,10 @@ def tree_data(
         _node(tree, node)
         | {"messages": messages[node.id], "signature": signatures[node.id]}
         | (
-            {"continues": node.id > tree.searched, "value": _value(values, node.id)}
+            {
+                "continues": node.id > tree.searched,
+                "values": _values(values, signatures[node.id]),
+            }
             if values
             else {}
         )
@@ -104,7 +117,7 @@ def tree_data(
         "messages": messages[ROOT],
         "signature": signatures[ROOT],
         "closed": tree.closed.get(ROOT, ""),
-        "value": _value(values, ROOT) if values else None,
+        "values": _values(values, signatures[ROOT]),
         "costs": [[used.calls, used.tokens, round(used.usd, 9)] for used in costs],
         "nodes": nodes,
         "pairs": shown_pairs,
@@ -191,19 +204,34 @@ def _node(tree: Tree, node: Node) -> Json:
     }
 
 
-def _value(values: Values, node: int) -> Json | None:
-    """Return what the state of a node, or of ROOT, is worth; None if that is not known."""
-    value = values.of(node)
-    if value is None or value.ended:
-        return None
-    low, high = value.interval()
-    return {
-        "mean": value.mean,
-        "interval": [low, high],
-        "number": len(value.rewards),
-        "passed": value.pass_rate,
-        "pivot": value.pivot,
-    }
+def _values(values: Sequence[PathValues], signature: str) -> list[Json]:
+    """Return what a state is worth by each policy that knows."""
+    return [known[signature] for known in values if signature in known]
+
+
+def path_values(tree: Tree, policy: str) -> PathValues:
+    """Return what the states of a tree with continuations are worth, by their paths' signatures.
+
+    Args:
+        tree: A tree of `engine credit`.
+        policy: Who played on.
+    """
+    values, signatures = Values(tree), path_signatures(tree)
+    found: dict[str, Json] = {}
+    for node in (ROOT, *(each.id for each in tree.nodes)):
+        value = values.of(node)
+        if value is None or value.ended or signatures[node] in found:
+            continue
+        low, high = value.interval()
+        found[signatures[node]] = {
+            "by": policy,
+            "mean": value.mean,
+            "interval": [low, high],
+            "number": len(value.rewards),
+            "passed": value.pass_rate,
+            "pivot": value.pivot,
+        }
+    return found
 
 
 def _pairs(tree: Tree, builder: RowBuilder, kind: PairKind) -> list[Json]:

@@ -19,6 +19,7 @@ class ViewOptions:
         tasks: Ids of the tasks to show, a,b,c; or @FILE with one id per line.
         limit: Most tasks to show.
         pairs: Pairs to show: step, trajectory, value or boundary.
+        values: Show the values of another `engine credit` run of the same search, too; repeatable.
         serve: Serve the page on loopback; it follows the run.
         port: Port for --serve; 0 for any free one.
         import_marks: Add the marks of a file downloaded from the page.
@@ -31,6 +32,7 @@ class ViewOptions:
     tasks: str = ""
     limit: int | None = field(default=None, metadata={"min": 1})
     pairs: PairKind = field(default="step", metadata={"type": str})
+    values: list[Path] = field(default_factory=list)
     serve: bool = False
     port: int = field(default=0, metadata={"min": 0, "max": 65535})
     import_marks: Path | None = None
@@ -38,7 +40,7 @@ class ViewOptions:
     def __post_init__(self) -> None:
         check_ranges(self)
         one_of("pairs", self.pairs, get_args(PairKind))
-        chosen = self.html or self.tasks or self.limit
+        chosen = self.html or self.tasks or self.limit or self.values
         if self.serve and (chosen or self.import_marks):
             raise UsageError("--serve shows the whole run: combine it with --port and --pairs only")
         if self.import_marks and chosen:

@@ -1,7 +1,7 @@
 """Reads a run for the page: read-only, one tree in memory at a time."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -18,9 +18,17 @@ from engine.runs.annotations import (
 )
 from engine.runs.fingerprints import contains_secret
 from engine.runs.store import Store
-from engine.view.data import Json, TreeData, about_run, summary_without_tree, tree_data
+from engine.view.data import (
+    Json,
+    PathValues,
+    TreeData,
+    about_run,
+    path_values,
+    summary_without_tree,
+    tree_data,
+)
 from search import PLAYED_ON
-from search.values import Values
+from search.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,7 @@ class RunReader:
     Attributes:
         builder: renders its trees in the run's own template.
         valued: whether its trees hold continuations, of which states have values.
+        others: runs of `engine credit` whose values are shown, too.
     """
 
     store: Store
@@ -37,28 +46,43 @@ class RunReader:
     about: Json
     pairs: PairKind
     valued: bool = False
+    others: Sequence[Store] = ()
 
     @classmethod
     @contextmanager
-    def open(cls, run: Path, pairs: PairKind = "step") -> Iterator[Self]:
+    def open(
+        cls, run: Path, pairs: PairKind = "step", values: Sequence[Path] = ()
+    ) -> Iterator[Self]:
         """Open the run in folder `run`, or in the store `run`.
 
+        Args:
+            run: The run.
+            pairs: Which pairs to show.
+            values: Runs of `engine credit` whose values are shown, too.
+
         Raises:
-            UsageError: there is no run, or it has not begun.
+            UsageError: there is no run, or it has not begun; or one of `values` holds none.
         """
         name = (run if run.is_dir() else run.parent).resolve().name
-        with Store.open(run) as store:
+        with ExitStack() as stack:
+            store = stack.enter_context(Store.open(run))
+            others = [stack.enter_context(Store.open(each)) for each in values]
             meta = store.meta()
             if "world" not in meta:
                 raise UsageError(f"the run in {run} has not begun; try again in a moment")
             builder = RowBuilder.for_run(name, meta, tool_noise="none")  # the true calls
-            valued = meta["config"].get("search") in PLAYED_ON
+            valued = _valued(store)
             if pairs in BY_VALUE and not valued:
                 raise UsageError(
                     f"--pairs {pairs}: {run} holds no continuations; view those of "
                     f"`engine credit {run}`"
                 )
-            yield cls(store, builder, about_run(name, meta, builder), pairs, valued)
+            for folder, other in zip(values, others, strict=True):
+                if not _valued(other):
+                    raise UsageError(
+                        f"--values {folder}: holds no continuations; `engine credit` makes them"
+                    )
+            yield cls(store, builder, about_run(name, meta, builder), pairs, valued, others)
 
     def read(self, task_id: str) -> TreeData:
         """Return what the page shows of a task's tree.
@@ -68,9 +92,16 @@ class RunReader:
             LeakError: the tree shows the task's secret.
         """
         tree = self.store.tree(task_id)
-        values = Values(tree) if self.valued else None
         fingerprints = self.store.fingerprints(task_id)
-        return tree_data(tree, self.builder, fingerprints, self.pairs, values)
+        return tree_data(tree, self.builder, fingerprints, self.pairs, self._values(tree))
+
+    def _values(self, tree: Tree) -> list[PathValues]:
+        own = [path_values(tree, self.store.meta()["config"]["teacher"])] if self.valued else []
+        return own + [
+            path_values(store.tree(tree.task.id), store.meta()["config"]["teacher"])
+            for store in self.others
+            if tree.task.id in store.task_ids()
+        ]
 
     def failures(self) -> dict[str, Json]:
         """Return the summaries of the tasks that failed, by id.
@@ -101,6 +132,11 @@ class RunReader:
         tasks = {annotation.task for annotation in annotations} & set(self.store.task_ids())
         signatures = {task_id: path_signatures(self.store.tree(task_id)) for task_id in tasks}
         return [each for each in annotations if not each.matches(signatures.get(each.task, ()))]
+
+
+def _valued(store: Store) -> bool:
+    """Return whether the trees of a run hold continuations."""
+    return store.meta().get("config", {}).get("search") in PLAYED_ON
 
 
 def import_annotations(run: Path, file: Path) -> tuple[int, int]:

@@ -18,10 +18,14 @@ WORLD = {
 
 
 def store(
-    folder: Path, trees: Sequence[Tree], template: str = "react", search: str = "dfsdt"
+    folder: Path,
+    trees: Sequence[Tree],
+    template: str = "react",
+    search: str = "dfsdt",
+    teacher: str = "hand",
 ) -> Path:
     with Store.create(folder) as run:
-        config = {"template": template, "env": "none", "search": search}
+        config = {"template": template, "env": "none", "search": search, "teacher": teacher}
         run.set_meta({"config": config, "world": WORLD, "template": ""})
         for tree in trees:
             run.add_tree(tree)

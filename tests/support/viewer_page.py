@@ -1,6 +1,6 @@
 """The viewer's page in a browser, for tests."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ def window_on_pages() -> Iterator[Page]:
         yield page
 
 
-def opened(window: Page, run: Path) -> Page:
+def opened(window: Page, run: Path, values: Sequence[Path] = ()) -> Page:
     """Write the page of `run` to a file and open it, with the network off."""
-    with RunReader.open(run) as reader:
+    with RunReader.open(run, values=values) as reader:
         file = write_page(run, run / "view.html", reader).file
     window.context.set_offline(True)
     window.goto("about:blank")

@@ -51,6 +51,7 @@ FLAGS: dict[str, tuple[str, str]] = {
     "engine show RUN": (RUN, "{bad}"),
     "engine show --graphml": (OUT, "{run} --task=a --graphml={bad}"),
     "engine view RUNS": (RUN, "{bad}"),
+    "engine view --values": (RUN, "{run} --values={bad}"),
     "engine view --html": (OUT, "{run} --html={bad}"),
     "engine view --tasks": (IN, "{run} --tasks=@{bad}"),
     "engine view --import-marks": (IN, "{run} --import-marks={bad}"),

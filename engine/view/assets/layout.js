@@ -10,7 +10,7 @@ function layOut(tree) {
   const start = {
     id: 0, parent: -1, status: "open", closed: tree.closed, reward: 0, tool: "start",
     arguments: "", info: "", error: "", said: "", cut_by: "", thought: "", actor: "", overruled: "", request: [],
-    messages: tree.messages, signature: tree.signature, value: tree.value,
+    messages: tree.messages, signature: tree.signature, values: tree.values,
   };
   tree.nodes = [start, ...tree.nodes];
   for (const node of tree.nodes) {

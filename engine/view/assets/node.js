@@ -35,10 +35,10 @@ function factRows(node) {
   if (node.said) rows.push(["the world said", node.said]);
   if (belowWords(node)) rows.push(["best below", STATUS[node.outcome]]);
   if (node.ended) rows.push(["reward", String(node.reward)]);
-  if (node.value) {
-    const { mean, interval, number, passed, pivot } = node.value;
+  for (const { by, mean, interval, number, passed, pivot } of node.values ?? []) {
     const [low, high] = interval.map((bound) => bound.toFixed(2));
-    rows.push(["value Q", `${mean.toFixed(3)} (${low} to ${high}), ${plural(number, "continuation")}`]);
+    const of = `${plural(number, "continuation")} by ${by}`;
+    rows.push(["value Q", `${mean.toFixed(3)} (${low} to ${high}), ${of}`]);
     rows.push(["pass rate", `${passed.toFixed(3)}, pivot score ${pivot.toFixed(3)}`]);
   }
   if (node.continues) rows.push(["continuation", "not a node of the search"]);

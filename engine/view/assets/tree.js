@@ -35,15 +35,16 @@ function drawLegend() {
   $("legend").append(el("span", { class: "dim" }, "hollow: goes on; colour of the best below"));
 }
 
-/** The value of a state, with how many continuations it was estimated from. */
-function valueWords({ mean, number }) {
-  return `Q ${mean.toFixed(2)} of ${number}`;
+/** The values of a state, with how many continuations each was estimated from, and whose. */
+function valueWords(values) {
+  return values.map(({ by, mean, number }) =>
+    `Q ${mean.toFixed(2)} of ${number}${values.length > 1 ? ` by ${by}` : ""}`);
 }
 
 /** Reward, value, cost, actor (if it was not the run's teacher) and marks, in a few words. */
 function facts(node) {
   const parts = [];
-  if (node.value) parts.push(valueWords(node.value));
+  parts.push(...valueWords(node.values ?? []));
   if (node.ended) parts.push(`reward ${Number(node.reward.toFixed(3))}`);
   if (node.calls) parts.push(plural(node.calls, "call"), `${count(node.tokens)} tok`);
   if (node.actor) parts.push(node.actor);

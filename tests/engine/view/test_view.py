@@ -9,6 +9,7 @@ from random import Random
 import pytest
 from playwright.sync_api import Page, expect
 
+from engine.errors import UsageError
 from engine.runs.annotations import FILE, append_annotations, current_annotations, read_annotations
 from engine.runs.store import Store
 from engine.view.html import tree_block
@@ -19,7 +20,7 @@ from sandbox.errors import SandboxError
 from search import ROOT, Tree
 from tests.engine.export.test_rows import rows_of
 from tests.engine.view.test_annotations import mark
-from tests.support import commands
+from tests.support import commands, stored
 from tests.support.stored import store, valued
 from tests.support.viewed import (
     ATTACK,
@@ -120,10 +121,28 @@ def test_values_of_states_are_shown_and_continuations_stand_apart(window, tmp_pa
     choose(page, 1)
     assert page.inner_text("#here") == "node 1, look · best below: failed · Q 0.25 of 4"
     panel = page.inner_text("#panel")
-    assert "0.250 (0.06 to 0.64), 4 continuations" in panel
+    assert "0.250 (0.06 to 0.64), 4 continuations by hand" in panel
     assert "0.250, pivot score 0.188" in panel
     apart = [node.get_attribute("data-node") for node in page.locator(".node.continues").all()]
     assert sorted(map(int, apart)) == list(range(5, 16))
+
+
+def test_values_of_two_policies_stand_side_by_side(window, tmp_path):
+    other = valued()
+    stored.chain(other, stored.answer("right"), at=1)
+    runs = [
+        store(tmp_path / teacher, [tree], search="continuations", teacher=teacher)
+        for teacher, tree in (("small", valued()), ("large", other))
+    ]
+    page = opened(window, runs[0], values=runs[1:])
+    choose(page, 1)
+    assert "Q 0.25 of 4 by small · Q 0.40 of 5 by large" in page.inner_text("#here")
+    plain = store(tmp_path / "plain", [valued()])
+    with (
+        pytest.raises(UsageError, match="holds no continuations; `engine credit` makes them"),
+        RunReader.open(runs[0], values=[plain]),
+    ):
+        pass
 
 
 def test_arrow_keys_move_in_the_tree_and_letters_in_the_list(window, tmp_path):
