@@ -137,7 +137,8 @@ def _validate(
     else:
         for one in found:
             print(f"{one.task}\t{one.group}\t{one.kind}\t{one.reason}", file=results)
-        say(f"{report['sound']} of {len(tasks)} tasks are sound; the others are in {file}")
+        others = f"; the others are in {file}" if found else ""
+        say(f"{report['sound']} of {len(tasks)} tasks are sound{others}")
         _tell(checks, proving.proof)
     if not all(check.passed for check in checks.values()):
         raise typer.Exit(1)
