@@ -160,7 +160,7 @@ class ShopApp:
     def _main(self, recording: Recording) -> str:
         if recording.step is not None and recording.step.info.get("gave_up"):
             return '<main class="done"><h2>You gave up.</h2></main>'
-        return shop_page(self._env.page, self._env.session)
+        return shop_page(self._env.page, self._env.session, by_title=True)
 
     def _tasks(self, first: int, *notices: str) -> str:
         """Return the list of tasks from number `first` on."""

@@ -82,8 +82,8 @@ def test_every_option_of_a_registered_environment_says_what_it_is_for(name):
         "database": ["db"],
         "harbor": ["network", "seconds"],
         "kg": [],
+        "search-qa": ["evidence"],
         "python": ["format", "partial"],
-        "search-qa": [],
         "os": ["format", "scripts"],
         "openenv": ["url", "environment", "action", "hide", "seconds", "reward"]
         + ["least", "most", "finish"],

@@ -44,20 +44,22 @@ def form(action: str, *content: str) -> str:
     return f'<form method="post" action="{escape(action)}">\n' + "\n".join(content) + "\n</form>"
 
 
-def shop_page(page: Page, session: Session) -> str:
+def shop_page(page: Page, session: Session, *, by_title: bool = False) -> str:
     """Return the body of a page: words to search go to `/search`, clicks to `/click`.
 
-    A product of the results begins with its picture, and is an article, opened by its title.
+    A product of the results begins with its picture, and is an article. It is opened by its id, as
+    in the original; for people, `by_title`.
     """
     parts = [part for part in page.parts if not (page.has_search_bar and part.text == SEARCH)]
     groups: list[list[str]] = [[]]
     product = ""  # the id, which comes before the title
+    titled = by_title and page.kind == "results"
     for part in parts:
         if part.kind == "picture" and page.kind == "results":
             groups.append([])
-        if part.kind == "product":
+        if titled and part.kind == "product":
             product = part.text
-        elif part.kind == "title" and page.kind == "results":
+        elif titled and part.kind == "title":
             groups[-1] += _result(product, part.text)
         else:
             groups[-1] += _part(part, session)
@@ -84,7 +86,7 @@ def _part(part: Part, session: Session) -> Iterator[str]:
         case "picture":
             if _SHOWABLE.match(part.text):
                 yield f'<img src="{escape(part.text)}" alt="" loading="lazy">'
-        case "button":
+        case "button" | "product":
             yield button(part.text, name="element", value=part.text, style=part.kind)
         case "option":
             pressed = (part.name, part.text) in session.options
