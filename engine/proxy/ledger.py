@@ -79,10 +79,8 @@ class Ledger:
 
     def metrics(self) -> str:
         """Return the figures in Prometheus' text format."""
-        page, found = (
-            Page("treegraft_proxy"),
-            [({"model": name}, one) for name, one in sorted(self.models.items())],
-        )
+        page = Page("treegraft_proxy")
+        found = [({"model": name}, one) for name, one in sorted(self.models.items())]
         for name, about, read in _COUNTERS:
             values = [({**who, **more}, value) for who, one in found for more, value in read(one)]
             page.counter(name, about, values)
