@@ -14,9 +14,9 @@ held_out=$(seq 240 299 | awk 'NR % 3 {printf "%sbird-test-%s", comma, $1; comma 
 world=(--env bird --env-arg schema=prompt --template react)
 test=("${world[@]}" --split test --tasks "$held_out" --depth 2 --max-reply-tokens 96)
 
-echo "== 1. explore four tasks of each training database and of nine renamed copies of it"
+echo "== 1. explore five tasks of each training database and of seven renamed copies of it"
 # Trained on few databases, a small student memorises their names instead of reading the schema.
-[ -d $out/tasks ] || python examples/renamed.py $out/tasks --copies 9 --per-database 4
+[ -d $out/tasks ] || python examples/renamed.py $out/tasks --copies 7 --per-database 5
 engine explore "${world[@]}" --data $out/tasks --split train --teacher demonstration \
     --output $out/explore
 
