@@ -17,7 +17,7 @@ QUICK := $(addprefix tests/,docs/test_commands.py search/test_dfsdt.py search/te
     engine/view/test_view_data.py environments/test_options.py trainer/evaluation/test_metrics.py)
 
 .PHONY: ready demo test setup setup-demo quick sandboxes rest trainer openenv verifiers check lint \
-    types bench docs package clean
+    types bench docs site package clean
 
 ready: $(STAMP)  ## the environment alone, and how to use it
 	@echo 'Treegraft is installed in .venv. In this shell, type:'
@@ -73,7 +73,7 @@ lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(PYTEST) tests/docs/test_commands.py
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	$(MAKE) site
 
 # One process: on a busy machine mypy's workers fail to start.
 types: $(STAMP)
@@ -85,6 +85,9 @@ bench: $(STAMP)  ## every benchmark; each prints ratios, and fails where a goal 
 
 docs: $(STAMP)  ## the commands' reference, from their own help, and the site in build/site
 	$(BIN)/python docs/reference.py
+	$(MAKE) site
+
+site: $(STAMP)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 # TRY='--installer pip --python python3.12 python3.13' tries it with others than uv and this Python.

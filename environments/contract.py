@@ -2,8 +2,8 @@
 
 A rule says in words what is wrong with a value, and what to do; "" if nothing is. Three readers use
 the table: the base class and the policies guard what a world's methods return (`held`); `engine
-explore` and `engine validate` look at a world before its tasks are played (`told`); and `check_env`
-is the contract as a test. What only playing shows is in `environments.law`.
+explore` and `engine validate` look at a world before its tasks are played; and `check_env` is the
+contract as a test. What only playing shows is in `environments.law`.
 """
 
 import json

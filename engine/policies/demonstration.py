@@ -61,19 +61,13 @@ class DemonstrationPolicy:
         whole = bool(tried) or count > 1 or attempt > 0
         plan = self._plan(request.task, request.path, whole, draw)
         fresh = [action for action in plan if action.key not in known]
-        if not fresh or self._may_give_up(request.task):
-            fresh.append(self._last_resort(request))
+        if any(tool.name == GIVE_UP.name for tool in self.world.tools_of(request.task)):
+            fresh.append(GAVE_UP)
+        elif not fresh:
+            fresh.append(_repeated(request))
         start = 0 if tried else min(attempt, len(fresh) - 1)
         chosen = fresh[start : start + count]
         return Proposal(tuple(self._with_thought(request, action) for action in chosen))
-
-    def _last_resort(self, request: Request) -> Action:
-        """Return what is proposed when no action is left: to give up, or an action again."""
-        repeats = tried[-1:] if (tried := request.tried) else request.path[-1:]
-        return GAVE_UP if self._may_give_up(request.task) or not repeats else repeats[0].action
-
-    def _may_give_up(self, task: Task) -> bool:
-        return any(tool.name == GIVE_UP.name for tool in self.world.tools_of(task))
 
     def _with_thought(self, request: Request, action: Action) -> Action:
         """Return `action` with the world's thought, made by rule from what the agent has seen.
@@ -142,6 +136,12 @@ class DemonstrationPolicy:
         # A likely mistake, but not always the likeliest.
         first = wrong.pop(min(int(rng.expovariate(1.0)), len(wrong) - 1))
         return [first, right, *wrong] if errs else [right, first, *wrong]
+
+
+def _repeated(request: Request) -> Action:
+    """Return an action again, as a model without another idea does."""
+    steps = request.tried or request.path
+    return steps[-1].action if steps else GAVE_UP
 
 
 def require_solutions(world: Demonstrable) -> None:

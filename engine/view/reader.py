@@ -32,21 +32,42 @@ from search.tree import Tree
 
 
 @dataclass(frozen=True, slots=True)
+class Continued:
+    """A run with continuations.
+
+    Attributes:
+        policy: who played on.
+        tasks: ids of the tasks that have a tree; None for those that are read.
+    """
+
+    store: Store
+    policy: str
+    tasks: frozenset[str] | None = None
+
+    def values(self, tree: Tree) -> PathValues:
+        """Return what the states of the task of `tree` are worth; nothing if that is not known."""
+        if self.tasks is None:
+            return path_values(tree, self.policy)
+        if tree.task.id not in self.tasks:
+            return {}
+        return path_values(self.store.tree(tree.task.id), self.policy)
+
+
+@dataclass(frozen=True, slots=True)
 class RunReader:
     """An open run.
 
     Attributes:
         builder: renders its trees in the run's own template.
-        valued: whether its trees hold continuations, of which states have values.
-        others: runs of `engine credit` whose values are shown, too.
+        continued: the runs whose continuations say what states are worth: this one, if it holds
+            any, then others of `engine credit`.
     """
 
     store: Store
     builder: RowBuilder
     about: Json
     pairs: PairKind
-    valued: bool = False
-    others: Sequence[Store] = ()
+    continued: Sequence[Continued] = ()
 
     @classmethod
     @contextmanager
@@ -66,23 +87,24 @@ class RunReader:
         name = (run if run.is_dir() else run.parent).resolve().name
         with ExitStack() as stack:
             store = stack.enter_context(Store.open(run))
-            others = [stack.enter_context(Store.open(each)) for each in values]
             meta = store.meta()
             if "world" not in meta:
                 raise UsageError(f"the run in {run} has not begun; try again in a moment")
             builder = RowBuilder.for_run(name, meta, tool_noise="none")  # the true calls
-            valued = _valued(store)
-            if pairs in BY_VALUE and not valued:
+            continued = [Continued(store, policy)] if (policy := _played_on_by(store)) else []
+            if pairs in BY_VALUE and not continued:
                 raise UsageError(
                     f"--pairs {pairs}: {run} holds no continuations; view those of "
                     f"`engine credit {run}`"
                 )
-            for folder, other in zip(values, others, strict=True):
-                if not _valued(other):
+            for folder in values:
+                other = stack.enter_context(Store.open(folder))
+                if not (policy := _played_on_by(other)):
                     raise UsageError(
                         f"--values {folder}: holds no continuations; `engine credit` makes them"
                     )
-            yield cls(store, builder, about_run(name, meta, builder), pairs, valued, others)
+                continued.append(Continued(other, policy, frozenset(other.task_ids())))
+            yield cls(store, builder, about_run(name, meta, builder), pairs, continued)
 
     def read(self, task_id: str) -> TreeData:
         """Return what the page shows of a task's tree.
@@ -93,15 +115,8 @@ class RunReader:
         """
         tree = self.store.tree(task_id)
         fingerprints = self.store.fingerprints(task_id)
-        return tree_data(tree, self.builder, fingerprints, self.pairs, self._values(tree))
-
-    def _values(self, tree: Tree) -> list[PathValues]:
-        own = [path_values(tree, self.store.meta()["config"]["teacher"])] if self.valued else []
-        return own + [
-            path_values(store.tree(tree.task.id), store.meta()["config"]["teacher"])
-            for store in self.others
-            if tree.task.id in store.task_ids()
-        ]
+        values = [each.values(tree) for each in self.continued]
+        return tree_data(tree, self.builder, fingerprints, self.pairs, values)
 
     def failures(self) -> dict[str, Json]:
         """Return the summaries of the tasks that failed, by id.
@@ -134,9 +149,10 @@ class RunReader:
         return [each for each in annotations if not each.matches(signatures.get(each.task, ()))]
 
 
-def _valued(store: Store) -> bool:
-    """Return whether the trees of a run hold continuations."""
-    return store.meta().get("config", {}).get("search") in PLAYED_ON
+def _played_on_by(store: Store) -> str:
+    """Return who made the continuations of a run's trees; "" if they hold none."""
+    config = store.meta().get("config", {})
+    return str(config["teacher"]) if config.get("search") in PLAYED_ON else ""
 
 
 def import_annotations(run: Path, file: Path) -> tuple[int, int]:
